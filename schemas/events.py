@@ -1,0 +1,177 @@
+"""What happened to a lead: the one event model that every source is turned into.
+
+Times are integers, milliseconds since the epoch in UTC. Aliases are personal data and stay on `lead.events`;
+`content` is the part that the lifecycle may see, and nothing in it says when or in which order anything arrived.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from functools import lru_cache
+from typing import Annotated, Any, Literal, NamedTuple
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+
+class EventType(StrEnum):
+    """The vocabulary of `lead.events`; a vendor's words are mapped to it by its adapter."""
+
+    CREATED = "lead.created"
+    SNAPSHOT = "lead.snapshot"
+    STAGE_REPORTED = "lead.stage_reported"
+    ACCEPTED = "lead.accepted"
+    REJECTED = "lead.rejected"
+    ASSIGNED = "lead.assigned"
+    DELETED = "lead.deleted"
+    TOUCH = "touch"
+    SCORE_CHANGED = "score_changed"
+    CONSENT = "consent"
+    OPPORTUNITY_CREATED = "opportunity.created"
+    OPPORTUNITY_STAGE_CHANGED = "opportunity.stage_changed"
+    OPPORTUNITY_WON = "opportunity.won"
+    OPPORTUNITY_LOST = "opportunity.lost"
+    LINKED = "identity.linked"
+    MERGE = "merge"
+    UNMERGE = "unmerge"
+    ERASE = "erase"
+    VOID = "void"
+
+
+# Equal timestamps are ordered by how far along the lifecycle the event speaks (6-history, rule 1).
+RANK: dict[EventType, int] = {
+    EventType.LINKED: 0,
+    EventType.MERGE: 0,
+    EventType.UNMERGE: 0,
+    EventType.ERASE: 0,
+    EventType.VOID: 0,
+    EventType.SNAPSHOT: 1,
+    EventType.CREATED: 1,
+    EventType.CONSENT: 2,
+    EventType.SCORE_CHANGED: 2,
+    EventType.ASSIGNED: 2,
+    EventType.TOUCH: 3,
+    EventType.STAGE_REPORTED: 4,
+    EventType.ACCEPTED: 5,
+    EventType.REJECTED: 5,
+    EventType.OPPORTUNITY_CREATED: 6,
+    EventType.OPPORTUNITY_STAGE_CHANGED: 7,
+    EventType.OPPORTUNITY_WON: 8,
+    EventType.OPPORTUNITY_LOST: 8,
+    EventType.DELETED: 9,
+}
+
+Alias = Annotated[str, StringConstraints(min_length=3, max_length=320, pattern=r"^[a-z0-9_]+:.+")]
+Text = Annotated[str, StringConstraints(max_length=500)]
+Direction = Literal["inbound", "human", "automated"]
+
+EARLIEST = 0  # 1970: a date before it is a unit mistaken, not a lead
+LATEST = 4_102_444_800_000  # 2100
+
+
+class Deal(BaseModel):
+    """An opportunity as its CRM names it. Amounts are decimal strings in `currency` (ISO 4217), never floats."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: Text
+    amount: Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,6})?$")] | None = None
+    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
+    margin: Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,6})?$")] | None = None
+    stage: Text | None = None
+    close_date: Text | None = None
+    role: Text = "primary"  # the contact's role; anything but primary is an influenced deal
+
+
+class Marketing(BaseModel):
+    """Where a lead came from, as the source says it; the funnel's source table makes source and channel of it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    platform: Text | None = None  # meta, google, linkedin: the ad platform that delivered the lead
+    click: Text | None = None  # gclid, fbclid, li_fat_id: the kind of click id, never the id
+    utm_source: Text | None = None
+    utm_medium: Text | None = None
+    utm_campaign: Text | None = None
+    campaign: Text | None = None
+    referrer: Text | None = None
+    landing_page: Text | None = None
+
+
+class LeadEvent(BaseModel):
+    """One thing that happened to one lead. `id` is made from the vendor's own ids, so a retry keeps it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
+    type: EventType
+    occurred_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)]
+    source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
+    aliases: Annotated[tuple[Alias, ...], Field(min_length=1, max_length=20)]
+    sequence: int = 0
+    stated_at: int | None = None  # the time the source stated, where it lay beyond the receipt (6-history, rule 7)
+    test: bool = False
+    kind: Text | None = None  # of a touch: page_view, form, demo_form, email_click, call, ...
+    direction: Direction | None = None  # of a touch
+    stage: Text | None = None  # a stage in the source's own words
+    reason: Text | None = None
+    score: float | None = None
+    granted: bool | None = None  # of a consent
+    origin: Text | None = None  # marketing, sales, partner, ...
+    owner: Text | None = None
+    queue: Text | None = None
+    manager: Text | None = None
+    record_url: Text | None = None
+    account: Text | None = None
+    segment: Text | None = None
+    deal: Deal | None = None
+    marketing: Marketing | None = None
+    voids: Text | None = None  # of a void: the id of the event that it takes back
+    attributes: dict[str, str] = Field(default_factory=dict)
+
+    @field_validator("attributes")
+    @classmethod
+    def _bounded(cls, value: dict[str, str]) -> dict[str, str]:
+        if len(value) > 20 or any(len(text) > 500 for text in value.values()):
+            raise ValueError("at most 20 attributes of at most 500 characters each")
+        return value
+
+
+_NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
+
+
+class Event(NamedTuple):
+    """An event as the fold sees it. Compared as a tuple it is a total order, also over contents of one id.
+
+    The first five fields are the key of 6-history rule 1; `body` is canonical JSON, so equal contents are equal bytes.
+    """
+
+    at: int
+    rank: int
+    sequence: int
+    id: str
+    origin: str
+    type: str
+    body: str
+
+    @property
+    def key(self) -> tuple[int, int, int, str, str]:
+        """The event's place in time, without its content."""
+        return self[:5]
+
+
+def content(event: LeadEvent) -> str:
+    """Canonical JSON of what the lifecycle may see of an event: no alias, no arrival."""
+    fields = event.model_dump(exclude=_NOT_CONTENT, exclude_none=True, exclude_defaults=True)
+    fields["source"] = event.source
+    return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+
+
+def to_event(event: LeadEvent, origin: str) -> Event:
+    """Place an event in the history of the lead that `origin` is housed in."""
+    return Event(
+        event.occurred_at, RANK[event.type], event.sequence, event.id, origin, event.type.value, content(event)
+    )
+
+
+@lru_cache(maxsize=200_000)
+def parse(body: str) -> dict[str, Any]:
+    """Read a canonical body. The cache is shared: never change what it returns."""
+    return orjson.loads(body)  # type: ignore[no-any-return]

@@ -1,0 +1,63 @@
+"""What leadstream says of a lead. A fact is f(set of events, definitions, how far time has come), and of nothing else."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+
+class FactKind(StrEnum):
+    """Each kind has its table in ClickHouse; sinks/clickhouse/rows.py says its columns."""
+
+    JOURNEY = "journey"  # lead and journey number: milestones, origin, source, exclusion
+    TRANSITION = "transition"  # one move from a stage to another, or an entry into the first
+    EPISODE = "episode"  # one stay in one stage, open or ended
+    CLOCK = "clock"  # a service level: open, warned, breached, escalated, met, cancelled
+    HANDOFF = "handoff"  # the acceptance ledger: every hand-off from marketing to sales and how it ended
+    DECISION = "decision"  # what the gate said, rule by rule, with the values seen
+    DISAGREEMENT = "disagreement"  # the gate said yes and the CRM no, or the reverse
+    NOTE = "note"  # what happened and moved nothing: echo, ignored, not the owner's write, unmapped
+    DEAL = "deal"  # one deal of one lead
+    CONFLICT = "conflict"  # two identities that a link would join and may not
+
+
+class Fact(NamedTuple):
+    """One statement. `at` is the event time in ms UTC; `content` is canonical JSON."""
+
+    id: str
+    kind: str
+    journey: int
+    at: int
+    content: str
+
+
+class Change(NamedTuple):
+    """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12)."""
+
+    id: str
+    kind: str
+    journey: int
+    at: int
+    revision: int
+    content: str | None
+
+
+def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> str:
+    """Name a fact by what it is, never by its cause: 8 bytes as 16 hex digits (6-history, rule 12)."""
+    return blake2b(f"{lead}|{journey}|{what}|{occurrence}".encode(), digest_size=8).hexdigest()
+
+
+def make(  # noqa: PLR0917
+    lead: str, kind: FactKind, journey: int, at: int, what: str, occurrence: int | str, /, **fields: Any
+) -> Fact:
+    """Build a fact; keys of `fields` are the columns of its table."""
+    body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
+    return Fact(fact_id(lead, journey, f"{kind}:{what}", occurrence), kind.value, journey, at, body)
+
+
+def digest(fact: Fact) -> str:
+    """Name a fact's content and place in 12 hex digits: enough to see that it changed."""
+    return blake2b(f"{fact.journey}|{fact.at}|{fact.content}".encode(), digest_size=6).hexdigest()

@@ -1,0 +1,313 @@
+"""The funnel definition: one file that marketing and sales can read, review and version.
+
+`load` reads a file and reports every error with its line and a hint; nothing in a definition is code.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date  # noqa: TC003 - pydantic reads the annotation at run time
+from pathlib import Path
+from typing import Annotated, Any, Literal, NamedTuple
+from zoneinfo import ZoneInfo
+
+import yaml
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+FUNNELS = Path(__file__).parent / "funnels"
+DETOURS = ("recycled", "inactive", "lost", "disqualified", "churned")
+WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
+_MS = {"minute": 60_000, "hour": 3_600_000}
+_DURATION = re.compile(r"^(\d+) (business )?(minute|hour|day|week|month)s?$")
+
+
+class Duration(NamedTuple):
+    """`14 days`, `5 minutes`, `3 business days`. Units as in 6-history, rule 10."""
+
+    amount: int
+    unit: Literal["minute", "hour", "day", "week", "month"]
+    business: bool
+
+    @classmethod
+    def read(cls, text: object) -> Duration:
+        """Read `3 business days`.
+
+        Raises:
+            ValueError: the text is no duration; it says how one is written.
+
+        """
+        if isinstance(text, Duration):
+            return text
+        found = _DURATION.match(str(text))
+        if not found or (found[2] and found[3] in ("week", "month")) or not int(found[1]):
+            raise ValueError(f"{text!r} is no duration: write '5 minutes', '14 days' or '3 business days'")
+        return cls(int(found[1]), found[3], bool(found[2]))  # type: ignore[arg-type]
+
+    def elapsed_ms(self, share: float = 1.0) -> int | None:
+        """Give minutes and hours in ms of elapsed time; None for units that need a calendar."""
+        return None if self.business or self.unit not in _MS else int(self.amount * _MS[self.unit] * share)
+
+    def __str__(self) -> str:
+        """Write it as it is read."""
+        return f"{self.amount} {'business ' if self.business else ''}{self.unit}{'s' if self.amount != 1 else ''}"
+
+
+Span = Annotated[Duration, BeforeValidator(Duration.read)]
+
+
+class Strict(BaseModel):
+    """A model that refuses unknown keys: a misspelt key in a definition must not be silence."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        raise ValueError(f"{name!r} is no IANA time zone: write one like Europe/Paris") from error
+    return name
+
+
+Zone = Annotated[str, BeforeValidator(_zone)]
+
+
+class Reporting(Strict):
+    """Whose days, weeks and years the figures are cut by."""
+
+    zone: Zone
+    week_start: Literal["monday", "sunday"] = "monday"
+    fiscal_year_start: str = "01-01"
+    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+
+
+class Calendar(Strict):
+    """When a team works. `holidays` is an ISO 3166 country (holidays library); `closed` are own days."""
+
+    zone: Zone
+    days: tuple[str, ...]
+    hours: tuple[Annotated[str, Field(pattern=r"^\d\d:\d\d-\d\d:\d\d$")], ...]
+    holidays: str | None = None
+    closed: tuple[date, ...] = ()
+
+    @field_validator("days")
+    @classmethod
+    def _weekdays(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [day for day in value if day not in WEEKDAYS]
+        if wrong or not value:
+            raise ValueError(f"no weekday: {', '.join(wrong) or 'none given'}; write monday to sunday")
+        return value
+
+
+class Team(Strict):
+    """Whose calendar a stage's clocks run in."""
+
+    calendar: str
+
+
+StopWord = Literal["human", "automated", "inbound", "accepted", "rejected", "onboarded", "leave", "moved"]
+
+
+class Clock(Strict):
+    """A service level. It is stopped once (`stopped_by`), or restarted by each touch (`restarted_by`)."""
+
+    within: Span
+    hot_within: Span | None = None
+    hot_calendar: str | None = None
+    stopped_by: tuple[StopWord, ...] = ()
+    restarted_by: tuple[StopWord, ...] = ()
+    calendar: str | None = None
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Clock:
+        if bool(self.stopped_by) == bool(self.restarted_by):
+            raise ValueError("a clock has either stopped_by or restarted_by")
+        return self
+
+
+class Timer(Strict):
+    """A move that happens by itself, at its due time."""
+
+    after: Span
+    to: str
+    taken_back_within: Span | None = None
+
+
+class Stage(Strict):
+    """One stage: who owns it, who decides, what runs while a lead stays."""
+
+    owner: str
+    also: tuple[str, ...] = ()
+    decided_by: Literal["source", "gate", "either"] = "source"
+    gate: str | None = None
+    clocks: dict[str, Clock] = Field(default_factory=dict)
+    timer: Timer | None = None
+
+
+class Points(Strict):
+    """What one touch is worth; `daily` is the most that one day may bring."""
+
+    points: int
+    daily: int | None = None
+
+
+class Gate(Strict):
+    """When a lead is ready for sales."""
+
+    threshold: int
+    half_life: Span
+    points: dict[str, Points]
+    hot: tuple[str, ...] = ()
+    suppressed: tuple[str, ...] = ()
+
+
+class SourceRule(Strict):
+    """One row of the source table; every given condition must hold, `*` is any value."""
+
+    source: str
+    channel: str
+    platform: tuple[str, ...] = ()
+    click: tuple[str, ...] = ()
+    utm_source: tuple[str, ...] = ()
+    utm_medium: tuple[str, ...] = ()
+    referrer: tuple[str, ...] = ()
+
+
+class DealStages(Strict):
+    """Which of a CRM's deal stages are the end of a deal."""
+
+    won: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+
+
+class Origins(Strict):
+    """Origin by source system, and by what a CRM states."""
+
+    default: dict[str, str] = Field(default_factory=dict)
+    stated: dict[str, str] = Field(default_factory=dict)
+
+
+class Kpis(Strict):
+    """Cohort windows by stage, and the installation's own threshold of acceptance."""
+
+    windows: dict[str, Span]
+    acceptance_threshold: float = 0.23
+
+
+class Funnel(Strict):
+    """A whole definition."""
+
+    funnel: str
+    version: str
+    effective_from: date
+    strategy: str = ""
+    reporting: Reporting
+    calendars: dict[str, Calendar]
+    teams: dict[str, Team]
+    ladder: tuple[str, ...]
+    optional: tuple[str, ...] = ()
+    stages: dict[str, Stage]
+    rejections: dict[str, str]
+    excluded: tuple[str, ...] = ()
+    gate: Gate
+    vendors: dict[str, dict[str, str]] = Field(default_factory=dict)
+    deals: dict[str, DealStages] = Field(default_factory=dict)
+    origins: Origins = Origins()
+    sources: tuple[SourceRule, ...] = ()
+    aliases: dict[str, str] = Field(default_factory=dict)
+    enabled_sources: tuple[str, ...] = ()
+    kpis: Kpis
+
+    @model_validator(mode="after")
+    def _names_exist(self) -> Funnel:
+        wrong: list[str] = []
+
+        def need(name: str | None, known: Any, where: str, what: str) -> None:
+            if name is not None and name not in known:
+                hint = f"one of {', '.join(sorted(known))}"
+                wrong.append(f"{where}: {name!r} is no {what}; write {hint}")
+
+        for stage in self.ladder:
+            need(stage, self.stages, "ladder", "stage")
+        for stage in (*DETOURS, "nurturing", "evangelist"):
+            if stage not in self.stages:
+                wrong.append(f"stages: {stage!r} is missing; the lifecycle moves leads there")
+        for name, team in self.teams.items():
+            need(team.calendar, self.calendars, f"teams.{name}.calendar", "calendar")
+        for name, stage in self.stages.items():
+            need(stage.owner, self.teams, f"stages.{name}.owner", "team")
+            if stage.timer:
+                need(stage.timer.to, self.stages, f"stages.{name}.timer.to", "stage")
+            for clock_name, clock in stage.clocks.items():
+                need(clock.calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.calendar", "calendar")
+                need(clock.hot_calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.hot_calendar", "calendar")
+        for reason, to in self.rejections.items():
+            need(to, self.stages, f"rejections.{reason}", "stage")
+        for vendor, mapping in self.vendors.items():
+            for word, to in mapping.items():
+                need(to, {*self.stages, "rejected"}, f"vendors.{vendor}.{word}", "stage")
+        for word in self.gate.hot:
+            need(word, self.gate.points, "gate.hot", "touch with points")
+        if wrong:
+            raise ValueError("\n".join(wrong))
+        return self
+
+
+class Problem(NamedTuple):
+    """One error of a definition: the line it stands on (1 is the first) and what to do."""
+
+    line: int
+    where: str
+    text: str
+
+
+class FunnelError(Exception):
+    """A definition that cannot be used; `problems` name every line to mend."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        """Keep the problems and say them all in the message."""
+        self.path, self.problems = path, problems
+        super().__init__("\n".join(f"{path}:{p.line}: {p.where}: {p.text}" for p in problems))
+
+
+def _line(node: yaml.Node | None, path: list[str | int]) -> int:
+    """Find the line of a dotted path in the YAML tree; the nearest parent where the key itself is missing."""
+    best = node.start_mark.line if node else 0
+    for step in path:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                if key.value == str(step):
+                    best, node = key.start_mark.line, value
+                    break
+            else:
+                return best + 1
+        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+            node = node.value[step]
+            best = node.start_mark.line
+    return best + 1
+
+
+def load(path: Path) -> Funnel:
+    """Read and check a definition.
+
+    Raises:
+        FunnelError: with every problem, its line and a hint.
+
+    """
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree = yaml.compose(text)
+        raw = yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        raise FunnelError(path, [Problem(mark.line + 1 if mark else 1, "yaml", str(error))]) from error
+    try:
+        return Funnel.model_validate(raw)
+    except ValidationError as error:
+        problems = []
+        for item in error.errors():
+            where = list(item["loc"])
+            for text in item["msg"].removeprefix("Value error, ").split("\n"):
+                named = text.split(": ", 1)[0].split(".") if not where and ": " in text else where
+                problems.append(Problem(_line(tree, list(named)), ".".join(map(str, named)) or "funnel", text))
+        raise FunnelError(path, problems) from error

@@ -1,0 +1,56 @@
+"""Every topic: who writes it, who reads it, how long it is kept. `leadstream topics apply` makes the broker agree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+DAY_MS = 86_400_000
+
+
+@dataclass(frozen=True)
+class Topic:
+    """One topic. `retention_ms` of -1 keeps for ever; `config` is in Kafka's own words."""
+
+    name: str
+    producers: str
+    consumers: str
+    retention_ms: int
+    meaning: str
+    config: dict[str, str] = field(default_factory=dict)
+
+    def settings(self) -> dict[str, str]:
+        """Give the topic's configuration as Kafka takes it."""
+        return {"retention.ms": str(self.retention_ms), "max.message.bytes": "2097152", **self.config}
+
+
+# Stamped by the broker: the stamp is the received_at of every body, and what a tick is held against.
+_RAW = {"message.timestamp.type": "LogAppendTime"}
+_COMPACTED = {"cleanup.policy": "compact"}
+
+RAW_WEB = "lead.raw.web"
+RAW_ADS = "lead.raw.ads"
+RAW_CRM = "lead.raw.crm"
+RAW_IMPORT = "lead.raw.import"
+EVENTS = "lead.events"
+TOUCHES = "lead.touches"
+FACTS = "lead.facts"
+STATE = "lead.state"
+ALERTS = "lead.alerts"
+SPEND = "lead.spend"
+DEADLETTERS = "lead.deadletters"
+
+RAW_LIVE = (RAW_WEB, RAW_ADS, RAW_CRM)
+
+TOPICS: tuple[Topic, ...] = (
+    Topic(RAW_WEB, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of web sources as they came", _RAW),
+    Topic(RAW_ADS, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),
+    Topic(RAW_CRM, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of CRM systems as they came", _RAW),
+    Topic(RAW_IMPORT, "import", "normalise-import", 14 * DAY_MS, "rows of imported files as events", _RAW),
+    Topic(EVENTS, "normalise, resolve", "resolve", 14 * DAY_MS, "canonical events and links, keyed by alias"),
+    Topic(TOUCHES, "resolve, advance", "advance, deliver", -1, "events and edges of a lead, keyed by lead"),
+    Topic(FACTS, "advance", "deliver", 90 * DAY_MS, "revisions of facts and cuts, in the partition of their lead"),
+    Topic(STATE, "advance", "anyone", -1, "one row a lead, the newest", _COMPACTED),
+    Topic(ALERTS, "advance", "alert, anyone", 30 * DAY_MS, "stalled and breached leads, and their retractions"),
+    Topic(SPEND, "normalise", "deliver", -1, "what an ad account cost on a day, the latest statement wins"),
+    Topic(DEADLETTERS, "every worker", "people", 90 * DAY_MS, "what could not be read, with why and the body"),
+)

@@ -1,0 +1,61 @@
+"""Applies migrations/*.sql in order, each once; a file that was changed after it ran is refused."""
+
+from __future__ import annotations
+
+import time
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from .rows import ddl
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+
+class SchemaDrift(Exception):  # noqa: N818 - somebody must act: the database and the files disagree
+    """A migration that ran differs from its file."""
+
+
+def statements(text: str) -> list[str]:
+    """Split a file at its semicolons; comments go."""
+    lines = [line for line in text.splitlines() if not line.strip().startswith("--")]
+    return [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
+
+
+def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[str]:
+    """Bring the database up to date; give the files that ran now.
+
+    Raises:
+        SchemaDrift: a file changed after it was applied.
+
+    """
+    client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
+    client.command(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC')) "
+        "ENGINE = ReplacingMergeTree ORDER BY name"
+    )
+    known = dict(client.query("SELECT name, checksum FROM schema_migrations FINAL").result_rows)
+    ran = []
+    for path in sorted(MIGRATIONS.glob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        checksum = sha256(text.encode()).hexdigest()
+        if path.name in known:
+            if known[path.name] != checksum:
+                raise SchemaDrift(f"{path.name} was changed after it was applied; put it back and write a new migration")
+            continue
+        for statement in statements(text):
+            client.command(statement)
+        _insert(client, "schema_migrations", [path.name, checksum, int(time.time() * 1000)], ["String", "String", "DateTime64(3, 'UTC')"], ["name", "checksum", "applied_at"])
+        ran.append(path.name)
+    for statement in ddl():
+        client.command(statement)
+    active = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'").first_row[0]
+    if not active:
+        row = ["live", generation, funnel, int(time.time() * 1000), "first"]
+        types = ["String", "UInt16", "String", "DateTime64(3, 'UTC')", "String"]
+        _insert(client, "active_generation", row, types, ["dataset", "generation", "funnel", "activated_at", "note"])
+    return ran
+
+
+def _insert(client: Any, table: str, row: list[Any], types: list[str], names: list[str]) -> None:
+    client.insert(table, [row], column_names=names, column_type_names=types)

@@ -1,0 +1,317 @@
+"""Facts as rows: which table, which columns, which types. The DDL of the fact tables is made from the same list.
+
+Times travel as ms since the epoch: clickhouse-connect writes an integer into DateTime64(3) as it is.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import Any, NamedTuple
+
+import orjson
+
+TIME = "DateTime64(3, 'UTC')"
+WHEN = f"Nullable({TIME})"
+WORD = "LowCardinality(String)"
+
+
+class Column(NamedTuple):
+    """A column, its type, and the key of the fact's content that fills it (its own name when empty)."""
+
+    name: str
+    type: str
+    key: str = ""
+
+
+HEAD = (
+    Column("generation", "UInt16"),
+    Column("lead_id", "UUID"),
+    Column("journey", "UInt16"),
+    Column("fact_id", "String"),
+    Column("event_time", TIME),
+    Column("revision", "UInt64"),
+    Column("is_deleted", "UInt8"),
+)
+DIMENSIONS = (Column("source", WORD), Column("channel", WORD), Column("campaign", "String"))
+STAGES = ("inquiry", "mql", "sal", "sql", "opportunity", "customer", "lost", "recycled", "disqualified")
+
+TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
+    "journey": (
+        "journeys",
+        (
+            Column("origin", WORD),
+            *DIMENSIONS,
+            Column("segment", WORD),
+            *(Column(f"{stage}_at", WHEN) for stage in STAGES),
+            Column("implied", "Array(String)"),
+            Column("opening", "UInt8"),
+            Column("test", "UInt8"),
+            Column("excluded", WORD),
+            Column("negative", "UInt8"),
+            Column("version", WORD),
+        ),
+    ),
+    "transition": (
+        "stage_transitions",
+        (
+            Column("from_stage", WORD, "from"),
+            Column("to_stage", WORD, "to"),
+            Column("why", WORD),
+            Column("reason", WORD),
+            Column("system", WORD),
+            Column("implied", "UInt8"),
+            Column("opening", "UInt8"),
+            Column("owner_team", WORD),
+            Column("occurrence", "UInt16"),
+            Column("dwell_ms", "Nullable(Int64)"),
+            Column("business_ms", "Nullable(Int64)"),
+            Column("source", WORD),
+            Column("test", "UInt8"),
+            Column("excluded", WORD),
+            Column("version", WORD),
+        ),
+    ),
+    "clock": (
+        "clocks",
+        (
+            Column("stage", WORD),
+            Column("clock", WORD),
+            Column("warn_at", TIME),
+            Column("due_at", TIME),
+            Column("escalate_at", TIME),
+            Column("stopped_at", WHEN),
+            Column("status", WORD),
+            Column("hot", "UInt8"),
+            Column("restarting", "UInt8"),
+            Column("test", "UInt8"),
+        ),
+    ),
+    "handoff": (
+        "handoffs",
+        (
+            *DIMENSIONS,
+            Column("outcome", WORD),
+            Column("decided_at", WHEN),
+            Column("reason", WORD),
+            Column("hot", "UInt8"),
+            Column("assigned_at", WHEN),
+            Column("touched_at", WHEN),
+            Column("to_assigned_ms", "Nullable(Int64)"),
+            Column("to_touch_ms", "Nullable(Int64)"),
+            Column("test", "UInt8"),
+        ),
+    ),
+    "decision": (
+        "decisions",
+        (Column("decided_by", WORD, "by"), Column("score", "Float64"), Column("rules", "String"), Column("version", WORD)),
+    ),
+    "disagreement": (
+        "disagreements",
+        (
+            Column("stage", WORD),
+            Column("gate", "UInt8"),
+            Column("reported", "UInt8", "source"),
+            Column("system", WORD),
+            Column("score", "Float64"),
+            Column("moved", "UInt8"),
+        ),
+    ),
+    "note": (
+        "notes",
+        (
+            Column("what", WORD),
+            Column("event", WORD),
+            Column("stage", WORD),
+            Column("current", WORD),
+            Column("system", WORD),
+            Column("reason", WORD),
+        ),
+    ),
+    "deal": (
+        "deals",
+        (
+            Column("deal", "String"),
+            Column("role", WORD),
+            Column("status", WORD),
+            Column("amount_opened", "Nullable(Decimal(18, 6))"),
+            Column("amount", "Nullable(Decimal(18, 6))"),
+            Column("currency", WORD),
+            Column("margin", "Nullable(Decimal(18, 6))"),
+            Column("stage", WORD),
+            Column("reason", WORD),
+            Column("close_date", "String"),
+            Column("closed_at", WHEN),
+        ),
+    ),
+    "conflict": ("conflicts", (Column("a", "String"), Column("b", "String"))),
+}
+
+STATE = (
+    *(Column(name, WORD) for name in ("stage", "origin", "source", "channel", "segment", "excluded", "suppressed")),
+    *(Column(name, WORD) for name in ("next_due_clock",)),
+    *(Column(name, "String") for name in ("campaign", "owner", "queue", "manager", "record_url", "account")),
+    *(
+        Column(name, WHEN)
+        for name in (
+            "since", "opened_at", "assigned_at", "last_activity_at", "last_touch_at", "last_human_at", "next_due_at", "timer_at",
+        )
+    ),
+    *(Column(name, "UInt8") for name in ("hot", "test", "opted_out")),
+    Column("journey", "UInt16"),
+    Column("conflicts", "UInt16"),
+    Column("score", "Float64"),
+    Column("origins", "Array(String)"),
+)  # fmt: skip
+
+_EMPTY: dict[str, Any] = {"String": "", WORD: "", "UInt8": 0, "UInt16": 0, "Float64": 0.0, "Array(String)": [], TIME: 0}
+
+
+def ddl() -> list[str]:
+    """Give the fact tables and the views of the active generation.
+
+    event_time stands in the sorting key, so a fact whose time changes is a tombstone under the old time and a row under
+    the new one. Partition columns stand in ORDER BY, or FINAL reads every partition (since 26.3): 8-14 times.
+    """
+    statements = []
+    for table, columns in TABLES.values():
+        fields = ",\n  ".join(f"{column.name} {column.type}" for column in (*HEAD, *columns))
+        statements.append(
+            f"CREATE TABLE IF NOT EXISTS {table} (\n  {fields},\n"
+            "  ingested_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),\n"
+            "  INDEX ix_ingested ingested_at TYPE minmax GRANULARITY 1\n"
+            ") ENGINE = ReplacingMergeTree(revision, is_deleted)\n"
+            "PARTITION BY (generation, toYYYYMM(event_time))\n"
+            "ORDER BY (generation, lead_id, event_time, fact_id)\n"
+            "SETTINGS min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
+        )
+    active = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
+    for table in [*(table for table, _ in TABLES.values()), "lead_state"]:
+        statements.append(f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {active}")
+    statements.append(
+        f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {active} AND n > 0"
+    )
+    return statements
+
+
+def hash64(text: str) -> int:
+    """Give 8 bytes of a content's hash as an unsigned integer."""
+    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+class Batch:
+    """Rows by table, as one write of the sink takes them."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self.rows: dict[str, list[list[Any]]] = {}
+
+    def _add(self, table: str, row: list[Any]) -> None:
+        self.rows.setdefault(table, []).append(row)
+
+    def fact(self, said: dict[str, Any]) -> None:
+        """Add one revision: to its own table, and to those that keep every one."""
+        content = said["content"]
+        deleted = int(content is None)
+        head = [said["generation"], said["lead"], said["journey"], said["id"], said["at"], said["revision"], deleted]
+        body = orjson.loads(content) if content else {}
+        if "rules" in body:
+            body["rules"] = orjson.dumps(body["rules"]).decode()
+        table, columns = TABLES[said["kind"]]
+        self._add(table, [*head, *(_value(body, column) for column in columns)])
+        self._add(
+            "fact_revisions",
+            [
+                said["generation"], said["lead"], said["id"], said["kind"], said["journey"], said["at"], said["revision"],
+                deleted, content or "", said["partition"], said["offset"],
+            ],
+        )  # fmt: skip
+
+    def state(self, said: dict[str, Any]) -> None:
+        """Add a lead's absolute state; without content the lead is another's now."""
+        body = orjson.loads(said["content"]) if said["content"] else {}
+        head = [said["generation"], said["lead"], said["revision"], int(not body)]
+        self._add("lead_state", [*head, *(_value(body, column) for column in STATE)])
+
+    def touch(self, generation: int, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
+        """Add one record of the archive: an event or an edge, as `advance` read it."""
+        kind = said["t"]
+        value = said[kind]
+        content = orjson.dumps(value).decode()
+        name, origin, at = (value[3], value[4], value[0]) if kind == "event" else (value[2], "", value[0])
+        copied = int(said.get("copy", False))
+        self._add(
+            "touches",
+            [generation, lead, name, origin, hash64(content), kind, copied, content, at, said["received_at"], partition, offset],
+        )
+
+    def cut(self, said: dict[str, Any]) -> None:
+        """Add a cut: below this offset all facts were folded up to `now`."""
+        self._add("cuts", [said["generation"], said["partition"], said["next_offset"], said["now"]])
+
+    def archived(self, generation: int, partition: int, next_offset: int) -> None:
+        """Say how far a partition of the touches is in the archive."""
+        self._add("archived", [generation, partition, next_offset])
+
+    def spend(self, said: dict[str, Any], stamp: int) -> None:
+        """Add a statement of cost."""
+        from datetime import date  # noqa: PLC0415
+        from decimal import Decimal  # noqa: PLC0415
+
+        self._add(
+            "spend",
+            [
+                date.fromisoformat(said["day"]), said["platform"], said["account"], said["campaign"], said["breakdown"],
+                Decimal(said["amount"]), said["currency"], said["clicks"], said["impressions"], said.get("stated_at", stamp),
+            ],
+        )  # fmt: skip
+
+
+def _value(body: dict[str, Any], column: Column) -> Any:
+    value = body.get(column.key or column.name)
+    if value is None:
+        return None if column.type.startswith("Nullable") else _EMPTY[column.type]
+    if "Decimal" in column.type:
+        from decimal import Decimal  # noqa: PLC0415
+
+        return Decimal(value)
+    return int(value) if column.type == "UInt8" else value
+
+
+def columns_of(table: str) -> tuple[list[str], list[str]]:
+    """Give names and types of the columns of a table, in the order of `Batch`; or the client describes it each time."""
+    if table in _OTHERS:
+        pairs = _OTHERS[table]
+    else:
+        pairs = next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
+    return [column.name for column in pairs], [column.type for column in pairs]
+
+
+_OTHERS: dict[str, tuple[Column, ...]] = {
+    "fact_revisions": (
+        Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("fact_id", "String"), Column("kind", WORD),
+        Column("journey", "UInt16"), Column("event_time", TIME), Column("revision", "UInt64"), Column("is_deleted", "UInt8"),
+        Column("content", "String"), Column("source_partition", "UInt16"), Column("source_offset", "UInt64"),
+    ),
+    "lead_state": (
+        Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("revision", "UInt64"), Column("is_deleted", "UInt8"),
+        *STATE,
+    ),
+    "touches": (
+        Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("event_id", "String"), Column("origin", "String"),
+        Column("content_hash", "UInt64"), Column("kind", WORD), Column("copied", "UInt8"), Column("content", "String"),
+        Column("event_time", TIME), Column("received_at", TIME), Column("source_partition", "UInt16"),
+        Column("source_offset", "UInt64"),
+    ),
+    "cuts": (
+        Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),
+    ),
+    "archived": (Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64")),
+    "spend": (
+        Column("day", "Date"), Column("platform", WORD), Column("account", "String"), Column("campaign", "String"),
+        Column("breakdown", "String"), Column("amount", "Decimal(18, 6)"), Column("currency", WORD), Column("clicks", "UInt64"),
+        Column("impressions", "UInt64"), Column("stated_at", "UInt64"),
+    ),
+}  # fmt: skip
+
+# Facts before state, the archive's watermark last: what it says is there is there.
+ORDER = (*(table for table, _ in TABLES.values()), "fact_revisions", "lead_state", "spend", "touches", "cuts", "archived")

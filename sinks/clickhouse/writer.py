@@ -1,0 +1,88 @@
+"""Writes batches to ClickHouse: each table's rows in one Native insert, tried again until the server has them."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import clickhouse_connect
+import stamina
+from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
+
+from . import rollup
+from .rows import ORDER, Batch, columns_of
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+_SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
+ROLLUP_SECONDS = 5.0
+
+
+def connect(settings: Settings) -> Any:
+    """Open a client on the installation's database. Times out on a server that is away, so callers may retry."""
+    url = settings.clickhouse_url.split("://", 1)
+    host, _, port = url[1].partition(":")
+    return clickhouse_connect.get_client(
+        host=host,
+        port=int(port or (8443 if url[0] == "https" else 8123)),
+        secure=url[0] == "https",
+        username=settings.clickhouse_user,
+        password=settings.clickhouse_password.get_secret_value(),
+        database=settings.clickhouse_database,
+        autogenerate_session_id=False,
+        send_receive_timeout=60,
+    )
+
+
+def away(error: Exception) -> bool:
+    """Say whether the server is away (wait) or has refused (somebody must act)."""
+    return isinstance(error, (ClickHouseError, OSError)) and not (
+        isinstance(error, DatabaseError) and "Code: " in str(error)
+    )
+
+
+class Writer:
+    """The sink's hand: facts, then state, then the archive; and now and then the daily rollup."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Connect lazily: a server that is not up yet is waited for by `write`."""
+        self._settings = settings
+        self._client: Any = None
+        self._rolled = 0.0
+
+    @classmethod
+    def connect(cls, settings: Settings) -> Writer:
+        """Make a writer for these settings."""
+        return cls(settings)
+
+    def write(self, batch: Batch) -> dict[str, int]:
+        """Write all rows; give how many went to each table. Blocks while the server is away."""
+        written = {}
+        for table in ORDER:
+            rows = batch.rows.get(table)
+            if rows:
+                self._insert(table, rows)
+                written[table] = len(rows)
+        if time.monotonic() - self._rolled > ROLLUP_SECONDS:
+            self._rolled = time.monotonic()
+            rollup.recompute(self._open(), self._settings.generation, self._settings.funnel)
+        return written
+
+    def _open(self) -> Any:
+        if self._client is None:
+            for attempt in stamina.retry_context(on=away, timeout=None, attempts=None, wait_max=5.0):
+                with attempt:
+                    self._client = connect(self._settings)
+        return self._client
+
+    def _insert(self, table: str, rows: list[list[Any]]) -> None:
+        names, types = columns_of(table)
+        for attempt in stamina.retry_context(on=away, timeout=None, attempts=None, wait_max=5.0):
+            with attempt:
+                client = self._open()
+                try:
+                    client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS)
+                except Exception:
+                    self._client = None
+                    raise

@@ -1,0 +1,66 @@
+"""deliver IS the sink: facts, state, spend and the archive of touches go to ClickHouse, then the offset is acknowledged."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas import topics
+from sinks.clickhouse.rows import Batch
+
+from streams import metrics
+from streams.engine import ticks
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sinks.clickhouse.writer import Writer
+
+
+class Deliver:
+    """Collects what chunks hold into one batch of rows and writes it."""
+
+    def __init__(self, writer: Writer, generation: int) -> None:
+        """`writer` retries while ClickHouse is away; nothing is acknowledged until it has all."""
+        self.writer, self.generation = writer, generation
+
+    def write(self, chunks: Sequence[tuple[Any, Sequence[Any]]]) -> None:
+        """Write the records of several chunks, facts first (4-clickhouse)."""
+        batch = Batch()
+        received: list[int] = []
+        for tp, records in chunks:
+            for record in records:
+                if tp.topic == topics.TOUCHES:
+                    self._archive(record, batch, received)
+                elif tp.topic == topics.SPEND:
+                    batch.spend(orjson.loads(record.value), record.timestamp)
+                else:
+                    self._fact(orjson.loads(record.value), batch)
+            if tp.topic == topics.TOUCHES:
+                batch.archived(self.generation, tp.partition, records[-1].offset + 1)
+        with metrics.WRITE_SECONDS.time():
+            written = self.writer.write(batch)
+        for table, count in written.items():
+            metrics.WRITTEN.labels(table).inc(count)
+        now = time.time() * 1000
+        for at in received:
+            if now - at < 60_000:
+                metrics.BEHIND_SECONDS.observe((now - at) / 1000)
+
+    def _archive(self, record: Any, batch: Batch, received: list[int]) -> None:
+        if ticks.read(record.value) is None:
+            said = orjson.loads(record.value)
+            batch.touch(self.generation, record.partition, record.offset, record.key.decode(), said)
+            received.append(said["received_at"])
+
+    @staticmethod
+    def _fact(said: dict[str, Any], batch: Batch) -> None:
+        match said["k"]:
+            case "fact":
+                batch.fact(said)
+            case "state":
+                batch.state(said)
+            case "cut":
+                batch.cut(said)

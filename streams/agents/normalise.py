@@ -1,0 +1,60 @@
+"""normalise: a raw body in, canonical events out. Stateless; one body may hold good parts and bad."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas import topics
+from schemas.events import LeadEvent
+from streams.domain.identity import ordered
+from streams.engine.commit import Out
+from streams.engine.processor import Effects, PayloadRejected, Rejected
+from streams.sources.registry import SOURCES
+
+if TYPE_CHECKING:
+    from streams.sources.adapter import Connection
+
+SOURCE_HEADER = "leadstream-source"
+
+
+def event_out(event: LeadEvent, received_at: int) -> Out:
+    """Address an event by its strongest alias."""
+    body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
+    record = {"t": "event", "event": body, "received_at": received_at}
+    return Out(topics.EVENTS, ordered(event.aliases)[0].encode(), orjson.dumps(record))
+
+
+def normalise(record: Any, connection: Connection) -> Effects:
+    """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
+
+    Raises:
+        PayloadRejected: nothing of it can be read; the sender must act.
+
+    """
+    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    source = headers.get(SOURCE_HEADER, "cloudevents")
+    if source not in SOURCES:
+        raise PayloadRejected(f"source {source!r} is none of {', '.join(SOURCES)}")
+    try:
+        body = orjson.loads(record.value)
+    except orjson.JSONDecodeError as error:
+        raise PayloadRejected(f"the body is no JSON: {error}") from error
+    if "ce_type" in headers:  # CloudEvents in binary mode: the attributes are headers, the body is the data
+        body = {**{name[3:]: value for name, value in headers.items() if name.startswith("ce_")}, "data": body}
+    try:
+        found = SOURCES[source].normalise(body, record.timestamp, connection)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PayloadRejected(f"{source}: {error}") from error
+    outs = [event_out(event, record.timestamp) for event in found.events]
+    outs += [
+        Out(topics.SPEND, spend.key.encode(), orjson.dumps({**spend.model_dump(), "stated_at": record.timestamp}))
+        for spend in found.spend
+    ]
+    return Effects(tuple(outs), rejected=tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected))
+
+
+def normalise_import(record: Any) -> Effects:
+    """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
+    return Effects((event_out(LeadEvent.model_validate_json(record.value), record.timestamp),))

@@ -1,0 +1,75 @@
+"""The composition root: which worker reads which topics with which pure function."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas import funnel, topics
+
+from streams import metrics
+from streams.agents.advance import Advance
+from streams.agents.deliver import Deliver
+from streams.agents.normalise import normalise, normalise_import
+from streams.agents.resolve import Resolve
+from streams.domain.definition import prepare
+from streams.engine import recovery
+from streams.engine.processor import Absorbing, Hooks, Stateful, Stateless
+from streams.sources.adapter import Connection
+
+if TYPE_CHECKING:
+    from streams.engine.recovery import SafeApp
+    from streams.settings import Settings
+
+WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
+
+
+def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeApp:
+    """Make one worker's Faust app. One app, one consumer group, one set of agents each."""
+    partitions = settings.partitions
+    # another number of own partitions is a new application: its fences can't be compared with the old ones
+    app_id = f"leadstream-{worker}-{settings.generation}-{partitions}"
+    app = recovery.build(
+        app_id,
+        settings.brokers,
+        partitions,
+        settings.replication,
+        settings.session_timeout,
+        str(settings.home / "faust" / worker),
+    )
+    hooks = hooks or _metered(worker)
+    dead = topics.DEADLETTERS
+    if worker == "normalise":
+        connection = Connection(settings.salesforce_org, settings.meta_currency)
+        Stateless(
+            app, worker, topics.RAW_LIVE, partitions, hooks, dead, lambda record: normalise(record, connection), topics.EVENTS
+        )
+    elif worker == "normalise-import":
+        Stateless(app, worker, [topics.RAW_IMPORT], partitions, hooks, dead, normalise_import, None)
+    elif worker == "resolve":
+        resolve = Resolve(settings.identity(), hooks.count)
+        Stateful(
+            app, worker, topics.EVENTS, partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES
+        )
+    elif worker == "advance":
+        advance = Advance(prepare(funnel.load(settings.funnel)), settings.generation, hooks.count)
+        Stateful(app, worker, topics.TOUCHES, partitions, hooks, dead, advance, (topics.EVENTS,), None)
+    elif worker == "deliver":
+        from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
+
+        deliver = Deliver(Writer.connect(settings), settings.generation)
+        read = (topics.FACTS, topics.TOUCHES, topics.SPEND)
+        Absorbing(app, worker, read, partitions, hooks, dead, deliver.write, settings.sink_every, settings.sink_rows)
+    else:
+        raise ValueError(f"worker {worker!r} is none of {', '.join(WORKERS)}")
+    return app
+
+
+def _metered(worker: str) -> Hooks:
+    def count(what: str, number: int) -> None:
+        if number:
+            metrics.RECORDS.labels(worker, what).inc(number)
+
+    def gauge(_name: str, partition: int, value: float) -> None:
+        metrics.TIME.labels(worker, str(partition)).set(value / 1000)
+
+    return Hooks(count, gauge)

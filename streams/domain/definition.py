@@ -1,0 +1,111 @@
+"""A funnel definition made ready for folding: calendars as tables, durations as functions, what cannot be measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from . import calendar
+
+if TYPE_CHECKING:
+    from schemas.funnel import Clock, Duration, Funnel
+
+# What each source can tell about people's work. A clock that none of the enabled ones can stop is "not measured".
+CAN_SEND: dict[str, frozenset[str]] = {
+    "segment": frozenset({"inbound"}),
+    "meta": frozenset({"inbound"}),
+    "google": frozenset({"inbound"}),
+    "hubspot": frozenset({"human", "automated", "inbound", "accepted", "leave", "moved", "onboarded"}),
+    "salesforce": frozenset({"human", "accepted", "rejected", "leave", "moved"}),
+    "cloudevents": frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"}),
+}
+
+
+@dataclass(frozen=True, eq=False)
+class Definition:
+    """One version of the funnel. Hashable by identity: a fold is given one and keeps it."""
+
+    funnel: Funnel
+
+    def hours(self, name: str) -> calendar.OpenHours:
+        """Give the table of a named calendar."""
+        return calendar.open_hours(self.funnel.calendars[name])
+
+    def team_hours(self, stage: str) -> calendar.OpenHours:
+        """Give the calendar of the team that owns a stage."""
+        return self.hours(self.funnel.teams[self.funnel.stages[stage].owner].calendar)
+
+    def measured(self, clock: Clock) -> bool:
+        """Say whether any enabled source can send what stops this clock."""
+        words = set(clock.stopped_by or clock.restarted_by)
+        return any(words & CAN_SEND.get(source, frozenset()) for source in self.funnel.enabled_sources)
+
+    def not_measured(self) -> list[str]:
+        """Name the clocks that no enabled source can stop, as `stage.clock`."""
+        return [
+            f"{stage}.{name}"
+            for stage, spec in self.funnel.stages.items()
+            for name, clock in spec.clocks.items()
+            if not self.measured(clock)
+        ]
+
+    def clock_times(self, stage: str, clock: Clock, start: int, hot: bool) -> tuple[int, int, int]:
+        """Give the instants of warning (75%), breach (100%) and escalation (150%) of a clock started at `start`."""
+        within, hours = clock.within, self.team_hours(stage)
+        if clock.calendar:
+            hours = self.hours(clock.calendar)
+        if hot and clock.hot_within:
+            within = clock.hot_within
+            hours = self.hours(clock.hot_calendar) if clock.hot_calendar else hours
+        return (
+            calendar.add(start, within, hours, (3, 4)),
+            calendar.add(start, within, hours),
+            calendar.add(start, within, hours, (3, 2)),
+        )
+
+    def after(self, stage: str, start: int, duration: Duration) -> int:
+        """Give the instant a duration after `start`, in the calendar of the stage's owner."""
+        return calendar.add(start, duration, self.team_hours(stage))
+
+    def index(self, stage: str) -> int:
+        """Give a stage's place on the ladder, -1 when it stands beside it."""
+        return self.funnel.ladder.index(stage) if stage in self.funnel.ladder else -1
+
+    def attribution(self, marketing: dict[str, Any]) -> tuple[str, str, str]:
+        """Make source, channel and campaign of what a touch says of its marketing, by the first rule that fits."""
+        return _attribution(self, tuple(sorted(marketing.items())))
+
+    def origin(self, body: dict[str, Any]) -> str:
+        """Give the origin an event speaks of: as stated (mapped when the funnel knows the word), else by its source."""
+        stated = body.get("origin")
+        if stated:
+            return self.funnel.origins.stated.get(stated, stated)
+        return self.funnel.origins.default.get(body["source"], "")
+
+
+@lru_cache(maxsize=50_000)
+def _attribution(definition: Definition, marketing: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
+    said = dict(marketing)
+    aliases = definition.funnel.aliases
+    utm = said.get("utm_source", "").strip().lower()
+    said = {**said, "utm_source": aliases.get(utm, utm)}
+    campaign = said.get("campaign") or said.get("utm_campaign") or ""
+    for rule in definition.funnel.sources:
+        if all(_fits(getattr(rule, field), said.get(field, "").lower()) for field in _RULE_FIELDS):
+            names = (rule.source, rule.channel)
+            source, channel = (text.replace("{utm_source}", said["utm_source"]) for text in names)
+            return source, channel, campaign
+    return "", "", campaign
+
+
+_RULE_FIELDS = ("platform", "click", "utm_source", "utm_medium", "referrer")
+
+
+def _fits(wanted: tuple[str, ...], value: str) -> bool:
+    return not wanted or (bool(value) and ("*" in wanted or value in wanted))
+
+
+def prepare(funnel: Funnel) -> Definition:
+    """Make a definition of a funnel; keep it, since its look-ups are cached by identity."""
+    return Definition(funnel)

@@ -1,0 +1,50 @@
+"""The canonical set: which of all events that came count, and in which order (6-history, rules 1 to 3 and 23).
+
+Every function here depends on the set it is given and never on the order in which it was collected.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from schemas.events import Event, EventType, parse
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FLOOD_CAP = 60  # of one type of one origin in one minute; a bot's page views, never a person's
+_MINUTE = 60_000
+
+
+def bucket(event: Event) -> tuple[str, str, int]:
+    """Name the minute that the flood cap counts. Per origin, so that a merge or an unmerge changes no cap."""
+    return event.origin, event.type, event.at // _MINUTE
+
+
+def capped(events: Iterable[Event]) -> list[Event]:
+    """Keep the smallest contents of each flooded minute, over everything that came."""
+    minutes: dict[tuple[str, str, int], list[Event]] = {}
+    for event in set(events):
+        minutes.setdefault(bucket(event), []).append(event)
+    return [event for minute in minutes.values() for event in sorted(minute)[:FLOOD_CAP]]
+
+
+def canonical(events: Iterable[Event]) -> list[Event]:
+    """Give the events that count, sorted: flood cap, one content an id, voids, order. In this order and no other."""
+    seen: set[str] = set()
+    kept: list[Event] = []
+    for event in sorted(capped(events)):
+        if event.id not in seen:
+            seen.add(event.id)
+            kept.append(event)
+    dead = _voided(kept)
+    return [event for event in kept if event.id not in dead and event.type != EventType.VOID] if dead else kept
+
+
+def _voided(events: list[Event]) -> set[str]:
+    """Decide voids from the largest key down: a voided void has no effect."""
+    dead: set[str] = set()
+    for event in reversed(events):
+        if event.type == EventType.VOID and event.id not in dead:
+            dead.add(parse(event.body).get("voids", ""))
+    return dead

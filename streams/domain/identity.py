@@ -1,0 +1,265 @@
+"""Whose event it is. `resolve` is a pure function of one alias' row and one record of `lead.events`.
+
+Its decisions are records: touches for leads, links back to aliases, edges between origins. What it decided with what it
+had seen is never decided again, so a replay gives the same leads.
+"""
+
+from __future__ import annotations
+
+import hmac
+import uuid
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any, NamedTuple
+
+import orjson
+
+from schemas.events import EventType, LeadEvent, to_event
+
+from .members import LINK, MERGE, UNMERGE, Edge, Origin
+
+HELD_EVENTS = 50
+HELD_MS = 30 * 86_400_000
+SHARED_LEADS = 20  # info@, a kiosk: an alias that leads to so many raises no more edges
+
+
+class Strength(IntEnum):
+    """How strongly an alias names a person; smaller is stronger. From WEAK on it never merges leads."""
+
+    CRM = 0
+    EMAIL = 1
+    USER = 2
+    AD = 3
+    WEAK = 4
+
+
+_WEAK = {"phone", "gclid", "gbraid", "wbraid", "fbclid", "li_fat_id", "ga4", "snowplow"}
+_ADS = {"meta", "google", "linkedin"}
+_UNIQUE = {"contact", "lead"}
+
+
+def strength(alias: str) -> Strength:
+    """Rank an alias: CRM id, email, user id, ad lead id, then all that is weak."""
+    parts = alias.split(":")
+    if parts[0] == "email":
+        return Strength.EMAIL
+    if parts[0] in _WEAK or parts[1] == "anon":
+        return Strength.WEAK
+    if parts[1] == "user":
+        return Strength.USER
+    if parts[0] in _ADS:
+        return Strength.AD
+    return Strength.CRM if len(parts) >= 4 else Strength.WEAK
+
+
+def unique_kind(alias: str) -> str:
+    """Name the kind of which one lead has one value: contact ids of one CRM. Empty for all others."""
+    parts = alias.split(":")
+    return ":".join(parts[:3]) if strength(alias) is Strength.CRM and parts[2] in _UNIQUE else ""
+
+
+def ordered(aliases: tuple[str, ...]) -> list[str]:
+    """Put the strongest first; equals stay as the event named them. Each once."""
+    return sorted(dict.fromkeys(aliases), key=strength)
+
+
+def origin_id(key: bytes, alias: str) -> str:
+    """Name an origin without giving its alias away: HMAC-SHA256 under the installation's key, as a UUID."""
+    return str(uuid.UUID(bytes=hmac.digest(key, alias.encode(), "sha256")[:16], version=8))
+
+
+@dataclass(frozen=True)
+class AliasRow:
+    """What one alias leads to. A strong one has an origin; a weak one leads to the first it learnt, or holds."""
+
+    alias: str
+    origin: Origin | None = None
+    told: tuple[str, ...] = ()  # aliases that know this one's origin
+    raised: tuple[str, ...] = ()  # ids of the edges that were raised here
+    leads: tuple[str, ...] = ()  # origins that were seen with this alias
+    held: tuple[dict[str, Any], ...] = ()
+    held_since: int = 0
+    asked: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
+    shared: int = 0
+    expired: int = 0
+
+    @property
+    def next_due(self) -> int | None:
+        """When what is held here is given up (ms)."""
+        return self.held_since + HELD_MS if self.held else None
+
+
+class Touch(NamedTuple):
+    """A record of `lead.touches`, for the row `lead`."""
+
+    lead: str
+    record: dict[str, Any]
+
+
+class Resolution(NamedTuple):
+    """What one record did: the alias' row, records for leads, records back into `lead.events`."""
+
+    row: AliasRow
+    touches: tuple[Touch, ...] = ()
+    links: tuple[tuple[str, dict[str, Any]], ...] = ()
+    held: int = 0
+    released: int = 0
+
+
+def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
+    """Decide for one record. `stamp` is the record's time (ms): the birth stamp of whom it is the first to name."""
+    match record["t"]:
+        case "event":
+            return _event(row, record, stamp, now, key)
+        case "link":
+            return _link(row, record, stamp, key)
+        case "ask":
+            return _ask(row, record)
+        case other:
+            raise ValueError(f"lead.events has no record of type {other!r}: an older worker than its writer?")
+
+
+def expire(row: AliasRow, now: int) -> AliasRow:
+    """Give up what was held for 30 days; it is counted, not lost silently."""
+    if row.next_due is None or now <= row.next_due:
+        return row
+    return replace(row, held=(), held_since=0, expired=row.expired + len(row.held))
+
+
+def _touch(origin: Origin, record: dict[str, Any]) -> Touch:
+    event = LeadEvent.model_validate(record["event"])
+    return Touch(
+        origin.home, {"t": "event", "event": list(to_event(event, origin.id)), "received_at": record["received_at"]}
+    )
+
+
+def _born(row: AliasRow, stamp: int, key: bytes, house: str = "") -> AliasRow:
+    if row.origin:
+        return row
+    return replace(row, origin=Origin(stamp, house, origin_id(key, row.alias), unique_kind(row.alias)))
+
+
+def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
+    event = record["event"]
+    others = [alias for alias in ordered(tuple(event["aliases"])) if alias != row.alias]
+    if strength(row.alias) is Strength.WEAK:
+        return _weak_event(row, record, others, now)
+    row = _born(row, stamp, key)
+    assert row.origin is not None
+    word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
+    links = []
+    for alias in others:
+        mark = alias if word == LINK else f"{word} {event['id']} {alias}"
+        if mark not in row.told:
+            row = replace(row, told=(*row.told, mark))
+            links.append((alias, _link_record(word, row.origin, event)))
+    return Resolution(row, (_touch(row.origin, record),), tuple(links))
+
+
+def _link_record(word: str, origin: Origin, event: dict[str, Any]) -> dict[str, Any]:
+    name = event["id"] if word != LINK else ""
+    return {
+        "t": "link",
+        "word": word,
+        "id": name,
+        "at": event["occurred_at"],
+        "sequence": event.get("sequence", 0),
+        "origin": list(origin),
+    }
+
+
+def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int) -> Resolution:
+    if row.origin:
+        return Resolution(row, (_touch(row.origin, record),))
+    if any(one["event"] == record["event"] for one in row.held):
+        return Resolution(row)
+    asks = tuple((alias, {"t": "ask", "from": row.alias}) for alias in others if alias not in row.asked)
+    row = replace(row, asked=(*row.asked, *(alias for alias, _ in asks)))
+    if len(row.held) >= HELD_EVENTS:
+        return Resolution(replace(row, expired=row.expired + 1), (), asks)
+    return Resolution(
+        replace(row, held=(*row.held, record), held_since=row.held_since or now), (), asks, held=1
+    )
+
+
+def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
+    other = Origin(*record["origin"])
+    if strength(row.alias) is Strength.WEAK:
+        return _learn(row, other)
+    fresh = row.origin is None
+    houses = fresh and record["word"] == LINK and strength(row.alias) is not Strength.CRM
+    row = _born(row, stamp, key, other.home if houses else "")
+    assert row.origin is not None
+    if other.id == row.origin.id:
+        return Resolution(row)
+    name = record["id"] or f"link:{min(other.id, row.origin.id)}:{max(other.id, row.origin.id)}"
+    if name in row.raised:
+        return Resolution(row)
+    if other.id not in row.leads:
+        row = replace(row, leads=(*row.leads, other.id))
+    if len(row.leads) > SHARED_LEADS and record["word"] == LINK:
+        return Resolution(replace(row, shared=row.shared + 1))
+    a, b = sorted((other, row.origin), key=lambda origin: origin.id)
+    edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
+    row = replace(row, raised=(*row.raised, name))
+    rows = {other.home} if houses else {other.id, other.home, row.origin.id, row.origin.home}
+    touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
+    return Resolution(row, touches)
+
+
+def _learn(row: AliasRow, origin: Origin) -> Resolution:
+    """A weak alias leads to the first lead it learns; what it held goes there in order, and who asked is told."""
+    if row.origin:
+        return Resolution(row if row.origin.id == origin.id else replace(row, shared=row.shared + 1))
+    touches = tuple(_touch(origin, record) for record in row.held)
+    answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
+    links = tuple((alias, answer) for alias in row.waiting)
+    after = replace(row, origin=origin, held=(), held_since=0, waiting=())
+    return Resolution(after, touches, links, released=len(touches))
+
+
+def _ask(row: AliasRow, record: dict[str, Any]) -> Resolution:
+    if row.origin:
+        answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(row.origin)}
+        return Resolution(row, (), ((record["from"], answer),))
+    waiting = row.waiting if record["from"] in row.waiting else (*row.waiting, record["from"])
+    return Resolution(replace(row, waiting=waiting))
+
+
+def dump(row: AliasRow) -> bytes:
+    """Write a row; `due` first, so that the engine need not read the rest."""
+    return orjson.dumps(
+        {
+            "due": row.next_due,
+            "alias": row.alias,
+            "origin": list(row.origin) if row.origin else None,
+            "told": row.told,
+            "raised": row.raised,
+            "leads": row.leads,
+            "held": row.held,
+            "held_since": row.held_since,
+            "asked": row.asked,
+            "waiting": row.waiting,
+            "shared": row.shared,
+            "expired": row.expired,
+        }
+    )
+
+
+def load(body: bytes) -> AliasRow:
+    """Read a row that `dump` wrote."""
+    raw = orjson.loads(body)
+    return AliasRow(
+        raw["alias"],
+        Origin(*raw["origin"]) if raw["origin"] else None,
+        tuple(raw["told"]),
+        tuple(raw["raised"]),
+        tuple(raw["leads"]),
+        tuple(raw["held"]),
+        raw["held_since"],
+        tuple(raw["asked"]),
+        tuple(raw["waiting"]),
+        raw["shared"],
+        raw["expired"],
+    )

@@ -1,0 +1,215 @@
+"""The lifecycle, on one screen: what was said, where the lead stands, what follows.
+
+Read a row as a sentence: "when sales *accepts* while the lead stands in *recycled*, and the recycling was a timer's
+and recent, *take back*". The first row that fits holds; `mermaid` draws the same table for the documentation.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.events import Event, EventType, parse
+
+if TYPE_CHECKING:
+    from schemas.funnel import Funnel
+
+NOWHERE = ""
+DETOUR = frozenset({"recycled", "inactive"})
+ENDED = frozenset({"disqualified", "churned"})
+
+
+class Then(StrEnum):
+    """What follows."""
+
+    ENTER = "enter"  # the stage; those of the ladder passed by are implied, and marked so
+    NEW_JOURNEY = "new journey"  # enter it as journey number + 1
+    TAKE_BACK = "take back"  # void the automatic recycling: same journey, accepted late
+    REOPEN = "reopen"  # void the loss, then enter what lies beyond
+    REPLACE = "replace"  # the implied entry yields to the reported one (6-history, rule 16)
+    TOUCH = "touch"  # nothing moves; activity is noted
+    ECHO = "echo"  # a slow synchronisation: stored, never a move
+    IGNORE = "ignore"  # nothing to apply it to; stored with why
+
+
+class Said(StrEnum):
+    """What an event says to the lifecycle."""
+
+    REACH = "reach"  # a stage of the ladder
+    ASIDE = "aside"  # a stage beside it: nurturing, evangelist, churned, recycled, ...
+    REJECT = "reject"
+    LOSE = "lose"
+    TOUCH = "touch"
+
+
+class Saying(NamedTuple):
+    """An event in the lifecycle's terms. `words` are what stops or restarts a clock."""
+
+    said: Said
+    to: str = NOWHERE
+    reason: str = ""
+    words: tuple[str, ...] = ()
+    by_hand: bool = True
+    unmapped: bool = False
+
+
+class Standing(NamedTuple):
+    """Where a lead stands when something is said. `reached` is the index of the furthest stage of the journey, -1 none."""
+
+    stage: str
+    reached: int
+    implied: frozenset[str]  # stages of this journey that were only implied
+    taken_back_until: int  # an automatic recycling can be taken back until then; 0 when it cannot
+    other_deals_open: bool
+
+
+class Row(NamedTuple):
+    """One row of the table. An empty `while_in` is anywhere."""
+
+    said: Said
+    while_in: frozenset[str] | None
+    when: str
+    then: Then
+
+
+LADDER = frozenset({"inquiry", "nurturing", "mql", "sal", "sql", "opportunity", "customer", "evangelist"})
+HANDED = frozenset({"mql", "sal"})
+WORKED = frozenset({"sal", "sql", "opportunity"})
+
+TABLE: tuple[Row, ...] = (
+    # what was said    while the lead stands in          and                     then
+    Row(Said.REACH,    frozenset({NOWHERE}),             "",                     Then.ENTER),
+    Row(Said.REACH,    frozenset({"recycled"}),          "taken back in time",   Then.TAKE_BACK),
+    Row(Said.REACH,    LADDER,                           "beyond",               Then.ENTER),
+    Row(Said.REACH,    None,                             "only implied so far",  Then.REPLACE),
+    Row(Said.REACH,    LADDER,                           "same stage",           Then.TOUCH),
+    Row(Said.REACH,    LADDER,                           "",                     Then.ECHO),
+    Row(Said.REACH,    DETOUR,                           "qualified",            Then.NEW_JOURNEY),
+    Row(Said.REACH,    DETOUR,                           "",                     Then.TOUCH),
+    Row(Said.REACH,    frozenset({"lost"}),              "sql or beyond",        Then.REOPEN),
+    Row(Said.REACH,    ENDED,                            "qualified by hand",    Then.NEW_JOURNEY),
+    Row(Said.REACH,    None,                             "",                     Then.IGNORE),
+    Row(Said.ASIDE,    frozenset({NOWHERE}),             "",                     Then.ENTER),
+    Row(Said.ASIDE,    None,                             "same stage",           Then.TOUCH),
+    Row(Said.ASIDE,    frozenset({"inquiry"}),           "to nurturing",         Then.ENTER),
+    Row(Said.ASIDE,    frozenset({"customer"}),          "to evangelist",        Then.ENTER),
+    Row(Said.ASIDE,    frozenset({"customer", "evangelist"}), "to churned",      Then.ENTER),
+    Row(Said.ASIDE,    LADDER - {"customer", "evangelist"}, "to a detour",       Then.ENTER),
+    Row(Said.ASIDE,    None,                             "",                     Then.IGNORE),
+    Row(Said.REJECT,   HANDED,                           "",                     Then.ENTER),
+    Row(Said.REJECT,   None,                             "",                     Then.IGNORE),
+    Row(Said.LOSE,     WORKED,                           "another deal open",    Then.TOUCH),
+    Row(Said.LOSE,     WORKED,                           "",                     Then.ENTER),
+    Row(Said.LOSE,     None,                             "",                     Then.IGNORE),
+    Row(Said.TOUCH,    frozenset({NOWHERE}),             "",                     Then.ENTER),
+    Row(Said.TOUCH,    None,                             "",                     Then.TOUCH),
+)  # fmt: skip
+
+
+def _holds(when: str, saying: Saying, standing: Standing, at: int, ladder: tuple[str, ...]) -> bool:
+    to = ladder.index(saying.to) if saying.to in ladder else -1
+    match when:
+        case "":
+            return True
+        case "beyond":
+            return to > standing.reached
+        case "same stage":
+            return saying.to == standing.stage
+        case "only implied so far":
+            return saying.to in standing.implied
+        case "taken back in time":
+            return "accepted" in saying.words and at <= standing.taken_back_until
+        case "qualified":
+            return to >= ladder.index("mql")
+        case "qualified by hand":
+            return to >= ladder.index("mql") and saying.by_hand
+        case "sql or beyond":
+            return to >= ladder.index("sql")
+        case "another deal open":
+            return standing.other_deals_open
+        case "to a detour":
+            return saying.to in ("recycled", "lost", "disqualified")
+        case _:
+            return when == f"to {saying.to}"
+
+
+def follows(saying: Saying, standing: Standing, at: int, ladder: tuple[str, ...]) -> Then:
+    """Find what follows, by the first row of the table that fits. `at` is the event's time in ms."""
+    for row in TABLE:
+        if row.said is saying.said and (row.while_in is None or standing.stage in row.while_in):  # noqa: SIM102
+            if _holds(row.when, saying, standing, at, ladder):
+                return row.then
+    raise AssertionError(f"the table has no row for {saying} in {standing}")
+
+
+def say(event: Event, funnel: Funnel) -> Saying:
+    """Put an event into the lifecycle's terms, with the funnel's map of the vendor's stages."""
+    body: dict[str, Any] = parse(event.body)
+    match event.type:
+        case EventType.CREATED:
+            return Saying(Said.REACH, "inquiry", words=(body.get("direction", "inbound"),), by_hand=False)
+        case EventType.ACCEPTED:
+            return Saying(Said.REACH, "sal", words=("accepted", "moved"))
+        case EventType.REJECTED:
+            return _rejection(body, funnel)
+        case EventType.OPPORTUNITY_CREATED:
+            return Saying(Said.REACH, "opportunity", words=("accepted", "moved"))
+        case EventType.OPPORTUNITY_WON:
+            return Saying(Said.REACH, "customer", words=("accepted", "moved"))
+        case EventType.OPPORTUNITY_LOST:
+            return Saying(Said.LOSE, "lost", body.get("reason", ""), ("moved",))
+        case EventType.OPPORTUNITY_STAGE_CHANGED:
+            return _deal_stage(body, funnel)
+        case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
+            return _reported(body, funnel)
+        case EventType.DELETED:
+            return Saying(Said.ASIDE, "disqualified", "deleted")
+        case EventType.TOUCH:
+            words = (body.get("direction", "inbound"), *(("onboarded",) if body.get("kind") == "onboarded" else ()))
+            return Saying(Said.TOUCH, words=words, by_hand=False)
+        case _:
+            return Saying(Said.TOUCH, by_hand=False)
+
+
+def _rejection(body: dict[str, Any], funnel: Funnel) -> Saying:
+    reason = body.get("reason") or "not-stated"
+    to = funnel.rejections.get(reason, "disqualified")
+    return Saying(Said.REJECT, to, reason, ("rejected", "moved"), unmapped=reason not in funnel.rejections)
+
+
+def _deal_stage(body: dict[str, Any], funnel: Funnel) -> Saying:
+    stage = (body.get("deal") or {}).get("stage", "")
+    ends = funnel.deals.get(body["source"])
+    if ends and stage in ends.won:
+        return Saying(Said.REACH, "customer", words=("accepted", "moved"))
+    if ends and stage in ends.lost:
+        return Saying(Said.LOSE, "lost", body.get("reason", ""), ("moved",))
+    return Saying(Said.REACH, "opportunity", words=("accepted", "moved"))
+
+
+def _reported(body: dict[str, Any], funnel: Funnel) -> Saying:
+    word = body.get("stage", "")
+    stage = funnel.vendors.get(body["source"], {}).get(word, word if word in funnel.stages else None)
+    if stage is None:
+        return Saying(Said.TOUCH, words=("inbound",), by_hand=False, unmapped=True)
+    if stage == "rejected":
+        return _rejection(body, funnel)
+    if stage not in funnel.ladder:
+        return Saying(Said.ASIDE, stage, body.get("reason", ""), ("moved",))
+    accepted = ("accepted",) if funnel.ladder.index(stage) > funnel.ladder.index("mql") else ()
+    return Saying(Said.REACH, stage, body.get("reason", ""), (*accepted, "moved"))
+
+
+def mermaid(funnel: Funnel) -> str:
+    """Draw the table as a Mermaid state diagram: successes, timers, rejections and losses."""
+    lines = ["stateDiagram-v2", "    [*] --> inquiry"]
+    lines += [f"    {a} --> {b}" for a, b in zip(funnel.ladder, funnel.ladder[1:], strict=False)]
+    lines += ["    customer --> evangelist", "    customer --> churned: churned", "    recycled --> mql: new journey"]
+    for name, stage in funnel.stages.items():
+        if stage.timer:
+            lines.append(f"    {name} --> {stage.timer.to}: after {stage.timer.after}")
+    for to in sorted(set(funnel.rejections.values())):
+        reasons = ", ".join(sorted(reason for reason, where in funnel.rejections.items() if where == to))
+        lines += [f"    {stage} --> {to}: {reasons}" for stage in sorted(HANDED)]
+    lines += [f"    {stage} --> lost: lost" for stage in sorted(WORKED)]
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,257 @@
+"""One lead's row: the set of what came, and what it said of it. `advance` and `tick` are all that ever changes one.
+
+A row is an origin's own. It keeps its events for ever, forwards copies to the survivor of its group, and states facts
+only while it is the survivor itself (6-history, rules 17 to 19). On the wire it is one orjson document.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+
+from schemas.events import Event, EventType
+from schemas.facts import Change, Fact, FactKind, digest, make
+
+from . import members
+from .fold import Folded, fold
+from .history import FLOOD_CAP, bucket, canonical
+
+if TYPE_CHECKING:
+    from .definition import Definition
+
+Emitted = tuple[str, str, int, int]  # digest, kind, journey, event time: what a tombstone needs
+
+
+@dataclass(frozen=True)
+class Row:
+    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (rule 13)."""
+
+    lead: str
+    told: int = 0
+    revision: int = 0
+    events: frozenset[Event] = frozenset()
+    direct: frozenset[tuple[str, str]] = frozenset()  # (event id, origin) that live here; the others are copies
+    edges: frozenset[members.Edge] = frozenset()
+    erased: frozenset[str] = frozenset()
+    emitted: dict[str, Emitted] = field(default_factory=dict)
+    stated: str = ""  # digest of the lead's state as last sent
+    capped: int = 0  # how many contents the flood cap refused here: a counter, not a fact
+
+    def group(self) -> frozenset[str]:
+        """Name the origins that are one lead with this one."""
+        return members.groups(self.edges).of(self.lead)
+
+    def survivor(self) -> str:
+        """Name the row that speaks for this one's group."""
+        return members.survivor(self.group(), self.edges)
+
+
+class Forward(NamedTuple):
+    """A copy of an event, or an edge, for another row."""
+
+    to: str
+    kind: str
+    value: tuple[Any, ...]
+
+
+class State(NamedTuple):
+    """A lead's absolute state under a revision; `content` is None when the row no longer speaks for a lead."""
+
+    revision: int
+    content: str | None
+
+
+class Step(NamedTuple):
+    """What one record did: the row after it, what to state, what to forward, when time alone changes it next."""
+
+    row: Row
+    changes: tuple[Change, ...] = ()
+    state: State | None = None
+    forwards: tuple[Forward, ...] = ()
+    next_due: int | None = None
+    repeated: bool = False
+
+
+def advance(row: Row, event: Event, definition: Definition, *, copied: bool = False) -> Step:
+    """Take one event into the set. A repeat, or a content beyond the flood cap, changes nothing."""
+    if event.origin in row.erased and event.type != EventType.ERASE:
+        return Step(row, repeated=True)
+    if event in row.events and (copied or (event.id, event.origin) in row.direct):
+        return Step(row, repeated=True)
+    minute = [other for other in row.events if bucket(other) == bucket(event) and other != event]
+    events = row.events | {event}
+    if len(minute) >= FLOOD_CAP:
+        last = max(*minute, event)
+        events -= {last}
+        row = replace(row, capped=row.capped + 1)
+        if last == event:
+            return Step(row, repeated=True)
+    direct = row.direct if copied else row.direct | {(event.id, event.origin)}
+    erased = row.erased
+    if event.type == EventType.ERASE:
+        erased |= {event.origin}
+        events = frozenset(e for e in events if e.origin != event.origin or e.type == EventType.ERASE)
+    after = replace(row, events=events, direct=direct, erased=erased)
+    forwards = () if copied else _forward(after, [event])
+    return _state_anew(after, definition, forwards)
+
+
+def connect(row: Row, edge: members.Edge, definition: Definition) -> Step:
+    """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
+    if edge in row.edges:
+        return Step(row, repeated=True)
+    after = replace(row, edges=row.edges | {edge})
+    moved = [e for e in _at_home(after) if _target(row, e.origin) != _target(after, e.origin)]
+    forwards = (*_flood(row, after, edge), *_forward(after, moved))
+    return _state_anew(after, definition, forwards)
+
+
+def tick(row: Row, now: int, definition: Definition) -> Step:
+    """Tell the row how far time has come (ms). Time never falls."""
+    return _state_anew(replace(row, told=max(row.told, now)), definition, ())
+
+
+def _at_home(row: Row) -> list[Event]:
+    return sorted(event for event in row.events if (event.id, event.origin) in row.direct)
+
+
+def _target(row: Row, origin: str) -> str:
+    return members.survivor(members.groups(row.edges).of(origin), row.edges)
+
+
+def _forward(row: Row, events: list[Event]) -> tuple[Forward, ...]:
+    return tuple(
+        Forward(target, "event", tuple(event)) for event in events if (target := _target(row, event.origin)) != row.lead
+    )
+
+
+def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
+    """Send a new edge to all it connects, every edge to whoever is new.
+
+    A housed origin need not know where it lives until another edge may part it, or until one of its events was
+    forwarded to it because that event came before its housing.
+    """
+    early = {origin for _, origin in before.direct} & {edge.a.id, edge.b.id} - {before.lead}
+    if not early and all(known.housing for known in after.edges):
+        return ()
+    told = members.reach(before.lead, before.edges)
+    if all(known.housing for known in before.edges):
+        told = frozenset({before.lead})
+    out = []
+    for other in sorted(members.reach(after.lead, after.edges) - {after.lead}):
+        news = [edge] if other in told else sorted(after.edges)
+        out += [Forward(other, "edge", one.plain()) for one in news]
+    return tuple(out)
+
+
+def _state_anew(row: Row, definition: Definition, forwards: tuple[Forward, ...]) -> Step:
+    folded = state_of(row, definition)
+    return _emit(row, folded, forwards)
+
+
+def state_of(row: Row, definition: Definition) -> Folded:
+    """Fold what the row speaks for; nothing while another row does."""
+    groups = members.groups(row.edges)
+    group = groups.of(row.lead)
+    if members.survivor(group, row.edges) != row.lead:
+        return Folded({}, {}, None)
+    return fold_group(row.lead, group, row.events, groups.conflicts, definition, row.told)
+
+
+def fold_group(
+    lead: str,
+    group: frozenset[str],
+    events: frozenset[Event],
+    conflicts: tuple[members.Edge, ...],
+    definition: Definition,
+    now: int,
+) -> Folded:
+    """Fold the events of one group as one lead, and state the conflicts that its members have."""
+    folded = fold(lead, canonical(event for event in events if event.origin in group), definition, now)
+    mine = [edge for edge in conflicts if edge.a.id in group]
+    facts = dict(folded.facts)
+    for edge in mine:
+        fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
+        facts[fact.id] = fact
+    state = {**folded.state, "origins": sorted(group), "conflicts": len(mine)} if folded.state else {}
+    return Folded(facts, state, folded.next_due)
+
+
+def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
+    """State the difference to what was stated, tombstones first, each under a revision of its own (rules 12 to 14)."""
+    revision, emitted = row.revision, dict(row.emitted)
+    marks = {fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()}
+    changes: list[Change] = []
+    for name in sorted(emitted):
+        _, kind, journey, at = emitted[name]
+        if name not in marks or marks[name][3] != at:  # gone, or dated elsewhere: taken back under its old time
+            revision += 1
+            changes.append(Change(name, kind, journey, at, revision, None))
+            del emitted[name]
+    for fact in sorted(folded.facts.values(), key=_in_time):
+        if emitted.get(fact.id) != marks[fact.id]:
+            revision += 1
+            changes.append(Change(fact.id, fact.kind, fact.journey, fact.at, revision, fact.content))
+            emitted[fact.id] = marks[fact.id]
+    content = orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode() if folded.state else None
+    stated = blake2b(content.encode(), digest_size=6).hexdigest() if content else ""
+    state = None
+    if stated != row.stated:
+        revision += 1
+        state = State(revision, content)
+    after = replace(row, revision=revision, emitted=emitted, stated=stated)
+    return Step(after, tuple(changes), state, forwards, folded.next_due)
+
+
+def _in_time(fact: Fact) -> tuple[int, str]:
+    return fact.at, fact.id
+
+
+def dump(row: Row, next_due: int | None) -> bytes:
+    """Write a row as bytes; sets are sorted, so equal rows are equal bytes."""
+    return orjson.dumps(
+        {
+            "lead": row.lead,
+            "told": row.told,
+            "revision": row.revision,
+            "due": next_due,
+            "events": [tuple(event) for event in sorted(row.events)],
+            "direct": sorted(row.direct),
+            "edges": [edge.plain() for edge in sorted(row.edges)],
+            "erased": sorted(row.erased),
+            "emitted": dict(sorted(row.emitted.items())),
+            "stated": row.stated,
+            "capped": row.capped,
+        }
+    )
+
+
+def edge_of(value: Any) -> members.Edge:
+    """Read an edge as it stands in JSON."""
+    *head, a, b = value
+    return members.Edge(*head, members.Origin(*a), members.Origin(*b))
+
+
+def load(body: bytes) -> Row:
+    """Read a row that `dump` wrote."""
+    raw = orjson.loads(body)
+    return Row(
+        raw["lead"],
+        raw["told"],
+        raw["revision"],
+        frozenset(Event(*event) for event in raw["events"]),
+        frozenset((name, origin) for name, origin in raw["direct"]),
+        frozenset(edge_of(edge) for edge in raw["edges"]),
+        frozenset(raw["erased"]),
+        {name: (mark[0], mark[1], mark[2], mark[3]) for name, mark in raw["emitted"].items()},
+        raw["stated"],
+        raw["capped"],
+    )
+
+
+def due_of(body: bytes) -> int | None:
+    """Read only when time alone changes the row next."""
+    return orjson.loads(body)["due"]  # type: ignore[no-any-return]

@@ -1,0 +1,211 @@
+"""What a folded lead comes to, as facts: the shapes that ClickHouse, the live page and `explain` read."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from schemas.facts import Fact, FactKind, make
+
+if TYPE_CHECKING:
+    from schemas.events import Event
+
+    from .clocks import ClockState, Running
+    from .definition import Definition
+    from .fold import Folded, Journey, Move, State
+
+_NEVER = 1 << 62
+
+
+def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any]) -> Fact:
+    """State what happened and moved nothing; one a kind and event."""
+    return make(lead, FactKind.NOTE, journey, event.at, what, event.id, **fields)
+
+
+def of(lead: str, state: State, definition: Definition) -> Folded:
+    """Make the facts, the lead's row of state, and the next instant at which time alone changes either."""
+    from .fold import Folded  # noqa: PLC0415 - the two halves of one fold
+
+    facts: list[Fact] = list(state.notes)
+    for journey in state.journeys:
+        facts.append(_journey(lead, state, journey, definition))
+        facts += _moves(lead, journey, definition)
+        facts += _handoffs(lead, journey, definition)
+        facts += [_clock(lead, journey, running, said) for running, said in journey.clocks.values()]
+        facts += [
+            make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal))
+            for deal in journey.deals.values()
+        ]
+        facts += [
+            make(lead, FactKind.DECISION, journey.number, said["at"], "mql", number, version=definition.funnel.version, **said)
+            for number, said in enumerate(journey.decisions)
+        ]
+        facts += [
+            make(lead, FactKind.DISAGREEMENT, journey.number, said["at"], key, 0, **said)
+            for key, said in journey.disagreements.items()
+        ]
+    for running in state.running:
+        said = running.running(state.horizon)
+        if not running.restarts or state.horizon > running.due:
+            facts.append(_clock(lead, state.journeys[running.journey - 1], running, said))
+    due = [mark for running in state.running if (mark := running.next_change(state.horizon)) is not None]
+    if state.timer < _NEVER:
+        due.append(state.timer)
+    return Folded({fact.id: fact for fact in facts}, _state(state), min(due, default=None))
+
+
+def _dimensions(journey: Journey, state_origin: str) -> dict[str, Any]:
+    source, channel, campaign = journey.attribution
+    return {"origin": state_origin, "source": source, "channel": channel, "campaign": campaign}
+
+
+def _journey(lead: str, state: State, journey: Journey, definition: Definition) -> Fact:
+    first: dict[str, Move] = {}
+    for move in journey.moves:
+        first.setdefault(move.to, move)
+    ladder = definition.funnel.ladder
+    milestones = {f"{stage}_at": first[stage].at for stage in (*ladder, "lost", "recycled", "disqualified") if stage in first}
+    reached = [first[stage].at for stage in ladder if stage in first]
+    return make(
+        lead,
+        FactKind.JOURNEY,
+        journey.number,
+        journey.moves[0].at,
+        "journey",
+        0,
+        **_dimensions(journey, state.origin),
+        **milestones,
+        segment=state.lead.get("segment", ""),
+        implied=sorted(journey.implied()),
+        opening=journey.opening,
+        test=journey.test,
+        excluded=journey.excluded,
+        negative=any(later < earlier for earlier, later in zip(reached, reached[1:], strict=False)),
+        version=definition.funnel.version,
+    )
+
+
+def _moves(lead: str, journey: Journey, definition: Definition) -> list[Fact]:
+    facts = []
+    entered: dict[str, Move] = {}
+    for move in journey.moves:
+        came = entered.get(move.frm)
+        fields: dict[str, Any] = {
+            "from": move.frm,
+            "to": move.to,
+            "why": move.why,
+            "reason": move.reason,
+            "system": move.system,
+            "implied": move.implied,
+            "opening": move.opening,
+            "owner_team": definition.funnel.stages[move.to].owner,
+            "occurrence": move.occurrence,
+            "version": definition.funnel.version,
+            "test": journey.test,
+            "excluded": journey.excluded,
+            "source": journey.attribution[0],
+        }
+        if came and not came.implied and not move.implied:
+            fields["dwell_ms"] = move.at - came.at  # signed: a negative one is flagged, never dropped
+            fields["business_ms"] = definition.team_hours(move.frm).between(came.at, move.at)
+        facts.append(make(lead, FactKind.TRANSITION, journey.number, move.at, move.to, move.occurrence, **fields))
+        entered[move.to] = move
+    return facts
+
+
+def _handoffs(lead: str, journey: Journey, definition: Definition) -> list[Fact]:
+    hours = definition.team_hours("mql")
+    facts = []
+    for handoff in journey.handoffs:
+        fields: dict[str, Any] = {
+            "outcome": handoff.outcome,
+            "decided_at": handoff.decided_at,
+            "reason": handoff.reason,
+            "hot": handoff.hot,
+            "assigned_at": handoff.assigned_at,
+            "touched_at": handoff.touched_at,
+            "test": journey.test,
+            **_dimensions(journey, ""),
+        }
+        del fields["origin"]
+        if handoff.assigned_at is not None:
+            fields["to_assigned_ms"] = hours.between(handoff.at, handoff.assigned_at)
+            if handoff.touched_at is not None:
+                fields["to_touch_ms"] = hours.between(handoff.assigned_at, handoff.touched_at)
+        facts.append(make(lead, FactKind.HANDOFF, journey.number, handoff.at, "handoff", handoff.occurrence, **fields))
+    return facts
+
+
+def _clock(lead: str, journey: Journey, running: Running, said: ClockState) -> Fact:
+    return make(
+        lead,
+        FactKind.CLOCK,
+        running.journey,
+        running.start,
+        f"{running.stage}.{running.name}",
+        f"{running.occurrence}.{running.lapses}",
+        stage=running.stage,
+        clock=running.name,
+        warn_at=running.warn,
+        due_at=running.due,
+        escalate_at=running.escalate,
+        stopped_at=said.stopped_at,
+        status=said.status,
+        hot=running.hot,
+        restarting=bool(running.restarts),
+        test=journey.test,
+    )
+
+
+def _deal(deal: Any) -> dict[str, Any]:
+    body = deal.body
+    return {
+        "deal": deal.id,
+        "role": deal.role,
+        "status": deal.status,
+        "amount_opened": deal.amount_opened,
+        "amount": body.get("amount") or deal.amount_opened,
+        "currency": body.get("currency", ""),
+        "margin": body.get("margin"),
+        "stage": body.get("stage", ""),
+        "reason": body.get("reason", ""),
+        "close_date": body.get("close_date", ""),
+        "closed_at": deal.closed_at,
+    }
+
+
+def _state(state: State) -> dict[str, Any]:
+    """Give one absolute row: where the lead stands now. Nothing in it is an age."""
+    if not state.journeys:
+        return {}
+    journey = state.journeys[-1]
+    source, channel, campaign = journey.attribution
+    waiting = sorted((running.due, f"{running.stage}.{running.name}") for running in state.running)
+    return {
+        "stage": state.stage,
+        "since": state.since,
+        "journey": journey.number,
+        "opened_at": journey.moves[0].at,
+        "origin": state.origin,
+        "source": source,
+        "channel": channel,
+        "campaign": campaign,
+        "segment": state.lead.get("segment", ""),
+        "owner": state.lead.get("owner", ""),
+        "queue": state.lead.get("queue", ""),
+        "manager": state.lead.get("manager", ""),
+        "record_url": state.lead.get("record_url", ""),
+        "account": state.lead.get("account", ""),
+        "assigned_at": state.lead.get("assigned_at"),
+        "score": journey.score.at(state.last_activity),
+        "hot": journey.hot,
+        "test": journey.test,
+        "excluded": journey.excluded,
+        "suppressed": state.suppressed,
+        "opted_out": state.opted_out,
+        "last_activity_at": state.last_activity,
+        "last_touch_at": state.last_touch,
+        "last_human_at": state.last_human,
+        "next_due_at": waiting[0][0] if waiting else None,
+        "next_due_clock": waiting[0][1] if waiting else "",
+        "timer_at": state.timer if state.timer < _NEVER else None,
+    }

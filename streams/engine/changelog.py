@@ -1,0 +1,136 @@
+"""A table whose changelog is written first: rows and the next source offset together, marker last, then applied.
+
+Each row begins with an 8-byte fence: two bytes of epoch, six of the source offset that made it. Recovery merges by
+fence, so a zombie's late row never wins; where one was written last, the winner is written again (`heal`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import faust
+import orjson
+from faust.types import TP
+
+from .chunks import chunk_topic
+from .commit import check_contiguous, send_batches
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+_MARKER = b"\x00next:%d"
+_HOUR_MS = 3_600_000
+
+
+class Marker(NamedTuple):
+    """Where a partition goes on: next source offset, epoch, and the highest tick of each upstream partition."""
+
+    next_offset: int
+    epoch: int
+    ticks: dict[str, list[int]]  # topic -> highest tick by partition
+
+    def dump(self) -> bytes:
+        """Write it; the first 8 bytes compare like a row's fence."""
+        return fence(self.epoch, self.next_offset) + orjson.dumps(self.ticks)
+
+    @classmethod
+    def load(cls, value: bytes) -> Marker:
+        """Read what `dump` wrote."""
+        return cls(int.from_bytes(value[2:8], "big"), int.from_bytes(value[:2], "big"), orjson.loads(value[8:]))
+
+
+def fence(epoch: int, offset: int) -> bytes:
+    """Make the 8 bytes that a row begins with."""
+    return epoch.to_bytes(2, "big") + offset.to_bytes(6, "big")
+
+
+class ChangelogTable(faust.Table):  # type: ignore[misc]
+    """Rows of one processor by key, as bytes; the only writer of each partition is the partition's owner."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        """Declare the table; options are Faust's."""
+        super().__init__(*args, recovery_buffer_size=2, **options)
+        self.recovered: set[int] = set()
+        self.overruled: dict[int, set[bytes]] = {}
+
+    def _new_changelog_topic(self, *, retention: Any = None, compacting: Any = None, deleting: Any = None) -> Any:  # noqa: ARG002 - Faust's signature
+        config = {"min.compaction.lag.ms": str(_HOUR_MS), "max.message.bytes": "2097152"}
+        return chunk_topic(
+            self.app,
+            self._changelog_topic_name(),
+            partitions=self.partitions,
+            compacting=True,
+            acks=False,
+            internal=True,
+            maxsize=131_072,
+            allow_empty=True,
+            config=config,
+        )
+
+    def row(self, key: bytes) -> bytes | None:
+        """Give a row with its fence."""
+        return self.data.data.get(key)
+
+    def marker(self, partition: int) -> Marker | None:
+        """Give the partition's marker; None before its first commit."""
+        value = self.data.data.get(_MARKER % partition)
+        return Marker.load(value) if value else None
+
+    def rows_of(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
+        """Give the rows of a partition, without its marker."""
+        owner = self.data._key_partition
+        return (
+            (key, value)
+            for key, value in self.data.data.items()
+            if owner.get(key) == partition and not key.startswith(b"\x00")
+        )
+
+    async def commit(self, producer: Any, partition: int, rows: Mapping[bytes, bytes], marker: Marker) -> None:
+        """Make rows and marker durable, then visible.
+
+        Raises:
+            ForeignWrite: somebody else wrote into this partition; nothing was applied, the process must end.
+
+        """
+        tp = TP(self.changelog_topic_name, partition)
+        offsets = self.app.tables.recovery.active_offsets
+        known = offsets.get(tp)
+        previous = -1 if known is None else known
+        name, value = _MARKER % partition, marker.dump()
+        written = await send_batches(producer, tp.topic, partition, [*rows.items(), (name, value)])
+        offsets[tp] = check_contiguous(written, previous)
+        self._apply(partition, {**rows, name: value})
+
+    async def heal(self, producer: Any, partition: int) -> int:
+        """Write again the winners that a zombie's rows stand behind, before compaction may keep the zombie's."""
+        overruled = self.overruled.pop(partition, set())
+        marker = self.marker(partition)
+        if not overruled or marker is None:
+            return 0
+        rows = {key: self.data.data[key] for key in sorted(overruled) if not key.startswith(b"\x00")}
+        await self.commit(producer, partition, rows, marker)
+        return len(overruled)
+
+    def _apply(self, partition: int, rows: Mapping[bytes, bytes]) -> None:
+        self.data.data.update(rows)
+        self.data._key_partition.update(dict.fromkeys(rows, partition))
+
+    def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
+        """Merge by fence: an older one never wins, whichever was written last."""
+        data, owner = self.data.data, self.data._key_partition
+        for event in batch:
+            partition = event.message.partition
+            self.recovered.add(partition)
+            overruled = self.overruled.setdefault(partition, set())
+            for record in event.value:
+                key, value = record.key, record.value
+                if value is None:
+                    data.pop(key, None)
+                    owner.pop(key, None)
+                    continue
+                known = data.get(key)
+                if known is None or value[:8] >= known[:8]:
+                    data[key], owner[key] = bytes(memoryview(value)), partition
+                    overruled.discard(key)
+                else:
+                    overruled.add(key)

@@ -1,0 +1,82 @@
+"""Writing to Kafka so that it is all or nothing, and noticing when somebody else wrote where only we may."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from aiokafka.partitioner import murmur2
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+
+class Out(NamedTuple):
+    """A record to send. Without a partition the key decides, as Kafka's own default partitioner does."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    partition: int | None = None
+
+
+class ForeignWrite(Exception):  # noqa: N818 - it is an event that ends the process, not a mistake of the caller
+    """Another worker wrote into our changelog partition: it or we are a zombie. The process must end and read again."""
+
+
+def partition_of(key: bytes, partitions: int) -> int:
+    """Give the partition of a key as the Java client and kafka-python do (murmur2)."""
+    return int((murmur2(key) & 0x7FFFFFFF) % partitions)
+
+
+async def send_batches(
+    producer: Any, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes | None]]
+) -> list[tuple[int, int]]:
+    """Send records in order, in as few record batches as they fit, and wait until the broker has each.
+
+    One batch is all or nothing. Gives (first offset, count) of each batch.
+    """
+    written: list[tuple[int, int]] = []
+    batch = producer.create_batch()
+
+    async def ship() -> None:
+        batch.close()
+        count = batch.record_count()
+        sent = await (await producer.send_batch(batch, topic, partition=partition))
+        written.append((sent.offset, count))
+
+    for key, value in records:
+        if batch.append(key=key, value=value, timestamp=None) is None:
+            await ship()
+            batch = producer.create_batch()
+            if batch.append(key=key, value=value, timestamp=None) is None:
+                raise ValueError(f"a record of {len(value or b'')} bytes for {topic} is larger than a batch may be")
+    if batch.record_count():
+        await ship()
+    return written
+
+
+async def send_all(producer: Any, outs: Iterable[Out], partitions: int) -> None:
+    """Send outputs and wait for every acknowledgement. Order holds within a partition."""
+    grouped: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+    for out in outs:
+        partition = out.partition if out.partition is not None else partition_of(out.key or b"", partitions)
+        grouped.setdefault((out.topic, partition), []).append((out.key, out.value))
+    await asyncio.gather(
+        *(send_batches(producer, topic, partition, records) for (topic, partition), records in grouped.items())
+    )
+
+
+def check_contiguous(written: list[tuple[int, int]], previous: int) -> int:
+    """Check that our batches follow the last record that we know of, with nobody's between; give the last offset.
+
+    Raises:
+        ForeignWrite: somebody else wrote there.
+
+    """
+    expected = previous + 1
+    for first, count in written:
+        if first != expected:
+            raise ForeignWrite(f"changelog continues at {first}, not at {expected}")
+        expected = first + count
+    return expected - 1

@@ -1,0 +1,426 @@
+"""The three kinds of workers: stateless, stateful, and absorbing (a sink). They know records and rows, never leads.
+
+A chunk is done in four steps, each only after the one before is certain: outputs and dead letters acknowledged;
+the generation still ours; rows and marker written as our own; applied and acknowledged. A crash between any two
+repeats outputs under the same identity and loses nothing. Any unexpected error ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import heapq
+import logging
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+
+from faust.types import TP
+
+from . import ticks
+from .changelog import ChangelogTable, Marker, fence
+from .chunks import chunk_topic
+from .commit import ForeignWrite, Out, send_all
+from .deadletters import Limit, TooManyDeadLetters, letter
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from .recovery import SafeApp
+
+log = logging.getLogger("leadstream.engine")
+
+EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = 70, 78, 75  # 78: a restart alone will not help, somebody must act
+
+
+class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the record goes to the dead letters
+    """A record that can't be read. `body` replaces the raw body in the dead letter, with its secrets removed."""
+
+    def __init__(self, reason: str, body: bytes | None = None) -> None:
+        """Say why, for whoever sent it."""
+        super().__init__(reason)
+        self.body = body
+
+
+class Rejected(NamedTuple):
+    """A part of a record that can't be read, beside parts that can."""
+
+    reason: str
+    body: bytes | None = None
+
+
+class Effects(NamedTuple):
+    """What one record did. `row` is None when nothing changed; `due` is when time alone changes the row next (ms)."""
+
+    outs: tuple[Out, ...] = ()
+    row: bytes | None = None
+    due: int | None = None
+    rejected: tuple[Rejected, ...] = ()
+
+
+class Logic(Protocol):
+    """A stateful processor's pure half. A record changes the row of its own key and no other."""
+
+    def record(self, record: Any, row: bytes | None, now: int) -> Effects:
+        """Fold one record into its row."""
+
+    def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:
+        """Tell a row that time has come to `now`, as the tick `record` says."""
+
+    def next_due(self, row: bytes) -> int | None:
+        """Read when time alone changes a row next."""
+
+    def told(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
+        """Say what else a rise of the partition's time sends."""
+
+
+def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
+    """End the process at once: Faust must never acknowledge a chunk that failed."""
+    log.critical("%s", reason)
+    logging.shutdown()
+    os._exit(code)
+
+
+@dataclass
+class Hooks:
+    """Counters and faults. Tests set `between` to kill the process between two steps of a commit."""
+
+    count: Callable[[str, int], None] = lambda _name, _number: None
+    gauge: Callable[[str, int, float], None] = lambda _name, _partition, _value: None
+    between: Callable[[str], None] = lambda _step: None
+
+
+@dataclass
+class _Folded:
+    rows: dict[bytes, bytes] = field(default_factory=dict)
+    outs: list[Out] = field(default_factory=list)
+    dues: list[tuple[int, bytes]] = field(default_factory=list)
+    marker: Marker = field(default_factory=lambda: Marker(0, 0, {}))
+    time: int = 0
+
+
+class _Worker:
+    """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
+
+    def __init__(self, app: SafeApp, name: str, topics: Sequence[str], partitions: int, hooks: Hooks, deadletters: str) -> None:
+        self.app, self.name, self.partitions, self.hooks, self.deadletters = app, name, partitions, hooks, deadletters
+        self.limit = Limit()
+        self._seeking: dict[Any, int] = {}
+        for topic in topics:
+            app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{name}.{topic}")(self._agent)
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            try:
+                message = event.message
+                if await self.handle(TP(message.topic, message.partition), event.value, message.generation_id, event):
+                    event.ack()
+            except asyncio.CancelledError:
+                raise
+            except TooManyDeadLetters as error:
+                die(f"{self.name} stops: {error}", EXIT_STOPPED)
+            except ForeignWrite as error:
+                die(f"{self.name}: {error}; reading again from the broker", EXIT_FOREIGN)
+            except BaseException:
+                log.exception("%s: unexpected", self.name)
+                die(f"{self.name} ends: an unexpected error must not acknowledge a chunk")
+
+    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        raise NotImplementedError  # pragma: no cover - each kind has its own
+
+    def drop(self, event: Any) -> bool:
+        """Leave a chunk to be read again: it is not acknowledged, and Faust must not wait for it."""
+        self.app.consumer._unacked_messages.discard(event.message)
+        return False
+
+    async def from_next(self, tp: TP, records: Sequence[Any], following: int | None) -> Sequence[Any] | None:
+        """Drop what is done already; where there is a hole, seek back and give None. Never skip.
+
+        An offset that the topic no longer holds, or does not reach, stops the worker and says what is missing.
+        """
+        consumer = self.app.consumer
+        if following is None:
+            following = (await consumer.earliest_offsets(tp))[tp]
+        if records[0].offset > following and self._seeking.get(tp) != following:
+            earliest = (await consumer.earliest_offsets(tp))[tp]
+            if earliest > following:
+                die(
+                    f"{self.name}: {tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
+                    f"retention was shorter than the outage. Restore the topic, or accept the hole by "
+                    f"`leadstream topics accept-hole {tp.topic} {tp.partition}`",
+                    EXIT_STOPPED,
+                )
+            self._seeking[tp] = following
+            log.warning("%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset)
+            await consumer.seek_wait({tp: following})
+            return None
+        if records[0].offset > following:
+            return None
+        self._seeking.pop(tp, None)
+        return [record for record in records if record.offset >= following]
+
+    def count(self, dead: bool) -> None:
+        self.limit.count(dead)
+        self.hooks.count("read", 1)
+        if dead:
+            self.hooks.count("dead", 1)
+
+
+class Stateless(_Worker):
+    """Reads, turns each record into others, and keeps nothing but its offset. Ticks go behind the chunk's outputs."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        app: SafeApp,
+        name: str,
+        topics: Sequence[str],
+        partitions: int,
+        hooks: Hooks,
+        deadletters: str,
+        turn: Callable[[Any], Effects],
+        tick_to: str | None,
+        check_stamp: bool = True,
+        wait: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        """`turn` is pure: a record in, outputs out. `wait` may hold a chunk back (an import yields to live events)."""
+        super().__init__(app, name, topics, partitions, hooks, deadletters)
+        self.turn, self.tick_to, self.check_stamp, self.wait = turn, tick_to, check_stamp, wait
+        self._next: dict[Any, tuple[int, int]] = {}
+
+    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        known = self._next.get(tp)
+        following = known[1] if known and known[0] == generation else self.app.consumer._committed_offset.get(tp)
+        fresh = await self.from_next(tp, records, following)
+        if fresh is None:
+            return self.drop(event)
+        if self.wait:
+            await self.wait()
+        outs, told = self._turn_all(fresh)
+        if told and self.tick_to:
+            tick = ticks.Tick(told, tp.topic, tp.partition, self.partitions).dump()
+            outs += [Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)]
+        await send_all(self.app.producer._ensure_producer(), outs, self.partitions)
+        self.hooks.between("outputs sent")
+        if generation != self.app.consumer_generation_id:
+            return self.drop(event)
+        self._next[tp] = (generation, records[-1].offset + 1)
+        return True
+
+    def _turn_all(self, records: Sequence[Any]) -> tuple[list[Out], int]:
+        outs: list[Out] = []
+        told = 0
+        for record in records:
+            tick = ticks.read(record.value)
+            if tick:
+                if not self.check_stamp or tick.now <= record.timestamp + ticks.AHEAD_MS:
+                    told = max(told, tick.now)
+                continue
+            try:
+                effects = self.turn(record)
+            except PayloadRejected as error:
+                effects = Effects(rejected=(Rejected(str(error), error.body),))
+            except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
+                effects = Effects(rejected=(Rejected(f"{type(error).__name__}: {error}"),))
+            outs += effects.outs
+            self.count(bool(effects.rejected) and not effects.outs)
+            for part, refused in enumerate(effects.rejected):
+                body = letter(record, part, refused.reason, "rejected", refused.body, self.name)
+                outs.append(Out(self.deadletters, record.key or b"", body))
+        return outs, told
+
+
+class Stateful(_Worker):
+    """Folds one topic into rows. Exactly one input topic: fences of two topics can't be compared."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        app: SafeApp,
+        name: str,
+        topic: str,
+        partitions: int,
+        hooks: Hooks,
+        deadletters: str,
+        logic: Logic,
+        upstream: tuple[str, ...],
+        tick_to: str | None,
+    ) -> None:
+        """`upstream` are the topics whose partitions tell the time; `tick_to` is told in turn."""
+        super().__init__(app, name, [topic], partitions, hooks, deadletters)
+        self.topic, self.logic, self.upstream, self.tick_to = topic, logic, upstream, tick_to
+        self.table = ChangelogTable(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes)
+        app.tables.add(self.table)
+        self._heaps: dict[int, list[tuple[int, bytes]]] = {}
+        self.table.on_recover(self._rebuild)
+
+    async def _rebuild(self) -> None:
+        """Make the heaps of due times again from the rows: a heap is only a hint, the row decides."""
+        mine = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.topic}
+        for partition in set(self._heaps) - mine:
+            del self._heaps[partition]
+        for partition in mine:
+            if partition in self._heaps and partition not in self.table.recovered:
+                continue
+            rows = self.table.rows_of(partition)
+            heap = [(due, key) for key, row in rows if (due := self.logic.next_due(row[8:])) is not None]
+            heapq.heapify(heap)
+            self._heaps[partition] = heap
+        self.table.recovered.clear()
+
+    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        partition, producer = tp.partition, self.app.producer._ensure_producer()
+        if self.table.overruled.get(partition):
+            healed = await self.table.heal(producer, partition)
+            log.warning("%s: wrote %s rows of partition %s again over a zombie's", self.name, healed, partition)
+        known = self.table.marker(partition)
+        fresh = await self.from_next(tp, records, known.next_offset if known else None)
+        if fresh is None:
+            return self.drop(event)
+        if not fresh:
+            return True
+        folded = self._fold(partition, fresh, known or Marker(fresh[0].offset, 0, {}))
+        await send_all(producer, folded.outs, self.partitions)
+        self.hooks.between("outputs sent")
+        if generation != self.app.consumer_generation_id:
+            self._heaps.pop(partition, None)
+            self.table.recovered.add(partition)
+            return self.drop(event)
+        await self.table.commit(producer, partition, folded.rows, folded.marker)
+        self.hooks.between("rows written")
+        heap = self._heaps.setdefault(partition, [])
+        for due in folded.dues:
+            heapq.heappush(heap, due)
+        self.hooks.gauge("now", partition, folded.time)
+        return True
+
+    def _fold(self, partition: int, records: Sequence[Any], marker: Marker) -> _Folded:
+        """Fold a chunk in memory. Emission is per record and in a fixed order, so any chunk borders give the same."""
+        done = _Folded(marker=marker, time=ticks.now(marker.ticks, self.upstream))
+        heard = marker.ticks
+        for record in records:
+            tick = ticks.read(record.value)
+            if tick is None:
+                self._one(record, done)
+                continue
+            heard = ticks.take(heard, tick)
+            time = max(done.time, ticks.now(heard, self.upstream))
+            if time > done.time:
+                done.time = time
+                self._fire(partition, record, done)
+        following = records[-1].offset + 1
+        if done.time > ticks.now(marker.ticks, self.upstream):
+            done.outs += self.logic.told(partition, following, done.time)
+            if self.tick_to:
+                tick_on = ticks.Tick(done.time, self.topic, partition, self.partitions).dump()
+                done.outs += [Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)]
+        done.marker = Marker(following, marker.epoch, heard)
+        return done
+
+    def _one(self, record: Any, done: _Folded) -> None:
+        mark = fence(done.marker.epoch, record.offset)
+        row = done.rows.get(record.key) or self.table.row(record.key)
+        if row is not None and row[:8] >= mark:
+            return  # its outputs were acknowledged before the row was written: a commit cut in half is completed
+        try:
+            if record.key is None:
+                raise PayloadRejected("a record without a key has no row")  # noqa: TRY301
+            effects = self.logic.record(record, row[8:] if row else None, done.time)
+        except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
+            self.count(dead=True)
+            body = letter(record, 0, f"{type(error).__name__}: {error}", "failed", None, self.name)
+            done.outs.append(Out(self.deadletters, record.key or b"", body))
+            return
+        self.count(dead=False)
+        self._keep(record.key, mark, effects, done)
+
+    def _fire(self, partition: int, record: Any, done: _Folded) -> None:
+        heap = self._heaps.setdefault(partition, [])
+        later = []
+        due_now: set[bytes] = set()
+        while heap and heap[0][0] < done.time:
+            due_now.add(heapq.heappop(heap)[1])
+        for due, key in done.dues:
+            if due < done.time:
+                due_now.add(key)
+            else:
+                later.append((due, key))
+        done.dues = later
+        mark = fence(done.marker.epoch, record.offset)
+        for key in sorted(due_now):
+            row = done.rows.get(key) or self.table.row(key)
+            if row is None or row[:8] >= mark:
+                continue
+            due_at = self.logic.next_due(row[8:])
+            if due_at is not None and due_at < done.time:
+                self._keep(key, mark, self.logic.due(key, row[8:], done.time, record), done)
+            elif due_at is not None:
+                done.dues.append((due_at, key))
+
+    @staticmethod
+    def _keep(key: bytes, mark: bytes, effects: Effects, done: _Folded) -> None:
+        done.outs += effects.outs
+        if effects.row is not None:
+            done.rows[key] = mark + effects.row
+        if effects.due is not None:
+            done.dues.append((effects.due, key))
+
+
+class Absorbing(_Worker):
+    """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
+
+    def __init__(  # noqa: PLR0917
+        self,
+        app: SafeApp,
+        name: str,
+        topics: Sequence[str],
+        partitions: int,
+        hooks: Hooks,
+        deadletters: str,
+        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], None],
+        every: float = 0.2,
+        most: int = 10_000,
+    ) -> None:
+        """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first."""
+        super().__init__(app, name, topics, partitions, hooks, deadletters)
+        self.write, self.every, self.most = write, every, most
+        self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
+        self._next: dict[Any, tuple[int, int]] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        app.task(self._run)
+
+    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        known = self._next.get(tp)
+        following = known[1] if known and known[0] == generation else self.app.consumer._committed_offset.get(tp)
+        fresh = await self.from_next(tp, records, following)
+        if fresh is None:
+            return self.drop(event)
+        self._next[tp] = (generation, records[-1].offset + 1)
+        self._waiting.append((tp, fresh, generation, event))
+        if sum(len(chunk[1]) for chunk in self._waiting) >= self.most:
+            self._room.clear()
+        await self._room.wait()
+        return False
+
+    async def _run(self) -> None:
+        try:
+            while not self.app.should_stop:
+                await asyncio.sleep(self.every)
+                await self._flush()
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            log.exception("%s: unexpected", self.name)
+            die(f"{self.name} ends: what was not written must not be acknowledged")
+
+    async def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._room.set()
+        if not batch:
+            return
+        await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
+        self.hooks.between("written")
+        for _, records, generation, event in batch:
+            self.hooks.count("read", len(records))
+            if generation == self.app.consumer_generation_id:
+                event.ack()
+            else:
+                self.drop(event)

@@ -1,0 +1,47 @@
+"""Time is a record. It flows with the events, so it never overtakes a backlog, and a stopped hop stops time.
+
+A tick says how far one upstream partition was told that time has come; `now` of a partition is the minimum over
+all upstream partitions of the highest tick of each, and never falls.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import orjson
+
+_HEAD = b'{"tick":'
+AHEAD_MS = 300_000  # a tick further beyond its broker's stamp is refused: a clock that runs wild must not fire timers
+
+
+class Tick(NamedTuple):
+    """How far time has come (ms), as told by one partition of a topic that has `of` partitions."""
+
+    now: int
+    topic: str
+    partition: int
+    of: int
+
+    def dump(self) -> bytes:
+        """Write it as a record's value."""
+        return orjson.dumps({"tick": list(self)})
+
+
+def read(value: bytes | None) -> Tick | None:
+    """Read a tick; None for any other record."""
+    if value is None or not value.startswith(_HEAD):
+        return None
+    return Tick(*orjson.loads(value)["tick"])
+
+
+def take(ticks: dict[str, list[int]], tick: Tick) -> dict[str, list[int]]:
+    """Keep the highest tick of each upstream partition."""
+    known = [*ticks.get(tick.topic, [0] * tick.of)]
+    known += [0] * (tick.of - len(known))
+    known[tick.partition] = max(known[tick.partition], tick.now)
+    return {**ticks, tick.topic: known}
+
+
+def now(ticks: dict[str, list[int]], upstream: tuple[str, ...]) -> int:
+    """Give the partition's time: 0 until every upstream partition has told."""
+    return min((min(ticks[topic], default=0) if topic in ticks else 0 for topic in upstream), default=0)

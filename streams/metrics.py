@@ -1,0 +1,26 @@
+"""Every metric, once: its kind, labels, unit and meaning. Label values are bounded: never a lead, never a campaign."""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+PREFIX = "leadstream"
+
+RECORDS = Counter(
+    f"{PREFIX}_records_total",
+    "What a worker did with records: read, dead, repeated, held, released, events, facts, forwarded",
+    ["worker", "what"],
+)
+TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])
+ACCEPTED = Counter(f"{PREFIX}_gateway_bodies_total", "Bodies by source and answer", ["source", "status"])
+PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")
+WRITTEN = Counter(f"{PREFIX}_sink_rows_total", "Rows written to ClickHouse, by table", ["table"])
+WRITE_SECONDS = Histogram(f"{PREFIX}_sink_write_seconds", "Seconds of one write of the sink")
+BEHIND_SECONDS = Histogram(
+    f"{PREFIX}_receipt_to_clickhouse_seconds",
+    "Seconds from the receipt of a live event to its row in ClickHouse",
+    buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 60),
+)
+STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by stage and owner team", ["stage", "owner_team"])
+OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
+UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])

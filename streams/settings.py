@@ -1,0 +1,58 @@
+"""The only reader of the environment. Every setting has a default that works on one machine, but the secrets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """Settings of every process, from `LEADSTREAM_*` variables; secrets also from files (`LEADSTREAM_SECRETS_DIR`)."""
+
+    model_config = SettingsConfigDict(env_prefix="LEADSTREAM_", extra="ignore")
+
+    home: Path = Path(".leadstream")
+    brokers: str = "127.0.0.1:9092"
+    partitions: int = 4
+    replication: int = 1
+    session_timeout: float = 6.0
+    generation: int = 1
+    funnel: Path = Path("")
+    identity_key: SecretStr = SecretStr("")
+    clickhouse_url: str = "http://127.0.0.1:8123"
+    clickhouse_user: str = "default"
+    clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_database: str = "lead"
+    sink_every: float = 0.2  # seconds; 1 on a cluster
+    sink_rows: int = 10_000
+    host: str = "127.0.0.1"
+    port: int = 0
+    metrics_port: int = 0
+    max_body_bytes: int = 1_000_000
+    ingest_token: SecretStr = SecretStr("")  # bearer token of the generic route and of the Salesforce relay
+    segment_secret: SecretStr = SecretStr("")
+    meta_app_secret: SecretStr = SecretStr("")
+    meta_verify_token: SecretStr = SecretStr("")
+    google_key: SecretStr = SecretStr("")
+    hubspot_secret: SecretStr = SecretStr("")
+    salesforce_org: str = "default"  # CDC bodies carry no org: the connection says it
+    meta_currency: str = "EUR"  # insights carry no currency: the connection says it
+    public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
+    broker_port: int = Field(default=0, ge=0)
+
+    def identity(self) -> bytes:
+        """Give the installation's identity key.
+
+        Raises:
+            ValueError: it is missing; without it ids could be guessed from emails.
+
+        """
+        key = self.identity_key.get_secret_value()
+        if len(key) < 16:
+            raise ValueError(
+                "LEADSTREAM_IDENTITY_KEY is missing or shorter than 16 characters: "
+                "set it to a secret that you keep for as long as you keep the data"
+            )
+        return key.encode()

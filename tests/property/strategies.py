@@ -1,0 +1,108 @@
+"""Histories as hypothesis draws them: coarse times with many ties, every type, conflicting contents, voids, merges."""
+
+from hypothesis import strategies as st
+
+from schemas.events import RANK, Event, EventType
+from streams.domain.members import Edge, Origin
+
+import orjson
+
+HOUR = 3_600_000
+DAY = 24 * HOUR
+T0 = 1_760_000_000_000  # October 2025: the end of summer time lies within the range
+
+times = st.one_of(
+    st.integers(0, 60).map(lambda n: T0 + n * 12 * HOUR),
+    st.integers(0, 320 * 24).map(lambda n: T0 + n * HOUR),
+    st.sampled_from([0, 14 * DAY, 14 * DAY + 1, 14 * DAY - 1, 28 * DAY, 44 * DAY, 104 * DAY, 194 * DAY]).map(lambda n: T0 + n),
+)
+
+ORIGINS = ("a", "b", "c", "d", "e", "f", "g")
+KINDS = {"a": "hubspot:1:contact", "b": "hubspot:1:contact", "d": "salesforce:1:lead", "e": "hubspot:1:contact"}
+HOUSES = {"f": "c", "g": "a"}
+INFO = {name: Origin(100 + "cadbegf".index(name), HOUSES.get(name, ""), name, KINDS.get(name, "")) for name in ORIGINS}
+
+
+def _body(draw, kind):
+    body = {"source": draw(st.sampled_from(["hubspot", "salesforce", "segment", "cloudevents"]))}
+    match kind:
+        case EventType.TOUCH:
+            body["kind"] = draw(st.sampled_from(["page_view", "form", "demo_form", "email_click", "call", "onboarded"]))
+            body["direction"] = draw(st.sampled_from(["inbound", "human", "automated"]))
+        case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
+            body["source"] = "hubspot"
+            stages = ["lead", "marketingqualifiedlead", "salesqualifiedlead", "customer", "recycled", "evangelist", "odd"]
+            body["stage"] = draw(st.sampled_from(stages))
+        case EventType.REJECTED:
+            body["reason"] = draw(st.sampled_from(["not-ready", "not-ready", "no-fit", "spam", ""]))
+        case EventType.ASSIGNED:
+            body["owner"] = draw(st.sampled_from(["ann", "bob"]))
+        case EventType.CONSENT:
+            body["granted"] = draw(st.booleans())
+        case EventType.CREATED:
+            body["marketing"] = {"utm_source": draw(st.sampled_from(["fb", "google", "x"]))}
+        case _ if kind.startswith("opportunity."):
+            body["deal"] = {"id": draw(st.sampled_from(["d1", "d2"])), "amount": draw(st.sampled_from(["10", "20.50"]))}
+            if draw(st.integers(0, 5)) == 0:
+                body["deal"]["role"] = "influencer"
+            if kind == EventType.OPPORTUNITY_STAGE_CHANGED:
+                body["deal"]["stage"] = draw(st.sampled_from(["qualified", "closedwon", "closedlost"]))
+    return body
+
+
+TYPES = [
+    *[EventType.TOUCH] * 4,
+    *[EventType.STAGE_REPORTED] * 4,
+    *[EventType.ACCEPTED] * 2,
+    *[EventType.REJECTED] * 2,
+    EventType.CREATED,
+    EventType.SNAPSHOT,
+    EventType.ASSIGNED,
+    EventType.CONSENT,
+    EventType.DELETED,
+    EventType.OPPORTUNITY_CREATED,
+    EventType.OPPORTUNITY_STAGE_CHANGED,
+    EventType.OPPORTUNITY_WON,
+    EventType.OPPORTUNITY_LOST,
+    EventType.OPPORTUNITY_LOST,
+    *[EventType.VOID] * 2,
+]
+
+
+def event(at, kind, name, body, sequence=0, origin="a"):
+    text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()
+    return Event(at, RANK[kind], sequence, name, origin, kind.value, text)
+
+
+@st.composite
+def event_sets(draw, most=14, origins=("a",)):
+    events = []
+    for number in range(draw(st.integers(1, most))):
+        kind = draw(st.sampled_from(TYPES))
+        body = _body(draw, kind)
+        if kind == EventType.VOID:
+            body["voids"] = draw(st.sampled_from([e.id for e in events])) if events else "none"
+        name = f"{draw(st.integers(0, 2))}{number:02d}"
+        events.append(event(draw(times), kind, name, body, draw(st.integers(0, 1)), draw(st.sampled_from(origins))))
+    if draw(st.booleans()):  # another content under a known id
+        chosen = draw(st.sampled_from(events))
+        events.append(chosen._replace(at=draw(times)))
+    if draw(st.integers(0, 9)) == 0:  # a bot
+        chosen = draw(st.sampled_from(events))
+        events += [chosen._replace(id=f"bot{n:03d}") for n in range(70)]
+    return events
+
+
+PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("b", "d"), ("c", "e"), ("d", "e"), ("f", "c"), ("g", "a"), ("f", "g"), ("b", "f")]
+
+
+@st.composite
+def edge_sets(draw, most=7):
+    edges = []
+    for number in range(draw(st.integers(0, most))):
+        a, b = draw(st.sampled_from(PAIRS))
+        word = draw(st.sampled_from(["link", "link", "merge", "unmerge"]))
+        edges.append(Edge(draw(times), 0, f"edge{number}", word, INFO[a], INFO[b]))
+    for name, house in HOUSES.items():
+        edges.append(Edge(draw(times), 0, f"house{name}", "link", INFO[name], INFO[house]))
+    return edges

@@ -1,0 +1,110 @@
+"""The property that holds the house up: facts depend on what happened, never on how it arrived."""
+
+import os
+
+from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import strategies as st
+
+from schemas.funnel import FUNNELS, load
+from streams.domain import members, row
+from streams.domain.definition import prepare
+from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event_sets, times
+
+DEFINITION = prepare(load(FUNNELS / "default.yaml"))
+SHRINK = [] if os.environ.get('LEADSTREAM_NO_SHRINK') else [Phase.shrink]
+EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "500"))
+PROPERTY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False, phases=[Phase.explicit, Phase.reuse, Phase.generate, *SHRINK])
+
+
+class Sink:
+    """What ClickHouse does: keep the highest revision of each fact, hide the tombstones."""
+
+    def __init__(self):
+        self.facts, self.states = {}, {}
+
+    def take(self, lead, step):
+        for change in step.changes:
+            key = (lead, change.id, change.at)
+            if key not in self.facts or self.facts[key].revision < change.revision:
+                self.facts[key] = change
+        if step.state and (lead not in self.states or self.states[lead].revision < step.state.revision):
+            self.states[lead] = step.state
+
+    def visible(self):
+        return {key: change.content for key, change in self.facts.items() if change.content is not None}
+
+    def standing(self):
+        return {lead: state.content for lead, state in self.states.items() if state.content is not None}
+
+
+def batch(events, edges, now):
+    """Fold everything at once: the sorted set, group by group."""
+    groups = members.groups(frozenset(edges))
+    facts = {}
+    for origin in ORIGINS:
+        group = groups.of(origin)
+        if members.survivor(group, edges) == origin:
+            folded = row.fold_group(origin, group, frozenset(events), groups.conflicts, DEFINITION, now)
+            facts.update({(origin, fact.id, fact.at): fact.content for fact in folded.facts.values()})
+    return facts
+
+
+@st.composite
+def deliveries(draw):
+    events = draw(event_sets(10, ORIGINS))
+    edges = draw(edge_sets())
+    inputs = [("event", HOUSES.get(e.origin, e.origin), e) for e in events]
+    for edge in edges:
+        ends = {edge.a.home} if edge.id.startswith("house") else {end for o in (edge.a, edge.b) for end in (o.id, o.home)}
+        inputs += [("edge", end, edge) for end in sorted(ends)]  # as resolve sends them
+    inputs += draw(st.lists(st.sampled_from(inputs), max_size=4))
+    return events, edges, draw(st.permutations(inputs)), draw(st.lists(times, max_size=5)), draw(st.randoms(use_true_random=False))
+
+
+@PROPERTY
+@given(deliveries())
+def test_any_order_any_ticks_any_redelivery_and_any_crash_give_the_facts_of_one_batch_fold(case):
+    events, edges, inputs, ticks, random = case
+    rows = {name: row.Row(name) for name in ORIGINS}
+    due = dict.fromkeys(ORIGINS)
+    sink, queue, told, later = Sink(), list(inputs), 0, list(ticks)
+
+    def visit(name, step):
+        sink.take(name, step)
+        rows[name] = row.load(row.dump(step.row, step.next_due))
+        if not step.repeated:
+            due[name] = step.next_due
+
+    def tick_all(now):
+        for name in ORIGINS:
+            if due[name] is not None and due[name] < now:
+                visit(name, row.tick(rows[name], now, DEFINITION))
+
+    while queue:
+        if later and random.random() < 0.2:
+            told = max(told, later.pop())
+            tick_all(told)
+        kind, to, value = queue.pop(random.randrange(min(len(queue), 6)))  # messages overtake each other
+        if random.random() < 0.1:
+            queue.append((kind, to, value))
+        step = _take(rows[to], kind, value)
+        if random.random() < 0.1:  # a crash after the outputs were sent and before the row was written
+            sink.take(to, step)
+            step = _take(rows[to], kind, value)
+        visit(to, step)
+        for forward in step.forwards:
+            queue.append(("copy" if forward.kind == "event" else "edge", forward.to, _value(forward)))
+    told = max([told, *ticks])
+    tick_all(told)
+    assert sink.visible() == batch(events, edges, told)
+    assert all(INFO[name].id == name for name in sink.standing())
+
+
+def _value(forward):
+    return row.Event(*forward.value) if forward.kind == "event" else row.edge_of(forward.value)
+
+
+def _take(before, kind, value):
+    if kind == "edge":
+        return row.connect(before, value, DEFINITION)
+    return row.advance(before, value, DEFINITION, copied=kind == "copy")
