@@ -28,13 +28,15 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     partitions = settings.partitions
     # another number of own partitions is a new application: its fences can't be compared with the old ones
     app_id = f"leadstream-{worker}-{settings.generation}-{partitions}"
+    datadir = settings.home / "faust" / worker
+    datadir.parent.mkdir(parents=True, exist_ok=True)
     app = recovery.build(
         app_id,
         settings.brokers,
         partitions,
         settings.replication,
         settings.session_timeout,
-        str(settings.home / "faust" / worker),
+        str(datadir),
     )
     hooks = hooks or _metered(worker)
     dead = topics.DEADLETTERS

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import gzip
 import hmac
 import os
 import re
 import tempfile
 import threading
+import zlib
 from pathlib import Path
 from typing import Any
 
 import chdb
+import lz4.frame
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -25,6 +28,8 @@ from starlette.routing import Route
 
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 _INSERT = re.compile(r"\s*INSERT\b", re.IGNORECASE)
+# An insert whose rows follow: everything up to FORMAT and its line's end is the statement, the rest is data.
+_INSERT_DATA = re.compile(rb"(\s*INSERT\s+INTO\s[^\x00]*?\bFORMAT\s+\w+)\s*?(?:\r?\n|;)", re.IGNORECASE)
 _READ = re.compile(r"\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN)\b", re.IGNORECASE)
 _CODE = re.compile(r"Code: (\d+)")
 # Parameters of the HTTP interface that are no settings of a query.
@@ -97,7 +102,10 @@ def application(engine: Engine, password: str) -> Starlette:
         user = user_of(request)
         if user is None:
             return _failure("Code: 516. DB::Exception: Authentication failed: password is incorrect. (AUTHENTICATION_FAILED)", 403)
-        body = await request.body()
+        try:
+            body = _plain(await request.body(), request.headers.get("content-encoding", ""))
+        except ValueError as error:
+            return _failure(f"Code: 432. DB::Exception: {error}. (UNKNOWN_COMPRESSION_METHOD)", 400)
         settings = {n: v for n, v in asked.items() if n not in _NOT_SETTINGS and not n.startswith("param_")}
         parameters = {n[6:]: v for n, v in asked.items() if n.startswith("param_")}
         database = asked.get("database") or request.headers.get("x-clickhouse-database", "")
@@ -108,9 +116,9 @@ def application(engine: Engine, password: str) -> Starlette:
         try:
             if _INSERT.match(text):
                 whole = sql.encode() + b"\n" + body if sql else body
-                head, _, data = whole.partition(b"\n")
-                if _FORMAT.search(head.decode()) and data:
-                    await asyncio.to_thread(engine.insert, head.decode(), data, settings, database)
+                found = _INSERT_DATA.match(whole)
+                if found and len(whole) > found.end():
+                    await asyncio.to_thread(engine.insert, found[1].decode(), whole[found.end() :], settings, database)
                     return Response(headers={"X-ClickHouse-Summary": "{}"})
             whole_sql = f"{sql} {body.decode()}" if sql else body.decode()
             found = _FORMAT.search(whole_sql)
@@ -130,6 +138,21 @@ def application(engine: Engine, password: str) -> Starlette:
         return PlainTextResponse("Ok.\n")
 
     return Starlette(routes=[Route("/", handle, methods=["GET", "POST"]), Route("/ping", ping)])
+
+
+def _plain(body: bytes, encoding: str) -> bytes:
+    """Undo a request's Content-Encoding; clickhouse-connect sends lz4, Go clients gzip or zstd."""
+    match encoding.lower():
+        case "" | "identity":
+            return body
+        case "lz4":
+            return bytes(lz4.frame.decompress(body))
+        case "gzip":
+            return gzip.decompress(body)
+        case "deflate":
+            return zlib.decompress(body)
+        case other:
+            raise ValueError(f"content encoding {other!r} is none of lz4, gzip, deflate")
 
 
 def _failure(text: str, status: int) -> Response:

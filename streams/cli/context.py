@@ -1,0 +1,38 @@
+"""What every command shares: the home, the settings of the stack that runs on it, and how output looks."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import orjson
+from rich.console import Console
+
+from streams.settings import Settings
+
+console = Console()
+errors = Console(stderr=True)
+
+
+class Failed(Exception):  # noqa: N818 - the command's way to say no, exit code 1
+    """A command could not do what was asked; the text says whose move it is."""
+
+
+def on_home(home: Path | None) -> Settings:
+    """Give the settings for a home: those of the stack that runs on it, else the environment's."""
+    from streams.embedded import stack
+
+    if "LEADSTREAM_BROKERS" not in os.environ or home is not None:
+        shown = stack.read(home or Path(".leadstream"))
+        if shown:
+            os.environ.update(shown["environment"])
+        elif home is not None and not (home / "stack.json").exists():
+            raise Failed(f"no stack runs on {home}: start one with `leadstream up --home {home}`")
+    return Settings()
+
+
+def document(value: Any) -> None:
+    """Print one JSON document."""
+    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")

@@ -1,0 +1,3 @@
+"""leadstream import."""
+import typer
+app = typer.Typer()

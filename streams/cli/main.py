@@ -1,0 +1,28 @@
+"""The `leadstream` command. Exit code 0 ok, 1 failed, 2 wrong use."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from . import data, demo, importing, run
+from .context import Failed, errors
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+for part in (run.app, data.app, importing.app, demo.app):
+    app.registered_commands += part.registered_commands
+    app.registered_groups += part.registered_groups
+
+
+def main() -> None:
+    """Run the command line."""
+    try:
+        app()
+    except Failed as error:
+        errors.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,326 @@
+"""The embedded stack: broker, workers, gateway, ClickHouse, sink and live page as supervised processes of one home.
+
+A dead process is started again; Ctrl-C and SIGTERM end all; a second start goes on from the data folder. Two stacks on
+one folder are refused. What runs is written to `stack.json`, from which `status` and every other command read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from schemas.funnel import FUNNELS
+from streams.app import WORKERS
+from streams.engine.processor import EXIT_STOPPED
+
+from . import broker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_SECRETS = ("identity_key", "clickhouse_password", "ingest_token", "segment_secret", "meta_app_secret", "meta_verify_token", "google_key", "hubspot_secret")
+STOP_SECONDS = 15.0
+
+
+class StackError(Exception):
+    """The stack can't run as asked; the message says whose move it is."""
+
+
+@dataclass
+class Process:
+    """One supervised process as `status` shows it."""
+
+    role: str
+    pid: int
+    state: str  # starting, running, restarting, stopped
+    address: str
+    restarts: int = 0
+
+
+def free_port(wanted: int = 0) -> int:
+    """Give `wanted` if it is free on loopback, else another one."""
+    for port in (wanted, 0):
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return int(probe.getsockname()[1])
+    raise StackError("no free port on loopback")
+
+
+def _answers(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.3):
+        return True
+    return False
+
+
+def load_secrets(home: Path) -> dict[str, str]:
+    """Read the home's own secrets; made once at random, readable by its owner only."""
+    path = home / "secrets.json"
+    if not path.exists():
+        home.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            json.dump({name: secrets.token_hex(24) for name in _SECRETS}, file)
+    return dict(json.loads(path.read_text()))
+
+
+def choose_funnel(home: Path, wanted: str | None) -> Path:
+    """Give the home's funnel file. A new home starts with the wanted one; a home that runs another refuses."""
+    path = home / "funnel.yaml"
+    source = FUNNELS / f"{wanted or 'default'}.yaml"
+    if not path.exists():
+        if not source.exists():
+            raise StackError(f"no funnel {wanted!r} in {FUNNELS}")
+        home.mkdir(parents=True, exist_ok=True)
+        shutil.copy(source, path)
+    elif wanted and _name(path) != wanted:
+        raise StackError(f"{home} runs the funnel {_name(path)!r}, and this needs {wanted!r}: use another --home")
+    return path
+
+
+def _name(path: Path) -> str:
+    line = next(line for line in path.read_text().splitlines() if line.startswith("funnel:"))
+    return line.split(":", 1)[1].strip()
+
+
+class Stack:
+    """Starts, watches and ends the processes of one home."""
+
+    def __init__(self, home: Path, funnel: str | None = None, partitions: int = 4, say: Callable[[str], None] = lambda _text: None) -> None:
+        """`say` is told each step. Takes the home's lock.
+
+        Raises:
+            StackError: another stack runs on this home, or the home runs another funnel.
+
+        """
+        self.home, self.say, self.partitions = home.resolve(), say, partitions
+        self.home.mkdir(parents=True, exist_ok=True)
+        self._lock = self._take_lock()
+        self.funnel = choose_funnel(self.home, funnel)
+        self.secrets = load_secrets(self.home)
+        self.ports = self._ports()
+        self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        self._shown: dict[str, Process] = {}
+        self._logs: dict[str, IO[bytes]] = {}
+        self._ending = threading.Event()
+        self._watch: threading.Thread | None = None
+
+    def _take_lock(self) -> IO[str]:
+        lock = (self.home / "lock").open("a+")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise StackError(f"a stack runs on {self.home} already: stop it, or use another --home") from error
+        return lock
+
+    def _ports(self) -> dict[str, int]:
+        path = self.home / "ports.json"
+        wanted = json.loads(path.read_text()) if path.exists() else {"live": 8380, "gateway": 8381, "clickhouse": 8382}
+        names = ("broker", "controller", "gateway", "clickhouse", "live", *(f"metrics-{worker}" for worker in WORKERS))
+        ports: dict[str, int] = {}
+        for name in names:
+            port = free_port(wanted.get(name, 0))
+            while port in ports.values():
+                port = free_port()
+            ports[name] = port
+        path.write_text(json.dumps(ports))
+        return ports
+
+    def environment(self) -> dict[str, str]:
+        """Give the variables under which every process, and every other command, works on this home."""
+        values = {
+            **{name.upper(): value for name, value in self.secrets.items()},
+            "HOME": str(self.home),
+            "BROKERS": f"127.0.0.1:{self.ports['broker']}",
+            "CLICKHOUSE_URL": f"http://127.0.0.1:{self.ports['clickhouse']}",
+            "PUBLIC_URL": f"http://127.0.0.1:{self.ports['gateway']}",
+            "FUNNEL": str(self.funnel),
+            "PARTITIONS": str(self.partitions),
+        }
+        return {f"LEADSTREAM_{name}": value for name, value in values.items()}
+
+    # ---------------------------------------------------------------- life
+    def start(self) -> None:
+        """Start everything and wait until it answers; the watch begins."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):  # only the main thread may; a test runs the stack in another
+                signal.signal(sign, self._on_signal)
+        self.say("Apache Kafka")
+        self._spawn("broker")
+        self._spawn("clickhouse")
+        self._wait_port("broker", 90)
+        self._wait_port("clickhouse", 60)
+        self.say("topics and tables")
+        self.command("topics", "apply")
+        self.command("migrate")
+        self.say("workers, gateway, live page")
+        for role in ("gateway", "live", "ticker", *WORKERS):
+            self._spawn(role)
+        self._wait_port("gateway", 60)
+        self._wait_port("live", 60)
+        for worker in WORKERS:
+            self._wait_ready(worker, 90)
+        self._watch = threading.Thread(target=self._supervise, daemon=True)
+        self._watch.start()
+
+    def command(self, *arguments: str) -> None:
+        """Run one of our own commands on this home, and raise what it says when it fails."""
+        environment = {**os.environ, **self.environment()}
+        done = subprocess.run(
+            [sys.executable, "-m", "streams.cli.main", *arguments], env=environment, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            raise StackError(f"leadstream {' '.join(arguments)} failed: {done.stderr.strip() or done.stdout.strip()}")
+
+    def _spawn(self, role: str, restarts: int = 0) -> None:
+        log = self._log(role)
+        if role == "broker":
+            process = broker.start(self.home / "kafka", self.ports["broker"], self.ports["controller"], log)
+        else:
+            arguments = {"gateway": ["gateway"], "clickhouse": ["clickhouse"], "live": ["live"], "ticker": ["ticker"]}.get(
+                role, ["worker", role]
+            )
+            environment = {
+                **os.environ,
+                **self.environment(),
+                "LEADSTREAM_PORT": str(self.ports.get(role, 0)),
+                "LEADSTREAM_METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0)),
+            }
+            process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli.main", *arguments],
+                env=environment,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        self._processes[role] = process
+        port = self.ports.get(role) or self.ports.get(f"metrics-{role}") or 0
+        self._shown[role] = Process(role, process.pid, "running", f"127.0.0.1:{port}" if port else "", restarts)
+        self._write()
+
+    def _log(self, role: str) -> IO[bytes]:
+        if role not in self._logs:
+            folder = self.home / "logs"
+            folder.mkdir(exist_ok=True)
+            self._logs[role] = (folder / f"{role}.log").open("ab")
+        return self._logs[role]
+
+    def _write(self) -> None:
+        shown = {
+            "pid": os.getpid(),
+            "environment": self.environment(),
+            "processes": [asdict(process) for process in self._shown.values()],
+        }
+        path = self.home / "stack.json"
+        fresh = path.with_suffix(".new")
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+            json.dump(shown, file, indent=1)
+        fresh.replace(path)
+
+    def _wait_port(self, role: str, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not _answers(self.ports[role]):
+            code = self._processes[role].poll()
+            if code is not None:
+                raise StackError(f"{role} ended with {code}; see {self.home / 'logs' / f'{role}.log'}")
+            if time.monotonic() > end:
+                raise StackError(f"{role} does not answer after {seconds:.0f} s; see {self.home / 'logs' / f'{role}.log'}")
+            self._ending.wait(0.1)
+
+    def _wait_ready(self, worker: str, seconds: float) -> None:
+        self._wait_port_named(worker, f"metrics-{worker}", seconds)
+
+    def _wait_port_named(self, role: str, name: str, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while not _answers(self.ports[name]):
+            if self._processes[role].poll() is not None or time.monotonic() > end:
+                raise StackError(f"{role} did not start; see {self.home / 'logs' / f'{role}.log'}")
+            self._ending.wait(0.1)
+
+    def _supervise(self) -> None:
+        while not self._ending.wait(0.5):
+            for role, process in list(self._processes.items()):
+                code = process.poll()
+                if code is None or self._ending.is_set():
+                    continue
+                if code == EXIT_STOPPED:
+                    if self._shown[role].state != "stopped":
+                        self._shown[role].state = "stopped"
+                        self.say(f"{role} stopped and needs somebody: see {self.home / 'logs' / f'{role}.log'}")
+                        self._write()
+                    continue
+                restarts = self._shown[role].restarts + 1
+                self._ending.wait(min(5.0, 0.2 * restarts))
+                if not self._ending.is_set():
+                    self._spawn(role, restarts)
+
+    def _on_signal(self, _number: int, _frame: Any) -> None:
+        raise KeyboardInterrupt
+
+    def stop(self) -> None:
+        """End every process, workers before what they write to; kill what does not end in time."""
+        self._ending.set()
+        if self._watch:
+            self._watch.join(10)
+        for layer in (("ticker", "live", "gateway"), WORKERS, ("clickhouse",), ("broker",)):
+            ending = [self._processes[role] for role in layer if role in self._processes]
+            for process in ending:
+                if process.poll() is None:
+                    process.terminate()
+            end = time.monotonic() + STOP_SECONDS
+            for process in ending:
+                try:
+                    process.wait(max(0.1, end - time.monotonic()))
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait(5)
+        for log in self._logs.values():
+            log.close()
+        (self.home / "stack.json").unlink(missing_ok=True)
+        self._lock.close()
+
+    def __enter__(self) -> Stack:
+        """Start; what was started ends when that fails."""
+        try:
+            self.start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        """End all."""
+        self.stop()
+
+
+def read(home: Path) -> dict[str, Any] | None:
+    """Read what runs on a home; None when nothing does. A pid that is gone is shown as dead."""
+    path = home / "stack.json"
+    if not path.exists():
+        return None
+    shown = json.loads(path.read_text())
+    for process in shown["processes"]:
+        if not _alive(process["pid"]):
+            process["state"] = "dead"
+    return shown if _alive(shown["pid"]) else None
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
