@@ -5,6 +5,8 @@ Times travel as ms since the epoch: clickhouse-connect writes an integer into Da
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
@@ -159,11 +161,12 @@ STATE = (
     *(Column(name, "UInt8") for name in ("hot", "test", "opted_out")),
     Column("journey", "UInt16"),
     Column("conflicts", "UInt16"),
+    Column("events", "UInt32"),
     Column("score", "Float64"),
     Column("origins", "Array(String)"),
 )  # fmt: skip
 
-_EMPTY: dict[str, Any] = {"String": "", WORD: "", "UInt8": 0, "UInt16": 0, "Float64": 0.0, "Array(String)": [], TIME: 0}
+_EMPTY: dict[str, Any] = {"String": "", WORD: "", "UInt8": 0, "UInt16": 0, "UInt32": 0, "Float64": 0.0, "Array(String)": [], TIME: 0}
 
 
 def ddl() -> list[str]:
@@ -217,7 +220,7 @@ class Batch:
         if "rules" in body:
             body["rules"] = orjson.dumps(body["rules"]).decode()
         table, columns = TABLES[said["kind"]]
-        self._add(table, [*head, *(_value(body, column) for column in columns)])
+        self._add(table, [*head, *(value_of(body, column) for column in columns)])
         self._add(
             "fact_revisions",
             [
@@ -230,7 +233,10 @@ class Batch:
         """Add a lead's absolute state; without content the lead is another's now."""
         body = orjson.loads(said["content"]) if said["content"] else {}
         head = [said["generation"], said["lead"], said["revision"], int(not body)]
-        self._add("lead_state", [*head, *(_value(body, column) for column in STATE)])
+        self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
+        place = [said["partition"], said["offset"]]
+        content = said["content"] or ""
+        self._add("fact_revisions", [said["generation"], said["lead"], "state", "state", 0, 0, said["revision"], int(not body), content, *place])
 
     def touch(self, generation: int, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
         """Add one record of the archive: an event or an edge, as `advance` read it."""
@@ -254,9 +260,6 @@ class Batch:
 
     def spend(self, said: dict[str, Any], stamp: int) -> None:
         """Add a statement of cost."""
-        from datetime import date  # noqa: PLC0415
-        from decimal import Decimal  # noqa: PLC0415
-
         self._add(
             "spend",
             [
@@ -266,13 +269,12 @@ class Batch:
         )  # fmt: skip
 
 
-def _value(body: dict[str, Any], column: Column) -> Any:
+def value_of(body: dict[str, Any], column: Column) -> Any:
+    """Give a column's value out of a fact's content."""
     value = body.get(column.key or column.name)
     if value is None:
         return None if column.type.startswith("Nullable") else _EMPTY[column.type]
     if "Decimal" in column.type:
-        from decimal import Decimal  # noqa: PLC0415
-
         return Decimal(value)
     return int(value) if column.type == "UInt8" else value
 

@@ -1,3 +1,77 @@
-"""leadstream import."""
+"""leadstream import: history from CSV or JSON Lines files, by a mapping file."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated, Any
+
 import typer
+from rich.progress import BarColumn, Progress, TextColumn
+
+from .context import Failed, console, document, errors, on_home
+from .run import Json
+
 app = typer.Typer()
+
+
+@contextlib.contextmanager
+def _stack(home: Path, funnel: str) -> Iterator[None]:
+    """Use the stack that runs on the home, or start one for as long as this takes."""
+    from streams.embedded import stack
+
+    if stack.read(home):
+        stack.choose_funnel(home, funnel)
+        yield
+        return
+    with stack.Stack(home, funnel, say=lambda text: errors.print(f"  {text}")):
+        yield
+
+
+@app.command("import")
+def import_(
+    mapping: Annotated[Path, typer.Argument(help="The mapping file, like schemas/mappings/olist.yaml.")],
+    data: Annotated[Path, typer.Option(help="The folder that holds the files.")],
+    home: Annotated[Path, typer.Option(help="The data folder.")] = Path(".leadstream"),
+    as_json: Json = False,
+) -> None:
+    """Import history. Example: leadstream import schemas/mappings/olist.yaml --data folder."""
+    from sinks.clickhouse import kpis
+    from sinks.clickhouse.writer import connect
+    from streams.embedded.stack import StackError
+    from streams.intake import importer
+    from streams.sources import files
+
+    began = time.monotonic()
+    try:
+        spec = files.load(mapping)
+        with _stack(home, spec.funnel):
+            settings = on_home(home)
+            with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), console=errors) as bars:
+                sent = bars.add_task("published", total=None)
+                report, ids = importer.publish(spec, data, settings.brokers, lambda n: bars.update(sent, completed=n))
+                bars.update(sent, total=len(ids))
+                arrived = bars.add_task("in ClickHouse", total=len(ids))
+                importer.wait(lambda: connect(settings), settings.generation, ids, lambda n: bars.update(arrived, completed=n))
+            report.seconds = round(time.monotonic() - began, 1)
+            figures = kpis.ask(connect(settings), _all_time(settings), ["inflow", "conversion", "cycle_time"])
+    except (files.MappingError, StackError, importer.ImportStalled) as error:
+        raise Failed(str(error)) from error
+    if as_json:
+        document(report.__dict__)
+        return
+    console.print(f"read {report.read}, accepted {report.accepted}, rejected {len(report.rejected)}, {report.seconds} s")
+    for refused in report.rejected[:50]:
+        console.print(f"  {refused['file']}:{refused['line']}: {refused['column']}: {refused['reason']}", highlight=False)
+    for figure in figures:
+        console.print(f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}", highlight=False)
+
+
+def _all_time(settings: Any) -> Any:
+    from schemas import funnel
+    from sinks.clickhouse import kpis
+
+    now = int(time.time() * 1000)
+    return kpis.question(funnel.load(settings.funnel), 0, now + 1, now)

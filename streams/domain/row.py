@@ -17,7 +17,7 @@ from schemas.facts import Change, Fact, FactKind, digest, make
 
 from . import members
 from .fold import Folded, fold
-from .history import FLOOD_CAP, bucket, canonical
+from .history import FLOOD_CAP, bucket, canonical, capped
 
 if TYPE_CHECKING:
     from .definition import Definition
@@ -170,13 +170,14 @@ def fold_group(
     now: int,
 ) -> Folded:
     """Fold the events of one group as one lead, and state the conflicts that its members have."""
-    folded = fold(lead, canonical(event for event in events if event.origin in group), definition, now)
+    own = capped(event for event in events if event.origin in group)
+    folded = fold(lead, canonical(own), definition, now)
     mine = [edge for edge in conflicts if edge.a.id in group]
     facts = dict(folded.facts)
     for edge in mine:
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
         facts[fact.id] = fact
-    state = {**folded.state, "origins": sorted(group), "conflicts": len(mine)} if folded.state else {}
+    state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": len(own)} if folded.state else {}
     return Folded(facts, state, folded.next_due)
 
 

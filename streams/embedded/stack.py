@@ -54,6 +54,7 @@ def free_port(wanted: int = 0) -> int:
     """Give `wanted` if it is free on loopback, else another one."""
     for port in (wanted, 0):
         with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
     raise StackError("no free port on loopback")

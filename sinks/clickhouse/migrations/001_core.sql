@@ -97,6 +97,7 @@ CREATE TABLE IF NOT EXISTS lead_state (
   timer_at Nullable(DateTime64(3, 'UTC')),
   origins Array(String),
   conflicts UInt16,
+  events UInt32,
   revision UInt64,
   is_deleted UInt8,
   ingested_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')

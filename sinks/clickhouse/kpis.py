@@ -1,0 +1,138 @@
+"""The KPIs of 1-product as SQL files, and one way to ask them: page, API, CLI and Grafana's panels show the same figures.
+
+Each file's first line says `kpi`, `basis` and meaning. Columns beyond value, numerator, denominator, n, mature and
+pending are dimensions. Units: hours, days or business minutes as the file says; times are ms since the epoch, UTC.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.funnel import Duration, Funnel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+FILES = Path(__file__).parent / "kpis"
+DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
+_FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
+_HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (.+)$")
+_DAY_MS = 86_400_000
+
+# What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
+# journey's dimensions, and the hand-offs that fell in the period with their fate within the window.
+_PRELUDE = """
+WITH
+  j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
+  clean AS (SELECT * FROM j WHERE excluded = ''),
+  t AS (
+    SELECT m.*, j.by AS by, j.origin AS origin
+    FROM v_stage_transitions AS m
+    INNER JOIN (SELECT lead_id, journey, by, origin FROM j) AS j USING (lead_id, journey)
+  ),
+  h AS (
+    SELECT
+      o.*,
+      j.by AS by,
+      event_time + toIntervalMillisecond({w_acceptance:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe,
+      decided_at IS NOT NULL AND decided_at <= event_time + toIntervalMillisecond({w_acceptance:Int64}) AS intime,
+      multiIf(
+        intime AND outcome = 'accepted', 'accepted',
+        intime AND outcome = 'rejected', 'rejected',
+        NOT ripe AND outcome = 'pending', 'pending',
+        'none'
+      ) AS fate
+    FROM v_handoffs AS o
+    INNER JOIN (SELECT lead_id, journey, by FROM j) AS j USING (lead_id, journey)
+    WHERE event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
+  )
+"""
+
+
+class Kpi(NamedTuple):
+    """One file."""
+
+    name: str
+    basis: str
+    meaning: str
+    sql: str
+
+
+class Question(NamedTuple):
+    """What the figures are asked for: a period in ms, a dimension, the as-of instant, the funnel's windows and zone."""
+
+    start: int
+    end: int
+    asof: int
+    windows: dict[str, int]
+    zone: str
+    by: str = ""
+
+    def parameters(self) -> dict[str, Any]:
+        """Give the query's parameters."""
+        times = {"start": self.start, "end": self.end, "asof": self.asof}
+        moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
+        return {**moments, "zone": self.zone, **{f"w_{name}": ms for name, ms in self.windows.items()}}
+
+
+def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None) -> Question:
+    """Ask with the funnel's own windows, or one for all (`cohort_days`).
+
+    Raises:
+        ValueError: `by` is no dimension.
+
+    """
+    if by and by not in DIMENSIONS:
+        raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(DIMENSIONS)}")
+    windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.kpis.windows.items()}
+    return Question(start, end, asof, windows, funnel.reporting.zone, by)
+
+
+def _span_ms(span: Duration) -> int:
+    return span.elapsed_ms() or span.amount * {"day": 1, "week": 7, "month": 30}.get(span.unit, 1) * _DAY_MS
+
+
+@lru_cache(maxsize=1)
+def catalogue() -> tuple[Kpi, ...]:
+    """Read all files."""
+    out = []
+    for path in sorted(FILES.glob("*.sql")):
+        text = path.read_text(encoding="utf-8")
+        head, _, body = text.partition("\n")
+        found = _HEADER.match(head)
+        assert found, f"{path.name}: the first line must say kpi, basis and meaning"
+        out.append(Kpi(found[1], found[2], found[3], body.strip()))
+    return tuple(out)
+
+
+def sql(kpi: Kpi, by: str) -> str:
+    """Give the whole statement. `by` was checked against the dimensions: it is a column, never a value."""
+    return _PRELUDE.replace("{by}", by or "''") + kpi.sql
+
+
+def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[str, Any]]:
+    """Give the figures as documents: {kpi, basis, dimensions, value, numerator, denominator, n, mature, pending}."""
+    wanted = set(names)
+    figures = []
+    for kpi in catalogue():
+        if wanted and kpi.name not in wanted:
+            continue
+        result = client.query(sql(kpi, asked.by), parameters=asked.parameters(), settings={"joined_subquery_requires_alias": 0})
+        for row in result.result_rows:
+            said = dict(zip(result.column_names, row, strict=True))
+            figures.append(_figure(kpi, said, asked.by))
+    return figures
+
+
+def _figure(kpi: Kpi, said: dict[str, Any], by: str) -> dict[str, Any]:
+    basis = said.pop("basis", kpi.basis)
+    group = said.pop("by", None)
+    figure = {name: said.pop(name, None) for name in _FIGURES}
+    if figure["value"] is not None:
+        figure["value"] = float(figure["value"])
+    dimensions = {**({by: group} if by and group is not None else {}), **said}
+    return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}

@@ -1,0 +1,12 @@
+-- kpi: sales_sourced · basis: period · share of new SALs of known origin that sales found itself; n counts the unknown too
+SELECT
+  if(countIf(origin != '') = 0, NULL, countIf(origin = 'sales') / countIf(origin != '')) AS value,
+  countIf(origin = 'sales') AS numerator,
+  countIf(origin != '') AS denominator,
+  count() AS n
+FROM t
+WHERE to_stage = 'sal'
+  AND event_time >= {start:DateTime64(3, 'UTC')}
+  AND event_time < {end:DateTime64(3, 'UTC')}
+  AND opening = 0
+  AND excluded = ''

@@ -1,0 +1,27 @@
+-- kpi: time_in_stage · basis: period · hours from entry to leaving, of stays that ended in the period; skips are left out
+SELECT
+  by,
+  from_stage AS stage,
+  figure.1 AS measure,
+  toFloat64(figure.2) / 3600000 AS value,
+  n
+FROM (
+  SELECT
+    by,
+    from_stage,
+    quantilesExactExclusive(0.5, 0.9)(assumeNotNull(dwell_ms)) AS calendar,
+    quantilesExactExclusive(0.5, 0.9)(assumeNotNull(business_ms)) AS business,
+    count() AS n
+  FROM t
+  WHERE dwell_ms IS NOT NULL
+    AND event_time >= {start:DateTime64(3, 'UTC')}
+    AND event_time < {end:DateTime64(3, 'UTC')}
+  GROUP BY by, from_stage
+)
+ARRAY JOIN [
+  ('median_hours', calendar[1]),
+  ('p90_hours', calendar[2]),
+  ('median_business_hours', business[1]),
+  ('p90_business_hours', business[2])
+] AS figure
+ORDER BY by, stage, measure

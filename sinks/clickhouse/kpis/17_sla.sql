@@ -1,0 +1,15 @@
+-- kpi: sla · basis: period · met / (met + breached) of clocks that fell due in the period; restarting clocks stand apart
+SELECT
+  concat(stage, '.', clock) AS clock,
+  restarting,
+  if(countIf(status IN ('met', 'breached', 'escalated')) = 0, NULL,
+    countIf(status = 'met') / countIf(status IN ('met', 'breached', 'escalated'))) AS value,
+  countIf(status = 'met') AS numerator,
+  countIf(status IN ('met', 'breached', 'escalated')) AS denominator,
+  count() AS n
+FROM v_clocks
+WHERE test = 0
+  AND due_at >= {start:DateTime64(3, 'UTC')}
+  AND due_at < {end:DateTime64(3, 'UTC')}
+GROUP BY clock, restarting
+ORDER BY clock

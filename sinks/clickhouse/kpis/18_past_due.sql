@@ -1,0 +1,14 @@
+-- kpi: past_due · basis: now · clocks that run and whose due time has passed
+SELECT
+  concat(stage, '.', clock) AS clock,
+  toFloat64(count()) AS value,
+  count() AS n
+FROM v_clocks AS c
+INNER JOIN (SELECT lead_id, stage AS now_in, journey AS now_on FROM v_lead_state) AS s USING (lead_id)
+WHERE test = 0
+  AND stopped_at IS NULL
+  AND status IN ('breached', 'escalated')
+  AND c.stage = s.now_in
+  AND c.journey = s.now_on
+GROUP BY clock
+ORDER BY clock
