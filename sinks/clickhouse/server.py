@@ -140,13 +140,25 @@ def application(engine: Engine, password: str) -> Starlette:
     return Starlette(routes=[Route("/", handle, methods=["GET", "POST"]), Route("/ping", ping)])
 
 
+def _lz4(body: bytes) -> bytes:
+    """Undo lz4 of any number of frames: clickhouse-connect makes one a block, and a decoder of one loses the rest."""
+    out = []
+    while body:
+        decoder = lz4.frame.LZ4FrameDecompressor()
+        out.append(decoder.decompress(body))
+        if not decoder.eof:
+            raise ValueError("the lz4 body ends within a frame")
+        body = decoder.unused_data or b""
+    return b"".join(out)
+
+
 def _plain(body: bytes, encoding: str) -> bytes:
     """Undo a request's Content-Encoding; clickhouse-connect sends lz4, Go clients gzip or zstd."""
     match encoding.lower():
         case "" | "identity":
             return body
         case "lz4":
-            return bytes(lz4.frame.decompress(body))
+            return _lz4(body)
         case "gzip":
             return gzip.decompress(body)
         case "deflate":
