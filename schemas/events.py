@@ -166,9 +166,7 @@ def content(event: LeadEvent) -> str:
 
 def to_event(event: LeadEvent, origin: str) -> Event:
     """Place an event in the history of the lead that `origin` is housed in."""
-    return Event(
-        event.occurred_at, RANK[event.type], event.sequence, event.id, origin, event.type.value, content(event)
-    )
+    return Event(event.occurred_at, RANK[event.type], event.sequence, event.id, origin, event.type.value, content(event))
 
 
 @lru_cache(maxsize=200_000)

@@ -50,9 +50,7 @@ def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> st
     return blake2b(f"{lead}|{journey}|{what}|{occurrence}".encode(), digest_size=8).hexdigest()
 
 
-def make(  # noqa: PLR0917
-    lead: str, kind: FactKind, journey: int, at: int, what: str, occurrence: int | str, /, **fields: Any
-) -> Fact:
+def make(lead: str, kind: FactKind, journey: int, at: int, what: str, occurrence: int | str, /, **fields: Any) -> Fact:
     """Build a fact; keys of `fields` are the columns of its table."""
     body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
     return Fact(fact_id(lead, journey, f"{kind}:{what}", occurrence), kind.value, journey, at, body)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from datetime import date  # noqa: TC003 - pydantic reads the annotation at run time
+from datetime import date
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
@@ -227,11 +227,10 @@ class Funnel(Strict):
                 hint = f"one of {', '.join(sorted(known))}"
                 wrong.append(f"{where}: {name!r} is no {what}; write {hint}")
 
-        for stage in self.ladder:
-            need(stage, self.stages, "ladder", "stage")
-        for stage in (*DETOURS, "nurturing", "evangelist"):
-            if stage not in self.stages:
-                wrong.append(f"stages: {stage!r} is missing; the lifecycle moves leads there")
+        for step in self.ladder:
+            need(step, self.stages, "ladder", "stage")
+        gone = [name for name in (*DETOURS, "nurturing", "evangelist") if name not in self.stages]
+        wrong += [f"stages: {name!r} is missing; the lifecycle moves leads there" for name in gone]
         for name, team in self.teams.items():
             need(team.calendar, self.calendars, f"teams.{name}.calendar", "calendar")
         for name, stage in self.stages.items():

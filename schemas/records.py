@@ -27,4 +27,4 @@ class Spend(BaseModel):
     @property
     def key(self) -> str:
         """What a later statement must share to replace this one."""
-        return "|".join((self.platform, self.account, self.day, self.campaign, self.breakdown))
+        return f"{self.platform}|{self.account}|{self.day}|{self.campaign}|{self.breakdown}"

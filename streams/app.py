@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from schemas import funnel, topics
-
 from streams import metrics
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
@@ -14,13 +13,11 @@ from streams.agents.resolve import Resolve
 from streams.domain.definition import prepare
 from streams.engine import recovery
 from streams.engine.processor import Absorbing, Hooks, Stateful, Stateless
+from streams.settings import WORKERS, Settings
 from streams.sources.adapter import Connection
 
 if TYPE_CHECKING:
     from streams.engine.recovery import SafeApp
-    from streams.settings import Settings
-
-WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 
 
 def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeApp:
@@ -43,15 +40,20 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     if worker == "normalise":
         connection = Connection(settings.salesforce_org, settings.meta_currency)
         Stateless(
-            app, worker, topics.RAW_LIVE, partitions, hooks, dead, lambda record: normalise(record, connection), topics.EVENTS
+            app,
+            worker,
+            topics.RAW_LIVE,
+            partitions,
+            hooks,
+            dead,
+            lambda record: normalise(record, connection),
+            topics.EVENTS,
         )
     elif worker == "normalise-import":
         Stateless(app, worker, [topics.RAW_IMPORT], partitions, hooks, dead, normalise_import, None)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
-        Stateful(
-            app, worker, topics.EVENTS, partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES
-        )
+        Stateful(app, worker, topics.EVENTS, partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
         advance = Advance(prepare(funnel.load(settings.funnel)), settings.generation, hooks.count)
         Stateful(app, worker, topics.TOUCHES, partitions, hooks, dead, advance, (topics.EVENTS,), None)

@@ -7,6 +7,8 @@ from pathlib import Path
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
+
 
 class Settings(BaseSettings):
     """Settings of every process, from `LEADSTREAM_*` variables; secrets also from files (`LEADSTREAM_SECRETS_DIR`)."""
@@ -19,7 +21,7 @@ class Settings(BaseSettings):
     replication: int = 1
     session_timeout: float = 6.0
     generation: int = 1
-    funnel: Path = Path("")
+    funnel: Path = Path()
     identity_key: SecretStr = SecretStr("")
     clickhouse_url: str = "http://127.0.0.1:8123"
     clickhouse_user: str = "default"

@@ -45,7 +45,13 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
             continue
         for statement in statements(text):
             client.command(statement)
-        _insert(client, "schema_migrations", [path.name, checksum, int(time.time() * 1000)], ["String", "String", "DateTime64(3, 'UTC')"], ["name", "checksum", "applied_at"])
+        _insert(
+            client,
+            "schema_migrations",
+            [path.name, checksum, int(time.time() * 1000)],
+            ["String", "String", "DateTime64(3, 'UTC')"],
+            ["name", "checksum", "applied_at"],
+        )
         ran.append(path.name)
     for statement in ddl():
         client.command(statement)

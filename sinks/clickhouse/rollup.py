@@ -61,7 +61,8 @@ def recompute(client: Any, generation: int, definition: Path) -> None:
     """Recompute the touched days. Runs again with the same result; a crash between only repeats work."""
     parameters = {"generation": generation, "zone": _zone(definition), "version": int(time.time() * 1000)}
     since = client.query(
-        "SELECT max(ingested_until) FROM rollup_watermark FINAL WHERE generation = {generation:UInt16}", parameters=parameters
+        "SELECT max(ingested_until) FROM rollup_watermark FINAL WHERE generation = {generation:UInt16}",
+        parameters=parameters,
     ).first_row[0]
     until = client.query("SELECT now64(3, 'UTC')").first_row[0]
     client.command(_RECOMPUTE, parameters={**parameters, "since": since})

@@ -105,7 +105,12 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     ),
     "decision": (
         "decisions",
-        (Column("decided_by", WORD, "by"), Column("score", "Float64"), Column("rules", "String"), Column("version", WORD)),
+        (
+            Column("decided_by", WORD, "by"),
+            Column("score", "Float64"),
+            Column("rules", "String"),
+            Column("version", WORD),
+        ),
     ),
     "disagreement": (
         "disagreements",
@@ -166,7 +171,16 @@ STATE = (
     Column("origins", "Array(String)"),
 )  # fmt: skip
 
-_EMPTY: dict[str, Any] = {"String": "", WORD: "", "UInt8": 0, "UInt16": 0, "UInt32": 0, "Float64": 0.0, "Array(String)": [], TIME: 0}
+_EMPTY: dict[str, Any] = {
+    "String": "",
+    WORD: "",
+    "UInt8": 0,
+    "UInt16": 0,
+    "UInt32": 0,
+    "Float64": 0.0,
+    "Array(String)": [],
+    TIME: 0,
+}
 
 
 def ddl() -> list[str]:
@@ -188,11 +202,9 @@ def ddl() -> list[str]:
             "SETTINGS min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
         )
     active = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
-    for table in [*(table for table, _ in TABLES.values()), "lead_state"]:
-        statements.append(f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {active}")
-    statements.append(
-        f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {active} AND n > 0"
-    )
+    tables = [*(table for table, _ in TABLES.values()), "lead_state"]
+    statements += [f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {active}" for table in tables]
+    statements.append(f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {active} AND n > 0")
     return statements
 
 
@@ -236,7 +248,21 @@ class Batch:
         self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
         place = [said["partition"], said["offset"]]
         content = said["content"] or ""
-        self._add("fact_revisions", [said["generation"], said["lead"], "state", "state", 0, 0, said["revision"], int(not body), content, *place])
+        self._add(
+            "fact_revisions",
+            [
+                said["generation"],
+                said["lead"],
+                "state",
+                "state",
+                0,
+                0,
+                said["revision"],
+                int(not body),
+                content,
+                *place,
+            ],
+        )
 
     def touch(self, generation: int, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
         """Add one record of the archive: an event or an edge, as `advance` read it."""
@@ -244,10 +270,24 @@ class Batch:
         value = said[kind]
         content = orjson.dumps(value).decode()
         name, origin, at = (value[3], value[4], value[0]) if kind == "event" else (value[2], "", value[0])
-        copied = int(said.get("copy", False))
+        copied, held = int(said.get("copy", False)), int(said.get("held", False))
         self._add(
             "touches",
-            [generation, lead, name, origin, hash64(content), kind, copied, content, at, said["received_at"], partition, offset],
+            [
+                generation,
+                lead,
+                name,
+                origin,
+                hash64(content),
+                kind,
+                copied,
+                held,
+                content,
+                at,
+                said["received_at"],
+                partition,
+                offset,
+            ],
         )
 
     def cut(self, said: dict[str, Any]) -> None:
@@ -281,10 +321,7 @@ def value_of(body: dict[str, Any], column: Column) -> Any:
 
 def columns_of(table: str) -> tuple[list[str], list[str]]:
     """Give names and types of the columns of a table, in the order of `Batch`; or the client describes it each time."""
-    if table in _OTHERS:
-        pairs = _OTHERS[table]
-    else:
-        pairs = next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
+    pairs = _OTHERS[table] if table in _OTHERS else next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
     return [column.name for column in pairs], [column.type for column in pairs]
 
 
@@ -316,4 +353,12 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
 }  # fmt: skip
 
 # Facts before state, the archive's watermark last: what it says is there is there.
-ORDER = (*(table for table, _ in TABLES.values()), "fact_revisions", "lead_state", "spend", "touches", "cuts", "archived")
+ORDER = (
+    *(table for table, _ in TABLES.values()),
+    "fact_revisions",
+    "lead_state",
+    "spend",
+    "touches",
+    "cuts",
+    "archived",
+)

@@ -116,9 +116,9 @@ def application(engine: Engine, password: str) -> Starlette:
         try:
             if _INSERT.match(text):
                 whole = sql.encode() + b"\n" + body if sql else body
-                found = _INSERT_DATA.match(whole)
-                if found and len(whole) > found.end():
-                    await asyncio.to_thread(engine.insert, found[1].decode(), whole[found.end() :], settings, database)
+                insert = _INSERT_DATA.match(whole)
+                if insert and len(whole) > insert.end():
+                    await asyncio.to_thread(engine.insert, insert[1].decode(), whole[insert.end() :], settings, database)
                     return Response(headers={"X-ClickHouse-Summary": "{}"})
             whole_sql = f"{sql} {body.decode()}" if sql else body.decode()
             found = _FORMAT.search(whole_sql)
@@ -134,7 +134,7 @@ def application(engine: Engine, password: str) -> Starlette:
         }
         return Response(result, headers=headers)
 
-    async def ping(_request: Request) -> Response:  # noqa: RUF029 - Starlette's signature
+    async def ping(_request: Request) -> Response:
         return PlainTextResponse("Ok.\n")
 
     return Starlette(routes=[Route("/", handle, methods=["GET", "POST"]), Route("/ping", ping)])

@@ -37,9 +37,7 @@ def connect(settings: Settings) -> Any:
 
 def away(error: Exception) -> bool:
     """Say whether the server is away (wait) or has refused (somebody must act)."""
-    return isinstance(error, (ClickHouseError, OSError)) and not (
-        isinstance(error, DatabaseError) and "Code: " in str(error)
-    )
+    return isinstance(error, (ClickHouseError, OSError)) and not (isinstance(error, DatabaseError) and "Code: " in str(error))
 
 
 class Writer:

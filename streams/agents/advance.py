@@ -37,9 +37,10 @@ class Advance:
             step = rows.connect(before, rows.edge_of(said["edge"]), self.definition)
         else:
             event = Event(*said["event"])
-            step = rows.advance(before, event, self.definition, copied=said.get("copy", False))
-            self.count("events", not said.get("copy", False))
-        self.count("repeated", step.repeated)
+            copied = said.get("copy", False)
+            step = rows.advance(before, event, self.definition, copied=copied)
+            self.count("events", not copied)
+            self.count("duplicates", step.repeated and not copied)
         if step.repeated and step.row is before:
             return Effects()
         return self._effects(step, record, now)
@@ -54,7 +55,13 @@ class Advance:
 
     def told(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
         """Cut: all facts below this offset of this partition were folded up to this time."""
-        cut = {"k": "cut", "generation": self.generation, "partition": partition, "next_offset": next_offset, "now": now}
+        cut = {
+            "k": "cut",
+            "generation": self.generation,
+            "partition": partition,
+            "next_offset": next_offset,
+            "now": now,
+        }
         return (Out(topics.FACTS, None, orjson.dumps(cut), partition),)
 
     def _effects(self, step: rows.Step, record: Any, now: int) -> Effects:

@@ -9,7 +9,6 @@ import orjson
 
 from schemas import topics
 from sinks.clickhouse.rows import Batch
-
 from streams import metrics
 from streams.engine import ticks
 

@@ -65,7 +65,7 @@ def verify(client: Any, definition: Definition, generation: int, partitions: int
     expected = _fold(archive, cuts, definition, partitions, report)
     report.events = len({(e.id, e.origin) for events in archive.events.values() for e in events})
     found, moving = _revisions(client, generation, cuts)
-    skip = report_in_flight(report, archive, cuts, partitions)
+    skip = report_in_flight(report, archive, cuts)
     for key, content in expected.items():
         if key[0] in skip:
             continue
@@ -77,7 +77,14 @@ def verify(client: Any, definition: Definition, generation: int, partitions: int
         if key[0] not in skip:
             report.extra.append(_name(key, "the archive does not say so"))
     report.facts = sum(1 for key in expected if key[1] != "state")
-    _tables(client, generation, {k: v for k, v in expected.items() if k[0] not in skip and (k[0], k[1]) not in moving}, moving, skip, report)
+    _tables(
+        client,
+        generation,
+        {k: v for k, v in expected.items() if k[0] not in skip and (k[0], k[1]) not in moving},
+        moving,
+        skip,
+        report,
+    )
     return report
 
 
@@ -121,9 +128,7 @@ def _archive(client: Any, generation: int, cuts: dict[int, tuple[int, int]]) -> 
     return out
 
 
-def _fold(
-    archive: _Archive, cuts: dict[int, tuple[int, int]], definition: Definition, partitions: int, report: Report
-) -> dict[_Key, str]:
+def _fold(archive: _Archive, cuts: dict[int, tuple[int, int]], definition: Definition, partitions: int, report: Report) -> dict[_Key, str]:
     """Fold group by group, each with the time of the partition its survivor lives in."""
     edges = frozenset(edge for known in archive.edges.values() for edge in known)
     by_origin: dict[str, set[Event]] = defaultdict(set)
@@ -137,10 +142,10 @@ def _fold(
         for group in {groups.of(origin) for origin in component}:
             lead = members.survivor(group, near)
             erased = {e.origin for o in group for e in by_origin[o] if e.type == "erase"}
-            events = frozenset(e for o in group for e in by_origin[o] if o not in erased or e.type == "erase")
+            counted = frozenset(e for o in group for e in by_origin[o] if o not in erased or e.type == "erase")
             partition = partition_of(lead.encode(), partitions)
             now = cuts[partition][1] if partition in cuts else 0
-            folded = row.fold_group(lead, group, events, groups.conflicts, definition, now)
+            folded = row.fold_group(lead, group, counted, groups.conflicts, definition, now)
             report.leads += bool(folded.state)
             for fact in folded.facts.values():
                 expected[lead, fact.id, fact.kind, fact.journey, fact.at] = fact.content
@@ -158,7 +163,7 @@ def _components(origins: set[str], edges: frozenset[members.Edge]) -> list[froze
     return [frozenset(component) for component in {id(one): one for one in near.values()}.values()]
 
 
-def report_in_flight(report: Report, archive: _Archive, cuts: dict[int, tuple[int, int]], partitions: int) -> set[str]:
+def report_in_flight(report: Report, archive: _Archive, cuts: dict[int, tuple[int, int]]) -> set[str]:
     """Find groups of which an edge or a copy lies beyond a cut; name their leads. One missing for long is an error."""
     edges = frozenset(edge for known in archive.edges.values() for edge in known)
     groups = members.groups(edges)
@@ -181,7 +186,8 @@ def report_in_flight(report: Report, archive: _Archive, cuts: dict[int, tuple[in
 def _revisions(client: Any, generation: int, cuts: dict[int, tuple[int, int]]) -> tuple[dict[_Key, str], set[tuple[str, str]]]:
     """Give the newest revision below the cut of every fact, and the facts that have moved on since."""
     statement = (
-        "SELECT toString(lead_id), fact_id, argMaxIf((kind, journey, toUnixTimestamp64Milli(event_time), is_deleted, content), revision, below), "
+        "SELECT toString(lead_id), fact_id, "
+        "argMaxIf((kind, journey, toUnixTimestamp64Milli(event_time), is_deleted, content), revision, below), "
         "maxIf(revision, below), max(revision) "
         f"FROM (SELECT *, ({_below(cuts)}) AS below FROM fact_revisions WHERE generation = {{g:UInt16}}) GROUP BY lead_id, fact_id"
     )
@@ -197,7 +203,12 @@ def _revisions(client: Any, generation: int, cuts: dict[int, tuple[int, int]]) -
 
 
 def _tables(
-    client: Any, generation: int, expected: dict[_Key, str], moving: set[tuple[str, str]], skip: set[str], report: Report
+    client: Any,
+    generation: int,
+    expected: dict[_Key, str],
+    moving: set[tuple[str, str]],
+    skip: set[str],
+    report: Report,
 ) -> None:
     """Compare the tables that people read with what they must say, column by column."""
     for kind, (table, columns) in TABLES.items():
@@ -225,7 +236,6 @@ def _tables(
                     said = {"column": column.name, "expected": str(should), "found": str(value)}
                     report.different.append({**_name(key, table), **said})
         report.missing += [_name(key, f"not in {table}") for key in wanted.keys() - seen]
-
 
 
 def _select(name: str, kind: str) -> str:

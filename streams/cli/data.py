@@ -45,7 +45,7 @@ def migrate(home: AnyHome = None) -> None:
 
 
 @app.command()
-def kpis(  # noqa: PLR0917
+def kpis(
     home: AnyHome = None,
     start: Annotated[str, typer.Option("--from", help="First day, in the reporting zone.")] = "",
     end: Annotated[str, typer.Option("--to", help="Day after the last, in the reporting zone.")] = "",
@@ -116,4 +116,5 @@ def verify(home: AnyHome = None, as_json: Json = False) -> None:
                 console.print(f"  {kind}: {difference}", highlight=False)
     if not report.clean:
         found = len(report.missing), len(report.extra), len(report.different)
-        raise Failed("ClickHouse differs from the archive: {} missing, {} extra, {} different".format(*found))
+        msg = "ClickHouse differs from the archive: {} missing, {} extra, {} different".format(*found)
+        raise Failed(msg)

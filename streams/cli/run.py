@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from streams.settings import Settings
+from streams.settings import WORKERS, Settings
 
 from .context import Failed, console, document
 
@@ -27,12 +27,14 @@ def _log(level: int = logging.INFO) -> None:
 
 
 @app.command()
-def worker(name: Annotated[str, typer.Argument(help="normalise, normalise-import, resolve, advance or deliver")]) -> None:
+def worker(
+    name: Annotated[str, typer.Argument(help="normalise, normalise-import, resolve, advance or deliver")],
+) -> None:
     """Run one worker. Example: leadstream worker advance."""
+    import faust
     from prometheus_client import start_http_server
 
-    import faust
-    from streams.app import WORKERS, build
+    from streams.app import build
 
     if name not in WORKERS:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(WORKERS)}")
@@ -41,7 +43,7 @@ def worker(name: Annotated[str, typer.Argument(help="normalise, normalise-import
     built = build(settings, name)
 
     @built.task
-    async def open_door() -> None:  # noqa: RUF029 - Faust's signature; tasks begin when the worker is ready
+    async def open_door() -> None:
         start_http_server(settings.metrics_port, addr=settings.host)
 
     faust.Worker(built, loglevel="info", logging_config=None, redirect_stdouts=False, override_logging=False).execute_from_commandline()

@@ -80,8 +80,8 @@ class Definition:
         """Give the origin an event speaks of: as stated (mapped when the funnel knows the word), else by its source."""
         stated = body.get("origin")
         if stated:
-            return self.funnel.origins.stated.get(stated, stated)
-        return self.funnel.origins.default.get(body["source"], "")
+            return self.funnel.origins.stated.get(stated, str(stated))
+        return self.funnel.origins.default.get(str(body["source"]), "")
 
 
 @lru_cache(maxsize=50_000)

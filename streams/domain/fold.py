@@ -290,7 +290,7 @@ class _Fold:
             self._decision(event.at, "source", verdict.score, verdict.rules)
         return allowed
 
-    def _enter(  # noqa: PLR0917
+    def _enter(
         self,
         to: str,
         at: int,
@@ -363,9 +363,7 @@ class _Fold:
                 continue
             warn, due, escalate = self.definition.clock_times(stage, clock, at, journey.hot)
             stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
-            state.running.append(
-                Running(stage, name, journey.number, occurrence, at, warn, due, escalate, journey.hot, stops, restarts)
-            )
+            state.running.append(Running(stage, name, journey.number, occurrence, at, warn, due, escalate, journey.hot, stops, restarts))
 
     def _words(self, words: tuple[str, ...], at: int) -> None:
         """Let what was said stop or restart the clocks of the present stage."""
@@ -427,7 +425,7 @@ class _Fold:
         journey.test = journey.test or bool(body.get("test"))
         if body.get("marketing") and journey.attribution == ("", "", ""):
             journey.attribution = self.definition.attribution(body["marketing"])
-        if event.type != EventType.TOUCH and event.type != EventType.CREATED:
+        if event.type not in (EventType.TOUCH, EventType.CREATED):
             return
         direction, kind = body.get("direction", "inbound"), body.get("kind", "")
         state.last_touch = event.at

@@ -37,9 +37,7 @@ class Score:
         self._earned: list[tuple[int, int]] = []
         self._today: dict[tuple[str, int], int] = {}
         amount, unit = gate.half_life.amount, gate.half_life.unit
-        self._half_ms = amount * {"minute": 60_000, "hour": 3_600_000, "day": _DAY_MS, "week": 7 * _DAY_MS}.get(
-            unit, 30 * _DAY_MS
-        )
+        self._half_ms = amount * {"minute": 60_000, "hour": 3_600_000, "day": _DAY_MS, "week": 7 * _DAY_MS}.get(unit, 30 * _DAY_MS)
 
     def add(self, kind: str, at: int) -> int:
         """Add a touch; give the points that it brought."""

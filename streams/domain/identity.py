@@ -130,17 +130,18 @@ def expire(row: AliasRow, now: int) -> AliasRow:
     return replace(row, held=(), held_since=0, expired=row.expired + len(row.held))
 
 
-def _touch(origin: Origin, record: dict[str, Any]) -> Touch:
+def _touch(origin: Origin, record: dict[str, Any], **said: bool) -> Touch:
     event = LeadEvent.model_validate(record["event"])
-    return Touch(
-        origin.home, {"t": "event", "event": list(to_event(event, origin.id)), "received_at": record["received_at"]}
-    )
+    placed = list(to_event(event, origin.id))
+    return Touch(origin.home, {"t": "event", "event": placed, "received_at": record["received_at"], **said})
 
 
-def _born(row: AliasRow, stamp: int, key: bytes, house: str = "") -> AliasRow:
+def _born(row: AliasRow, stamp: int, key: bytes, house: str = "") -> tuple[AliasRow, Origin]:
+    """Give the alias' origin; made now when nobody named it before."""
     if row.origin:
-        return row
-    return replace(row, origin=Origin(stamp, house, origin_id(key, row.alias), unique_kind(row.alias)))
+        return row, row.origin
+    origin = Origin(stamp, house, origin_id(key, row.alias), unique_kind(row.alias))
+    return replace(row, origin=origin), origin
 
 
 def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
@@ -148,16 +149,15 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     others = [alias for alias in ordered(tuple(event["aliases"])) if alias != row.alias]
     if strength(row.alias) is Strength.WEAK:
         return _weak_event(row, record, others, now)
-    row = _born(row, stamp, key)
-    assert row.origin is not None
+    row, origin = _born(row, stamp, key)
     word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
     links = []
     for alias in others:
         mark = alias if word == LINK else f"{word} {event['id']} {alias}"
         if mark not in row.told:
             row = replace(row, told=(*row.told, mark))
-            links.append((alias, _link_record(word, row.origin, event)))
-    return Resolution(row, (_touch(row.origin, record),), tuple(links))
+            links.append((alias, _link_record(word, origin, event)))
+    return Resolution(row, (_touch(origin, record),), tuple(links))
 
 
 def _link_record(word: str, origin: Origin, event: dict[str, Any]) -> dict[str, Any]:
@@ -181,9 +181,7 @@ def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: i
     row = replace(row, asked=(*row.asked, *(alias for alias, _ in asks)))
     if len(row.held) >= HELD_EVENTS:
         return Resolution(replace(row, expired=row.expired + 1), (), asks)
-    return Resolution(
-        replace(row, held=(*row.held, record), held_since=row.held_since or now), (), asks, held=1
-    )
+    return Resolution(replace(row, held=(*row.held, record), held_since=row.held_since or now), (), asks, held=1)
 
 
 def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
@@ -192,21 +190,20 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
         return _learn(row, other)
     fresh = row.origin is None
     houses = fresh and record["word"] == LINK and strength(row.alias) is not Strength.CRM
-    row = _born(row, stamp, key, other.home if houses else "")
-    assert row.origin is not None
-    if other.id == row.origin.id:
+    row, origin = _born(row, stamp, key, other.home if houses else "")
+    if other.id == origin.id:
         return Resolution(row)
-    name = record["id"] or f"link:{min(other.id, row.origin.id)}:{max(other.id, row.origin.id)}"
+    name = record["id"] or f"link:{min(other.id, origin.id)}:{max(other.id, origin.id)}"
     if name in row.raised:
         return Resolution(row)
     if other.id not in row.leads:
         row = replace(row, leads=(*row.leads, other.id))
     if len(row.leads) > SHARED_LEADS and record["word"] == LINK:
         return Resolution(replace(row, shared=row.shared + 1))
-    a, b = sorted((other, row.origin), key=lambda origin: origin.id)
+    a, b = sorted((other, origin), key=lambda one: one.id)
     edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
     row = replace(row, raised=(*row.raised, name))
-    rows = {other.home} if houses else {other.id, other.home, row.origin.id, row.origin.home}
+    rows = {other.home} if houses else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
     return Resolution(row, touches)
 
@@ -215,7 +212,7 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
     """A weak alias leads to the first lead it learns; what it held goes there in order, and who asked is told."""
     if row.origin:
         return Resolution(row if row.origin.id == origin.id else replace(row, shared=row.shared + 1))
-    touches = tuple(_touch(origin, record) for record in row.held)
+    touches = tuple(_touch(origin, record, held=True) for record in row.held)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
     links = tuple((alias, answer) for alias in row.waiting)
     after = replace(row, origin=origin, held=(), held_since=0, waiting=())

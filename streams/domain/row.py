@@ -123,9 +123,7 @@ def _target(row: Row, origin: str) -> str:
 
 
 def _forward(row: Row, events: list[Event]) -> tuple[Forward, ...]:
-    return tuple(
-        Forward(target, "event", tuple(event)) for event in events if (target := _target(row, event.origin)) != row.lead
-    )
+    return tuple(Forward(target, "event", tuple(event)) for event in events if (target := _target(row, event.origin)) != row.lead)
 
 
 def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
@@ -232,8 +230,8 @@ def dump(row: Row, next_due: int | None) -> bytes:
 
 def edge_of(value: Any) -> members.Edge:
     """Read an edge as it stands in JSON."""
-    *head, a, b = value
-    return members.Edge(*head, members.Origin(*a), members.Origin(*b))
+    at, sequence, name, word, a, b = value
+    return members.Edge(at, sequence, name, word, members.Origin(*a), members.Origin(*b))
 
 
 def load(body: bytes) -> Row:

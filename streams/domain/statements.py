@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any
 
 from schemas.facts import Fact, FactKind, make
@@ -32,16 +33,23 @@ def of(lead: str, state: State, definition: Definition) -> Folded:
         facts += _handoffs(lead, journey, definition)
         facts += [_clock(lead, journey, running, said) for running, said in journey.clocks.values()]
         facts += [
-            make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal))
-            for deal in journey.deals.values()
+            make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)) for deal in journey.deals.values()
         ]
         facts += [
-            make(lead, FactKind.DECISION, journey.number, said["at"], "mql", number, version=definition.funnel.version, **said)
+            make(
+                lead,
+                FactKind.DECISION,
+                journey.number,
+                said["at"],
+                "mql",
+                number,
+                version=definition.funnel.version,
+                **said,
+            )
             for number, said in enumerate(journey.decisions)
         ]
         facts += [
-            make(lead, FactKind.DISAGREEMENT, journey.number, said["at"], key, 0, **said)
-            for key, said in journey.disagreements.items()
+            make(lead, FactKind.DISAGREEMENT, journey.number, said["at"], key, 0, **said) for key, said in journey.disagreements.items()
         ]
     for running in state.running:
         said = running.running(state.horizon)
@@ -79,7 +87,7 @@ def _journey(lead: str, state: State, journey: Journey, definition: Definition) 
         opening=journey.opening,
         test=journey.test,
         excluded=journey.excluded,
-        negative=any(later < earlier for earlier, later in zip(reached, reached[1:], strict=False)),
+        negative=any(later < earlier for earlier, later in itertools.pairwise(reached)),
         version=definition.funnel.version,
     )
 

@@ -83,6 +83,4 @@ def start(home: Path, port: int, controller: int, log: IO[bytes]) -> subprocess.
             stderr=log,
             check=True,
         )
-    return subprocess.Popen(
-        [*command, "kafka.Kafka", str(properties)], env=environment, stdout=log, stderr=log, start_new_session=True
-    )
+    return subprocess.Popen([*command, "kafka.Kafka", str(properties)], env=environment, stdout=log, stderr=log, start_new_session=True)

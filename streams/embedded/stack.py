@@ -20,18 +20,27 @@ import threading
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, TYPE_CHECKING, Any, Self
 
 from schemas.funnel import FUNNELS
-from streams.app import WORKERS
 from streams.engine.processor import EXIT_STOPPED
+from streams.settings import WORKERS
 
 from . import broker
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_SECRETS = ("identity_key", "clickhouse_password", "ingest_token", "segment_secret", "meta_app_secret", "meta_verify_token", "google_key", "hubspot_secret")
+_SECRETS = (
+    "identity_key",
+    "clickhouse_password",
+    "ingest_token",
+    "segment_secret",
+    "meta_app_secret",
+    "meta_verify_token",
+    "google_key",
+    "hubspot_secret",
+)
 STOP_SECONDS = 15.0
 
 
@@ -98,7 +107,13 @@ def _name(path: Path) -> str:
 class Stack:
     """Starts, watches and ends the processes of one home."""
 
-    def __init__(self, home: Path, funnel: str | None = None, partitions: int = 4, say: Callable[[str], None] = lambda _text: None) -> None:
+    def __init__(
+        self,
+        home: Path,
+        funnel: str | None = None,
+        partitions: int = 4,
+        say: Callable[[str], None] = lambda _text: None,
+    ) -> None:
         """`say` is told each step. Takes the home's lock.
 
         Raises:
@@ -179,7 +194,11 @@ class Stack:
         """Run one of our own commands on this home, and raise what it says when it fails."""
         environment = {**os.environ, **self.environment()}
         done = subprocess.run(
-            [sys.executable, "-m", "streams.cli.main", *arguments], env=environment, capture_output=True, text=True, check=False
+            [sys.executable, "-m", "streams.cli.main", *arguments],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
         )
         if done.returncode:
             raise StackError(f"leadstream {' '.join(arguments)} failed: {done.stderr.strip() or done.stdout.strip()}")
@@ -189,9 +208,12 @@ class Stack:
         if role == "broker":
             process = broker.start(self.home / "kafka", self.ports["broker"], self.ports["controller"], log)
         else:
-            arguments = {"gateway": ["gateway"], "clickhouse": ["clickhouse"], "live": ["live"], "ticker": ["ticker"]}.get(
-                role, ["worker", role]
-            )
+            arguments = {
+                "gateway": ["gateway"],
+                "clickhouse": ["clickhouse"],
+                "live": ["live"],
+                "ticker": ["ticker"],
+            }.get(role, ["worker", role])
             environment = {
                 **os.environ,
                 **self.environment(),
@@ -291,7 +313,7 @@ class Stack:
         (self.home / "stack.json").unlink(missing_ok=True)
         self._lock.close()
 
-    def __enter__(self) -> Stack:
+    def __enter__(self) -> Self:
         """Start; what was started ends when that fails."""
         try:
             self.start()

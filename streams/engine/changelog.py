@@ -44,7 +44,7 @@ def fence(epoch: int, offset: int) -> bytes:
     return epoch.to_bytes(2, "big") + offset.to_bytes(6, "big")
 
 
-class ChangelogTable(faust.Table):  # type: ignore[misc]
+class ChangelogTable(faust.Table):
     """Rows of one processor by key, as bytes; the only writer of each partition is the partition's owner."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -79,11 +79,7 @@ class ChangelogTable(faust.Table):  # type: ignore[misc]
     def rows_of(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """Give the rows of a partition, without its marker."""
         owner = self.data._key_partition
-        return (
-            (key, value)
-            for key, value in self.data.data.items()
-            if owner.get(key) == partition and not key.startswith(b"\x00")
-        )
+        return ((key, value) for key, value in self.data.data.items() if owner.get(key) == partition and not key.startswith(b"\x00"))
 
     async def commit(self, producer: Any, partition: int, rows: Mapping[bytes, bytes], marker: Marker) -> None:
         """Make rows and marker durable, then visible.

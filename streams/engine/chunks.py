@@ -36,7 +36,7 @@ class Chunk:
         self.serialized_key_size = self.serialized_value_size = 0
 
 
-class ChunkScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
+class ChunkScheduler(DefaultSchedulingStrategy):
     """Cuts what one fetch brought into chunks, for the topics that asked for it."""
 
     chunked: ClassVar[set[str]] = set()
@@ -54,11 +54,11 @@ class ChunkScheduler(DefaultSchedulingStrategy):  # type: ignore[misc]
             yield from super().iterate(rest)
 
 
-class ChunkTopic(faust.Topic):  # type: ignore[misc]
+class ChunkTopic(faust.Topic):
     """A topic whose stream events are chunks: nothing is decoded on the way."""
 
     def _compile_decode(self) -> None:
-        async def decode(message: Any, *, propagate: bool = False) -> Event:  # noqa: ARG001, RUF029 - Faust's signature
+        async def decode(message: Any, *, propagate: bool = False) -> Event:  # noqa: ARG001 - Faust's signature
             return Event(self.app, None, message.value, None, message)
 
         self.decode = decode

@@ -62,9 +62,7 @@ async def send_all(producer: Any, outs: Iterable[Out], partitions: int) -> None:
     for out in outs:
         partition = out.partition if out.partition is not None else partition_of(out.key or b"", partitions)
         grouped.setdefault((out.topic, partition), []).append((out.key, out.value))
-    await asyncio.gather(
-        *(send_batches(producer, topic, partition, records) for (topic, partition), records in grouped.items())
-    )
+    await asyncio.gather(*(send_batches(producer, topic, partition, records) for (topic, partition), records in grouped.items()))
 
 
 def check_contiguous(written: list[tuple[int, int]], previous: int) -> int:

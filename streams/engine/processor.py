@@ -168,7 +168,7 @@ class _Worker:
 class Stateless(_Worker):
     """Reads, turns each record into others, and keeps nothing but its offset. Ticks go behind the chunk's outputs."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         app: SafeApp,
         name: str,
@@ -231,7 +231,7 @@ class Stateless(_Worker):
 class Stateful(_Worker):
     """Folds one topic into rows. Exactly one input topic: fences of two topics can't be compared."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         app: SafeApp,
         name: str,
@@ -366,7 +366,7 @@ class Stateful(_Worker):
 class Absorbing(_Worker):
     """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
 
-    def __init__(  # noqa: PLR0917
+    def __init__(
         self,
         app: SafeApp,
         name: str,

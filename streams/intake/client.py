@@ -34,7 +34,16 @@ class LeadPublisher:
         self._producer = KafkaProducer(bootstrap_servers=brokers.split(","), acks="all", linger_ms=5)
         self._sent: list[tuple[str, Any]] = []
 
-    def publish(self, event_id: str, kind: EventType, at: datetime, *, email: str | None = None, aliases: tuple[str, ...] = (), **data: Any) -> None:
+    def publish(
+        self,
+        event_id: str,
+        kind: EventType,
+        at: datetime,
+        *,
+        email: str | None = None,
+        aliases: tuple[str, ...] = (),
+        **data: Any,
+    ) -> None:
         """Queue one event. `data` are fields of schemas.events.LeadEvent."""
         if at.tzinfo is None:
             raise ValueError("`at` has no time zone; use datetime.now(UTC)")

@@ -95,7 +95,13 @@ def _settle(producer: KafkaProducer, waiting: list[tuple[LeadEvent, Any]], tries
         sent.get(timeout=150)
 
 
-def wait(client_of: Callable[[], Any], generation: int, ids: list[str], told: Callable[[int], None], stall_seconds: float = 120.0) -> None:
+def wait(
+    client_of: Callable[[], Any],
+    generation: int,
+    ids: list[str],
+    told: Callable[[int], None],
+    stall_seconds: float = 120.0,
+) -> None:
     """Wait until every id is in ClickHouse's archive and was folded below a cut.
 
     Raises:

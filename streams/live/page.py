@@ -1,5 +1,207 @@
-"""x"""
-from fastapi import FastAPI
+"""The live page: funnel, flow, stalled leads, transitions and health, on one screen. Light and dark, no CDN, keyboard.
+
+No personal data: leads are shown by id and owner, with the address of their CRM record.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import structlog
 import uvicorn
-def serve(settings):
-    uvicorn.run(FastAPI(), host=settings.host, port=settings.port, log_level="warning")
+from fastapi import FastAPI
+from nicegui import ui
+
+from . import api
+from .figures import BENCHMARKS, Figures
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+log = structlog.get_logger()
+EVERY_SECONDS = 1.0
+_HEADS = (("stage", "left"), ("entered", "right"), ("open", "right"), ("to next", "right"), ("", "left"))
+_LADDER = ("inquiry", "mql", "sal", "sql", "opportunity", "customer")
+
+
+def serve(settings: Settings) -> None:
+    """Serve page and API on one port until told to stop."""
+    app = FastAPI(title="leadstream", version="1")
+    figures = Figures(settings)
+    api.add(app, figures)
+
+    @ui.page("/", title="leadstream")
+    async def index() -> None:
+        await _Screen(figures).build()
+
+    ui.run_with(app, storage_secret=None)
+    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+
+
+def _short(moment: Any) -> str:
+    return moment.strftime("%d %b %H:%M") if moment else ""
+
+
+class _Screen:
+    """One visitor's screen."""
+
+    def __init__(self, figures: Figures) -> None:
+        self.figures = figures
+        self.source = ""
+
+    async def build(self) -> None:
+        ui.dark_mode(value=None)  # as the visitor's system has it
+        with ui.header().classes("items-center justify-between bg-slate-800"):
+            ui.label("leadstream").classes("text-lg font-bold")
+            self.health = ui.label("…").props('role="status"')
+        with ui.row().classes("w-full gap-4 items-stretch"):
+            with ui.card().classes("grow min-w-80"):
+                ui.label("Funnel").classes("font-bold")
+                self.funnel = ui.html("", sanitize=False).classes("w-full")
+                self.acceptance = ui.label().classes("text-sm")
+            with ui.card().classes("grow min-w-80"):
+                ui.label("Flow between stages").classes("font-bold")
+                self.flow = ui.echart({"series": []}).classes("h-72")
+            with ui.card().classes("grow min-w-80"):
+                ui.label("New leads by day and source").classes("font-bold")
+                self.inflow = ui.echart({"series": []}).classes("h-72")
+        with ui.row().classes("w-full gap-4 items-stretch"):
+            with ui.card().classes("grow min-w-80"):
+                ui.label("Stalled: past a service level").classes("font-bold")
+                self.stalled = self._table(("lead", "stage", "clock", "owner", "due"))
+                self.stalled.on("rowClick", lambda event: self._open(event.args[1]["id"]))
+            with ui.card().classes("grow min-w-80"):
+                ui.label("Last transitions").classes("font-bold")
+                self.feed = self._table(("lead", "from", "to", "why", "at"))
+                self.feed.on("rowClick", lambda event: self._open(event.args[1]["id"]))
+        await self.refresh()
+        ui.timer(EVERY_SECONDS, self.refresh)
+
+    @staticmethod
+    def _table(names: tuple[str, ...]) -> ui.table:
+        columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in names]
+        return ui.table(columns=columns, rows=[], row_key="key").classes("w-full").props("dense flat")
+
+    async def refresh(self) -> None:
+        try:
+            said = await asyncio.to_thread(self._ask)
+        except Exception:
+            log.exception("live.refresh")
+            self.health.set_text("ClickHouse does not answer; trying again")
+            return
+        self._show(said)
+
+    def _ask(self) -> dict[str, Any]:
+        figures = self.figures
+        return {
+            "funnel": figures.funnel_now(),
+            "flow": figures.flow(),
+            "stalled": figures.stalled(8),
+            "feed": figures.feed(8),
+            "inflow": figures.inflow(),
+            "health": figures.health(),
+            "kpis": figures.kpis(names=("acceptance", "step_conversion")),
+        }
+
+    def _show(self, said: dict[str, Any]) -> None:
+        age = said["health"]["tick_age_seconds"]
+        late = age is None or age > 10
+        text = f"{said['health']['leads']} leads · time told {age:.0f} s ago" if age is not None else "no time told yet"
+        self.health.set_text(("! " if late else "") + text)
+        self.funnel.set_content(_funnel_html(said["funnel"], said["kpis"]))
+        accepted = next((figure for figure in said["kpis"] if figure["kpi"] == "acceptance"), None)
+        lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
+        value = (
+            f"{accepted['value']:.1%} ({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
+            if accepted
+            else "no hand-off yet"
+        )
+        self.acceptance.set_text(f"acceptance {value} — firms: {lines}")
+        self.stalled.rows = [
+            {
+                "key": f"{row['lead']}{row['clock']}",
+                "id": row["lead"],
+                "lead": row["lead"][:8],
+                "stage": row["stage"],
+                "clock": row["clock"],
+                "owner": row["owner"] or "nobody",
+                "due": _short(row["due_at"]),
+            }
+            for row in said["stalled"]
+        ]
+        self.feed.rows = [
+            {
+                "key": f"{row['lead']}{row['to_stage']}{row['event_time']}",
+                "id": row["lead"],
+                "lead": row["lead"][:8],
+                "from": row["from_stage"] or "—",
+                "to": row["to_stage"],
+                "why": row["why"],
+                "at": _short(row["event_time"]),
+            }
+            for row in said["feed"]
+        ]
+        self.flow.options.clear()
+        self.flow.options.update(_sankey(said["flow"]))
+        self.inflow.options.clear()
+        self.inflow.options.update(_by_day(said["inflow"]))
+        for part in (self.stalled, self.feed, self.flow, self.inflow):
+            part.update()
+
+    async def _open(self, lead: str) -> None:
+        facts = await asyncio.to_thread(self.figures.timeline, lead)
+        with ui.dialog() as dialog, ui.card().classes("min-w-96"):
+            ui.label(f"lead {lead}").classes("font-bold")
+            for fact in facts:
+                ui.label(f"{_short(fact['event_time'])}  {fact['kind']}  {fact['content'][:160]}").classes("text-xs font-mono")
+            ui.button("close", on_click=dialog.close)
+        dialog.open()
+
+
+def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> str:
+    """Draw the funnel as a table with bars: readable by a screen reader, on a phone, and by a test."""
+    most = max((row["entered"] for row in rows), default=1) or 1
+    steps = {figure["dimensions"]["stage"]: figure["value"] for figure in figures if figure["kpi"] == "step_conversion"}
+    heads = "".join(f'<th align="{side}">{name}</th>' for name, side in _HEADS)
+    out = [f'<table class="w-full text-sm"><thead><tr>{heads}</tr></thead><tbody>']
+    for row in rows:
+        stage = row["stage"]
+        step = f"{steps[stage]:.0%}" if steps.get(stage) is not None else ""
+        colour = "#2563eb" if stage in _LADDER else "#94a3b8"
+        width = 100 * row["entered"] / most
+        bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
+        out.append(
+            f'<tr data-stage="{stage}"><td>{stage}</td><td align="right" class="entered">{row["entered"]}</td>'
+            f'<td align="right" class="open">{row["open"]}</td><td align="right">{step}</td><td style="width:40%">{bar}</td></tr>'
+        )
+    return "".join(out) + "</tbody></table>"
+
+
+def _sankey(flow: list[dict[str, Any]]) -> dict[str, Any]:
+    """Draw the moves; a move back would be a circle, which a Sankey can't show, so its end is named again."""
+    order: list[str] = [*_LADDER, "nurturing", "evangelist", "recycled", "lost", "inactive", "disqualified", "churned"]
+    links = []
+    for row in flow:
+        back = order.index(row["to_stage"]) < order.index(row["from_stage"]) or row["from_stage"] == "nurturing"
+        target = f"{row['to_stage']} again" if back else row["to_stage"]
+        links.append({"source": row["from_stage"], "target": target, "value": row["n"]})
+    names = dict.fromkeys(name for link in links for name in (link["source"], link["target"]))
+    return {
+        "tooltip": {},
+        "series": [{"type": "sankey", "data": [{"name": name} for name in names], "links": links, "label": {"fontSize": 10}}],
+    }
+
+
+def _by_day(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    days = sorted({row["day"] for row in rows})[-31:]
+    counts = {(row["day"], row["source"]): row["n"] for row in rows}
+    sources = sorted({row["source"] for row in rows})
+    series = [{"type": "bar", "stack": "all", "name": source, "data": [counts.get((day, source), 0) for day in days]} for source in sources]
+    return {
+        "tooltip": {},
+        "legend": {"type": "scroll"},
+        "xAxis": {"type": "category", "data": [day[5:] for day in days]},
+        "yAxis": {"type": "value"},
+        "series": series,
+    }

@@ -76,7 +76,7 @@ def iso_ms(text: str) -> int:
         ValueError: no zone, or no time at all.
 
     """
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
+    moment = datetime.fromisoformat(text)
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; send one, like 2026-01-31T09:00:00Z")
     return int(moment.astimezone(UTC).timestamp() * 1000 + 0.5)

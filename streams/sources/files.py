@@ -111,7 +111,10 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | Refused]]:
             line = reader.line_num
             if None in row or None in row.values():
                 short = next((name for name, value in row.items() if value is None), "")
-                yield line, Refused(path.name, line, short or "", "the row has another number of columns than the header")
+                yield (
+                    line,
+                    Refused(path.name, line, short or "", "the row has another number of columns than the header"),
+                )
                 continue
             wrong = [name for name, value in row.items() if any("\udc80" <= letter <= "\udcff" for letter in value)]
             if wrong:

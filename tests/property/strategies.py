@@ -1,11 +1,10 @@
 """Histories as hypothesis draws them: coarse times with many ties, every type, conflicting contents, voids, merges."""
 
+import orjson
 from hypothesis import strategies as st
 
 from schemas.events import RANK, Event, EventType
 from streams.domain.members import Edge, Origin
-
-import orjson
 
 HOUR = 3_600_000
 DAY = 24 * HOUR
@@ -31,7 +30,15 @@ def _body(draw, kind):
             body["direction"] = draw(st.sampled_from(["inbound", "human", "automated"]))
         case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
             body["source"] = "hubspot"
-            stages = ["lead", "marketingqualifiedlead", "salesqualifiedlead", "customer", "recycled", "evangelist", "odd"]
+            stages = [
+                "lead",
+                "marketingqualifiedlead",
+                "salesqualifiedlead",
+                "customer",
+                "recycled",
+                "evangelist",
+                "odd",
+            ]
             body["stage"] = draw(st.sampled_from(stages))
         case EventType.REJECTED:
             body["reason"] = draw(st.sampled_from(["not-ready", "not-ready", "no-fit", "spam", ""]))
@@ -93,7 +100,19 @@ def event_sets(draw, most=14, origins=("a",)):
     return events
 
 
-PAIRS = [("a", "b"), ("b", "c"), ("a", "c"), ("c", "d"), ("b", "d"), ("c", "e"), ("d", "e"), ("f", "c"), ("g", "a"), ("f", "g"), ("b", "f")]
+PAIRS = [
+    ("a", "b"),
+    ("b", "c"),
+    ("a", "c"),
+    ("c", "d"),
+    ("b", "d"),
+    ("c", "e"),
+    ("d", "e"),
+    ("f", "c"),
+    ("g", "a"),
+    ("f", "g"),
+    ("b", "f"),
+]
 
 
 @st.composite

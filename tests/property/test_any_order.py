@@ -11,9 +11,15 @@ from streams.domain.definition import prepare
 from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event_sets, times
 
 DEFINITION = prepare(load(FUNNELS / "default.yaml"))
-SHRINK = [] if os.environ.get('LEADSTREAM_NO_SHRINK') else [Phase.shrink]
+SHRINK = [] if os.environ.get("LEADSTREAM_NO_SHRINK") else [Phase.shrink]
 EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "500"))
-PROPERTY = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), report_multiple_bugs=False, phases=[Phase.explicit, Phase.reuse, Phase.generate, *SHRINK])
+PROPERTY = settings(
+    max_examples=EXAMPLES,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+    report_multiple_bugs=False,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate, *SHRINK],
+)
 
 
 class Sink:
@@ -58,7 +64,13 @@ def deliveries(draw):
         ends = {edge.a.home} if edge.id.startswith("house") else {end for o in (edge.a, edge.b) for end in (o.id, o.home)}
         inputs += [("edge", end, edge) for end in sorted(ends)]  # as resolve sends them
     inputs += draw(st.lists(st.sampled_from(inputs), max_size=4))
-    return events, edges, draw(st.permutations(inputs)), draw(st.lists(times, max_size=5)), draw(st.randoms(use_true_random=False))
+    return (
+        events,
+        edges,
+        draw(st.permutations(inputs)),
+        draw(st.lists(times, max_size=5)),
+        draw(st.randoms(use_true_random=False)),
+    )
 
 
 @PROPERTY
@@ -92,8 +104,7 @@ def test_any_order_any_ticks_any_redelivery_and_any_crash_give_the_facts_of_one_
             sink.take(to, step)
             step = _take(rows[to], kind, value)
         visit(to, step)
-        for forward in step.forwards:
-            queue.append(("copy" if forward.kind == "event" else "edge", forward.to, _value(forward)))
+        queue += [("copy" if forward.kind == "event" else "edge", forward.to, _value(forward)) for forward in step.forwards]
     told = max([told, *ticks])
     tick_all(told)
     assert sink.visible() == batch(events, edges, told)

@@ -37,6 +37,7 @@ CREATE TABLE IF NOT EXISTS touches (
   content_hash UInt64,
   kind LowCardinality(String),
   copied UInt8,
+  held UInt8,
   content String CODEC(ZSTD(1)),
   event_time DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
   received_at DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),

@@ -44,7 +44,10 @@ def _lead(body: dict[str, Any], received_at: int, out: Normalised) -> None:
             kind="ad_lead_form",
             direction="inbound",
             test=bool(body.get("is_test")),
-            marketing={"platform": "google", **({"campaign": str(body["campaign_id"])} if body.get("campaign_id") else {})},
+            marketing={
+                "platform": "google",
+                **({"campaign": str(body["campaign_id"])} if body.get("campaign_id") else {}),
+            },
             attributes={"form": str(body.get("form_id", ""))},
         )
     )

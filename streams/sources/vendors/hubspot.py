@@ -12,7 +12,11 @@ from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, each, email_alias, event
 
 # Properties that HubSpot itself keeps when somebody works on a contact.
-_HUMAN = {"notes_last_contacted": "contacted", "hs_sales_email_last_replied": "email_reply", "hs_last_booked_meeting_date": "meeting"}
+_HUMAN = {
+    "notes_last_contacted": "contacted",
+    "hs_sales_email_last_replied": "email_reply",
+    "hs_last_booked_meeting_date": "meeting",
+}
 _URL = "https://app.hubspot.com/contacts/{portal}/record/{kind}/{object}"
 _RECORD = {"contact": "0-1", "deal": "0-3"}
 

@@ -60,9 +60,7 @@ def _retrieved(lead: dict[str, Any], received_at: int, out: Normalised) -> None:
             type=EventType.LINKED,
             occurred_at=iso_ms(lead["created_time"]),
             source="meta",
-            aliases=aliases(
-                f"meta:lead:{lead['id']}", email_alias(answers.get("email")), phone_alias(answers.get("phone_number"))
-            ),
+            aliases=aliases(f"meta:lead:{lead['id']}", email_alias(answers.get("email")), phone_alias(answers.get("phone_number"))),
             marketing={"platform": "meta", **({"campaign": str(campaign)} if campaign else {})},
         )
     )
@@ -71,7 +69,16 @@ def _retrieved(lead: dict[str, Any], received_at: int, out: Normalised) -> None:
 def _insight(row: dict[str, Any], connection: Connection, out: Normalised) -> None:
     if row["date_start"] != row["date_stop"]:
         raise ValueError(f"a row from {row['date_start']} to {row['date_stop']} is no day; ask insights with time_increment=1")
-    keys = ("adset_id", "ad_id", "publisher_platform", "device_platform", "impression_device", "age", "gender", "country")
+    keys = (
+        "adset_id",
+        "ad_id",
+        "publisher_platform",
+        "device_platform",
+        "impression_device",
+        "age",
+        "gender",
+        "country",
+    )
     out.spend.append(
         Spend(
             platform="meta",

@@ -42,12 +42,18 @@ def _change(part: dict[str, Any], received_at: int, org: str, out: Normalised) -
             "record_url": f"https://login.salesforce.com/{record}",
         }
         turn = {"Lead": _lead, "Contact": _contact, "Opportunity": _opportunity}[entity]
-        turn(change, said, f"salesforce:{org}:{_READ[entity]}:{record}", f"salesforce:{transaction}", common, received_at, out)
+        turn(
+            change,
+            said,
+            f"salesforce:{org}:{_READ[entity]}:{record}",
+            f"salesforce:{transaction}",
+            common,
+            received_at,
+            out,
+        )
 
 
-def _lead(  # noqa: PLR0917
-    change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised
-) -> None:
+def _lead(change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
     known = aliases(alias, email_alias(said.get("Email")), phone_alias(said.get("Phone")))
     owner = {"owner": said["OwnerId"]} if said.get("OwnerId") else {}
     if change == "DELETE":
@@ -73,7 +79,13 @@ def _lead(  # noqa: PLR0917
         reason = said.get("Rejection_Reason__c")
         out.events.append(
             event(
-                received_at, id=f"{name}:stage", type=EventType.STAGE_REPORTED, aliases=known, stage=stage, reason=reason, **common
+                received_at,
+                id=f"{name}:stage",
+                type=EventType.STAGE_REPORTED,
+                aliases=known,
+                stage=stage,
+                reason=reason,
+                **common,
             )
         )
     if said.get("IsConverted"):
@@ -85,24 +97,38 @@ def _lead(  # noqa: PLR0917
         out.events.append(event(received_at, id=f"{name}:owner", type=EventType.ASSIGNED, aliases=(alias,), **owner, **common))
     if change != "CREATE" and not {"Status", "IsConverted", "OwnerId"} & said.keys():
         out.events.append(
-            event(received_at, id=name, type=EventType.TOUCH, aliases=known, kind="crm_update", direction="inbound", **common)
+            event(
+                received_at,
+                id=name,
+                type=EventType.TOUCH,
+                aliases=known,
+                kind="crm_update",
+                direction="inbound",
+                **common,
+            )
         )
 
 
-def _contact(  # noqa: PLR0917
-    change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised
-) -> None:
+def _contact(change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
     kind = EventType.DELETED if change == "DELETE" else EventType.LINKED
     known = aliases(alias, email_alias(said.get("Email")), phone_alias(said.get("Phone")))
     out.events.append(event(received_at, id=name, type=kind, aliases=known, **common))
 
 
-def _opportunity(  # noqa: PLR0917
+def _opportunity(
     change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised
 ) -> None:
     if change == "DELETE":
         out.events.append(
-            event(received_at, id=name, type=EventType.OPPORTUNITY_LOST, aliases=(alias,), reason="deleted", deal={"id": alias}, **common)
+            event(
+                received_at,
+                id=name,
+                type=EventType.OPPORTUNITY_LOST,
+                aliases=(alias,),
+                reason="deleted",
+                deal={"id": alias},
+                **common,
+            )
         )
         return
     deal: dict[str, Any] = {"id": alias}
@@ -112,7 +138,7 @@ def _opportunity(  # noqa: PLR0917
         deal["currency"] = said["CurrencyIsoCode"]
     if said.get("StageName"):
         deal["stage"] = said["StageName"]
-    known = (alias,)
+    known: tuple[str, ...] = (alias,)
     if said.get("ContactId"):  # the deal is its contact's from the start
         known = (alias, f"salesforce:{alias.split(':')[1]}:contact:{said['ContactId']}")
     kind = EventType.OPPORTUNITY_STAGE_CHANGED

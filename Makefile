@@ -1,0 +1,41 @@
+# Two commands are the promise: `make demo` and `make test`. Every target makes .venv first.
+PY := .venv/bin/python
+STAMP := .venv/.installed
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test test-long lint bench lock clean
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+setup: $(STAMP) ## make .venv from the hashed lock
+
+$(STAMP): requirements.lock pyproject.toml
+	@python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "leadstream needs Python 3.11 or later; python3 is $$(python3 --version)"; exit 1; }
+	python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(PY) -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+demo: setup ## start everything and play a firm on it; Ctrl-C stops
+	.venv/bin/leadstream demo $(ARGS)
+
+test: setup lint ## everything but long fault and benchmark runs
+	$(PY) -m pytest -m "not long" $(ARGS)
+
+test-long: setup ## 20,000 histories, faults on a real broker
+	LEADSTREAM_EXAMPLES=20000 $(PY) -m pytest --timeout 7200 $(ARGS)
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(PY) -m ruff check .
+	$(PY) -m mypy
+	.venv/bin/lint-imports
+
+bench: setup ## latency from gateway to ClickHouse at 200 events/s
+	$(PY) -m tests.benchmarks.latency
+
+lock: ## make requirements.lock again (needs uv); it names no package index
+	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header -o requirements.lock pyproject.toml
+
+clean: ## remove .venv, caches and the demo's data
+	rm -rf .venv .leadstream .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -1,0 +1,74 @@
+"""What the pipeline itself says it did, to be held against the simulator's ledger: from ClickHouse, Kafka and metrics."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import httpx
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas import topics
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+_SAMPLE = re.compile(r'^leadstream_records_total\{what="(\w+)",worker="([\w-]+)"\} ([0-9.e+]+)$', re.MULTILINE)
+
+
+def worker_counts(addresses: list[str]) -> Counter[str]:
+    """Sum what the workers counted since they started, as `worker.what`."""
+    total: Counter[str] = Counter()
+    for address in addresses:
+        text = httpx.get(f"http://{address}/metrics", timeout=5).text
+        for what, worker, value in _SAMPLE.findall(text):
+            total[f"{worker}.{what}"] += int(float(value))
+    return total
+
+
+def archived(client: Any, generation: int) -> int:
+    """Count the distinct events in the archive."""
+    statement = "SELECT uniqExact((event_id, origin)) FROM touches WHERE generation = {g:UInt16} AND kind = 'event' AND copied = 0"
+    return int(client.query(statement, parameters={"g": generation}).first_row[0])
+
+
+def merged(client: Any) -> int:
+    """Count the strong aliases that were joined to another of the same lead."""
+    return int(client.query("SELECT sum(length(origins)) - count() FROM v_lead_state").first_row[0] or 0)
+
+
+def dead_letters(settings: Settings) -> int:
+    """Count the records of lead.deadletters."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","))
+    try:
+        partitions = [TopicPartition(topics.DEADLETTERS, number) for number in range(settings.partitions)]
+        return sum(consumer.end_offsets(partitions).values())
+    finally:
+        consumer.close()
+
+
+def latency(client: Any, generation: int, since_ms: int) -> dict[str, float | None]:
+    """Give p50 and p99 in seconds from an event's own time to its row, of events dated and received since `since_ms`."""
+    statement = (
+        "SELECT quantilesExact(0.5, 0.99)(dateDiff('millisecond', event_time, ingested_at)), count() FROM touches "
+        "WHERE generation = {g:UInt16} AND kind = 'event' AND copied = 0 AND held = 0 "
+        "AND toUnixTimestamp64Milli(event_time) >= {s:Int64} AND toUnixTimestamp64Milli(received_at) >= {s:Int64}"
+    )
+    (p50, p99), count = client.query(statement, parameters={"g": generation, "s": since_ms}).first_row
+    return {"p50": p50 / 1000 if count else None, "p99": p99 / 1000 if count else None, "n": count}
+
+
+def drained(client: Any, generation: int, partitions: int, after_ms: int, seconds: float = 60.0) -> bool:
+    """Wait until every partition's newest cut tells a time after `after_ms`: all that came before has been folded."""
+    end = time.monotonic() + seconds
+    statement = (
+        "SELECT count() FROM (SELECT source_partition, max(now) AS t FROM cuts WHERE generation = {g:UInt16} GROUP BY source_partition) "
+        "WHERE toUnixTimestamp64Milli(t) > {a:Int64}"
+    )
+    while time.monotonic() < end:
+        if client.query(statement, parameters={"g": generation, "a": after_ms}).first_row[0] >= partitions:
+            return True
+        time.sleep(0.5)
+    return False
