@@ -1,0 +1,147 @@
+"""Commands for people: explain a lead, list the stalled, read dead letters, check a definition, ask the doctor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .context import Failed, console, document, on_home
+from .data import AnyHome
+from .run import Json
+
+app = typer.Typer()
+deadletters_app = typer.Typer(help="What could not be read.", no_args_is_help=True)
+app.add_typer(deadletters_app, name="deadletters")
+
+
+@app.command()
+def explain(
+    lead: Annotated[str, typer.Argument(help="A lead's id, an email, or any alias.")], home: AnyHome = None, as_json: Json = False
+) -> None:
+    """Tell one lead's story. Example: leadstream explain jane@example.com."""
+    from schemas import funnel
+    from sinks.clickhouse.writer import connect
+    from streams.audit import explain as audit
+
+    settings = on_home(home)
+    client = connect(settings)
+    try:
+        found = audit.lead_of(client, lead, settings.identity(), settings.generation)
+    except audit.Unknown as error:
+        raise Failed(str(error)) from error
+    said = audit.explain(client, found, settings.generation)
+    if as_json:
+        document(said)
+        return
+    for line in audit.readable(said, funnel.load(settings.funnel).reporting.zone):
+        console.print(line, highlight=False, soft_wrap=True)
+
+
+@app.command()
+def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> None:
+    """List the leads past a service level, the longest due first. Example: leadstream stalled."""
+    from streams.live.figures import Figures
+
+    rows = Figures(on_home(home)).stalled(limit)
+    if as_json:
+        document(rows)
+        return
+    for row in rows:
+        who = row["owner"] or "nobody"
+        console.print(
+            f"{row['due_at']:%Y-%m-%d %H:%M} {row['stage']}.{row['clock']} {row['status']} {who} {row['record_url'] or row['lead']}",
+            soft_wrap=True,
+        )
+
+
+@deadletters_app.command("list")
+def deadletters_list(home: AnyHome = None, as_json: Json = False) -> None:
+    """Show what could not be read, and why. Example: leadstream deadletters list."""
+    from streams.intake import deadletters
+
+    settings = on_home(home)
+    letters = list(deadletters.read(settings.brokers, settings.partitions))
+    if as_json:
+        document(letters)
+        return
+    for letter in letters:
+        console.print(f"{letter['id']}  {letter['worker']}  {letter['reason']}", highlight=False, soft_wrap=True)
+
+
+@deadletters_app.command("replay")
+def deadletters_replay(home: AnyHome = None, topic: Annotated[str | None, typer.Option(help="Only those of one topic.")] = None) -> None:
+    """Send dead letters again after a fix. Example: leadstream deadletters replay --topic lead.raw.crm."""
+    from streams.intake import deadletters
+
+    settings = on_home(home)
+    console.print(f"sent {deadletters.replay(settings.brokers, settings.partitions, topic)} again")
+
+
+@app.command()
+def check(
+    funnel: Annotated[Path, typer.Argument(help="The funnel file.")] = Path("schemas/funnels/default.yaml"), as_json: Json = False
+) -> None:
+    """Check a funnel definition. Example: leadstream check my-funnel.yaml."""
+    from schemas import funnel as definitions
+    from streams.domain.definition import prepare
+
+    try:
+        definition = prepare(definitions.load(funnel))
+    except definitions.FunnelError as error:
+        if as_json:
+            document([problem._asdict() for problem in error.problems])
+        raise Failed(str(error)) from error
+    if as_json:
+        document([])
+        return
+    console.print(f"{funnel}: good")
+    for name in definition.not_measured():
+        console.print(f"  {name} is not measured: no enabled source can stop it")
+
+
+@app.command()
+def diagram(funnel: Annotated[Path, typer.Argument(help="The funnel file.")] = Path("schemas/funnels/default.yaml")) -> None:
+    """Print a definition as a Mermaid diagram. Example: leadstream diagram."""
+    from schemas import funnel as definitions
+    from streams.domain.lifecycle import mermaid
+
+    typer.echo(mermaid(definitions.load(funnel)), nl=False)
+
+
+@app.command()
+def schema() -> None:
+    """Print the JSON Schema of a funnel file, for editors. Example: leadstream schema > funnel.schema.json."""
+    from schemas.funnel import Funnel
+
+    document(Funnel.model_json_schema())
+
+
+@app.command()
+def doctor(home: AnyHome = None, as_json: Json = False) -> None:
+    """Look at everything that a running installation needs. Example: leadstream doctor."""
+    from sinks.clickhouse.writer import connect
+    from streams.intake import admin
+    from streams.live.figures import Figures
+
+    settings = on_home(home)
+    found: list[dict[str, object]] = []
+
+    def look(name: str, turn: object) -> None:
+        try:
+            found.append({"check": name, "ok": True, "said": str(turn())})  # type: ignore[operator]
+        except Exception as error:  # noqa: BLE001 - a doctor reports whatever it finds
+            found.append({"check": name, "ok": False, "said": f"{type(error).__name__}: {error}"})
+
+    look("identity key", lambda: "set" if settings.identity() else "")
+    look("kafka topics", lambda: f"{len(admin.apply(settings.brokers, settings.partitions, settings.replication, dry=True))} differences")
+    look("clickhouse", lambda: connect(settings).query("SELECT version()").first_row[0])
+    look("time", lambda: f"told {Figures(settings).health()['tick_age_seconds']:.1f} s ago")
+    if as_json:
+        document(found)
+    else:
+        for one in found:
+            console.print(f"{'ok  ' if one['ok'] else 'BAD '} {one['check']}: {one['said']}", highlight=False)
+    if not all(one["ok"] for one in found):
+        raise Failed("something is missing; each line above says what")

@@ -1,0 +1,76 @@
+"""What tests share: where the samples lie, what to do where a tool is missing, and one embedded stack."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared"
+
+
+def lacking(what, how):
+    """Skip with a line that says how to get it; where CI has it all, a skip is a failure."""
+    if os.environ.get("LEADSTREAM_NO_SKIP"):
+        pytest.fail(f"{what} is missing in CI: {how}")
+    pytest.skip(f"{what} is missing: {how}")
+
+
+@pytest.fixture(scope="session")
+def samples():
+    if not (SHARED / "samples").is_dir():
+        pytest.skip("the vendors' samples are no part of the product: put ../shared beside the checkout")
+    return SHARED / "samples"
+
+
+@pytest.fixture(scope="session")
+def olist():
+    if not (SHARED / "data" / "olist").is_dir():
+        pytest.skip("Olist's data is no part of the product (its licence): put ../shared beside the checkout")
+    return SHARED / "data" / "olist"
+
+
+def tool(name, package):
+    found = shutil.which(name)
+    if not found:
+        lacking(name, f"apt-get install {package}")
+    return found
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory):
+    """The whole embedded stack: Apache Kafka, workers, gateway, ClickHouse's engine, live page."""
+    from streams.embedded.stack import Stack
+
+    with Stack(tmp_path_factory.mktemp("stack") / "home") as running:
+        yield running
+
+
+@pytest.fixture
+def settings(stack):
+    from streams.settings import Settings
+
+    values = {name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()}
+    return Settings(**values)
+
+
+@pytest.fixture
+def clickhouse(settings):
+    from sinks.clickhouse.writer import connect
+
+    return connect(settings)
+
+
+def run_cli(*arguments, home=None, check=True, **options):
+    """Run the command line as a user does; give its JSON document."""
+    import subprocess
+    import sys
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
+    command = [sys.executable, "-m", "streams.cli.main", *map(str, arguments), *(["--home", str(home)] if home else [])]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, timeout=280, **options)
+    if check:
+        assert done.returncode == 0, done.stderr[-3000:]
+    return done.returncode, json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else done.stdout, done.stderr

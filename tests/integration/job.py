@@ -1,0 +1,83 @@
+"""A job for the engine's fault runs that knows nothing of leads: per key, the set of numbers seen; out: each number once.
+
+Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at.
+"""
+
+import logging
+import os
+import random
+import sys
+
+import faust
+import orjson
+
+from streams.engine import commit, recovery
+from streams.engine.commit import Out
+from streams.engine.processor import Effects, Hooks, PayloadRejected, Stateful
+
+IN, OUT, DEAD = "job.in", "job.out", "job.dead"
+PARTITIONS = 2
+
+
+class Numbers:
+    """State: the numbers of a key, sorted. A repeat changes nothing; `poison` is refused."""
+
+    def record(self, record, row, now):
+        said = orjson.loads(record.value)
+        if said == "poison":
+            raise PayloadRejected("poison")
+        known = orjson.loads(row) if row else {"numbers": [], "pad": "x" * 20_000 if os.environ.get("LEADSTREAM_FAT") else ""}
+        if said in known["numbers"]:
+            return Effects()
+        known["numbers"] = sorted([*known["numbers"], said])
+        out = Out(OUT, record.key, orjson.dumps({"key": record.key.decode(), "number": said, "count": len(known["numbers"])}))
+        return Effects((out,), orjson.dumps(known))
+
+    def due(self, key, row, now, record):
+        return Effects()
+
+    def next_due(self, row):
+        return None
+
+    def told(self, partition, next_offset, now):
+        return ()
+
+
+def between(step):
+    wanted, _, share = os.environ.get("LEADSTREAM_DIE", "").partition("=")
+    if step == wanted and random.random() < float(share or 1):
+        os._exit(9)
+
+
+def cut_in_half(original):
+    """Die between the first and the second batch of a commit that takes several."""
+
+    async def send(producer, topic, partition, records):
+        if "changelog" in topic and sum(len(value or b"") for _, value in records) > 900_000:
+            await original(producer, topic, partition, records[: len(records) // 2])
+            os._exit(9)
+        return await original(producer, topic, partition, records)
+
+    return send
+
+
+def main():
+    brokers, name = sys.argv[1:3]
+    logging.basicConfig(level=logging.INFO)
+    if os.environ.get("LEADSTREAM_CUT"):
+        from streams.engine import changelog
+
+        changelog.send_batches = cut_in_half(commit.send_batches)
+    app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}")
+    Stateful(app, "job", IN, PARTITIONS, Hooks(between=between), DEAD, Numbers(), (), None)
+
+    @app.task
+    async def ready():
+        sys.stdout.write("READY\n")
+        sys.stdout.flush()
+
+    faust.Worker(app, loglevel="info", logging_config=None, redirect_stdouts=False, override_logging=False).execute_from_commandline()
+
+
+if __name__ == "__main__":
+    main()

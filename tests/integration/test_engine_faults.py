@@ -1,0 +1,225 @@
+"""The engine on Apache Kafka itself: whatever dies, every number comes out, in order, and none is counted twice."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections import defaultdict
+
+import orjson
+import pytest
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka.admin import KafkaAdminClient, NewTopic
+
+from streams.embedded import broker
+from streams.embedded.stack import free_port
+from tests.integration.job import DEAD, IN, OUT, PARTITIONS
+
+LIMIT = 60
+
+
+def until(condition, what, limit=LIMIT):
+    end = time.monotonic() + limit
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.1)
+    raise AssertionError(f"{what} did not happen within {limit} s")
+
+
+def answers(port):
+    try:
+        socket.create_connection(("127.0.0.1", port), 0.2).close()
+    except OSError:
+        return False
+    return True
+
+
+@pytest.fixture(scope="module")
+def kafka(tmp_path_factory):
+    home, port = tmp_path_factory.mktemp("kafka"), free_port()
+    with (home / "log").open("wb") as log:
+        process = broker.start(home, port, free_port(), log)
+        until(lambda: answers(port), "the broker's answer")
+        yield f"127.0.0.1:{port}"
+        process.terminate()
+        process.wait(30)
+
+
+@pytest.fixture
+def topics(kafka):
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    names = [IN, OUT, DEAD, "job-job-changelog"]
+    there = [name for name in names if name in admin.list_topics()]
+    if there:
+        admin.delete_topics(there)
+        until(lambda: not set(names) & set(admin.list_topics()), "the topics' end")
+    config = {"max.message.bytes": "2097152", "cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"}
+    admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=config if "changelog" in name else {}) for name in names])
+    admin.close()
+    groups = KafkaAdminClient(bootstrap_servers=kafka)
+    until(lambda: _forget(groups), "the old group's end")
+    groups.close()
+
+
+def _forget(admin):
+    try:
+        return all(not error for _, error in _pairs(admin.delete_groups(["job"])))
+    except Exception as error:  # a group that is not there, or whose last member the broker still waits for
+        return "NotFound" in type(error).__name__ or "not exist" in str(error)
+
+
+def _pairs(answer):
+    if isinstance(answer, dict):
+        return [
+            (name, value if value not in ("OK", None) and "NoError" not in str(value) and "NotFound" not in str(value) else None)
+            for name, value in answer.items()
+        ]
+    return [(pair[0], None if "NoError" in str(pair[1]) or "NotFound" in str(pair[1]) else pair[1]) for pair in answer]
+
+
+class Job:
+    """A worker process whose output is read for READY."""
+
+    def __init__(self, kafka, name, folder, **environment):
+        self.log = folder / f"{name}.log"
+        with self.log.open("ab") as out:
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "tests.integration.job", kafka, name],
+                stdout=out,
+                stderr=out,
+                env={**os.environ, **environment},
+                start_new_session=True,
+            )
+
+    def ready(self, times=1):
+        until(lambda: self.log.read_text(errors="replace").count("READY") >= times or self.process.poll() is not None, "READY")
+        assert self.process.poll() is None, self.log.read_text(errors="replace")[-3000:]
+        return self
+
+    def end(self, sign=signal.SIGKILL):
+        if self.process.poll() is None:
+            self.process.send_signal(sign)
+        self.process.wait(30)
+
+
+def publish(kafka, numbers, keys=50):
+    producer = KafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=5)
+    for number in numbers:
+        producer.send(IN, orjson.dumps(number), key=f"k{number % keys}".encode() if isinstance(number, int) else b"k0")
+    producer.flush()
+    producer.close()
+
+
+def outputs(kafka, topic=OUT):
+    consumer = KafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
+    places = [TopicPartition(topic, number) for number in range(PARTITIONS)]
+    consumer.assign(places)
+    ends = consumer.end_offsets(places)
+    consumer.seek_to_beginning()
+    found = []
+    while any(consumer.position(place) < ends[place] for place in places):
+        for records in consumer.poll(timeout_ms=500).values():
+            found += [orjson.loads(record.value) for record in records]
+    consumer.close()
+    return found
+
+
+def complete(kafka, numbers):
+    """Say whether each number came out; counts must be those of a key's own order, repeats the same to the letter."""
+    counts = defaultdict(set)
+    for said in outputs(kafka):
+        counts[said["key"], said["number"]].add(said["count"])
+    assert all(len(each) == 1 for each in counts.values()), "a repeated output differs"
+    by_key = defaultdict(list)
+    for (key, _), count in counts.items():
+        by_key[key].append(next(iter(count)))
+    for each in by_key.values():
+        assert sorted(each) == list(range(1, len(each) + 1)), "a number was counted twice, or lost"
+    return len(counts) == len(set(numbers))
+
+
+def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed(kafka, topics, tmp_path):
+    one, two = Job(kafka, "a", tmp_path), Job(kafka, "b", tmp_path)
+    one.ready()
+    two.ready()
+    publish(kafka, range(2000))
+    until(lambda: len(outputs(kafka)) > 200, "the first outputs")
+    two.end(signal.SIGKILL)
+    publish(kafka, range(2000, 3000))
+    until(lambda: complete(kafka, range(3000)), "every number")
+    one.end()
+
+
+def test_nothing_is_lost_when_a_worker_is_told_to_stop(kafka, topics, tmp_path):
+    one = Job(kafka, "a", tmp_path).ready()
+    publish(kafka, range(1000))
+    until(lambda: len(outputs(kafka)) > 100, "the first outputs")
+    one.end(signal.SIGTERM)
+    publish(kafka, range(1000, 1500))
+    two = Job(kafka, "b", tmp_path).ready()
+    until(lambda: complete(kafka, range(1500)), "every number")
+    two.end()
+
+
+@pytest.mark.parametrize("step", ["outputs sent", "rows written"])
+def test_a_death_between_two_steps_of_a_commit_repeats_and_never_loses(kafka, topics, tmp_path, step):
+    publish(kafka, range(1500))
+    dying = Job(kafka, "a", tmp_path, LEADSTREAM_DIE=f"{step}=0.5")
+    dying.process.wait(LIMIT)
+    healthy = Job(kafka, "b", tmp_path).ready()
+    until(lambda: complete(kafka, range(1500)), "every number")
+    healthy.end()
+
+
+def test_a_zombie_that_wakes_up_changes_nothing(kafka, topics, tmp_path):
+    zombie = Job(kafka, "a", tmp_path).ready()
+    publish(kafka, range(500))
+    until(lambda: complete(kafka, range(500)), "the first numbers")
+    zombie.process.send_signal(signal.SIGSTOP)
+    heir = Job(kafka, "b", tmp_path).ready()
+    publish(kafka, range(500, 1500))
+    until(lambda: complete(kafka, range(1500)), "every number by the heir")
+    zombie.process.send_signal(signal.SIGCONT)
+    publish(kafka, range(1500, 2000))
+    workers = [heir, zombie]
+
+    def supervised():
+        """Start what ended again, as the stack does: who meets another's write in its changelog ends and reads again."""
+        for place, worker in enumerate(workers):
+            if worker.process.poll() is not None:
+                workers[place] = Job(kafka, f"c{len(list(tmp_path.iterdir()))}", tmp_path)
+        return complete(kafka, range(2000))
+
+    until(supervised, "every number")
+    assert zombie.process.wait(LIMIT) == 75, "the zombie must notice that it is one"
+    for worker in workers:
+        worker.end()
+
+
+def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(kafka, topics, tmp_path):
+    job = Job(kafka, "a", tmp_path).ready()
+    publish(kafka, [*range(100), "poison", *range(100, 200)])
+    until(lambda: complete(kafka, range(200)), "every number")
+    letters = until(lambda: outputs(kafka, DEAD), "the dead letter")
+    assert letters[0]["reason"] == "PayloadRejected: poison"
+    assert letters[0]["body"] == '"poison"'
+    job.end()
+
+
+def test_too_much_poison_stops_the_worker_with_the_code_that_no_restart_helps(kafka, topics, tmp_path):
+    publish(kafka, ["poison"] * 300)
+    job = Job(kafka, "a", tmp_path)
+    assert job.process.wait(LIMIT) == 78
+
+
+def test_a_commit_of_several_batches_cut_between_two_is_completed_and_not_repeated(kafka, topics, tmp_path):
+    publish(kafka, range(400), keys=400)
+    dying = Job(kafka, "a", tmp_path, LEADSTREAM_CUT="1", LEADSTREAM_FAT="1")
+    assert dying.process.wait(LIMIT) == 9
+    healthy = Job(kafka, "b", tmp_path, LEADSTREAM_FAT="1").ready()
+    until(lambda: complete(kafka, range(400)), "every number")
+    healthy.end()

@@ -1,0 +1,167 @@
+"""The rules of 1-product, one row a rule: a history told in days, and the journey that it comes to."""
+
+import orjson
+import pytest
+
+from schemas.events import RANK, Event, EventType
+from schemas.funnel import FUNNELS, load
+from streams.domain import row
+from streams.domain.definition import prepare
+
+DEFINITION = prepare(load(FUNNELS / "default.yaml"))
+T0 = 1_767_600_000_000  # Monday, 5 January 2026, 09:00 in Paris
+DAY = 86_400_000
+E = EventType
+
+
+def history(*said):
+    events = []
+    for number, (day, kind, fields) in enumerate(said):
+        body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
+        events.append(Event(int(T0 + day * DAY), RANK[kind], 0, f"e{number}", "lead", kind.value, body))
+    return events
+
+
+def fold(events, until=400.0):
+    current = row.Row("lead")
+    for event in events:
+        current = row.advance(current, event, DEFINITION).row
+    step = row.tick(current, int(T0 + until * DAY), DEFINITION)
+    return row.state_of(step.row, DEFINITION)
+
+
+def facts(folded, kind):
+    found = [(f.at, orjson.loads(f.content), f.journey) for f in folded.facts.values() if f.kind == kind]
+    return sorted(found, key=lambda fact: fact[0])
+
+
+def path(folded):
+    moves = sorted(
+        ((f.journey, f.at, orjson.loads(f.content)) for f in folded.facts.values() if f.kind == "transition"), key=lambda m: m[:2]
+    )
+    return " ".join(content["to"] + ("*" if content["implied"] else "") for _, _, content in moves)
+
+
+def stage(name):
+    return {"stage": name}
+
+
+DEAL = {"deal": {"id": "d1", "amount": "100"}}
+MQL = stage("marketingqualifiedlead")
+
+RULES = [
+    ("a new inquiry is nurtured by itself after one business day", [(0, E.CREATED, {})], 20, "inquiry nurturing"),
+    ("a demo form is enough for the gate", [(0, E.CREATED, {"kind": "demo_form"})], 0.1, "inquiry mql"),
+    ("a lead ad form is enough for the gate", [(0, E.CREATED, {"kind": "ad_lead_form"})], 0.1, "inquiry mql"),
+    ("one form is not enough", [(0, E.CREATED, {"kind": "form"})], 0.1, "inquiry"),
+    ("points halve after 90 days", [(0, E.CREATED, {"kind": "form"}), (91, E.TOUCH, {"kind": "form"})], 92, "inquiry nurturing"),
+    ("two forms within 90 days are enough", [(0, E.CREATED, {"kind": "form"}), (80, E.TOUCH, {"kind": "form"})], 81, "inquiry nurturing mql"),
+    ("page views bring at most 25 a day", [(0, E.CREATED, {}), *[(0.01 * n, E.TOUCH, {"kind": "page_view"}) for n in range(1, 30)]], 0.3, "inquiry"),
+    ("stages passed by are implied and marked", [(0, E.OPPORTUNITY_WON, DEAL)], 1, "inquiry* mql* sal* sql* opportunity* customer"),
+    ("nobody decides: recycled by itself, then inactive", [(0, E.STAGE_REPORTED, MQL)], 300, "inquiry* mql recycled inactive"),
+    ("an acceptance within 30 days takes the recycling back", [(0, E.STAGE_REPORTED, MQL), (20, E.ACCEPTED, {})], 21, "inquiry* mql sal"),
+    ("a later acceptance starts a new journey", [(0, E.STAGE_REPORTED, MQL), (60, E.ACCEPTED, {})], 61, "inquiry* mql recycled inquiry* mql* sal"),
+    ("not-ready recycles", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "not-ready"})], 2, "inquiry* mql recycled"),
+    ("no-fit disqualifies", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "no-fit"})], 2, "inquiry* mql disqualified"),
+    ("competitor disqualifies", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "competitor"})], 2, "inquiry* mql disqualified"),
+    ("a loss is recycled after 90 days", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL)], 100, "inquiry* mql* sal* sql* opportunity lost recycled"),
+    ("reopened within 90 days voids the loss", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (50, E.OPPORTUNITY_WON, DEAL)], 60, "inquiry* mql* sal* sql* opportunity customer"),
+    ("reopened later starts a new journey", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (120, E.OPPORTUNITY_CREATED, DEAL)], 121, "inquiry* mql* sal* sql* opportunity lost recycled inquiry* mql* sal* sql* opportunity"),
+    ("a lower stage is an echo, never a move", [(0, E.CREATED, {}), (0.1, E.OPPORTUNITY_CREATED, DEAL), (1, E.STAGE_REPORTED, stage("lead"))], 2, "inquiry mql* sal* sql* opportunity"),
+    ("qualified again during an open deal is a touch", [(0, E.STAGE_REPORTED, MQL), (1, E.OPPORTUNITY_CREATED, DEAL), (2, E.STAGE_REPORTED, MQL)], 3, "inquiry* mql sal* sql* opportunity"),
+    ("a disqualified lead stays out for the gate", [(0, E.CREATED, {}), (0.1, E.DELETED, {}), (1, E.TOUCH, {"kind": "demo_form"})], 2, "inquiry disqualified"),
+    ("reopened by hand a disqualified lead starts a new journey", [(0, E.CREATED, {}), (0.1, E.DELETED, {}), (1, E.ACCEPTED, {})], 2, "inquiry disqualified inquiry* mql* sal"),
+    ("a stage that no mapping knows is a touch", [(0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, stage("odd"))], 0.2, "inquiry"),
+    ("a snapshot opens at its stage and implies nothing", [(0, E.SNAPSHOT, stage("opportunity"))], 1, "opportunity"),
+    ("an influenced deal moves its primary contact, not this lead", [(0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, {"deal": {"id": "x", "role": "user"}})], 0.2, "inquiry"),
+    ("evangelists come from customers", [(0, E.OPPORTUNITY_WON, DEAL), (1, E.STAGE_REPORTED, stage("evangelist"))], 2, "inquiry* mql* sal* sql* opportunity* customer evangelist"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "until", "expected"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES])
+def test_rule(said, until, expected):
+    assert path(fold(history(*said), until)) == expected
+
+
+def test_the_deal_won_before_its_first_contact_enters_inquiry_when_the_contact_says_so_and_is_flagged():
+    folded = fold(history((0, E.OPPORTUNITY_WON, DEAL), (2, E.CREATED, {})), 3)
+    assert path(folded) == "mql* sal* sql* opportunity* customer inquiry"
+    assert facts(folded, "journey")[0][1]["negative"] is True
+
+
+def test_a_void_takes_an_event_back_and_a_voided_void_has_no_effect():
+    events = history((0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), (0.2, E.VOID, {"voids": "e1"}))
+    assert path(fold(events, 0.3)) == "inquiry"
+    again = [*events, *history((0, E.CREATED, {}), (0, E.CREATED, {}), (0, E.CREATED, {}), (0.25, E.VOID, {"voids": "e2"}))[3:]]
+    assert path(fold(again, 0.3)) == "inquiry mql"
+
+
+def test_every_hand_off_ends_accepted_rejected_or_timed_out():
+    ends = [(1, E.ACCEPTED, {}), (1, E.REJECTED, {"reason": "no-fit"}), (1, E.TOUCH, {})]
+    outcomes = [facts(fold(history((0, E.STAGE_REPORTED, MQL), end), 30), "handoff")[0][1]["outcome"] for end in ends]
+    assert outcomes == ["accepted", "rejected", "timed_out"]
+
+
+def test_a_late_proof_turns_a_breach_into_met_under_a_higher_revision():
+    mql, touch = history((0, E.STAGE_REPORTED, MQL), (0.2, E.TOUCH, {"direction": "human"}))
+    current = row.advance(row.Row("lead"), mql, DEFINITION).row
+    breached = row.tick(current, T0 + 2 * DAY, DEFINITION)
+    proved = row.advance(breached.row, touch, DEFINITION)
+
+    def clock(step):
+        changes = [(c.revision, orjson.loads(c.content)) for c in step.changes if c.kind == "clock" and c.content]
+        return next((revision, said["status"]) for revision, said in changes if said["clock"] == "first_touch")
+
+    assert clock(breached)[1] in ("breached", "escalated")
+    assert clock(proved)[1] == "met"
+    assert clock(proved)[0] > clock(breached)[0]
+
+
+def test_a_hot_lead_must_be_touched_within_five_minutes_also_at_night():
+    at_night = history((0.6, E.CREATED, {"kind": "demo_form"}))
+    clock = next(said for _, said, _ in facts(fold(at_night, 1), "clock") if said["clock"] == "first_touch")
+    assert clock["due_at"] == at_night[0].at + 300_000
+
+
+def test_disagreement_of_gate_and_crm_is_a_fact():
+    folded = fold(history((0, E.STAGE_REPORTED, MQL)), 1)
+    assert facts(folded, "disagreement")[0][1] == {
+        "at": T0,
+        "gate": False,
+        "moved": True,
+        "score": 0,
+        "source": True,
+        "stage": "mql",
+        "system": "hubspot",
+    }
+
+
+def test_a_decision_keeps_each_rule_with_the_value_seen():
+    decision = facts(fold(history((0, E.CREATED, {"kind": "demo_form"})), 0.1), "decision")[0][1]
+    assert decision["rules"][0] == {"need": ">= 50", "passed": True, "rule": "score", "value": "50"}
+
+
+def test_an_opt_out_cancels_the_nurture_clock():
+    folded = fold(history((0, E.CREATED, {}), (5, E.CONSENT, {"granted": False})), 100)
+    assert folded.state["opted_out"] is True
+    assert [said for _, said, _ in facts(folded, "clock") if said["stage"] == "nurturing"] == []
+
+
+def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
+    olist = prepare(load(FUNNELS / "olist.yaml"))
+    assert olist.not_measured() == []
+    quiet = DEFINITION.funnel.model_copy(update={"enabled_sources": ("segment",)})
+    assert "mql.decision" in prepare(quiet).not_measured()
+
+
+def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
+    from streams.domain.lifecycle import mermaid
+
+    drawn = mermaid(DEFINITION.funnel)
+    assert "mql --> recycled: after 14 days" in drawn
+    assert "lost --> recycled: after 90 days" in drawn
+
+
+def test_a_bots_flood_counts_sixty_a_minute_and_no_more():
+    folded = fold([event._replace(id=f"b{n}") for n in range(200) for event in history((0, E.TOUCH, {"kind": "page_view"}))], 1)
+    assert folded.state["events"] == 60
