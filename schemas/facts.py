@@ -14,7 +14,6 @@ class FactKind(StrEnum):
 
     JOURNEY = "journey"  # lead and journey number: milestones, origin, source, exclusion
     TRANSITION = "transition"  # one move from a stage to another, or an entry into the first
-    EPISODE = "episode"  # one stay in one stage, open or ended
     CLOCK = "clock"  # a service level: open, warned, breached, escalated, met, cancelled
     HANDOFF = "handoff"  # the acceptance ledger: every hand-off from marketing to sales and how it ended
     DECISION = "decision"  # what the gate said, rule by rule, with the values seen

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import clickhouse_connect
 import stamina
-from clickhouse_connect.driver.exceptions import ClickHouseError, DatabaseError
+from clickhouse_connect.driver.exceptions import OperationalError
 
 from . import rollup
 from .rows import ORDER, Batch, columns_of
@@ -37,7 +37,7 @@ def connect(settings: Settings) -> Any:
 
 def away(error: Exception) -> bool:
     """Say whether the server is away (wait) or has refused (somebody must act)."""
-    return isinstance(error, (ClickHouseError, OSError)) and not (isinstance(error, DatabaseError) and "Code: " in str(error))
+    return isinstance(error, (OSError, OperationalError)) and "Code: " not in str(error)
 
 
 class Writer:

@@ -1,0 +1,26 @@
+"""Rows of the sink: as many values as columns, for every table."""
+
+import orjson
+
+from schemas.facts import FactKind
+from sinks.clickhouse.rows import ORDER, TABLES, Batch, columns_of
+
+
+def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns():
+    assert set(TABLES) == {kind.value for kind in FactKind}
+    batch = Batch()
+    common = {"lead": "l", "generation": 1, "partition": 0, "offset": 1, "revision": 1}
+    for kind in TABLES:
+        batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": "{}"})
+        batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": None})
+    batch.state({**common, "content": orjson.dumps({"stage": "mql"}).decode()})
+    batch.touch(1, 0, 1, "l", {"t": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1})
+    batch.touch(1, 0, 1, "l", {"t": "edge", "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]], "received_at": 1})
+    batch.cut({"generation": 1, "partition": 0, "next_offset": 1, "now": 1})
+    batch.archived(1, 0, 1)
+    batch.spend({"day": "2026-01-01", "platform": "p", "account": "a", "campaign": "", "breakdown": "", "amount": "1", "currency": "EUR", "clicks": 0, "impressions": 0}, 1)
+    assert set(batch.rows) == set(ORDER)
+    for table, rows in batch.rows.items():
+        names, types = columns_of(table)
+        assert len(names) == len(types)
+        assert {len(row) for row in rows} == {len(names)}, table
