@@ -337,7 +337,8 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
     ),
     "touches": (
         Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("event_id", "String"), Column("origin", "String"),
-        Column("content_hash", "UInt64"), Column("kind", WORD), Column("copied", "UInt8"), Column("held", "UInt8"), Column("content", "String"),
+        Column("content_hash", "UInt64"), Column("kind", WORD), Column("copied", "UInt8"), Column("held", "UInt8"),
+        Column("content", "String"),
         Column("event_time", TIME), Column("received_at", TIME), Column("source_partition", "UInt16"),
         Column("source_offset", "UInt64"),
     ),

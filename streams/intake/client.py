@@ -37,8 +37,9 @@ class LeadPublisher:
     def publish(
         self,
         event_id: str,
-        kind: EventType,
+        event_type: EventType,
         at: datetime,
+        /,
         *,
         email: str | None = None,
         aliases: tuple[str, ...] = (),
@@ -51,7 +52,7 @@ class LeadPublisher:
             "specversion": "1.0",
             "id": event_id,
             "source": self.source,
-            "type": f"leadstream.{kind}",
+            "type": f"leadstream.{event_type}",
             "time": at.astimezone(UTC).isoformat(),
             "data": {**data, "aliases": aliases, **({"email": email} if email else {})},
         }

@@ -18,7 +18,20 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     batch.touch(1, 0, 1, "l", {"t": "edge", "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]], "received_at": 1})
     batch.cut({"generation": 1, "partition": 0, "next_offset": 1, "now": 1})
     batch.archived(1, 0, 1)
-    batch.spend({"day": "2026-01-01", "platform": "p", "account": "a", "campaign": "", "breakdown": "", "amount": "1", "currency": "EUR", "clicks": 0, "impressions": 0}, 1)
+    batch.spend(
+        {
+            "day": "2026-01-01",
+            "platform": "p",
+            "account": "a",
+            "campaign": "",
+            "breakdown": "",
+            "amount": "1",
+            "currency": "EUR",
+            "clicks": 0,
+            "impressions": 0,
+        },
+        1,
+    )
     assert set(batch.rows) == set(ORDER)
     for table, rows in batch.rows.items():
         names, types = columns_of(table)

@@ -1,0 +1,75 @@
+"""Gateway to ClickHouse at a steady rate: `make bench`. Prints p50 and p99 of the time from posting to the row.
+
+Bodies are real: signed Segment forms over HTTP, each a new person. Latency is the row's insertion minus the event's own
+time, which is stamped just before the body is posted; both clocks are this machine's.
+"""
+
+import argparse
+import asyncio
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import orjson
+
+from sinks.clickhouse.writer import connect
+from streams.embedded import counters
+from streams.embedded.stack import Stack
+from streams.intake import signatures
+from streams.settings import Settings
+
+
+async def post_at(rate, seconds, base, secret):
+    gap, began = 1 / rate, time.monotonic()
+    waiting = set()
+    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=64), timeout=30) as client:
+        for number in range(int(rate * seconds)):
+            await asyncio.sleep(max(0.0, began + number * gap - time.monotonic()))
+
+            async def one(number=number):
+                moment = datetime.now(UTC).isoformat(timespec="milliseconds")
+                body = orjson.dumps(
+                    {
+                        "type": "track",
+                        "event": "Form Submitted",
+                        "messageId": f"bench-{began}-{number}",
+                        "anonymousId": f"bench-{number}",
+                        "properties": {"form_id": "demo", "email": f"bench{number}@example.com"},
+                        "timestamp": moment,
+                    }
+                )
+                answer = await client.post(
+                    f"{base}/v1/segment", content=body, headers={"X-Signature": signatures.segment_sign(secret, body)}
+                )
+                assert answer.status_code == 202, answer.text
+
+            task = asyncio.create_task(one())
+            waiting.add(task)
+            task.add_done_callback(waiting.discard)
+        await asyncio.gather(*waiting)
+    return int(rate * seconds) / (time.monotonic() - began)
+
+
+def main():
+    asked = argparse.ArgumentParser()
+    asked.add_argument("--rate", type=float, default=200)
+    asked.add_argument("--seconds", type=float, default=30)
+    options = asked.parse_args()
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
+        environment = stack.environment()
+        settings = Settings(**{name.removeprefix("LEADSTREAM_").lower(): value for name, value in environment.items()})
+        base, secret = environment["LEADSTREAM_PUBLIC_URL"], environment["LEADSTREAM_SEGMENT_SECRET"]
+        asyncio.run(post_at(options.rate, 5, base, secret))  # warm
+        began = int(time.time() * 1000)
+        reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))
+        client = connect(settings)
+        drained = counters.drained(client, settings.generation, settings.partitions, int(time.time() * 1000))
+        said = counters.latency(client, settings.generation, began)
+    sys.stdout.write(f"rate {reached:.0f}/s  n {said['n']}  p50 {said['p50']:.3f} s  p99 {said['p99']:.3f} s  drained {drained}\n")
+
+
+if __name__ == "__main__":
+    main()

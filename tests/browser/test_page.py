@@ -1,0 +1,86 @@
+"""The live page in a real Chromium: what it shows equals the API and the KPI SQL at the same as-of."""
+
+import time
+
+import httpx
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.conftest import tool
+from tests.integration.test_engine_faults import until
+from tests.integration.test_pipeline import bearer, said
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture
+def page(stack):
+    chromium = tool("chromium", "chromium")
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=chromium, args=FLAGS)
+        page = browser.new_page()
+        page.goto(f"http://127.0.0.1:{stack.ports['live']}/")
+        yield page
+        browser.close()
+
+
+def shown(page):
+    rows = page.locator("tr[data-stage]")
+    return {
+        row.get_attribute("data-stage"): (int(row.locator(".entered").inner_text()), int(row.locator(".open").inner_text()))
+        for row in rows.all()
+    }
+
+
+def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, clickhouse):
+    gateway, live = stack.environment()["LEADSTREAM_PUBLIC_URL"], f"http://127.0.0.1:{stack.ports['live']}"
+    for number in range(12):
+        kind, data = [
+            ("lead.created", {"kind": "demo_form"}),
+            ("lead.created", {"kind": "form"}),
+            ("opportunity.won", {"deal": {"id": f"d{number}"}}),
+        ][number % 3]
+        body = said(kind, f"page-{number}", time.time(), f"page{number}@example.com", **data)
+        assert httpx.post(f"{gateway}/v1/events", json=body, headers=bearer(stack)).status_code == 202
+
+    def api():
+        return {row["stage"]: (row["entered"], row["open"]) for row in httpx.get(f"{live}/api/funnel").json()}
+
+    def agree():
+        first = api()
+        return shown(page) == first == api() and first.get("customer", (0,))[0] >= 4
+
+    until(agree, "page and API to agree", 30)
+    asof = int(time.time() * 1000)
+    figures = httpx.get(f"{live}/api/kpis", params={"as_of": asof}).json()
+    inflow = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "inflow"}
+    assert {stage: entered for stage, (entered, _) in shown(page).items() if entered} == inflow
+    balance = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "balance"}
+    assert {stage: standing for stage, (_, standing) in shown(page).items()} == balance
+    from schemas import funnel
+    from sinks.clickhouse import kpis
+
+    asked = kpis.question(funnel.load(stack.funnel), 0, asof + 1, asof)
+    sql = {(f["kpi"], str(f["dimensions"])): f["value"] for f in kpis.ask(clickhouse, asked) if f["kpi"] != "open_age"}
+    assert {(f["kpi"], str(f["dimensions"])): f["value"] for f in figures if f["kpi"] != "open_age"} == sql
+
+
+def test_nothing_on_the_page_is_fetched_from_elsewhere(stack, page):
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.reload()
+    until(lambda: shown(page), "the funnel")
+    assert all(url.startswith((f"http://127.0.0.1:{stack.ports['live']}", "data:")) for url in asked), asked
+
+
+def test_no_email_stands_on_the_page(stack, page):
+    until(lambda: shown(page), "the funnel")
+    assert "@" not in page.locator("body").inner_text()

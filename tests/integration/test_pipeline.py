@@ -1,0 +1,184 @@
+"""The whole stack: what a sender meets at the door, what becomes of it, and that time never overtakes a backlog."""
+
+import os
+import signal
+import time
+
+import httpx
+import orjson
+import pytest
+from kafka import KafkaConsumer, TopicPartition
+
+from schemas import topics
+from streams.intake import signatures
+from tests.integration.test_engine_faults import until
+
+
+@pytest.fixture
+def post(stack):
+    base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
+
+    def send(path, body, **headers):
+        content = body if isinstance(body, bytes) else orjson.dumps(body)
+        return httpx.post(f"{base}{path}", content=content, headers={name.replace("_", "-"): value for name, value in headers.items()})
+
+    return send
+
+
+def secret(stack, name):
+    return stack.environment()[f"LEADSTREAM_{name}"]
+
+
+def bearer(stack):
+    return {"Authorization": f"Bearer {secret(stack, 'INGEST_TOKEN')}"}
+
+
+def said(kind, name, at, email, /, **data):
+    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
+    return {
+        "specversion": "1.0",
+        "id": name,
+        "source": "cloudevents",
+        "type": f"leadstream.{kind}",
+        "time": moment,
+        "data": {"email": email, **data},
+    }
+
+
+def standing(clickhouse, email, stack):
+    from streams.domain.identity import origin_id
+
+    lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), f"email:{email}")
+    rows = clickhouse.query(
+        "SELECT stage, journey, origins FROM v_lead_state WHERE has(origins, {l:String})", parameters={"l": lead}
+    ).result_rows
+    return rows[0] if rows else None
+
+
+def test_a_bad_signature_is_refused_and_an_oversized_body_too(stack, post):
+    assert post("/v1/segment", {"type": "page"}, X_Signature="00").status_code == 401
+    assert post("/v1/hubspot", []).status_code == 401
+    assert post("/v1/meta", {}, X_Hub_Signature_256="sha256=00").status_code == 401
+    assert post("/v1/google", {"google_key": "wrong"}).status_code == 401
+    assert post("/v1/events", {}).status_code == 401
+    assert post("/v1/events", b"x" * 1_000_001, **bearer(stack)).status_code == 413
+
+
+def test_metas_handshake_answers_the_challenge(stack):
+    base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
+    asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": secret(stack, "META_VERIFY_TOKEN")}
+    answer = httpx.get(f"{base}/v1/meta", params=asked)
+    assert (answer.status_code, answer.text) == (200, "1158201444")
+    assert httpx.get(f"{base}/v1/meta", params={**asked, "hub.verify_token": "x"}).status_code == 401
+
+
+def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(stack, post, clickhouse):
+    email = "once@example.com"
+    form = {
+        "type": "track",
+        "event": "Form Submitted",
+        "messageId": "once-1",
+        "anonymousId": "once",
+        "properties": {"form_id": "demo", "email": email},
+    }
+    body = orjson.dumps(form)
+    signed = {"X_Signature": signatures.segment_sign(secret(stack, "SEGMENT_SECRET"), body)}
+    for _ in range(3):
+        assert post("/v1/segment", body, **signed).status_code == 202
+    now = int(time.time() * 1000)
+    contact = {"eventId": 1, "subscriptionId": 1, "portalId": 1, "objectId": 77, "occurredAt": now, "attemptNumber": 0}
+    events = [
+        {**contact, "subscriptionType": "contact.creation"},
+        {**contact, "subscriptionType": "contact.propertyChange", "propertyName": "email", "propertyValue": email},
+    ]
+    body, stamp = orjson.dumps(events), str(now)
+    base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
+    made = signatures.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", f"{base}/v1/hubspot", body, stamp)
+    signed = {"X_HubSpot_Signature_v3": made, "X_HubSpot_Request_Timestamp": stamp}
+    assert post("/v1/hubspot", body, **signed).status_code == 202
+    found = until(lambda: (row := standing(clickhouse, email, stack)) and len(row[2]) == 2 and row, "one lead of two origins")
+    assert found[:2] == ("mql", 1)
+
+
+def test_a_backlog_that_disproves_a_breach_raises_none(stack, post, clickhouse):
+    """Twelve hours of backlog: a hot lead was called after two minutes, and only the workers were away."""
+    workers = [stack._processes[role].pid for role in ("normalise", "resolve", "advance")]
+    # the ticks of the outage stand behind the backlog in the log, as they do when a fleet was down
+    for pid in workers:
+        os.kill(pid, signal.SIGSTOP)
+    ago = time.time() - 12 * 3600
+    try:
+        story = [
+            ("lead.created", 0, {"kind": "demo_form", "direction": "inbound"}),
+            ("lead.assigned", 60, {"owner": "ann"}),
+            ("touch", 120, {"kind": "call", "direction": "human"}),
+            ("lead.accepted", 180, {}),
+        ]
+        for kind, after, data in story:
+            body = said(kind, f"backlog-{after}", ago + after, "backlog@example.com", **data)
+            assert post("/v1/events", body, **bearer(stack)).status_code == 202
+    finally:
+        for pid in workers:
+            os.kill(pid, signal.SIGCONT)
+    until(lambda: (row := standing(clickhouse, "backlog@example.com", stack)) and row[0] == "sal", "the backlog's end")
+    statement = "SELECT DISTINCT JSONExtractString(content, 'clock'), JSONExtractString(content, 'status') FROM fact_revisions WHERE kind = 'clock' AND lead_id IN (SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
+    from streams.domain.identity import origin_id
+
+    lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), "email:backlog@example.com")
+    clocks = dict(clickhouse.query(statement, parameters={"l": lead}).result_rows)
+    assert clocks["first_touch"] == "met"
+    assert "breached" not in clocks.values()
+    assert "escalated" not in clocks.values()
+    assert all(alert["lead"] != lead for alert in read(stack, topics.ALERTS) if alert["what"] == "raised")
+
+
+def read(stack, topic):
+    consumer = KafkaConsumer(bootstrap_servers=stack.environment()["LEADSTREAM_BROKERS"])
+    places = [TopicPartition(topic, number) for number in range(4)]
+    consumer.assign(places)
+    ends = consumer.end_offsets(places)
+    consumer.seek_to_beginning()
+    found = []
+    while any(consumer.position(place) < ends[place] for place in places):
+        for records in consumer.poll(timeout_ms=500).values():
+            found += [orjson.loads(record.value) for record in records if record.value]
+    consumer.close()
+    return found
+
+
+def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(stack, post):
+    body = {"type": "nonsense", "messageId": "dead-1", "anonymousId": "dead"}
+    raw = orjson.dumps(body)
+    post("/v1/segment", raw, X_Signature=signatures.segment_sign(secret(stack, "SEGMENT_SECRET"), raw))
+
+    def letter():
+        return next((one for one in read(stack, topics.DEADLETTERS) if "nonsense" in one["reason"]), None)
+
+    assert until(letter, "the dead letter")["body"] == raw.decode()
+
+
+def test_the_publisher_client_publishes_and_flush_tells_how_many(stack, clickhouse):
+    from datetime import UTC, datetime
+
+    from schemas.events import EventType
+    from streams.intake.client import LeadPublisher
+
+    with LeadPublisher(stack.environment()["LEADSTREAM_BROKERS"], source="cloudevents") as publisher:
+        publisher.publish("pub-1", EventType.CREATED, datetime.now(UTC), email="client@example.com", kind="form", direction="inbound")
+        assert publisher.flush() == 1
+    until(lambda: standing(clickhouse, "client@example.com", stack), "the client's lead")
+
+
+def test_a_dead_process_is_started_again(stack):
+    first = stack._processes["gateway"].pid
+    os.kill(first, signal.SIGKILL)
+    until(lambda: stack._shown["gateway"].pid != first and stack._shown["gateway"].restarts == 1, "the gateway's return")
+    base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
+
+    def healthy():
+        try:
+            return httpx.get(f"{base}/healthz").status_code == 200
+        except httpx.HTTPError:
+            return False
+
+    until(healthy, "the gateway's answer")
