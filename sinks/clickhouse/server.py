@@ -52,15 +52,19 @@ class Engine:
         self._local = threading.local()
         self._connection().query(f"CREATE DATABASE IF NOT EXISTS {database}")
 
-    def _connection(self) -> Any:
-        if not hasattr(self._local, "connection"):
-            self._local.connection = chdb.connect(str(self._folder))
-        return self._local.connection
+    def _connection(self, database: str = "") -> Any:
+        """Give this thread's connection, on a database; asking chDB to change it costs a query, so only when it differs."""
+        local = self._local
+        if not hasattr(local, "connection"):
+            local.connection, local.database = chdb.connect(str(self._folder)), ""
+        if database and local.database != database:
+            local.connection.query(f"USE {database}")
+            local.database = database
+        return local.connection
 
     def query(self, sql: str, parameters: dict[str, str], output: str, settings: dict[str, str], database: str) -> bytes:
         """Run one statement; give its output in the asked format."""
-        connection = self._connection()
-        connection.query(f"USE {database or self._database}")
+        connection = self._connection(database or self._database)
         if settings and _READ.match(sql) and not re.search(r"\bSETTINGS\b", sql, re.IGNORECASE):
             clause = " SETTINGS " + ", ".join(f"{name} = '{value}'" for name, value in settings.items()) + " "
             found = _FORMAT.search(sql)
@@ -71,8 +75,7 @@ class Engine:
         """Insert rows that came in the body, in the statement's format."""
         found = _FORMAT.search(statement)
         assert found is not None
-        connection = self._connection()
-        connection.query(f"USE {database or self._database}")
+        connection = self._connection(database or self._database)
         with tempfile.NamedTemporaryFile(delete=False) as file:
             file.write(data)
         try:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
 ROLLUP_SECONDS = 5.0
+MARK_SECONDS = 1.0
 
 
 def connect(settings: Settings) -> Any:
@@ -47,7 +48,8 @@ class Writer:
         """Connect lazily: a server that is not up yet is waited for by `write`."""
         self._settings = settings
         self._client: Any = None
-        self._rolled = 0.0
+        self._rolled = self._marked = 0.0
+        self._marks: dict[str, dict[int, list[Any]]] = {"cuts": {}, "archived": {}}
 
     @classmethod
     def connect(cls, settings: Settings) -> Writer:
@@ -57,6 +59,7 @@ class Writer:
     def write(self, batch: Batch) -> dict[str, int]:
         """Write all rows; give how many went to each table. Blocks while the server is away."""
         written = {}
+        self._hold_marks(batch)
         for table in ORDER:
             rows = batch.rows.get(table)
             if rows:
@@ -66,6 +69,17 @@ class Writer:
             self._rolled = time.monotonic()
             rollup.recompute(self._open(), self._settings.generation, self._settings.funnel)
         return written
+
+    def _hold_marks(self, batch: Batch) -> None:
+        """Write cuts and archive marks once a second, the newest of each partition: a mark that comes late promises less."""
+        for table in self._marks:
+            for row in batch.rows.pop(table, ()):
+                self._marks[table][row[1]] = row
+        if time.monotonic() - self._marked >= MARK_SECONDS:
+            self._marked = time.monotonic()
+            for table, marks in self._marks.items():
+                batch.rows[table] = list(marks.values())
+                marks.clear()
 
     def _open(self) -> Any:
         if self._client is None:

@@ -402,9 +402,11 @@ class Absorbing(_Worker):
 
     async def _run(self) -> None:
         try:
+            loop = asyncio.get_running_loop()
             while not self.app.should_stop:
-                await asyncio.sleep(self.every)
+                began = loop.time()
                 await self._flush()
+                await asyncio.sleep(max(0.02, self.every - (loop.time() - began)))
         except asyncio.CancelledError:
             raise
         except BaseException:

@@ -12,7 +12,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-import httpx
+import aiohttp
 import orjson
 
 from sinks.clickhouse.writer import connect
@@ -25,7 +25,7 @@ from streams.settings import Settings
 async def post_at(rate, seconds, base, secret):
     gap, began = 1 / rate, time.monotonic()
     waiting = set()
-    async with httpx.AsyncClient(limits=httpx.Limits(max_connections=64), timeout=30) as client:
+    async with aiohttp.ClientSession() as client:  # the cheapest client at hand: it shares the two cores with what it measures
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, began + number * gap - time.monotonic()))
 
@@ -41,10 +41,9 @@ async def post_at(rate, seconds, base, secret):
                         "timestamp": moment,
                     }
                 )
-                answer = await client.post(
-                    f"{base}/v1/segment", content=body, headers={"X-Signature": signatures.segment_sign(secret, body)}
-                )
-                assert answer.status_code == 202, answer.text
+                headers = {"X-Signature": signatures.segment_sign(secret, body), "Content-Type": "application/json"}
+                async with client.post(f"{base}/v1/segment", data=body, headers=headers) as answer:
+                    assert answer.status == 202, await answer.text()
 
             task = asyncio.create_task(one())
             waiting.add(task)
