@@ -24,12 +24,13 @@ def on_home(home: Path | None) -> Settings:
     """Give the settings for a home: those of the stack that runs on it, else the environment's."""
     from streams.embedded import stack
 
-    if "LEADSTREAM_BROKERS" not in os.environ or home is not None:
-        shown = stack.read(home or Path(".leadstream"))
-        if shown:
-            os.environ.update(shown["environment"])
-        elif home is not None and not (home / "stack.json").exists():
-            raise Failed(f"no stack runs on {home}: start one with `leadstream up --home {home}`")
+    if home is None and "LEADSTREAM_BROKERS" in os.environ:
+        return Settings()  # a server: the environment says where everything is
+    wanted = home or Path(".leadstream")
+    shown = stack.read(wanted)
+    if not shown:
+        raise Failed(f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, or set LEADSTREAM_BROKERS and the rest")
+    os.environ.update(shown["environment"])
     return Settings()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from typing import NoReturn
 
 import typer
 
@@ -20,8 +21,21 @@ def main() -> None:
     try:
         app()
     except Failed as error:
-        errors.print(f"[red]{error}[/red]", highlight=False, soft_wrap=True)
-        sys.exit(1)
+        _say(str(error))
+    except Exception as error:
+        if not _away(error):
+            raise
+        _say(f"a server does not answer: {error}; see `leadstream doctor`")
+
+
+def _say(text: str) -> NoReturn:
+    errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
+def _away(error: Exception) -> bool:
+    """Whether Kafka or ClickHouse is away: whoever runs it must act, and a traceback would not tell them."""
+    return type(error).__name__ in ("OperationalError", "NoBrokersAvailable", "KafkaConnectionError", "KafkaTimeoutError")
 
 
 if __name__ == "__main__":
