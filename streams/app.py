@@ -9,6 +9,7 @@ from streams import metrics
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
 from streams.agents.normalise import normalise, normalise_import
+from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
 from streams.domain.definition import prepare
 from streams.engine import recovery
@@ -50,7 +51,8 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
             topics.EVENTS,
         )
     elif worker == "normalise-import":
-        Stateless(app, worker, [topics.RAW_IMPORT], partitions, hooks, dead, normalise_import, None)
+        pace = Pace(settings.brokers, partitions)
+        Stateless(app, worker, [topics.RAW_IMPORT], partitions, hooks, dead, normalise_import, None, wait=pace.wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, worker, topics.EVENTS, partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)

@@ -1,0 +1,52 @@
+"""An import takes no part in time, and yields: it pauses while live time is behind, as the cuts in lead.facts tell."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+import orjson
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from schemas import topics
+
+BEHIND_MS = 2_000
+LONGEST_SECONDS = 10.0  # a chunk waits no longer: time that stands for good is an alert, not the end of every import
+_CUT = b'{"k":"cut"'
+
+
+def behind(told: dict[int, int], partitions: int, now: int) -> bool:
+    """Say whether live events wait: a partition's newest cut is older than two seconds, or not heard of yet (ms)."""
+    return len(told) < partitions or now - min(told.values()) > BEHIND_MS
+
+
+class Pace:
+    """Listens to the cuts; `wait` returns when live time is current, or after ten seconds."""
+
+    def __init__(self, brokers: str, partitions: int) -> None:
+        """Connect at the first chunk, since there is no loop before."""
+        self._brokers, self._partitions = brokers, partitions
+        self._consumer: Any = None
+        self._told: dict[int, int] = {}
+
+    async def wait(self) -> None:
+        """Hold one chunk back while live events wait."""
+        if self._consumer is None:
+            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
+            await self._consumer.start()
+            places = [TopicPartition(topics.FACTS, number) for number in range(self._partitions)]
+            self._consumer.assign(places)
+            await self._consumer.seek_to_end(*places)
+        end = time.monotonic() + LONGEST_SECONDS
+        await self._listen()
+        while behind(self._told, self._partitions, int(time.time() * 1000)) and time.monotonic() < end:
+            await asyncio.sleep(0.1)
+            await self._listen()
+
+    async def _listen(self) -> None:
+        while found := await self._consumer.getmany(timeout_ms=10, max_records=10_000):
+            for place, records in found.items():
+                for record in records:
+                    if record.value and record.value.startswith(_CUT):
+                        self._told[place.partition] = orjson.loads(record.value)["now"]
