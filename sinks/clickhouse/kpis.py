@@ -24,7 +24,8 @@ _HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (.+)$")
 _DAY_MS = 86_400_000
 
 # What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
-# journey's dimensions, and the hand-offs that fell in the period with their fate within the window.
+# journey's dimensions, and the hand-offs that fell in the period with their fate within the window: all of them, since
+# leaving duplicate and spam out of the acceptance ledger would invite gaming.
 _PRELUDE = """
 WITH
   j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
@@ -38,6 +39,7 @@ WITH
     SELECT
       o.*,
       j.by AS by,
+      j.excluded AS excluded,
       event_time + toIntervalMillisecond({w_acceptance:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe,
       decided_at IS NOT NULL AND decided_at <= event_time + toIntervalMillisecond({w_acceptance:Int64}) AS intime,
       multiIf(
@@ -47,7 +49,7 @@ WITH
         'none'
       ) AS fate
     FROM v_handoffs AS o
-    INNER JOIN (SELECT lead_id, journey, by FROM j) AS j USING (lead_id, journey)
+    INNER JOIN (SELECT lead_id, journey, by, excluded FROM j) AS j USING (lead_id, journey)
     WHERE event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
   )
 """

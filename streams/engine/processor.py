@@ -145,8 +145,7 @@ class _Worker:
             if earliest > following:
                 die(
                     f"{self.name}: {tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
-                    f"retention was shorter than the outage. Restore the topic, or accept the hole by "
-                    f"`leadstream topics accept-hole {tp.topic} {tp.partition}`",
+                    f"retention was shorter than the outage, or the topic was made again. Restore it from its backup; nothing is skipped",
                     EXIT_STOPPED,
                 )
             self._seeking[tp] = following

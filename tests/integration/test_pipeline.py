@@ -182,3 +182,31 @@ def test_a_dead_process_is_started_again(stack):
             return False
 
     until(healthy, "the gateway's answer")
+
+
+def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does_not_leave_the_ledger(stack, post, clickhouse):
+    from schemas import funnel
+    from sinks.clickhouse import kpis
+
+    now = time.time()
+    stories = {
+        "ledger1": [("lead.created", 0, {"kind": "demo_form"}), ("lead.accepted", 1, {})],
+        "ledger2": [("lead.created", 0, {"kind": "demo_form"}), ("lead.rejected", 1, {"reason": "spam"})],
+        "ledger3": [("lead.created", 0, {"kind": "demo_form"}), ("lead.rejected", 1, {"reason": "no-fit"})],
+        "ledger4": [("lead.created", 0, {"kind": "demo_form"})],
+    }
+    for name, story in stories.items():
+        for kind, after, data in story:
+            body = said(kind, f"{name}-{after}", now - 60 + after, f"{name}@example.com", segment="ledger", **data)
+            assert post("/v1/events", body, **bearer(stack)).status_code == 202
+    asked = kpis.question(funnel.load(stack.funnel), 0, int(now * 1000), int(now * 1000), "segment")
+
+    def figures():
+        found = [
+            f for f in kpis.ask(clickhouse, asked, ["acceptance", "rejection", "no_decision"]) if f["dimensions"]["segment"] == "ledger"
+        ]
+        return found if found and found[0]["numerator"] == 1 and found[0]["denominator"] == 4 and len(found) == 4 else None
+
+    found = until(figures, "four hand-offs")
+    assert sum(f["numerator"] for f in found) + found[0]["pending"] == 4
+    assert {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"} == {"spam", "no-fit"}

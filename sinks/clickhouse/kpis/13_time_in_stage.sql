@@ -14,6 +14,7 @@ FROM (
     count() AS n
   FROM t
   WHERE dwell_ms IS NOT NULL
+    AND excluded = ''
     AND event_time >= {start:DateTime64(3, 'UTC')}
     AND event_time < {end:DateTime64(3, 'UTC')}
   GROUP BY by, from_stage

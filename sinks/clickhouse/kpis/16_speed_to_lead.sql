@@ -10,5 +10,6 @@ ARRAY JOIN [
   ('mql_to_assigned', toNullable(CAST(to_assigned_ms, 'Nullable(Float64)'))),
   ('assigned_to_first_touch', CAST(to_touch_ms, 'Nullable(Float64)'))
 ] AS part
+WHERE excluded = ''
 GROUP BY by, leg
 ORDER BY by, leg
