@@ -13,7 +13,8 @@ from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
 from streams.domain.definition import prepare
 from streams.engine import recovery
-from streams.engine.processor import Absorbing, Hooks, Stateful, Stateless
+from streams.engine.absorbing import Absorbing
+from streams.engine.processor import Hooks, Stateful, Stateless
 from streams.settings import WORKERS, Settings
 from streams.sources.adapter import Connection
 

@@ -7,134 +7,20 @@ before any later one. The state lives only inside a fold; what a row keeps is th
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
-from schemas.facts import Fact
 
 from . import statements
 from .clocks import ClockState, Running
 from .gates import Score
-from .lifecycle import NOWHERE, Said, Saying, Standing, Then, follows, say
+from .journey import NEVER, Before, Deal, Folded, Handoff, Journey, Move, State
+from .lifecycle import Said, Saying, Standing, Then, follows, say
 
 if TYPE_CHECKING:
     from .definition import Definition
 
-_NEVER = 1 << 62
 _GATE = ("inquiry", "nurturing", "recycled", "inactive", "mql")
-
-
-@dataclass
-class Move:
-    """One entry into a stage. `occurrence` counts the entries of this stage in this journey, from 0."""
-
-    frm: str
-    to: str
-    at: int
-    why: str
-    occurrence: int
-    implied: bool = False
-    reason: str = ""
-    system: str = ""
-    opening: bool = False
-
-
-@dataclass
-class Handoff:
-    """One hand-off from marketing to sales, as the acceptance ledger keeps it."""
-
-    at: int
-    occurrence: int
-    hot: bool
-    assigned_at: int | None = None
-    touched_at: int | None = None
-    outcome: str = "pending"
-    decided_at: int | None = None
-    reason: str = ""
-
-
-@dataclass
-class Deal:
-    """One deal of this lead: opened, amount when opened and now, how it ended."""
-
-    id: str
-    opened_at: int
-    amount_opened: str | None
-    role: str
-    body: dict[str, Any]
-    status: str = "open"
-    closed_at: int | None = None
-
-
-@dataclass
-class Journey:
-    """A lead's way through the funnel once. KPIs count journeys."""
-
-    number: int
-    score: Score
-    moves: list[Move] = field(default_factory=list)
-    handoffs: list[Handoff] = field(default_factory=list)
-    deals: dict[str, Deal] = field(default_factory=dict)
-    clocks: dict[tuple[str, int, int], tuple[Running, ClockState]] = field(default_factory=dict)
-    decisions: list[dict[str, Any]] = field(default_factory=list)
-    disagreements: dict[str, dict[str, Any]] = field(default_factory=dict)
-    reached: int = -1
-    hot: bool = False
-    test: bool = False
-    opening: bool = False
-    excluded: str = ""
-    attribution: tuple[str, str, str] = ("", "", "")
-
-    def implied(self) -> frozenset[str]:
-        """Name the stages that were only implied so far."""
-        return frozenset(move.to for move in self.moves if move.implied)
-
-
-@dataclass(frozen=True)
-class Before:
-    """Where a lead stood before a recycling or a loss that may be taken back, and until when it may."""
-
-    stage: str
-    since: int
-    entry: int
-    timer: int
-    reached: int
-    running: tuple[Running, ...]
-    clocks: dict[tuple[str, int, int], tuple[Running, ClockState]]
-    score: Score
-    hot: bool
-    until: int
-
-
-@dataclass
-class State:
-    """Where the lead stands while the fold runs. Lead-wide things here, the journey's in `journeys[-1]`."""
-
-    stage: str = NOWHERE
-    since: int = 0
-    entry: int = 0
-    timer: int = _NEVER
-    horizon: int = 0
-    journeys: list[Journey] = field(default_factory=list)
-    running: list[Running] = field(default_factory=list)
-    notes: list[Fact] = field(default_factory=list)
-    before: Before | None = None
-    lead: dict[str, Any] = field(default_factory=dict)
-    origin: str = ""
-    suppressed: str = ""
-    opted_out: bool = False
-    last_activity: int = 0
-    last_human: int | None = None
-    last_touch: int | None = None
-
-
-class Folded(NamedTuple):
-    """What a history comes to: its facts, one row of state for the lead, and when time alone will change it."""
-
-    facts: dict[str, Fact]
-    state: dict[str, Any]
-    next_due: int | None
 
 
 def fold(lead: str, events: list[Event], definition: Definition, now: int) -> Folded:
@@ -246,7 +132,7 @@ class _Fold:
                 self._reach(event, saying, body)
             case Then.ENTER:
                 if saying.said is Said.LOSE:
-                    before = self._remember(_NEVER)
+                    before = self._remember(NEVER)
                     self._reach(event, saying, body)
                     state.before = before
                 else:
@@ -357,7 +243,7 @@ class _Fold:
     def _start_clocks(self, stage: str, at: int, occurrence: int) -> None:
         state, journey = self.state, self.state.journeys[-1]
         spec = self.funnel.stages[stage]
-        state.timer = self.definition.after(stage, at, spec.timer.after) if spec.timer else _NEVER
+        state.timer = self.definition.after(stage, at, spec.timer.after) if spec.timer else NEVER
         for name, clock in spec.clocks.items():
             if not self.definition.measured(clock) or (stage == "nurturing" and state.opted_out):
                 continue

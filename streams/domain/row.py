@@ -16,8 +16,9 @@ from schemas.events import Event, EventType
 from schemas.facts import Change, Fact, FactKind, digest, make
 
 from . import members
-from .fold import Folded, fold
+from .fold import fold
 from .history import FLOOD_CAP, bucket, canonical, capped
+from .journey import Folded
 
 if TYPE_CHECKING:
     from .definition import Definition

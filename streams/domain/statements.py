@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.facts import Fact, FactKind, make
 
+from .journey import NEVER, Folded, Journey, Move, State
+
 if TYPE_CHECKING:
     from schemas.events import Event
 
     from .clocks import ClockState, Running
     from .definition import Definition
-    from .fold import Folded, Journey, Move, State
-
-_NEVER = 1 << 62
 
 
 def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any]) -> Fact:
@@ -24,8 +23,6 @@ def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any
 
 def of(lead: str, state: State, definition: Definition) -> Folded:
     """Make the facts, the lead's row of state, and the next instant at which time alone changes either."""
-    from .fold import Folded  # noqa: PLC0415 - the two halves of one fold
-
     facts: list[Fact] = list(state.notes)
     for journey in state.journeys:
         facts.append(_journey(lead, state, journey, definition))
@@ -56,7 +53,7 @@ def of(lead: str, state: State, definition: Definition) -> Folded:
         if not running.restarts or state.horizon > running.due:
             facts.append(_clock(lead, state.journeys[running.journey - 1], running, said))
     due = [mark for running in state.running if (mark := running.next_change(state.horizon)) is not None]
-    if state.timer < _NEVER:
+    if state.timer < NEVER:
         due.append(state.timer)
     return Folded({fact.id: fact for fact in facts}, _state(state), min(due, default=None))
 
@@ -215,5 +212,5 @@ def _state(state: State) -> dict[str, Any]:
         "last_human_at": state.last_human,
         "next_due_at": waiting[0][0] if waiting else None,
         "next_due_clock": waiting[0][1] if waiting else "",
-        "timer_at": state.timer if state.timer < _NEVER else None,
+        "timer_at": state.timer if state.timer < NEVER else None,
     }

@@ -1,4 +1,4 @@
-"""The three kinds of workers: stateless, stateful, and absorbing (a sink). They know records and rows, never leads.
+"""The kinds of workers: stateless and stateful here, the sink in absorbing.py. They know records and rows, never leads.
 
 A chunk is done in four steps, each only after the one before is certain: outputs and dead letters acknowledged;
 the generation still ours; rows and marker written as our own; applied and acknowledged. A crash between any two
@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import logging
 import os
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
 
@@ -98,7 +99,7 @@ class _Folded:
     time: int = 0
 
 
-class _Worker:
+class Worker(ABC):
     """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
 
     def __init__(self, app: SafeApp, name: str, topics: Sequence[str], partitions: int, hooks: Hooks, deadletters: str) -> None:
@@ -124,8 +125,9 @@ class _Worker:
                 log.exception("%s: unexpected", self.name)
                 die(f"{self.name} ends: an unexpected error must not acknowledge a chunk")
 
+    @abstractmethod
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        raise NotImplementedError  # pragma: no cover - each kind has its own
+        """Do one chunk; give whether it may be acknowledged."""
 
     def drop(self, event: Any) -> bool:
         """Leave a chunk to be read again: it is not acknowledged, and Faust must not wait for it."""
@@ -164,7 +166,7 @@ class _Worker:
             self.hooks.count("dead", 1)
 
 
-class Stateless(_Worker):
+class Stateless(Worker):
     """Reads, turns each record into others, and keeps nothing but its offset. Ticks go behind the chunk's outputs."""
 
     def __init__(
@@ -227,7 +229,7 @@ class Stateless(_Worker):
         return outs, told
 
 
-class Stateful(_Worker):
+class Stateful(Worker):
     """Folds one topic into rows. Exactly one input topic: fences of two topics can't be compared."""
 
     def __init__(
@@ -360,68 +362,3 @@ class Stateful(_Worker):
             done.rows[key] = mark + effects.row
         if effects.due is not None:
             done.dues.append((effects.due, key))
-
-
-class Absorbing(_Worker):
-    """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
-
-    def __init__(
-        self,
-        app: SafeApp,
-        name: str,
-        topics: Sequence[str],
-        partitions: int,
-        hooks: Hooks,
-        deadletters: str,
-        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], None],
-        every: float = 0.2,
-        most: int = 10_000,
-    ) -> None:
-        """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first."""
-        super().__init__(app, name, topics, partitions, hooks, deadletters)
-        self.write, self.every, self.most = write, every, most
-        self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
-        self._next: dict[Any, tuple[int, int]] = {}
-        self._room = asyncio.Event()
-        self._room.set()
-        app.task(self._run)
-
-    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        known = self._next.get(tp)
-        following = known[1] if known and known[0] == generation else self.app.consumer._committed_offset.get(tp)
-        fresh = await self.from_next(tp, records, following)
-        if fresh is None:
-            return self.drop(event)
-        self._next[tp] = (generation, records[-1].offset + 1)
-        self._waiting.append((tp, fresh, generation, event))
-        if sum(len(chunk[1]) for chunk in self._waiting) >= self.most:
-            self._room.clear()
-        await self._room.wait()
-        return False
-
-    async def _run(self) -> None:
-        try:
-            loop = asyncio.get_running_loop()
-            while not self.app.should_stop:
-                began = loop.time()
-                await self._flush()
-                await asyncio.sleep(max(0.02, self.every - (loop.time() - began)))
-        except asyncio.CancelledError:
-            raise
-        except BaseException:
-            log.exception("%s: unexpected", self.name)
-            die(f"{self.name} ends: what was not written must not be acknowledged")
-
-    async def _flush(self) -> None:
-        batch, self._waiting = self._waiting, []
-        self._room.set()
-        if not batch:
-            return
-        await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
-        self.hooks.between("written")
-        for _, records, generation, event in batch:
-            self.hooks.count("read", len(records))
-            if generation == self.app.consumer_generation_id:
-                event.ack()
-            else:
-                self.drop(event)

@@ -1,0 +1,126 @@
+"""What a fold keeps while it runs, and what it comes to. Mutable inside one fold; nothing of it outlives one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+from schemas.facts import Fact
+
+from .clocks import ClockState, Running
+from .gates import Score
+from .lifecycle import NOWHERE
+
+NEVER = 1 << 62
+
+
+@dataclass
+class Move:
+    """One entry into a stage. `occurrence` counts the entries of this stage in this journey, from 0."""
+
+    frm: str
+    to: str
+    at: int
+    why: str
+    occurrence: int
+    implied: bool = False
+    reason: str = ""
+    system: str = ""
+    opening: bool = False
+
+
+@dataclass
+class Handoff:
+    """One hand-off from marketing to sales, as the acceptance ledger keeps it."""
+
+    at: int
+    occurrence: int
+    hot: bool
+    assigned_at: int | None = None
+    touched_at: int | None = None
+    outcome: str = "pending"
+    decided_at: int | None = None
+    reason: str = ""
+
+
+@dataclass
+class Deal:
+    """One deal of this lead: opened, amount when opened and now, how it ended."""
+
+    id: str
+    opened_at: int
+    amount_opened: str | None
+    role: str
+    body: dict[str, Any]
+    status: str = "open"
+    closed_at: int | None = None
+
+
+@dataclass
+class Journey:
+    """A lead's way through the funnel once. KPIs count journeys."""
+
+    number: int
+    score: Score
+    moves: list[Move] = field(default_factory=list)
+    handoffs: list[Handoff] = field(default_factory=list)
+    deals: dict[str, Deal] = field(default_factory=dict)
+    clocks: dict[tuple[str, int, int], tuple[Running, ClockState]] = field(default_factory=dict)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    disagreements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    reached: int = -1
+    hot: bool = False
+    test: bool = False
+    opening: bool = False
+    excluded: str = ""
+    attribution: tuple[str, str, str] = ("", "", "")
+
+    def implied(self) -> frozenset[str]:
+        """Name the stages that were only implied so far."""
+        return frozenset(move.to for move in self.moves if move.implied)
+
+
+@dataclass(frozen=True)
+class Before:
+    """Where a lead stood before a recycling or a loss that may be taken back, and until when it may."""
+
+    stage: str
+    since: int
+    entry: int
+    timer: int
+    reached: int
+    running: tuple[Running, ...]
+    clocks: dict[tuple[str, int, int], tuple[Running, ClockState]]
+    score: Score
+    hot: bool
+    until: int
+
+
+@dataclass
+class State:
+    """Where the lead stands while the fold runs. Lead-wide things here, the journey's in `journeys[-1]`."""
+
+    stage: str = NOWHERE
+    since: int = 0
+    entry: int = 0
+    timer: int = NEVER
+    horizon: int = 0
+    journeys: list[Journey] = field(default_factory=list)
+    running: list[Running] = field(default_factory=list)
+    notes: list[Fact] = field(default_factory=list)
+    before: Before | None = None
+    lead: dict[str, Any] = field(default_factory=dict)
+    origin: str = ""
+    suppressed: str = ""
+    opted_out: bool = False
+    last_activity: int = 0
+    last_human: int | None = None
+    last_touch: int | None = None
+
+
+class Folded(NamedTuple):
+    """What a history comes to: its facts, one row of state for the lead, and when time alone will change it."""
+
+    facts: dict[str, Fact]
+    state: dict[str, Any]
+    next_due: int | None

@@ -1,0 +1,83 @@
+"""The third kind of worker: a sink. What it read is acknowledged only when the other side has it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from .processor import Hooks, Worker, die
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from faust.types import TP
+
+    from .recovery import SafeApp
+
+log = logging.getLogger("leadstream.engine")
+
+
+class Absorbing(Worker):
+    """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
+
+    def __init__(
+        self,
+        app: SafeApp,
+        name: str,
+        topics: Sequence[str],
+        partitions: int,
+        hooks: Hooks,
+        deadletters: str,
+        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], None],
+        every: float = 0.2,
+        most: int = 10_000,
+    ) -> None:
+        """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first."""
+        super().__init__(app, name, topics, partitions, hooks, deadletters)
+        self.write, self.every, self.most = write, every, most
+        self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
+        self._next: dict[Any, tuple[int, int]] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+        app.task(self._run)
+
+    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        known = self._next.get(tp)
+        following = known[1] if known and known[0] == generation else self.app.consumer._committed_offset.get(tp)
+        fresh = await self.from_next(tp, records, following)
+        if fresh is None:
+            return self.drop(event)
+        self._next[tp] = (generation, records[-1].offset + 1)
+        self._waiting.append((tp, fresh, generation, event))
+        if sum(len(chunk[1]) for chunk in self._waiting) >= self.most:
+            self._room.clear()
+        await self._room.wait()
+        return False
+
+    async def _run(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+            while not self.app.should_stop:
+                began = loop.time()
+                await self._flush()
+                await asyncio.sleep(max(0.02, self.every - (loop.time() - began)))
+        except asyncio.CancelledError:
+            raise
+        except BaseException:
+            log.exception("%s: unexpected", self.name)
+            die(f"{self.name} ends: what was not written must not be acknowledged")
+
+    async def _flush(self) -> None:
+        batch, self._waiting = self._waiting, []
+        self._room.set()
+        if not batch:
+            return
+        await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
+        self.hooks.between("written")
+        for _, records, generation, event in batch:
+            self.hooks.count("read", len(records))
+            if generation == self.app.consumer_generation_id:
+                event.ack()
+            else:
+                self.drop(event)
