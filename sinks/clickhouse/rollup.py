@@ -41,7 +41,7 @@ FROM (
     countIf(implied = 1) AS implied_entries,
     sum(coalesce(dwell_ms, 0)) AS dwell
   FROM stage_transitions FINAL
-  WHERE generation = {generation:UInt16} AND test = 0 AND toDate(event_time, {zone:String}) IN (SELECT day FROM touched)
+  WHERE generation = {generation:UInt16} AND test = 0 AND opening = 0 AND toDate(event_time, {zone:String}) IN (SELECT day FROM touched)
   GROUP BY ALL
   UNION ALL
   SELECT day, from_stage, to_stage, source, owner_team, 0, 0, 0

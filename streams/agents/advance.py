@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from streams.domain.definition import Definition
 
 NOTIFY_MS = 86_400_000  # what fell due longer ago is recorded, not notified: importing history wakes nobody
+ROW_BYTES = 1_500_000  # what the changelog takes; touches beyond it are dead letters until rows are compacted (docs/next.md)
 _LATE = ("breached", "escalated")
 
 
@@ -43,7 +44,10 @@ class Advance:
             self.count("duplicates", step.repeated and not copied)
         if step.repeated and step.row is before:
             return Effects()
-        return self._effects(step, record, now)
+        effects = self._effects(step, record, now)
+        if effects.row is not None and len(effects.row) > ROW_BYTES:
+            raise ValueError(f"the row of lead {step.row.lead} would be larger than {ROW_BYTES} bytes; merge bots' aliases out of it")
+        return effects
 
     def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
         """Tell a lead how far time has come."""

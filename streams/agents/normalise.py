@@ -11,6 +11,7 @@ from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.processor import Effects, PayloadRejected, Rejected
+from streams.sources.adapter import AHEAD_MS
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -56,4 +57,7 @@ def normalise(record: Any, connection: Connection) -> Effects:
 
 def normalise_import(record: Any) -> Effects:
     """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
-    return Effects((event_out(LeadEvent.model_validate_json(record.value), record.timestamp),))
+    event = LeadEvent.model_validate_json(record.value)
+    if event.occurred_at > record.timestamp + AHEAD_MS:  # a typing error of 2035 must not fire every timer (rule 7)
+        event = event.model_copy(update={"occurred_at": record.timestamp, "stated_at": event.occurred_at})
+    return Effects((event_out(event, record.timestamp),))

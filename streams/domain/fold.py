@@ -93,6 +93,8 @@ class _Fold:
             self._enter(saying.to, event.at, "snapshot", words=saying.words, opening=True)
         elif saying.said in (Said.REACH, Said.ASIDE):
             self._reach(event, saying, body)
+            if not state.journeys[-1].moves:  # the gate decides, and said no: somebody is known all the same
+                self._enter("inquiry", event.at, "first event", words=(), implied=True, system=body["source"])
         else:  # the first thing that we hear of somebody makes an inquiry, until one is reported
             self._enter("inquiry", event.at, "first event", words=(), implied=True, system=body["source"])
             if saying.said is not Said.TOUCH:
@@ -100,7 +102,7 @@ class _Fold:
 
     def _act(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
         state = self.state
-        then = follows(saying, self._standing(), event.at, self.funnel.ladder)
+        then = follows(saying, self._standing((body.get("deal") or {}).get("id", "")), event.at, self.funnel.ladder)
         if saying.unmapped:
             self._note(event, "unmapped", stage=body.get("stage", ""), reason=saying.reason)
         if body.get("attributes", {}).get("team") not in (None, self.funnel.stages[state.stage].owner):
@@ -123,26 +125,30 @@ class _Fold:
                 self._decide("accepted", event.at, "late", overrule=True)
                 self._reach(event, saying, body, why="accepted late")
             case Then.REOPEN:
-                self._void_last_move()
+                if state.before is not None:  # an opening balance may stand at lost: there is no move to take back
+                    self._void_last_move()
                 if self.definition.index(saying.to) > state.journeys[-1].reached:
                     self._reach(event, saying, body, why="reopened")
             case Then.NEW_JOURNEY:
                 self._close_clocks(event.at, ("leave", *saying.words))
                 self._new_journey()
                 self._reach(event, saying, body)
+                if not state.journeys[-1].moves:  # the gate decides, and said no
+                    state.journeys.pop()
             case Then.ENTER:
-                if saying.said is Said.LOSE:
+                if saying.to == "lost":
                     before = self._remember(NEVER)
                     self._reach(event, saying, body)
                     state.before = before
                 else:
                     self._reach(event, saying, body)
 
-    def _standing(self) -> Standing:
+    def _standing(self, deal: str = "") -> Standing:
         state, journey = self.state, self.state.journeys[-1]
         until = state.before.until if state.before and state.stage == "recycled" else 0
-        open_deals = sum(deal.status == "open" for deal in journey.deals.values())
-        return Standing(state.stage, journey.reached, journey.implied(), until, open_deals > 1)
+        open_deals = {each.id for each in journey.deals.values() if each.status == "open"}
+        others = bool(open_deals - {deal}) if deal else len(open_deals) > 1
+        return Standing(state.stage, journey.reached, journey.implied(), until, others)
 
     # ---------------------------------------------------------------- moves
     def _reach(self, event: Event, saying: Saying, body: dict[str, Any], why: str = "") -> None:
@@ -356,7 +362,7 @@ class _Fold:
             deal.status, deal.closed_at = "lost", event.at
         elif saying.to == "customer":
             deal.status, deal.closed_at = "won", event.at
-        elif deal.status != "open" and event.type != EventType.OPPORTUNITY_CREATED:
+        elif deal.status != "open" and said.get("stage"):
             deal.status, deal.closed_at = "open", None
         if body.get("reason"):
             deal.body["reason"] = body["reason"]

@@ -81,13 +81,14 @@ TABLE: tuple[Row, ...] = (
     Row(Said.REACH,    frozenset({NOWHERE}),             "",                     Then.ENTER),
     Row(Said.REACH,    frozenset({"recycled"}),          "taken back in time",   Then.TAKE_BACK),
     Row(Said.REACH,    LADDER,                           "beyond",               Then.ENTER),
-    Row(Said.REACH,    None,                             "only implied so far",  Then.REPLACE),
+    Row(Said.REACH,    LADDER,                           "only implied so far",  Then.REPLACE),
     Row(Said.REACH,    LADDER,                           "same stage",           Then.TOUCH),
     Row(Said.REACH,    LADDER,                           "",                     Then.ECHO),
     Row(Said.REACH,    DETOUR,                           "qualified",            Then.NEW_JOURNEY),
-    Row(Said.REACH,    DETOUR,                           "",                     Then.TOUCH),
     Row(Said.REACH,    frozenset({"lost"}),              "sql or beyond",        Then.REOPEN),
     Row(Said.REACH,    ENDED,                            "qualified by hand",    Then.NEW_JOURNEY),
+    Row(Said.REACH,    None,                             "only implied so far",  Then.REPLACE),
+    Row(Said.REACH,    DETOUR,                           "",                     Then.TOUCH),
     Row(Said.REACH,    None,                             "",                     Then.IGNORE),
     Row(Said.ASIDE,    frozenset({NOWHERE}),             "",                     Then.ENTER),
     Row(Said.ASIDE,    None,                             "same stage",           Then.TOUCH),
@@ -179,6 +180,8 @@ def _rejection(body: dict[str, Any], funnel: Funnel) -> Saying:
 
 def _deal_stage(body: dict[str, Any], funnel: Funnel) -> Saying:
     stage = (body.get("deal") or {}).get("stage", "")
+    if not stage:  # an amount was corrected: that neither opens a deal nor reopens a lost one
+        return Saying(Said.TOUCH, words=("moved",), by_hand=False)
     ends = funnel.deals.get(body["source"])
     if ends and stage in ends.won:
         return Saying(Said.REACH, "customer", words=("accepted", "moved"))

@@ -39,7 +39,6 @@ class Row:
     erased: frozenset[str] = frozenset()
     emitted: dict[str, Emitted] = field(default_factory=dict)
     stated: str = ""  # digest of the lead's state as last sent
-    capped: int = 0  # how many contents the flood cap refused here: a counter, not a fact
 
     def group(self) -> frozenset[str]:
         """Name the origins that are one lead with this one."""
@@ -87,7 +86,6 @@ def advance(row: Row, event: Event, definition: Definition, *, copied: bool = Fa
     if len(minute) >= FLOOD_CAP:
         last = max(*minute, event)
         events -= {last}
-        row = replace(row, capped=row.capped + 1)
         if last == event:
             return Step(row, repeated=True)
     direct = row.direct if copied else row.direct | {(event.id, event.origin)}
@@ -224,7 +222,6 @@ def dump(row: Row, next_due: int | None) -> bytes:
             "erased": sorted(row.erased),
             "emitted": dict(sorted(row.emitted.items())),
             "stated": row.stated,
-            "capped": row.capped,
         }
     )
 
@@ -248,7 +245,6 @@ def load(body: bytes) -> Row:
         frozenset(raw["erased"]),
         {name: (mark[0], mark[1], mark[2], mark[3]) for name, mark in raw["emitted"].items()},
         raw["stated"],
-        raw["capped"],
     )
 
 

@@ -273,26 +273,35 @@ class Stack:
 
     def _supervise(self) -> None:
         while not self._ending.wait(0.5):
-            for role, process in list(self._processes.items()):
-                code = process.poll()
-                if code is None or self._ending.is_set():
-                    continue
-                if code == EXIT_STOPPED:
-                    if self._shown[role].state != "stopped":
-                        self._shown[role].state = "stopped"
-                        self.say(f"{role} stopped and needs somebody: see {self.home / 'logs' / f'{role}.log'}")
-                        self._write()
-                    continue
-                restarts = self._shown[role].restarts + 1
-                self._ending.wait(min(5.0, 0.2 * restarts))
-                if not self._ending.is_set():
-                    self._spawn(role, restarts)
+            try:
+                self._look_after()
+            except OSError as error:  # a full disk, say: the watch goes on, since nobody else would start what dies
+                self.say(f"the watch met {error}")
+
+    def _look_after(self) -> None:
+        for role, process in list(self._processes.items()):
+            code = process.poll()
+            if code is None or self._ending.is_set():
+                continue
+            if code == EXIT_STOPPED:
+                if self._shown[role].state != "stopped":
+                    self._shown[role].state = "stopped"
+                    self.say(f"{role} stopped and needs somebody: see {self.home / 'logs' / f'{role}.log'}")
+                    self._write()
+                continue
+            restarts = self._shown[role].restarts + 1
+            self._ending.wait(min(5.0, 0.2 * restarts))
+            if not self._ending.is_set():
+                self._spawn(role, restarts)
 
     def _on_signal(self, _number: int, _frame: Any) -> None:
         raise KeyboardInterrupt
 
     def stop(self) -> None:
         """End every process, workers before what they write to; kill what does not end in time."""
+        for sign in (signal.SIGTERM, signal.SIGINT):
+            with contextlib.suppress(ValueError):  # a second Ctrl-C must not leave half of the processes behind
+                signal.signal(sign, signal.SIG_IGN)
         self._ending.set()
         if self._watch:
             self._watch.join(10)

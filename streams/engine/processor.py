@@ -97,6 +97,7 @@ class _Folded:
     dues: list[tuple[int, bytes]] = field(default_factory=list)
     marker: Marker = field(default_factory=lambda: Marker(0, 0, {}))
     time: int = 0
+    cut: int = 0  # behind the tick that raised the time: what comes later in the chunk was not told it
 
 
 class Worker(ABC):
@@ -157,6 +158,13 @@ class Worker(ABC):
         if records[0].offset > following:
             return None
         self._seeking.pop(tp, None)
+        end = consumer.highwater(tp)
+        if end is not None and following > end:
+            die(
+                f"{self.name}: {tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
+                "Restore it, or start a new home",
+                EXIT_STOPPED,
+            )
         return [record for record in records if record.offset >= following]
 
     def count(self, dead: bool) -> None:
@@ -210,7 +218,7 @@ class Stateless(Worker):
         outs: list[Out] = []
         told = 0
         for record in records:
-            tick = ticks.read(record.value)
+            tick = None if record.headers else ticks.read(record.value)  # a body from outside names its source; a tick does not
             if tick:
                 if not self.check_stamp or tick.now <= record.timestamp + ticks.AHEAD_MS:
                     told = max(told, tick.now)
@@ -304,11 +312,11 @@ class Stateful(Worker):
             heard = ticks.take(heard, tick)
             time = max(done.time, ticks.now(heard, self.upstream))
             if time > done.time:
-                done.time = time
+                done.time, done.cut = time, record.offset + 1
                 self._fire(partition, record, done)
         following = records[-1].offset + 1
         if done.time > ticks.now(marker.ticks, self.upstream):
-            done.outs += self.logic.told(partition, following, done.time)
+            done.outs += self.logic.told(partition, done.cut, done.time)
             if self.tick_to:
                 tick_on = ticks.Tick(done.time, self.topic, partition, self.partitions).dump()
                 done.outs += [Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)]

@@ -31,7 +31,12 @@ def read(value: bytes | None) -> Tick | None:
     """Read a tick; None for any other record."""
     if value is None or not value.startswith(_HEAD):
         return None
-    return Tick(*orjson.loads(value)["tick"])
+    try:
+        now, topic, partition, of = orjson.loads(value)["tick"]
+        good = isinstance(topic, str) and all(isinstance(number, int) for number in (now, partition, of)) and 0 <= partition < of
+    except (TypeError, ValueError):
+        return None  # somebody's body that begins like a tick: it is read, and refused, as what it is
+    return Tick(now, topic, partition, of) if good else None
 
 
 def take(ticks: dict[str, list[int]], tick: Tick) -> dict[str, list[int]]:

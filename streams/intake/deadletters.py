@@ -40,8 +40,7 @@ def replay(brokers: str, partitions: int, topic: str | None = None) -> int:
     try:
         for letter in read(brokers, partitions):
             if topic in (None, letter["topic"]):
-                source = letter["reason"].split(":", 1)[0]
-                headers = [("leadstream-source", source.encode())] if letter["topic"].startswith("lead.raw.") else []
+                headers = [(name, value.encode()) for name, value in letter["headers"].items()]
                 key = letter["key"].encode() if letter["key"] else None
                 sent.append(producer.send(letter["topic"], letter["body"].encode(), key=key, headers=headers))
         for future in sent:

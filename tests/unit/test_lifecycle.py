@@ -74,6 +74,10 @@ RULES = [
     ("a stage that no mapping knows is a touch", [(0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, stage("odd"))], 0.2, "inquiry"),
     ("a snapshot opens at its stage and implies nothing", [(0, E.SNAPSHOT, stage("opportunity"))], 1, "opportunity"),
     ("an influenced deal moves its primary contact, not this lead", [(0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, {"deal": {"id": "x", "role": "user"}})], 0.2, "inquiry"),
+    ("a corrected amount reopens nothing", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (2, E.OPPORTUNITY_STAGE_CHANGED, DEAL)], 3, "inquiry* mql* sal* sql* opportunity lost"),
+    ("with another deal open a loss is a touch", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_CREATED, {"deal": {"id": "d2"}}), (2, E.OPPORTUNITY_LOST, DEAL), (3, E.OPPORTUNITY_LOST, DEAL)], 4, "inquiry* mql* sal* sql* opportunity"),
+    ("an opening balance at lost may be reopened", [(0, E.SNAPSHOT, stage("lost")), (1, E.OPPORTUNITY_CREATED, DEAL)], 2, "lost inquiry* mql* sal* sql* opportunity"),
+    ("a recycled lead whose mql was only implied qualifies again as a new journey", [(0, E.ACCEPTED, {}), (1, E.REJECTED, {"reason": "not-ready"}), (2, E.STAGE_REPORTED, MQL)], 3, "inquiry* mql* sal recycled inquiry* mql"),
     ("evangelists come from customers", [(0, E.OPPORTUNITY_WON, DEAL), (1, E.STAGE_REPORTED, stage("evangelist"))], 2, "inquiry* mql* sal* sql* opportunity* customer evangelist"),
 ]  # fmt: skip
 
@@ -165,3 +169,14 @@ def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
 def test_a_bots_flood_counts_sixty_a_minute_and_no_more():
     folded = fold([event._replace(id=f"b{n}") for n in range(200) for event in history((0, E.TOUCH, {"kind": "page_view"}))], 1)
     assert folded.state["events"] == 60
+
+
+def test_an_event_that_the_flood_cap_refuses_leaves_the_leads_timers_as_they_were():
+    views = [event._replace(id=f"b{n}") for n in range(61) for event in history((0, E.TOUCH, {"kind": "page_view"}))]
+    current = row.Row("lead")
+    for event in sorted(views)[:60]:
+        step = row.advance(current, event, DEFINITION)
+        current = step.row
+    refused = row.advance(current, sorted(views)[60], DEFINITION)
+    assert refused.row is current
+    assert step.next_due is not None

@@ -22,6 +22,7 @@ FROM (
   WHERE customer_at IS NOT NULL
     AND inquiry_at IS NOT NULL
     AND opening = 0
+    AND NOT has(implied, 'inquiry')
 )
 GROUP BY by, basis
 ORDER BY by, basis

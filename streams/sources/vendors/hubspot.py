@@ -23,6 +23,8 @@ _RECORD = {"contact": "0-1", "deal": "0-3"}
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
     """Turn one delivery."""
+    if isinstance(body, dict) and "portalId" in body:
+        body = [body]  # one event of a delivery, as a dead letter keeps it
     if not isinstance(body, list):
         raise ValueError("a HubSpot delivery is a list of events")  # noqa: TRY004 - the sender's mistake, not ours
     return each(body, lambda part, out: _one(part, received_at, out))

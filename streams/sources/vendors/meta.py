@@ -18,6 +18,8 @@ def normalise(body: Any, received_at: int, connection: Connection) -> Normalised
         return each([body], lambda part, out: _retrieved(part, received_at, out))
     if "data" in body:
         return each(body["data"], lambda part, out: _insight(part, connection, out))
+    if "field" in body:
+        body = {"entry": [{"changes": [body]}]}  # one change of a delivery, as a dead letter keeps it
     if "entry" not in body:
         raise ValueError("neither a webhook (entry), a lead (field_data) nor insights (data)")
     changes = [(entry, change) for entry in body["entry"] for change in entry.get("changes", [])]
