@@ -186,7 +186,7 @@ class Stack:
         self._wait_port("gateway", 60)
         self._wait_port("live", 60)
         for worker in WORKERS:
-            self._wait_ready(worker, 90)
+            self._wait_port(worker, 90, f"metrics-{worker}")
         self._watch = threading.Thread(target=self._supervise, daemon=True)
         self._watch.start()
 
@@ -251,24 +251,16 @@ class Stack:
             json.dump(shown, file, indent=1)
         fresh.replace(path)
 
-    def _wait_port(self, role: str, seconds: float) -> None:
+    def _wait_port(self, role: str, seconds: float, port: str = "") -> None:
+        """Wait until a process answers, on its own port or (a worker) on that of its metrics, opened when it is ready."""
+        log = self.home / "logs" / f"{role}.log"
         end = time.monotonic() + seconds
-        while not _answers(self.ports[role]):
+        while not _answers(self.ports[port or role]):
             code = self._processes[role].poll()
             if code is not None:
-                raise StackError(f"{role} ended with {code}; see {self.home / 'logs' / f'{role}.log'}")
+                raise StackError(f"{role} ended with {code}; see {log}")
             if time.monotonic() > end:
-                raise StackError(f"{role} does not answer after {seconds:.0f} s; see {self.home / 'logs' / f'{role}.log'}")
-            self._ending.wait(0.1)
-
-    def _wait_ready(self, worker: str, seconds: float) -> None:
-        self._wait_port_named(worker, f"metrics-{worker}", seconds)
-
-    def _wait_port_named(self, role: str, name: str, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while not _answers(self.ports[name]):
-            if self._processes[role].poll() is not None or time.monotonic() > end:
-                raise StackError(f"{role} did not start; see {self.home / 'logs' / f'{role}.log'}")
+                raise StackError(f"{role} does not answer after {seconds:.0f} s; see {log}")
             self._ending.wait(0.1)
 
     def _supervise(self) -> None:

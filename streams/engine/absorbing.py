@@ -37,15 +37,12 @@ class Absorbing(Worker):
         super().__init__(app, name, topics, partitions, hooks, deadletters)
         self.write, self.every, self.most = write, every, most
         self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
-        self._next: dict[Any, tuple[int, int]] = {}
         self._room = asyncio.Event()
         self._room.set()
         app.task(self._run)
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        known = self._next.get(tp)
-        following = known[1] if known and known[0] == generation else self.app.consumer._committed_offset.get(tp)
-        fresh = await self.from_next(tp, records, following)
+        fresh = await self.from_next(tp, records, self.position(tp, generation))
         if fresh is None:
             return self.drop(event)
         self._next[tp] = (generation, records[-1].offset + 1)

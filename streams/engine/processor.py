@@ -107,6 +107,7 @@ class Worker(ABC):
         self.app, self.name, self.partitions, self.hooks, self.deadletters = app, name, partitions, hooks, deadletters
         self.limit = Limit()
         self._seeking: dict[Any, int] = {}
+        self._next: dict[Any, tuple[int, int]] = {}  # of a worker without a table: generation and next offset
         for topic in topics:
             app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{name}.{topic}")(self._agent)
 
@@ -134,6 +135,14 @@ class Worker(ABC):
         """Leave a chunk to be read again: it is not acknowledged, and Faust must not wait for it."""
         self.app.consumer._unacked_messages.discard(event.message)
         return False
+
+    def position(self, tp: TP, generation: int) -> int | None:
+        """Give the next offset of a worker without a table: what it did in this generation, else what was committed."""
+        known = self._next.get(tp)
+        if known and known[0] == generation:
+            return known[1]
+        committed: int | None = self.app.consumer._committed_offset.get(tp)
+        return committed
 
     async def from_next(self, tp: TP, records: Sequence[Any], following: int | None) -> Sequence[Any] | None:
         """Drop what is done already; where there is a hole, seek back and give None. Never skip.
@@ -193,12 +202,9 @@ class Stateless(Worker):
         """`turn` is pure: a record in, outputs out. `wait` may hold a chunk back (an import yields to live events)."""
         super().__init__(app, name, topics, partitions, hooks, deadletters)
         self.turn, self.tick_to, self.check_stamp, self.wait = turn, tick_to, check_stamp, wait
-        self._next: dict[Any, tuple[int, int]] = {}
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        known = self._next.get(tp)
-        following = known[1] if known and known[0] == generation else self.app.consumer._committed_offset.get(tp)
-        fresh = await self.from_next(tp, records, following)
+        fresh = await self.from_next(tp, records, self.position(tp, generation))
         if fresh is None:
             return self.drop(event)
         if self.wait:

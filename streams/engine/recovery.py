@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 from collections import Counter
 from typing import TYPE_CHECKING, Any
@@ -175,8 +174,3 @@ def build(app_id: str, brokers: str, partitions: int, replication: int, session_
         producer_max_request_size=2_000_000,
         recovery_consistency_check=False,
     )
-
-
-async def settle() -> None:
-    """Give the loop one turn: between two chunks, so that heartbeats and commits are never starved."""
-    await asyncio.sleep(0)
