@@ -12,6 +12,7 @@ import orjson
 import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.errors import KafkaError
 
 from streams.embedded import broker
 from streams.embedded.stack import free_port
@@ -38,12 +39,23 @@ def answers(port):
     return True
 
 
+def serves(port):
+    """The port opens a moment before the broker serves requests."""
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
+        admin.list_topics()
+        admin.close()
+    except KafkaError:
+        return False
+    return True
+
+
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory):
     home, port = tmp_path_factory.mktemp("kafka"), free_port()
     with (home / "log").open("wb") as log:
         process = broker.start(home, port, free_port(), log)
-        until(lambda: answers(port), "the broker's answer")
+        until(lambda: answers(port) and serves(port), "the broker's answer")
         yield f"127.0.0.1:{port}"
         process.terminate()
         process.wait(30)
