@@ -1,11 +1,11 @@
 """A job for the engine's fault runs that knows nothing of leads: per key, the set of numbers seen; out: each number once.
 
-Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at.
+Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at, and
+at its how-manieth time (`rows written=2`): counted, never drawn, so that a run that should die does.
 """
 
 import logging
 import os
-import random
 import sys
 
 import faust
@@ -43,10 +43,17 @@ class Numbers:
         return ()
 
 
-def between(step):
-    wanted, _, share = os.environ.get("LEADSTREAM_DIE", "").partition("=")
-    if step == wanted and random.random() < float(share or 1):
-        os._exit(9)
+def dying_at(wanted):
+    step, _, times = wanted.partition("=")
+    left = int(times or 1)
+
+    def between(said):
+        nonlocal left
+        left -= said == step
+        if said == step and not left:
+            os._exit(9)
+
+    return between
 
 
 def cut_in_half(original):
@@ -69,7 +76,7 @@ def main():
 
         changelog.send_batches = cut_in_half(commit.send_batches)
     app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}")
-    Stateful(app, "job", IN, PARTITIONS, Hooks(between=between), DEAD, Numbers(), (), None)
+    Stateful(app, "job", IN, PARTITIONS, Hooks(between=dying_at(os.environ.get("LEADSTREAM_DIE", ""))), DEAD, Numbers(), (), None)
 
     @app.task
     async def ready():
