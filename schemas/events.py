@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from functools import lru_cache
+from hashlib import blake2b
 from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
@@ -140,7 +141,8 @@ _NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
 class Event(NamedTuple):
     """An event as the fold sees it. Compared as a tuple it is a total order, also over contents of one id.
 
-    The first five fields are the key of 6-history rule 1; `body` is canonical JSON, so equal contents are equal bytes.
+    The first five fields are the key of 6-history rule 1. `id` is the short name of the event's own id (the archive
+    keeps the whole one); `body` is canonical JSON, so equal contents are equal bytes.
     """
 
     at: int
@@ -157,6 +159,11 @@ class Event(NamedTuple):
         return self[:5]
 
 
+def short(name: str) -> str:
+    """Name an id in 8 bytes, as 16 hex digits (JSON numbers would lose them): a row holds thousands (6-history)."""
+    return blake2b(name.encode(), digest_size=8).hexdigest()
+
+
 def content(event: LeadEvent) -> str:
     """Canonical JSON of what the lifecycle may see of an event: no alias, no arrival."""
     fields = event.model_dump(exclude=_NOT_CONTENT, exclude_none=True, exclude_defaults=True)
@@ -166,7 +173,7 @@ def content(event: LeadEvent) -> str:
 
 def to_event(event: LeadEvent, origin: str) -> Event:
     """Place an event in the history of the lead that `origin` is housed in."""
-    return Event(event.occurred_at, RANK[event.type], event.sequence, event.id, origin, event.type.value, content(event))
+    return Event(event.occurred_at, RANK[event.type], event.sequence, short(event.id), origin, event.type.value, content(event))
 
 
 @lru_cache(maxsize=200_000)

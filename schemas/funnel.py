@@ -160,6 +160,13 @@ class Gate(Strict):
     hot: tuple[str, ...] = ()
     suppressed: tuple[str, ...] = ()
 
+    @field_validator("half_life")
+    @classmethod
+    def _days(cls, value: Duration) -> Duration:
+        if value.business or value.unit in _MS:
+            raise ValueError(f"{value} is no half-life of points: write days, weeks or months, like '90 days'")
+        return value
+
 
 class SourceRule(Strict):
     """One row of the source table; every given condition must hold, `*` is any value."""

@@ -269,7 +269,7 @@ class Batch:
         kind = said["t"]
         value = said[kind]
         content = orjson.dumps(value).decode()
-        name, origin, at = (value[3], value[4], value[0]) if kind == "event" else (value[2], "", value[0])
+        name, origin, at = (said.get("name", value[3]), value[4], value[0]) if kind == "event" else (value[2], "", value[0])
         copied, held = int(said.get("copy", False)), int(said.get("held", False))
         self._add(
             "touches",

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from streams.domain.definition import Definition
 
 NOTIFY_MS = 86_400_000  # what fell due longer ago is recorded, not notified: importing history wakes nobody
-ROW_BYTES = 1_500_000  # what the changelog takes; touches beyond it are dead letters until rows are compacted (docs/next.md)
+ROW_BYTES = 1_500_000  # what the changelog takes; about 50,000 packed touches (docs/adr/0006)
 _LATE = ("breached", "escalated")
 
 

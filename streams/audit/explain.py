@@ -45,7 +45,7 @@ def explain(client: Any, lead: str, generation: int) -> dict[str, Any]:
     )
     now = dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
     events = client.query(
-        "SELECT content, received_at, copied FROM touches FINAL WHERE generation = {g:UInt16} AND has({o:Array(String)}, origin) "
+        "SELECT content, received_at, event_id FROM touches FINAL WHERE generation = {g:UInt16} AND has({o:Array(String)}, origin) "
         "AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
         parameters={"g": generation, "o": now.get("origins") or [lead]},
     ).result_rows
@@ -58,18 +58,18 @@ def explain(client: Any, lead: str, generation: int) -> dict[str, Any]:
     return {
         "lead": lead,
         "now": now,
-        "events": [_event(Event(*orjson.loads(content)), received) for content, received, _ in events],
+        "events": [_event(Event(*orjson.loads(content)), received, name) for content, received, name in events],
         "facts": [_fact(row) for row in sorted(latest.values(), key=lambda row: (row[2], row[3])) if not row[4]],
         "restated": [{**_fact(row), "at": row[6]} for row in revisions if row is not latest[row[0]] or row[4]],
     }
 
 
-def _event(event: Event, received: datetime) -> dict[str, Any]:
+def _event(event: Event, received: datetime, name: str) -> dict[str, Any]:
     return {
         "at": datetime.fromtimestamp(event.at / 1000, UTC),
         "learned": received,
         "type": event.type,
-        "id": event.id,
+        "id": name,
         **parse(event.body),
     }
 

@@ -7,27 +7,40 @@ before any later one. The state lives only inside a fold; what a row keeps is th
 from __future__ import annotations
 
 import copy
+import operator
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
 
 from . import statements
 from .clocks import ClockState, Running
-from .gates import Score
+from .gates import Score, day_of
 from .journey import NEVER, Before, Deal, Folded, Handoff, Journey, Move, State
 from .lifecycle import Said, Saying, Standing, Then, follows, say
+from .packs import Pack, key_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from .definition import Definition
 
+LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")  # the newest word holds
 _GATE = ("inquiry", "nurturing", "recycled", "inactive", "mql")
 
 
-def fold(lead: str, events: list[Event], definition: Definition, now: int) -> Folded:
-    """Fold canonical events up to `now` (ms). The same set gives the same facts, whatever came first."""
+def fold(lead: str, events: list[Event], definition: Definition, now: int, packs: Iterable[Pack] = ()) -> Folded:
+    """Fold canonical events up to `now` (ms). The same set gives the same facts, whatever came first.
+
+    `packs` hold old touches; no event lies among a pack's (row.py unpacks those that one does).
+    """
     run = _Fold(lead, definition)
+    old = sorted(packs, key=key_of, reverse=True)
     for event in events:
+        while old and key_of(old[-1]) < event.key:
+            run.apply_pack(old.pop())
         run.apply(event)
+    for one in reversed(old):
+        run.apply_pack(one)
     run.fire(max(now, 0))
     run.state.horizon = max(run.state.horizon, now)
     return statements.of(run.lead, run.state, definition)
@@ -84,6 +97,48 @@ class _Fold:
         self._touch(event, body, journey)
         if deal:
             self._deal(event, deal, body)
+
+    # ---------------------------------------------------------------- old touches
+    def apply_pack(self, pack: Pack) -> None:
+        """Apply the touches of a pack: in one step where none of them can do more than add points and restart clocks."""
+        bodies = [(parse(body), count, last) for body, count, last in pack.said]
+        if not self._quiet(pack, bodies):
+            for event in pack.events():
+                self.apply(event)
+            return
+        state, journey = self.state, self.state.journeys[-1]
+        state.horizon, state.last_activity = max(state.horizon, pack.last), max(state.last_activity, pack.last)
+        state.last_touch = pack.last
+        for body, count, last in sorted(bodies, key=operator.itemgetter(2)):
+            direction, kind = body.get("direction", "inbound"), body.get("kind", "")
+            if direction == "human":
+                state.last_human = last
+            journey.hot = journey.hot or kind in self.funnel.gate.hot
+            journey.score.add(kind, last, count)
+            self._words((direction,), last)
+
+    def _quiet(self, pack: Pack, bodies: list[tuple[dict[str, Any], int, int]]) -> bool:
+        """Say whether nothing can happen within a pack, as the lead stands before it."""
+        state, zone = self.state, self.funnel.reporting.zone
+        if not state.journeys or state.timer < pack.last or day_of(pack.first, zone) != day_of(pack.last, zone):
+            return False
+        journey = state.journeys[-1]
+        directions = {body.get("direction", "inbound") for body, _, _ in bodies}
+        if any(clock.stops & directions or (clock.restarts & directions and pack.last > clock.due) for clock in state.running):
+            return False
+        if "human" in directions and journey.handoffs and journey.handoffs[-1].touched_at is None:
+            return False
+        score = journey.score.copy()
+        for body, count, last in bodies:
+            worth = self.funnel.gate.points.get(body.get("kind", ""))
+            known = all(state.lead.get(name) == body[name] for name in LEAD_FIELDS if body.get(name))
+            named = state.origin or not self.definition.origin(body)
+            attributed = journey.attribution != ("", "", "") or not body.get("marketing")
+            if not (known and named and attributed) or (worth and worth.points < 0):
+                return False
+            score.add(body.get("kind", ""), last, count)
+        asks = state.stage in _GATE and state.stage != "mql" and self.funnel.stages["mql"].gate is not None
+        return not (asks and score.judge(pack.last, state.suppressed).passed)
 
     def _first(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
         state = self.state
@@ -294,7 +349,7 @@ class _Fold:
         state = self.state
         state.last_activity = max(state.last_activity, event.at)
         state.origin = state.origin or self.definition.origin(body)
-        for name in ("owner", "queue", "manager", "record_url", "account", "segment"):
+        for name in LEAD_FIELDS:
             if body.get(name):
                 state.lead[name] = body[name]
         persona = body.get("attributes", {}).get("persona", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
@@ -11,7 +12,6 @@ from .calendar import local
 if TYPE_CHECKING:
     from schemas.funnel import Gate
 
-_DAY_MS = 86_400_000
 _QUARTER_MS = 900_000  # every zone's offset is a multiple of a quarter of an hour
 
 
@@ -28,34 +28,48 @@ def _day(quarter: int, zone: str) -> int:
     return local(quarter * _QUARTER_MS, ZoneInfo(zone)).toordinal()
 
 
+def day_of(at: int, zone: str) -> int:
+    """Number the day of an instant (ms) in a zone."""
+    return _day(at // _QUARTER_MS, zone)
+
+
 class Score:
-    """The points of one journey. A function of event times only: no content may hold an age."""
+    """The points of one journey, by day. A function of event times only: no content may hold an age.
+
+    Days, because a day is what a cap counts, and a half-life of weeks needs no hours: so touches of one day add up
+    in any order, and old ones can be folded together (packs.py).
+    """
 
     def __init__(self, gate: Gate, zone: str) -> None:
         """Start with nothing. `zone` is the reporting zone, whose days cap what a day may bring."""
         self.gate, self.zone = gate, zone
-        self._earned: list[tuple[int, int]] = []
+        self._earned: dict[int, int] = {}
         self._today: dict[tuple[str, int], int] = {}
-        amount, unit = gate.half_life.amount, gate.half_life.unit
-        self._half_ms = amount * {"minute": 60_000, "hour": 3_600_000, "day": _DAY_MS, "week": 7 * _DAY_MS}.get(unit, 30 * _DAY_MS)
+        self._half_days = gate.half_life.amount * {"day": 1, "week": 7}.get(gate.half_life.unit, 30)
 
-    def add(self, kind: str, at: int) -> int:
-        """Add a touch; give the points that it brought."""
+    def copy(self) -> Score:
+        """Give one that can be added to without changing this one."""
+        other = copy.copy(self)
+        other._earned, other._today = {**self._earned}, {**self._today}  # noqa: SLF001 - it is one of us
+        return other
+
+    def add(self, kind: str, at: int, times: int = 1) -> int:
+        """Add so many touches of one day; give the points that they brought."""
         worth = self.gate.points.get(kind)
         if worth is None:
             return 0
-        points = worth.points
+        points, day = worth.points * times, day_of(at, self.zone)
         if worth.daily is not None:
-            day = (kind, _day(at // _QUARTER_MS, self.zone))
-            points = min(points, worth.daily - self._today.get(day, 0))
-            self._today[day] = self._today.get(day, 0) + points
+            points = min(points, worth.daily - self._today.get((kind, day), 0))
+            self._today[kind, day] = self._today.get((kind, day), 0) + points
         if points:
-            self._earned.append((at, points))
+            self._earned[day] = self._earned.get(day, 0) + points
         return points
 
     def at(self, now: int) -> float:
         """Give the score at an instant: points halve each time a half-life has passed."""
-        return sum(points / (1 << min(60, max(0, now - at) // self._half_ms)) for at, points in self._earned)
+        today = day_of(now, self.zone)
+        return sum(points / (1 << min(60, max(0, today - day) // self._half_days)) for day, points in sorted(self._earned.items()))
 
     def judge(self, now: int, suppressed: str) -> Verdict:
         """Say whether the gate passes, and each rule's value beside what it needs."""

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas.events import Event, EventType, parse
+from schemas.events import Event, EventType, parse, short
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -46,5 +46,5 @@ def _voided(events: list[Event]) -> set[str]:
     dead: set[str] = set()
     for event in reversed(events):
         if event.type == EventType.VOID and event.id not in dead:
-            dead.add(parse(event.body).get("voids", ""))
+            dead.add(short(parse(event.body).get("voids", "")))
     return dead

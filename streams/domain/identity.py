@@ -133,7 +133,7 @@ def expire(row: AliasRow, now: int) -> AliasRow:
 def _touch(origin: Origin, record: dict[str, Any], **said: bool) -> Touch:
     event = LeadEvent.model_validate(record["event"])
     placed = list(to_event(event, origin.id))
-    return Touch(origin.home, {"t": "event", "event": placed, "received_at": record["received_at"], **said})
+    return Touch(origin.home, {"t": "event", "event": placed, "name": event.id, "received_at": record["received_at"], **said})
 
 
 def _born(row: AliasRow, stamp: int, key: bytes, house: str = "") -> tuple[AliasRow, Origin]:

@@ -19,8 +19,11 @@ from . import members
 from .fold import fold
 from .history import FLOOD_CAP, bucket, canonical, capped
 from .journey import Folded
+from .packs import Pack, key_of, pack, pack_of, unpack
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .definition import Definition
 
 Emitted = tuple[str, str, int, int]  # digest, kind, journey, event time: what a tombstone needs
@@ -37,6 +40,7 @@ class Row:
     direct: frozenset[tuple[str, str]] = frozenset()  # (event id, origin) that live here; the others are copies
     edges: frozenset[members.Edge] = frozenset()
     erased: frozenset[str] = frozenset()
+    packs: tuple[Pack, ...] = ()  # old touches in little room, in order; never among `events` too
     emitted: dict[str, Emitted] = field(default_factory=dict)
     stated: str = ""  # digest of the lead's state as last sent
 
@@ -79,19 +83,23 @@ def advance(row: Row, event: Event, definition: Definition, *, copied: bool = Fa
     """Take one event into the set. A repeat, or a content beyond the flood cap, changes nothing."""
     if event.origin in row.erased and event.type != EventType.ERASE:
         return Step(row, repeated=True)
+    given = row
+    row = _unpacked(row, [one for one in row.packs if one.touched_by(event)])
     if event in row.events and (copied or (event.id, event.origin) in row.direct):
-        return Step(row, repeated=True)
+        return Step(given, repeated=True)
     minute = [other for other in row.events if bucket(other) == bucket(event) and other != event]
     events = row.events | {event}
     if len(minute) >= FLOOD_CAP:
         last = max(*minute, event)
         events -= {last}
         if last == event:
-            return Step(row, repeated=True)
+            return Step(given, repeated=True)
     direct = row.direct if copied else row.direct | {(event.id, event.origin)}
     erased = row.erased
     if event.type == EventType.ERASE:
         erased |= {event.origin}
+        kept = tuple(one for one in row.packs if one.origin != event.origin)
+        row = replace(row, packs=kept)
         events = frozenset(e for e in events if e.origin != event.origin or e.type == EventType.ERASE)
     after = replace(row, events=events, direct=direct, erased=erased)
     forwards = () if copied else _forward(after, [event])
@@ -102,6 +110,7 @@ def connect(row: Row, edge: members.Edge, definition: Definition) -> Step:
     """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
     if edge in row.edges:
         return Step(row, repeated=True)
+    row = _unpacked(row, row.packs)  # whose events count where may change, and each may have to go elsewhere
     after = replace(row, edges=row.edges | {edge})
     moved = [e for e in _at_home(after) if _target(row, e.origin) != _target(after, e.origin)]
     forwards = (*_flood(row, after, edge), *_forward(after, moved))
@@ -146,7 +155,23 @@ def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
 
 def _state_anew(row: Row, definition: Definition, forwards: tuple[Forward, ...]) -> Step:
     folded = state_of(row, definition)
-    return _emit(row, folded, forwards)
+    return _emit(_packed(row, definition), folded, forwards)
+
+
+def _unpacked(row: Row, packs: Sequence[Pack]) -> Row:
+    if not packs:
+        return row
+    events, direct = unpack(packs)
+    kept = tuple(one for one in row.packs if one not in packs)
+    return replace(row, events=row.events | events, direct=row.direct | direct, packs=kept)
+
+
+def _packed(row: Row, definition: Definition) -> Row:
+    events, made = pack(row.events, row.direct, row.packs, definition.funnel.reporting.zone)
+    if not made:
+        return row
+    names = {(event.id, event.origin) for event in row.events - events}
+    return replace(row, events=events, direct=row.direct - names, packs=tuple(sorted((*row.packs, *made), key=key_of)))
 
 
 def state_of(row: Row, definition: Definition) -> Folded:
@@ -155,7 +180,7 @@ def state_of(row: Row, definition: Definition) -> Folded:
     group = groups.of(row.lead)
     if members.survivor(group, row.edges) != row.lead:
         return Folded({}, {}, None)
-    return fold_group(row.lead, group, row.events, groups.conflicts, definition, row.told)
+    return fold_group(row.lead, group, row.events, groups.conflicts, definition, row.told, row.packs)
 
 
 def fold_group(
@@ -165,16 +190,19 @@ def fold_group(
     conflicts: tuple[members.Edge, ...],
     definition: Definition,
     now: int,
+    packs: tuple[Pack, ...] = (),
 ) -> Folded:
     """Fold the events of one group as one lead, and state the conflicts that its members have."""
     own = capped(event for event in events if event.origin in group)
-    folded = fold(lead, canonical(own), definition, now)
+    old = [one for one in packs if one.origin in group]
+    folded = fold(lead, canonical(own), definition, now, old)
     mine = [edge for edge in conflicts if edge.a.id in group]
     facts = dict(folded.facts)
     for edge in mine:
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
         facts[fact.id] = fact
-    state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": len(own)} if folded.state else {}
+    counted = len(own) + sum(one.size for one in old)
+    state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted} if folded.state else {}
     return Folded(facts, state, folded.next_due)
 
 
@@ -210,20 +238,27 @@ def _in_time(fact: Fact) -> tuple[int, str]:
 
 def dump(row: Row, next_due: int | None) -> bytes:
     """Write a row as bytes; sets are sorted, so equal rows are equal bytes."""
+    origins = sorted({event.origin for event in row.events})
     return orjson.dumps(
         {
             "lead": row.lead,
             "told": row.told,
             "revision": row.revision,
             "due": next_due,
-            "events": [tuple(event) for event in sorted(row.events)],
-            "direct": sorted(row.direct),
+            "origins": origins,
+            "events": [_plain(event, origins, row.direct) for event in sorted(row.events)],
+            "packs": [one.plain() for one in row.packs],
             "edges": [edge.plain() for edge in sorted(row.edges)],
             "erased": sorted(row.erased),
             "emitted": dict(sorted(row.emitted.items())),
             "stated": row.stated,
         }
     )
+
+
+def _plain(event: Event, origins: list[str], direct: frozenset[tuple[str, str]]) -> tuple[Any, ...]:
+    place = origins.index(event.origin)
+    return event.at, event.rank, event.sequence, event.id, place, event.type, event.body, int((event.id, event.origin) in direct)
 
 
 def edge_of(value: Any) -> members.Edge:
@@ -235,14 +270,21 @@ def edge_of(value: Any) -> members.Edge:
 def load(body: bytes) -> Row:
     """Read a row that `dump` wrote."""
     raw = orjson.loads(body)
+    origins = raw["origins"]
+    events, direct = set(), set()
+    for at, rank, sequence, name, place, kind, said, here in raw["events"]:
+        events.add(Event(at, rank, sequence, name, origins[place], kind, said))
+        if here:
+            direct.add((name, origins[place]))
     return Row(
         raw["lead"],
         raw["told"],
         raw["revision"],
-        frozenset(Event(*event) for event in raw["events"]),
-        frozenset((name, origin) for name, origin in raw["direct"]),
+        frozenset(events),
+        frozenset(direct),
         frozenset(edge_of(edge) for edge in raw["edges"]),
         frozenset(raw["erased"]),
+        tuple(pack_of(one) for one in raw["packs"]),
         {name: (mark[0], mark[1], mark[2], mark[3]) for name, mark in raw["emitted"].items()},
         raw["stated"],
     )

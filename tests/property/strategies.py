@@ -3,7 +3,7 @@
 import orjson
 from hypothesis import strategies as st
 
-from schemas.events import RANK, Event, EventType
+from schemas.events import RANK, Event, EventType, short
 from streams.domain.members import Edge, Origin
 
 HOUR = 3_600_000
@@ -78,25 +78,32 @@ TYPES = [
 
 def event(at, kind, name, body, sequence=0, origin="a"):
     text = orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()
-    return Event(at, RANK[kind], sequence, name, origin, kind.value, text)
+    return Event(at, RANK[kind], sequence, short(name), origin, kind.value, text)
 
 
 @st.composite
 def event_sets(draw, most=14, origins=("a",)):
-    events = []
+    events, names = [], []
     for number in range(draw(st.integers(1, most))):
         kind = draw(st.sampled_from(TYPES))
         body = _body(draw, kind)
         if kind == EventType.VOID:
-            body["voids"] = draw(st.sampled_from([e.id for e in events])) if events else "none"
+            body["voids"] = draw(st.sampled_from(names)) if names else "none"
         name = f"{draw(st.integers(0, 2))}{number:02d}"
+        names.append(name)
         events.append(event(draw(times), kind, name, body, draw(st.integers(0, 1)), draw(st.sampled_from(origins))))
     if draw(st.booleans()):  # another content under a known id
         chosen = draw(st.sampled_from(events))
         events.append(chosen._replace(at=draw(times)))
     if draw(st.integers(0, 9)) == 0:  # a bot
         chosen = draw(st.sampled_from(events))
-        events += [chosen._replace(id=f"bot{n:03d}") for n in range(70)]
+        events += [chosen._replace(id=short(f"bot{n:03d}")) for n in range(70)]
+    if draw(st.booleans()):  # a visitor of a day, and of the next
+        for number in range(draw(st.integers(2, 12))):
+            body = {"source": "segment", "kind": draw(st.sampled_from(["page_view", "email_click", "call"]))}
+            body["direction"] = draw(st.sampled_from(["inbound", "human", "automated"]))
+            at = draw(st.sampled_from([e.at for e in events])) + draw(st.integers(0, 30)) * HOUR
+            events.append(event(at, EventType.TOUCH, f"visit{number}", body, 0, draw(st.sampled_from(origins))))
     return events
 
 

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from schemas.funnel import FUNNELS, load
-from streams.domain import members, row
+from streams.domain import members, packs, row
 from streams.domain.definition import prepare
 from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event_sets, times
 
@@ -70,13 +70,15 @@ def deliveries(draw):
         draw(st.permutations(inputs)),
         draw(st.lists(times, max_size=5)),
         draw(st.randoms(use_true_random=False)),
+        draw(st.sampled_from([128, 1, 4])),  # how many touches a row leaves unpacked
     )
 
 
 @PROPERTY
 @given(deliveries())
 def test_any_order_any_ticks_any_redelivery_and_any_crash_give_the_facts_of_one_batch_fold(case):
-    events, edges, inputs, ticks, random = case
+    events, edges, inputs, ticks, random, keep = case
+    packs.KEEP, packs.SLACK = keep, keep // 2
     rows = {name: row.Row(name) for name in ORIGINS}
     due = dict.fromkeys(ORIGINS)
     sink, queue, told, later = Sink(), list(inputs), 0, list(ticks)

@@ -50,7 +50,7 @@ def play(events, random):
             if touch.record["t"] == "edge":
                 edges.add(edge_of(touch.record["edge"]))
             else:
-                placed[touch.record["event"][3]].add(touch.record["event"][4])
+                placed[touch.record["name"]].add(touch.record["event"][4])
     joined = groups(frozenset(edges))
     held = {record["event"]["id"] for row in rows.values() for record in row.held}
     together = defaultdict(set)

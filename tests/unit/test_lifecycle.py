@@ -3,7 +3,7 @@
 import orjson
 import pytest
 
-from schemas.events import RANK, Event, EventType
+from schemas.events import RANK, Event, EventType, short
 from schemas.funnel import FUNNELS, load
 from streams.domain import row
 from streams.domain.definition import prepare
@@ -18,7 +18,7 @@ def history(*said):
     events = []
     for number, (day, kind, fields) in enumerate(said):
         body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
-        events.append(Event(int(T0 + day * DAY), RANK[kind], 0, f"e{number}", "lead", kind.value, body))
+        events.append(Event(int(T0 + day * DAY), RANK[kind], 0, short(f"e{number}"), "lead", kind.value, body))
     return events
 
 

@@ -1,0 +1,156 @@
+"""Old touches in little room, nothing lost: a pack holds consecutive touches of one origin on one day (docs/adr/0006).
+
+A newsletter of ten years is thousands of touches that each did nothing but add points. A pack takes 22 bytes a touch
+instead of 200, and the fold takes it in one step where nothing can have happened within it. Where something can (a late
+move, a void, a merge), it is unpacked and folded touch by touch: so nothing is ever too late for the history.
+"""
+
+from __future__ import annotations
+
+import base64
+import struct
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.events import RANK, Event, EventType, parse, short
+
+from .gates import day_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+KEEP = 128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
+SLACK = 64  # packing waits until so many more have come: one pass for many touches
+_ONE = struct.Struct(">IHH8s")  # ms after the first, source's sequence, place of the body, id
+_FIELDS = {
+    "source", "kind", "direction", "marketing", "attributes", "origin",
+    "owner", "queue", "manager", "record_url", "account", "segment",
+}  # fmt: skip
+_MINUTE = 60_000
+
+
+class Pack(NamedTuple):
+    """Touches in the order of their keys. `said` sums them by body: (body, how many, ms of the last)."""
+
+    first: int
+    last: int
+    origin: str
+    direct: bool
+    said: tuple[tuple[str, int, int], ...]
+    touches: bytes
+
+    @property
+    def size(self) -> int:
+        """How many touches it holds."""
+        return len(self.touches) // _ONE.size
+
+    def events(self) -> list[Event]:
+        """Give them as they came."""
+        kind, rank = EventType.TOUCH, RANK[EventType.TOUCH]
+        return [
+            Event(self.first + after, rank, sequence, name.hex(), self.origin, kind.value, self.said[place][0])
+            for after, sequence, place, name in _ONE.iter_unpack(self.touches)
+        ]
+
+    def touched_by(self, event: Event) -> bool:
+        """Say whether an event may change what counts within: it lies among them, shares an id or a minute, or voids one."""
+        named = parse(event.body).get("voids") if event.type == EventType.VOID else None
+        return (
+            self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE
+            or _bytes(event.id) in self.touches
+            or (named is not None and _bytes(short(named)) in self.touches)
+        )
+
+    def plain(self) -> tuple[Any, ...]:
+        """Give it as JSON takes it."""
+        return *self[:5], base64.b64encode(self.touches).decode()
+
+
+def key_of(one: Pack) -> tuple[int, int, int, str, str]:
+    """Give the key of its first touch: its place among the events, none of which lies between its touches."""
+    _, sequence, _, name = _ONE.unpack_from(one.touches)
+    return one.first, RANK[EventType.TOUCH], sequence, name.hex(), one.origin
+
+
+def pack_of(value: Any) -> Pack:
+    """Read what `plain` gave."""
+    first, last, origin, direct, said, touches = value
+    return Pack(first, last, origin, direct, tuple((body, count, at) for body, count, at in said), base64.b64decode(touches))
+
+
+def _bytes(name: str) -> bytes:
+    try:
+        return bytes.fromhex(name)
+    except ValueError:
+        return name.encode()
+
+
+def eligible(event: Event) -> bool:
+    """Say whether an event is a mere touch, of which the fold needs nothing but its body and its time."""
+    if event.type != EventType.TOUCH or not 0 <= event.sequence < 1 << 16 or len(event.id) != 16:
+        return False
+    body = parse(event.body)
+    attributes = body.get("attributes", {})
+    return not (body.keys() - _FIELDS or body.get("kind") == "onboarded" or "team" in attributes or "persona" in attributes)
+
+
+def pack(
+    events: frozenset[Event], direct: frozenset[tuple[str, str]], there: Iterable[Pack], zone: str
+) -> tuple[frozenset[Event], tuple[Pack, ...]]:
+    """Give what stays as it is, and new packs of the rest. A function of the row, so that a replay packs alike."""
+    if len(events) <= KEEP + SLACK:
+        return events, ()
+    ordered = sorted(events)
+    walls = sorted((key_of(one) for one in there), reverse=True)  # no pack may reach around another
+    touches = [event for event in ordered if eligible(event)]
+    if len(touches) <= KEEP + SLACK:
+        return events, ()
+    old = set(touches[: len(touches) - KEEP])
+    often = Counter(event.id for event in ordered)
+    named = {short(parse(event.body).get("voids", "")) for event in ordered if event.type == EventType.VOID}
+    made: list[Pack] = []
+    run: list[Event] = []
+    run_of: Any = None
+    for event in ordered:
+        fits = event in old and often[event.id] == 1 and event.id not in named
+        belongs = (event.origin, (event.id, event.origin) in direct, day_of(event.at, zone)) if fits else None
+        walled = bool(walls) and walls[-1] < event.key
+        while walls and walls[-1] < event.key:
+            walls.pop()
+        if belongs != run_of or walled:
+            made += _closed(run, run_of)
+            run, run_of = [], belongs
+        if fits:
+            run.append(event)
+    made += _closed(run, run_of)
+    gone = {event for one in made for event in one.events()}
+    return frozenset(event for event in events if event not in gone), tuple(made)
+
+
+def _closed(run: list[Event], belongs: Any) -> list[Pack]:
+    if len(run) < 2:
+        return []
+    origin, direct, _ = belongs
+    first = run[0].at
+    place: dict[str, int] = {}
+    count: Counter[str] = Counter()
+    last: dict[str, int] = {}
+    rows = []
+    for event in run:
+        count[event.body] += 1
+        last[event.body] = event.at
+        rows.append(_ONE.pack(event.at - first, event.sequence, place.setdefault(event.body, len(place)), bytes.fromhex(event.id)))
+    said = tuple((body, count[body], last[body]) for body in place)
+    return [Pack(first, run[-1].at, origin, direct, said, b"".join(rows))]
+
+
+def unpack(packs: Iterable[Pack]) -> tuple[frozenset[Event], frozenset[tuple[str, str]]]:
+    """Give the events of packs, and which of them live in this row."""
+    events: set[Event] = set()
+    direct: set[tuple[str, str]] = set()
+    for one in packs:
+        touches = one.events()
+        events.update(touches)
+        if one.direct:
+            direct.update((event.id, event.origin) for event in touches)
+    return frozenset(events), frozenset(direct)

@@ -1,0 +1,108 @@
+"""Old touches in little room: ten years of newsletters fit into a row, are folded in few steps, and lose nothing."""
+
+import random
+
+import orjson
+import pytest
+
+from schemas.events import RANK, Event, EventType, short
+from schemas.funnel import FUNNELS, load
+from streams.domain import packs, row
+from streams.domain.definition import prepare
+
+DEFINITION = prepare(load(FUNNELS / "default.yaml"))
+T0, HOUR = 1_767_600_000_000, 3_600_000
+ZONE = "Europe/Paris"
+
+
+def event(name, at, kind=EventType.TOUCH, /, **said):
+    body = orjson.dumps({"source": "segment", **said}, option=orjson.OPT_SORT_KEYS).decode()
+    return Event(at, RANK[kind], 0, short(name), "lead", kind.value, body)
+
+
+def newsletters(count):
+    rng = random.Random(1)
+    at = T0
+    for number in range(count):
+        at += rng.choice([HOUR // 4, HOUR, 30 * HOUR])
+        yield event(f"n{number}", at, kind="email_sent", direction="automated")
+
+
+def grown(events):
+    current = row.Row("lead")
+    for each in events:
+        current = row.load(row.dump(row.advance(current, each, DEFINITION).row, None))
+    return current
+
+
+@pytest.fixture(scope="module")
+def decade():
+    return [event("first", T0, EventType.CREATED, kind="form"), *newsletters(600)]
+
+
+@pytest.fixture(scope="module")
+def old(decade):
+    return grown(decade)
+
+
+def folded(events, now):
+    return row.fold_group("lead", frozenset({"lead"}), frozenset(events), (), DEFINITION, now)
+
+
+def test_a_row_of_six_hundred_newsletters_is_small_and_says_what_the_whole_history_says(decade, old):
+    current = old
+    assert len(current.events) <= packs.KEEP + packs.SLACK + sum(1 for _ in current.packs)
+    assert len(row.dump(current, None)) < 70_000
+    assert row.state_of(current, DEFINITION) == folded(decade, 0)
+
+
+def test_packs_in_which_nothing_can_happen_are_folded_without_being_unpacked(old, monkeypatch):
+    current = old
+    unpacked, events = [], packs.Pack.events
+
+    def watched(one):
+        unpacked.append(one)
+        return events(one)
+
+    monkeypatch.setattr(packs.Pack, "events", watched)
+    row.state_of(current, DEFINITION)
+    assert len(current.packs) > 100
+    assert len(unpacked) == 1  # the lead was moved to nurturing by its timer within that one
+
+
+@pytest.mark.parametrize(
+    "late",
+    [
+        event("late", T0 + 60 * HOUR, EventType.STAGE_REPORTED, source="hubspot", stage="marketingqualifiedlead"),
+        event("late", T0 + 60 * HOUR, EventType.VOID, voids="n3"),
+        event("late", T0 + 60 * HOUR, kind="call", direction="human"),
+        event("n7", T0 + 2 * HOUR, kind="demo_form"),
+        event("late", T0 + 60 * HOUR, EventType.ACCEPTED),
+    ],
+    ids=["a move", "a void", "a touch", "another content of a packed id", "an acceptance"],
+)
+def test_nothing_is_too_late_for_packed_touches(decade, old, late):
+    step = row.advance(old, late, DEFINITION)
+    told = row.tick(step.row, T0 + 4000 * HOUR, DEFINITION).row
+    assert row.state_of(told, DEFINITION) == folded([*decade, late], T0 + 4000 * HOUR)
+
+
+def test_a_packed_touch_delivered_again_changes_nothing(decade, old):
+    current = old
+    step = row.advance(current, decade[5], DEFINITION)
+    assert step.repeated
+    assert step.row is current
+
+
+def test_unpacking_gives_back_what_was_packed(decade):
+    kept, made = packs.pack(frozenset(decade), frozenset({(e.id, e.origin) for e in decade}), (), ZONE)
+    events, direct = packs.unpack(made)
+    assert kept | events == frozenset(decade)
+    assert direct == {(e.id, e.origin) for e in events}
+    assert [packs.pack_of(orjson.loads(orjson.dumps(one.plain()))) for one in made] == list(made)
+
+
+def test_erasing_an_origin_erases_its_packs(old):
+    step = row.advance(old, event("gone", T0 + 9 * HOUR, EventType.ERASE), DEFINITION)
+    assert step.row.packs == ()
+    assert [each.type for each in step.row.events] == ["erase"]
