@@ -41,6 +41,16 @@ DEADLETTERS = "lead.deadletters"
 
 RAW_LIVE = (RAW_WEB, RAW_ADS, RAW_CRM)
 
+# What each worker reads; a stateful one has exactly one topic, since fences of two can't be compared (3-engine).
+READS: dict[str, tuple[str, ...]] = {
+    "normalise": RAW_LIVE,
+    "normalise-import": (RAW_IMPORT,),
+    "resolve": (EVENTS,),
+    "advance": (TOUCHES,),
+    "deliver": (FACTS, TOUCHES, SPEND),
+}
+STATEFUL = ("resolve", "advance")
+
 TOPICS: tuple[Topic, ...] = (
     Topic(RAW_WEB, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of web sources as they came", _RAW),
     Topic(RAW_ADS, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),

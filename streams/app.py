@@ -25,12 +25,10 @@ if TYPE_CHECKING:
 def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeApp:
     """Make one worker's Faust app. One app, one consumer group, one set of agents each."""
     partitions = settings.partitions
-    # another number of own partitions is a new application: its fences can't be compared with the old ones
-    app_id = f"leadstream-{worker}-{settings.generation}-{partitions}"
     datadir = settings.home / "faust" / worker
     datadir.parent.mkdir(parents=True, exist_ok=True)
     app = recovery.build(
-        app_id,
+        settings.app_id(worker),
         settings.brokers,
         partitions,
         settings.replication,
@@ -39,12 +37,13 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     )
     hooks = hooks or _metered(worker)
     dead = topics.DEADLETTERS
+    read = topics.READS[worker]
     if worker == "normalise":
         connection = Connection(settings.salesforce_org, settings.meta_currency)
         Stateless(
             app,
             worker,
-            topics.RAW_LIVE,
+            read,
             partitions,
             hooks,
             dead,
@@ -53,18 +52,17 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         )
     elif worker == "normalise-import":
         pace = Pace(settings.brokers, partitions)
-        Stateless(app, worker, [topics.RAW_IMPORT], partitions, hooks, dead, normalise_import, None, wait=pace.wait)
+        Stateless(app, worker, read, partitions, hooks, dead, normalise_import, None, wait=pace.wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
-        Stateful(app, worker, topics.EVENTS, partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)
+        Stateful(app, worker, read[0], partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
         advance = Advance(prepare(funnel.load(settings.funnel)), settings.generation, hooks.count)
-        Stateful(app, worker, topics.TOUCHES, partitions, hooks, dead, advance, (topics.EVENTS,), None)
+        Stateful(app, worker, read[0], partitions, hooks, dead, advance, (topics.EVENTS,), None)
     elif worker == "deliver":
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
 
         deliver = Deliver(Writer.connect(settings), settings.generation)
-        read = (topics.FACTS, topics.TOUCHES, topics.SPEND)
         Absorbing(app, worker, read, partitions, hooks, dead, deliver.write, settings.sink_every, settings.sink_rows)
     else:
         raise ValueError(f"worker {worker!r} is none of {', '.join(WORKERS)}")

@@ -44,6 +44,10 @@ class Settings(BaseSettings):
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
 
+    def app_id(self, worker: str) -> str:
+        """Name a worker's application: another number of own partitions is another one, since fences can't be compared."""
+        return f"leadstream-{worker}-{self.generation}-{self.partitions}"
+
     def identity(self) -> bytes:
         """Give the installation's identity key.
 

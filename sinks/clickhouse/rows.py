@@ -294,6 +294,10 @@ class Batch:
         """Add a cut: below this offset all facts were folded up to `now`."""
         self._add("cuts", [said["generation"], said["partition"], said["next_offset"], said["now"]])
 
+    def hole(self, said: dict[str, Any]) -> None:
+        """Add a hole that a person accepted: records of a topic that nobody has read."""
+        self._add("holes", [said[column.name] for column in _OTHERS["holes"]])
+
     def archived(self, generation: int, partition: int, next_offset: int) -> None:
         """Say how far a partition of the touches is in the archive."""
         self._add("archived", [generation, partition, next_offset])
@@ -346,6 +350,10 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
         Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),
     ),
     "archived": (Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64")),
+    "holes": (
+        Column("generation", "UInt16"), Column("worker", WORD), Column("topic", WORD), Column("partition", "UInt16"),
+        Column("first", "UInt64"), Column("following", "UInt64"), Column("accepted_at", TIME),
+    ),
     "spend": (
         Column("day", "Date"), Column("platform", WORD), Column("account", "String"), Column("campaign", "String"),
         Column("breakdown", "String"), Column("amount", "Decimal(18, 6)"), Column("currency", WORD), Column("clicks", "UInt64"),
@@ -359,6 +367,7 @@ ORDER = (
     "fact_revisions",
     "lead_state",
     "spend",
+    "holes",
     "touches",
     "cuts",
     "archived",

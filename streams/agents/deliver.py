@@ -61,5 +61,7 @@ class Deliver:
                 batch.fact(said)
             case "state":
                 batch.state(said)
+            case "hole":
+                batch.hole(said)
             case "cut":
                 batch.cut(said)

@@ -60,8 +60,8 @@ def demo(
 
 def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, out: Any) -> dict[str, Any]:
     from sinks.clickhouse.writer import connect
-    from streams.embedded import counters
     from streams.embedded.simulator import Simulator
+    from streams.intake import arrival
 
     settings = on_home(home)
     client = connect(settings)
@@ -74,11 +74,10 @@ def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, o
         with Progress(TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=out) as bar:
             task = bar.add_task(f"{HISTORY_DAYS} days of history", total=HISTORY_PERSONS)
             asyncio.run(simulator.history(HISTORY_DAYS, HISTORY_PERSONS, lambda done, of: bar.update(task, completed=done, total=of)))
-        counters.drained(client, settings.generation, settings.partitions, int(time.time() * 1000), 120)
+        arrival.settled(lambda: client, settings.generation, settings.partitions)
     began = int(time.time() * 1000)
     asyncio.run(_live(simulator, client, limit, out))
-    time.sleep(0.5)
-    drained = counters.drained(client, settings.generation, settings.partitions, int(time.time() * 1000), 120)
+    drained = arrival.settled(lambda: client, settings.generation, settings.partitions)
     return _summary(client, settings, stack, simulator, before, began, drained)
 
 

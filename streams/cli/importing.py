@@ -38,10 +38,11 @@ def import_(
     as_json: Json = False,
 ) -> None:
     """Import history. Example: leadstream import schemas/mappings/olist.yaml --data folder."""
+    from schemas import topics
     from sinks.clickhouse import kpis
     from sinks.clickhouse.writer import connect
     from streams.embedded.stack import StackError
-    from streams.intake import importer
+    from streams.intake import arrival, importer
     from streams.sources import files
 
     began = time.monotonic()
@@ -51,13 +52,15 @@ def import_(
             settings = on_home(home)
             with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), console=errors) as bars:
                 sent = bars.add_task("published", total=None)
-                report, ids = importer.publish(spec, data, settings.brokers, lambda n: bars.update(sent, completed=n))
-                bars.update(sent, total=len(ids))
-                arrived = bars.add_task("in ClickHouse", total=len(ids))
-                importer.wait(lambda: connect(settings), settings.generation, ids, lambda n: bars.update(arrived, completed=n))
+                report = importer.publish(spec, data, settings.brokers, lambda n: bars.update(sent, completed=n))
+                bars.update(sent, total=report.accepted)
+                arrived = bars.add_task("read", total=report.accepted)
+                published = arrival.ends(settings.brokers, topics.RAW_IMPORT, settings.partitions)
+                done = lambda n: bars.update(arrived, completed=max(0, report.accepted - n))  # noqa: E731
+                importer.wait(settings, lambda: connect(settings), published, done)
             report.seconds = round(time.monotonic() - began, 1)
             figures = kpis.ask(connect(settings), _all_time(settings), ["inflow", "conversion", "cycle_time"])
-    except (files.MappingError, StackError, importer.ImportStalled) as error:
+    except (files.MappingError, StackError, arrival.Stalled) as error:
         raise Failed(str(error)) from error
     if as_json:
         document(report.__dict__)

@@ -14,6 +14,8 @@ from .run import Json
 app = typer.Typer()
 deadletters_app = typer.Typer(help="What could not be read.", no_args_is_help=True)
 app.add_typer(deadletters_app, name="deadletters")
+holes_app = typer.Typer(help="What a topic lost before it was read.", no_args_is_help=True)
+app.add_typer(holes_app, name="holes")
 
 
 @app.command()
@@ -77,6 +79,44 @@ def deadletters_replay(home: AnyHome = None, topic: Annotated[str | None, typer.
 
     settings = on_home(home)
     console.print(f"sent {deadletters.replay(settings.brokers, settings.partitions, topic)} again")
+
+
+@holes_app.command("list")
+def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
+    """Show which records a worker can never read, because its topic lost them. Example: leadstream holes list."""
+    from streams.intake import holes
+    from streams.settings import WORKERS
+
+    settings = on_home(home)
+    found = [hole for worker in WORKERS for hole in holes.find(settings, worker)]
+    if as_json:
+        document([hole._asdict() for hole in found])
+        return
+    for hole in found:
+        console.print(f"{hole.worker}: {hole.topic}[{hole.partition}] {hole.first} to {hole.following - 1}", highlight=False)
+
+
+@holes_app.command("accept")
+def holes_accept(
+    worker: Annotated[str, typer.Argument(help="The worker that stopped.")], home: AnyHome = None, as_json: Json = False
+) -> None:
+    """Move a stopped worker over what its topic lost; the hole is stated in the facts. Example: leadstream holes accept advance."""
+    from streams.embedded import stack
+    from streams.intake import holes
+    from streams.settings import WORKERS
+
+    if worker not in WORKERS:
+        raise typer.BadParameter(f"{worker!r} is none of {', '.join(WORKERS)}")
+    settings = on_home(home)
+    try:
+        found = holes.accept(settings, worker)
+    except holes.Busy as error:
+        raise Failed(str(error)) from error
+    begun = stack.start_again(settings.home, worker)
+    if as_json:
+        document([hole._asdict() for hole in found])
+    else:
+        console.print(f"accepted {len(found)}; " + ("the stack starts the worker again" if begun else "start the worker again"))
 
 
 @app.command()

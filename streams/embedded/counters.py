@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
@@ -58,17 +57,3 @@ def latency(client: Any, generation: int, since_ms: int) -> dict[str, float | No
     )
     (p50, p99), count = client.query(statement, parameters={"g": generation, "s": since_ms}).first_row
     return {"p50": p50 / 1000 if count else None, "p99": p99 / 1000 if count else None, "n": count}
-
-
-def drained(client: Any, generation: int, partitions: int, after_ms: int, seconds: float = 60.0) -> bool:
-    """Wait until every partition's newest cut tells a time after `after_ms`: all that came before has been folded."""
-    end = time.monotonic() + seconds
-    statement = (
-        "SELECT count() FROM (SELECT source_partition, max(now) AS t FROM cuts WHERE generation = {g:UInt16} GROUP BY source_partition) "
-        "WHERE toUnixTimestamp64Milli(t) > {a:Int64}"
-    )
-    while time.monotonic() < end:
-        if client.query(statement, parameters={"g": generation, "a": after_ms}).first_row[0] >= partitions:
-            return True
-        time.sleep(0.5)
-    return False

@@ -275,12 +275,14 @@ class Stack:
             code = process.poll()
             if code is None or self._ending.is_set():
                 continue
-            if code == EXIT_STOPPED:
+            asked = self.home / f"start-{role}"
+            if code == EXIT_STOPPED and not asked.exists():
                 if self._shown[role].state != "stopped":
                     self._shown[role].state = "stopped"
                     self.say(f"{role} stopped and needs somebody: see {self.home / 'logs' / f'{role}.log'}")
                     self._write()
                 continue
+            asked.unlink(missing_ok=True)
             restarts = self._shown[role].restarts + 1
             self._ending.wait(min(5.0, 0.2 * restarts))
             if not self._ending.is_set():
@@ -338,6 +340,14 @@ def read(home: Path) -> dict[str, Any] | None:
         if not _alive(process["pid"]):
             process["state"] = "dead"
     return shown if _alive(shown["pid"]) else None
+
+
+def start_again(home: Path, role: str) -> bool:
+    """Ask the stack of a home to start a role that needed somebody; give whether one runs there."""
+    if not read(home):
+        return False
+    (home / f"start-{role}").touch()
+    return True
 
 
 def _alive(pid: int) -> bool:

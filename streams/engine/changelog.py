@@ -18,7 +18,6 @@ from .commit import check_contiguous, send_batches
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-_MARKER = b"\x00next:%d"
 _HOUR_MS = 3_600_000
 
 
@@ -37,6 +36,11 @@ class Marker(NamedTuple):
     def load(cls, value: bytes) -> Marker:
         """Read what `dump` wrote."""
         return cls(int.from_bytes(value[2:8], "big"), int.from_bytes(value[:2], "big"), orjson.loads(value[8:]))
+
+
+def marker_key(partition: int) -> bytes:
+    """Give the key of a partition's marker: no row's, since a row's key is text."""
+    return b"\x00next:%d" % partition
 
 
 def fence(epoch: int, offset: int) -> bytes:
@@ -73,7 +77,7 @@ class ChangelogTable(faust.Table):
 
     def marker(self, partition: int) -> Marker | None:
         """Give the partition's marker; None before its first commit."""
-        value = self.data.data.get(_MARKER % partition)
+        value = self.data.data.get(marker_key(partition))
         return Marker.load(value) if value else None
 
     def rows_of(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
@@ -92,7 +96,7 @@ class ChangelogTable(faust.Table):
         offsets = self.app.tables.recovery.active_offsets
         known = offsets.get(tp)
         previous = -1 if known is None else known
-        name, value = _MARKER % partition, marker.dump()
+        name, value = marker_key(partition), marker.dump()
         written = await send_batches(producer, tp.topic, partition, [*rows.items(), (name, value)])
         offsets[tp] = check_contiguous(written, previous)
         self._apply(partition, {**rows, name: value})

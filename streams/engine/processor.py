@@ -147,6 +147,8 @@ class Worker(ABC):
     async def from_next(self, tp: TP, records: Sequence[Any], following: int | None) -> Sequence[Any] | None:
         """Drop what is done already; where there is a hole, seek back and give None. Never skip.
 
+        A hole in which the broker has no record is none: a transaction's marker, or what a compaction removed.
+
         An offset that the topic no longer holds, or does not reach, stops the worker and says what is missing.
         """
         consumer = self.app.consumer
@@ -157,21 +159,22 @@ class Worker(ABC):
             if earliest > following:
                 die(
                     f"{self.name}: {tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
-                    f"retention was shorter than the outage, or the topic was made again. Restore it from its backup; nothing is skipped",
+                    "retention was shorter than the outage, or the topic was made again. Restore it from its backup, "
+                    f"or accept the hole: `leadstream holes accept {self.name}`",
                     EXIT_STOPPED,
                 )
             self._seeking[tp] = following
             log.warning("%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset)
             await consumer.seek_wait({tp: following})
             return None
-        if records[0].offset > following:
-            return None
+        if records[0].offset > following and await self.app.first_from(tp, following) < records[0].offset:
+            return None  # fetched before the seek; what lies between comes again
         self._seeking.pop(tp, None)
         end = consumer.highwater(tp)
         if end is not None and following > end:
             die(
                 f"{self.name}: {tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
-                "Restore it, or start a new home",
+                f"Restore it, or accept the hole: `leadstream holes accept {self.name}`",
                 EXIT_STOPPED,
             )
         return [record for record in records if record.offset >= following]

@@ -7,6 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -147,6 +148,19 @@ class SafeApp(faust.App):
 
     def _new_transport(self) -> SafeTransport:
         return SafeTransport(self.conf.broker_consumer, self)
+
+    async def first_from(self, tp: Any, offset: int) -> int:
+        """Ask the broker itself for the first record of a partition at or after an offset; give its offset."""
+        servers = [f"{url.host}:{url.port}" for url in self.conf.broker_consumer]
+        consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        await consumer.start()
+        try:
+            place = TopicPartition(tp.topic, tp.partition)
+            consumer.assign([place])
+            consumer.seek(place, offset)
+            return int((await consumer.getone()).offset)
+        finally:
+            await consumer.stop()
 
 
 def build(app_id: str, brokers: str, partitions: int, replication: int, session_timeout: float, datadir: str) -> SafeApp:

@@ -13,15 +13,17 @@ from schemas import topics
 from schemas.events import LeadEvent
 from streams.sources.files import Mapping, Refused, read
 
+from . import arrival
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from kafka import TopicPartition
+
+    from streams.settings import Settings
+
 IN_FLIGHT = 2_000
-
-
-class ImportStalled(Exception):  # noqa: N818 - it says what to look at
-    """ClickHouse does not receive what was published."""
 
 
 @dataclass
@@ -35,14 +37,13 @@ class Report:
     seconds: float = 0.0
 
 
-def publish(mapping: Mapping, folder: Path, brokers: str, told: Callable[[int], None] = lambda _n: None) -> tuple[Report, list[str]]:
-    """Publish every event of the files; give the report and the ids of what was accepted.
+def publish(mapping: Mapping, folder: Path, brokers: str, told: Callable[[int], None] = lambda _n: None) -> Report:
+    """Publish every event of the files.
 
     A broker that is away is waited for: ids make what is sent twice harmless.
     """
     report = Report(files=[spec.file for spec in mapping.files])
     producer = _producer(brokers)
-    ids: list[str] = []
     waiting: list[tuple[LeadEvent, Any]] = []
     try:
         for item in read(mapping, folder):
@@ -50,7 +51,6 @@ def publish(mapping: Mapping, folder: Path, brokers: str, told: Callable[[int], 
             if isinstance(item, Refused):
                 report.rejected.append(item._asdict())
                 continue
-            ids.append(item.id)
             waiting.append((item, _send(producer, item)))
             if len(waiting) >= IN_FLIGHT:
                 _settle(producer, waiting)
@@ -62,7 +62,7 @@ def publish(mapping: Mapping, folder: Path, brokers: str, told: Callable[[int], 
         told(report.accepted)
     finally:
         producer.close(timeout=5)
-    return report, ids
+    return report
 
 
 def _producer(brokers: str) -> KafkaProducer:
@@ -95,46 +95,13 @@ def _settle(producer: KafkaProducer, waiting: list[tuple[LeadEvent, Any]], tries
         sent.get(timeout=150)
 
 
-def wait(
-    client_of: Callable[[], Any],
-    generation: int,
-    ids: list[str],
-    told: Callable[[int], None],
-    stall_seconds: float = 120.0,
-) -> None:
-    """Wait until every id is in ClickHouse's archive and was folded below a cut.
+def wait(settings: Settings, client_of: Callable[[], Any], published: dict[TopicPartition, int], told: Callable[[int], None]) -> None:
+    """Wait until all that was published stands in ClickHouse; `told` hears how many records normalise has left.
 
     Raises:
-        ImportStalled: nothing moved for `stall_seconds`.
+        arrival.Stalled: it does not come; the text says where to look.
 
     """
-    wanted, last, moved = len(set(ids)), -1, time.monotonic()
-    prefix = _common(ids)
-    while True:
-        try:
-            here = client_of().query(_ARRIVED, parameters={"g": generation, "prefix": prefix}).first_row[0]
-        except Exception:  # noqa: BLE001 - ClickHouse may be restarting: the limit below ends the wait
-            here = last
-        told(max(here, 0))
-        if here >= wanted:
-            return
-        if here != last:
-            last, moved = here, time.monotonic()
-        if time.monotonic() - moved > stall_seconds:
-            raise ImportStalled(f"{here} of {wanted} events are in ClickHouse and nothing moves: see `leadstream status`")
-        time.sleep(0.3)
-
-
-def _common(ids: list[str]) -> str:
-    return ids[0].split(":", 1)[0] + ":" if ids else ""
-
-
-# Arrived: in the archive, and below the newest cut of its partition, so that its facts are in ClickHouse too.
-_ARRIVED = """
-SELECT uniqExact(event_id)
-FROM touches AS t
-INNER JOIN (
-  SELECT source_partition, max(next_offset) AS cut FROM cuts WHERE generation = {g:UInt16} GROUP BY source_partition
-) AS c USING (source_partition)
-WHERE generation = {g:UInt16} AND startsWith(event_id, {prefix:String}) AND kind = 'event' AND copied = 0 AND source_offset < cut
-"""
+    arrival.read_by(settings.brokers, settings.app_id("normalise-import"), published, told)
+    if not arrival.settled(client_of, settings.generation, settings.partitions):
+        raise arrival.Stalled("time does not reach ClickHouse: see `leadstream status` and docs/runbooks/time-stands.md")

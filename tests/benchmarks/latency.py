@@ -18,7 +18,7 @@ import orjson
 from sinks.clickhouse.writer import connect
 from streams.embedded import counters
 from streams.embedded.stack import Stack
-from streams.intake import signatures
+from streams.intake import arrival, signatures
 from streams.settings import Settings
 
 
@@ -65,7 +65,7 @@ def main():
         began = int(time.time() * 1000)
         reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))
         client = connect(settings)
-        drained = counters.drained(client, settings.generation, settings.partitions, int(time.time() * 1000))
+        drained = arrival.settled(lambda: client, settings.generation, settings.partitions)
         said = counters.latency(client, settings.generation, began)
     sys.stdout.write(f"rate {reached:.0f}/s  n {said['n']}  p50 {said['p50']:.3f} s  p99 {said['p99']:.3f} s  drained {drained}\n")
 

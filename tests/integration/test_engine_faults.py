@@ -1,5 +1,6 @@
 """The engine on Apache Kafka itself: whatever dies, every number comes out, in order, and none is counted twice."""
 
+import asyncio
 import os
 import signal
 import socket
@@ -11,6 +12,7 @@ from typing import ClassVar
 
 import orjson
 import pytest
+from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
@@ -58,7 +60,7 @@ def kafka(tmp_path_factory):
         process = broker.start(home, port, free_port(), log)
         until(lambda: answers(port) and serves(port), "the broker's answer")
         yield f"127.0.0.1:{port}"
-        process.terminate()
+        process.kill()  # its data goes with it: nothing to end in order
         process.wait(30)
 
 
@@ -227,6 +229,23 @@ def test_poison_goes_to_the_dead_letters_and_the_rest_goes_on(kafka, topics, tmp
     letters = until(lambda: outputs(kafka, DEAD), "the dead letter")
     assert letters[0]["reason"] == "PayloadRejected: poison"
     assert letters[0]["body"] == '"poison"'
+    job.end()
+
+
+def test_a_transactions_marker_is_no_hole(kafka, topics, tmp_path):
+    async def in_transactions(numbers):
+        producer = AIOKafkaProducer(bootstrap_servers=kafka, transactional_id="outside")
+        await producer.start()
+        for number in numbers:
+            async with producer.transaction():
+                await producer.send_and_wait(IN, orjson.dumps(number), key=f"k{number % 50}".encode())
+        await producer.stop()
+
+    asyncio.run(in_transactions(range(10)))
+    job = Job(kafka, "a", tmp_path).ready()
+    until(lambda: complete(kafka, range(10)), "the first numbers")
+    asyncio.run(in_transactions(range(10, 30)))  # each chunk now begins behind a marker
+    until(lambda: complete(kafka, range(30)), "every number")
     job.end()
 
 

@@ -1,4 +1,4 @@
--- kpi: sla · basis: period · met / (met + breached) of clocks that fell due in the period; restarting clocks stand apart
+-- kpi: sla · basis: period · met / (met + breached) of clocks that fell due in the period, without duplicate and spam; restarting apart
 SELECT
   concat(stage, '.', clock) AS clock,
   restarting,
@@ -8,6 +8,7 @@ SELECT
   countIf(status IN ('met', 'breached', 'escalated')) AS denominator,
   count() AS n
 FROM v_clocks
+INNER JOIN (SELECT lead_id, journey FROM clean) AS c USING (lead_id, journey)
 WHERE test = 0
   AND due_at >= {start:DateTime64(3, 'UTC')}
   AND due_at < {end:DateTime64(3, 'UTC')}

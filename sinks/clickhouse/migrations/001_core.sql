@@ -143,3 +143,15 @@ CREATE TABLE IF NOT EXISTS rollup_watermark (
   ingested_until DateTime64(3, 'UTC')
 ) ENGINE = ReplacingMergeTree(ingested_until)
 ORDER BY generation;
+
+-- Records that a topic had lost before a worker read them, and that a person accepted: figures lack what stood there.
+CREATE TABLE IF NOT EXISTS holes (
+  generation UInt16,
+  worker LowCardinality(String),
+  topic LowCardinality(String),
+  partition UInt16,
+  first UInt64,
+  following UInt64,
+  accepted_at DateTime64(3, 'UTC')
+) ENGINE = ReplacingMergeTree(accepted_at)
+ORDER BY (generation, worker, topic, partition, first);

@@ -1,0 +1,104 @@
+"""Has what was published arrived? A worker's committed offsets and the cuts of time say so; ids need not be counted."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import stamina
+from kafka import KafkaConsumer, TopicPartition
+from kafka.admin import KafkaAdminClient
+from kafka.errors import KafkaError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (3-engine)
+_TOLD = """
+SELECT min(t), count()
+FROM (
+  SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t
+  FROM cuts
+  WHERE generation = {g:UInt16}
+  GROUP BY source_partition
+)
+"""
+
+
+class Stalled(Exception):  # noqa: N818 - it says what to look at
+    """What was published does not arrive."""
+
+
+def ends(brokers: str, topic: str, partitions: int) -> dict[TopicPartition, int]:
+    """Give the end offset of each partition of a topic."""
+    for attempt in stamina.retry_context(on=KafkaError, timeout=60.0, attempts=None):
+        with attempt:
+            return _ends(brokers, topic, partitions)
+    raise AssertionError("stamina raises what the last attempt raised")
+
+
+def _ends(brokers: str, topic: str, partitions: int) -> dict[TopicPartition, int]:
+    consumer = KafkaConsumer(bootstrap_servers=brokers.split(","), enable_auto_commit=False)
+    try:
+        found: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
+        return found
+    finally:
+        consumer.close()
+
+
+def left(admin: KafkaAdminClient, group: str, wanted: dict[TopicPartition, int]) -> int:
+    """Count the records that a worker's group has not committed yet, of those below `wanted`."""
+    known = admin.list_group_offsets({group: list(wanted)})[group]
+    done = {place: max(0, known[place].offset) if place in known else 0 for place in wanted}
+    return sum(max(0, end - done[place]) for place, end in wanted.items())
+
+
+def read_by(
+    brokers: str, group: str, wanted: dict[TopicPartition, int], told: Callable[[int], None], stall_seconds: float = 120.0
+) -> None:
+    """Wait until a worker has committed all that lies below `wanted`; `told` hears how many records are left.
+
+    Raises:
+        Stalled: nothing moved for `stall_seconds`.
+
+    """
+    last, moved = -1, time.monotonic()
+    admin = None
+    try:
+        while True:
+            try:
+                admin = admin or KafkaAdminClient(bootstrap_servers=brokers.split(","))
+                here = left(admin, group, wanted)
+            except Exception:  # noqa: BLE001 - the broker may be restarting: the limit below ends the wait
+                admin, here = None, last
+            told(max(here, 0))
+            if here == 0:
+                return
+            if here != last:
+                last, moved = here, time.monotonic()
+            if time.monotonic() - moved > stall_seconds:
+                raise Stalled(f"{group} has {here} records left and nothing moves: see `leadstream status`")
+            time.sleep(0.2)
+    finally:
+        if admin:
+            admin.close()
+
+
+def folded(client_of: Callable[[], Any], generation: int, partitions: int, after_ms: int, seconds: float = 60.0) -> bool:
+    """Wait until each partition's newest cut tells a time after `after_ms`: all that came before has been folded."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        try:
+            told, count = client_of().query(_TOLD, parameters={"g": generation}).first_row
+        except Exception:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
+            told, count = 0, 0
+        if count >= partitions and told > after_ms:
+            return True
+        time.sleep(0.2)
+    return False
+
+
+def settled(client_of: Callable[[], Any], generation: int, partitions: int, seconds: float = 120.0) -> bool:
+    """Wait until what was published before, and what it raised on its way, stands in ClickHouse."""
+    rounds: Iterable[int] = range(ROUNDS)
+    return all(folded(client_of, generation, partitions, int(time.time() * 1000), seconds) for _ in rounds)

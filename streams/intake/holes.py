@@ -1,0 +1,133 @@
+"""Holes: records that a worker had not read when its topic lost them. Never skipped; accepted by a person, and then told.
+
+A worker that meets one stops (exit 78). Restoring the topic is better. Accepting moves the worker to what the topic
+still has: a stateful one under a higher epoch, so that rows made before can be told from rows made after.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from schemas import topics
+from streams.engine.changelog import Marker, marker_key
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+
+class Busy(Exception):  # noqa: N818 - whoever asked must stop the worker first
+    """The worker runs: only a stopped one can be moved."""
+
+
+class Hole(NamedTuple):
+    """What a worker misses of one partition: from `first` up to, not including, `following`; they are gone."""
+
+    worker: str
+    topic: str
+    partition: int
+    first: int
+    following: int
+    epoch: int
+
+
+def find(settings: Settings, worker: str) -> list[Hole]:
+    """Give the holes that stop a worker. A topic that ends before what is to be read next was made again: all of it is gone."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
+    try:
+        places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
+        begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
+        found = []
+        for place, (first, epoch) in _positions(settings, worker, consumer, places).items():
+            if begin[place] > first or end[place] < first:
+                found.append(Hole(worker, place.topic, place.partition, first, begin[place], epoch))
+        return found
+    finally:
+        consumer.close()
+
+
+def accept(settings: Settings, worker: str) -> list[Hole]:
+    """Move a stopped worker over its holes, and state each in lead.facts.
+
+    Raises:
+        Busy: the worker runs.
+
+    """
+    admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
+    producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all", linger_ms=0)
+    try:
+        end = time.monotonic() + settings.session_timeout + 5  # so long the broker waits for one that ended at once
+        while (running := _members(admin, settings.app_id(worker))) and time.monotonic() < end:
+            time.sleep(0.2)
+        if running:
+            raise Busy(f"{worker} runs: stop it, then accept its holes")
+        found = find(settings, worker)
+        for hole in found:
+            if worker in topics.STATEFUL:
+                _mark(settings, producer, hole)
+            else:
+                place = TopicPartition(hole.topic, hole.partition)
+                admin.alter_group_offsets(settings.app_id(worker), {place: OffsetAndMetadata(hole.following, "", -1)})
+            said = {"k": "hole", "generation": settings.generation, "accepted_at": int(time.time() * 1000), **hole._asdict()}
+            producer.send(topics.FACTS, orjson.dumps(said), partition=hole.partition).get(timeout=30)
+        return found
+    finally:
+        producer.close(timeout=5)
+        admin.close()
+
+
+def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
+    described = admin.describe_groups([group])
+    said = described.get(group, {}) if isinstance(described, dict) else described[0]
+    members = said.get("members", []) if isinstance(said, dict) else getattr(said, "members", [])
+    return list(members)
+
+
+def _positions(settings: Settings, worker: str, consumer: Any, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+    """Give next offset and epoch by partition, of those that were ever read: from the markers, else as committed."""
+    if worker not in topics.STATEFUL:
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
+        try:
+            known = admin.list_group_offsets({settings.app_id(worker): places})[settings.app_id(worker)]
+        finally:
+            admin.close()
+        return {place: (said.offset, 0) for place, said in known.items() if said.offset >= 0}
+    found = {}
+    for place in places:
+        marker = _marker(settings, worker, consumer, place.partition)
+        if marker:
+            found[place] = (marker.next_offset, marker.epoch)
+    return found
+
+
+def _changelog(settings: Settings, worker: str, partition: int) -> TopicPartition:
+    return TopicPartition(f"{settings.app_id(worker)}-{worker}-changelog", partition)
+
+
+def _marker(settings: Settings, worker: str, consumer: Any, partition: int) -> Marker | None:
+    """Read a partition's changelog for its marker: the highest, as recovery would take it."""
+    place, newest, key = _changelog(settings, worker, partition), b"", marker_key(partition)
+    consumer.assign([place])
+    end = consumer.end_offsets([place])[place]
+    consumer.seek_to_beginning(place)
+    while consumer.position(place) < end:
+        for records in consumer.poll(timeout_ms=500).values():
+            found = [record.value for record in records if record.key == key]
+            newest = max([newest, *found], key=lambda value: value[:8])
+    return Marker.load(newest) if newest else None
+
+
+def _mark(settings: Settings, producer: Any, hole: Hole) -> None:
+    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
+    try:
+        marker = _marker(settings, hole.worker, consumer, hole.partition)
+    finally:
+        consumer.close()
+    assert marker is not None
+    moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
+    place = _changelog(settings, hole.worker, hole.partition)
+    producer.send(place.topic, moved.dump(), key=marker_key(hole.partition), partition=place.partition).get(timeout=30)

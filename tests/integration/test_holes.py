@@ -1,0 +1,58 @@
+"""A topic that lost records before a worker read them: the worker stops and says so; a person accepts, and the facts tell."""
+
+import os
+import signal
+import time
+
+import httpx
+import orjson
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient
+
+from schemas import topics
+from sinks.clickhouse.writer import connect
+from streams.embedded.stack import Stack
+from streams.intake import arrival
+from streams.settings import Settings
+from tests.conftest import run_cli
+from tests.integration.test_engine_faults import until
+from tests.integration.test_pipeline import bearer, said
+
+
+def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts(tmp_path):
+    home = tmp_path / "home"
+    with Stack(home) as stack:
+        settings = Settings(**{name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()})
+        client = connect(settings)
+
+        def post(name):
+            body = orjson.dumps(said("lead.created", name, time.time(), f"{name}@example.com", kind="form"))
+            assert httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", content=body, headers=bearer(stack)).status_code == 202
+
+        def leads():
+            return client.query("SELECT count() FROM v_lead_state").first_row[0]
+
+        for number in range(8):  # so that every partition was read once
+            post(f"before{number}")
+        until(lambda: leads() == 8, "the first leads")
+        until(lambda: arrival.settled(lambda: client, settings.generation, settings.partitions), "a marker in every partition")
+        first = stack._processes["advance"].pid
+        os.kill(first, signal.SIGSTOP)
+        post("lost")
+        until(lambda: client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[0] == 1, "the touch that will be lost")
+        admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
+        admin.delete_records({TopicPartition(topics.TOUCHES, n): end for (_, n), end in arrival.ends(settings.brokers, topics.TOUCHES, 4).items()})
+        admin.close()
+        assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[2].replace("\n", " ")
+        os.kill(first, signal.SIGKILL)
+        until(lambda: stack._shown["advance"].state == "stopped", "the worker that stops")
+        assert "holes accept advance" in (home / "logs" / "advance.log").read_text()
+        found = run_cli("holes", "list", "--json", home=home)[1]
+        assert {hole["worker"] for hole in found} == {"advance"}
+        accepted = run_cli("holes", "accept", "advance", "--json", home=home)[1]
+        assert accepted == found
+        post("after")
+        until(lambda: leads() == 9, "the lead that came after the hole")
+        told = client.query("SELECT worker, topic, partition, first, following FROM holes FINAL").result_rows
+        assert {row[2:] for row in told} == {(hole["partition"], hole["first"], hole["following"]) for hole in found}
+        assert run_cli("holes", "list", "--json", home=home)[1] == []
