@@ -6,13 +6,13 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator, model_validator
 
 FUNNELS = Path(__file__).parent / "funnels"
 DETOURS = ("recycled", "inactive", "lost", "disqualified", "churned")
@@ -52,7 +52,7 @@ class Duration(NamedTuple):
         return f"{self.amount} {'business ' if self.business else ''}{self.unit}{'s' if self.amount != 1 else ''}"
 
 
-Span = Annotated[Duration, BeforeValidator(Duration.read)]
+Span = Annotated[Duration, BeforeValidator(Duration.read), PlainSerializer(str, return_type=str)]  # read and written alike
 
 
 class Strict(BaseModel):
@@ -139,6 +139,7 @@ class Stage(Strict):
     owner: str
     also: tuple[str, ...] = ()
     decided_by: Literal["source", "gate", "either"] = "source"
+    authority: tuple[str, ...] = ()  # the systems whose word moves leads here; empty is any
     gate: str | None = None
     clocks: dict[str, Clock] = Field(default_factory=dict)
     timer: Timer | None = None
@@ -151,14 +152,61 @@ class Points(Strict):
     daily: int | None = None
 
 
-class Gate(Strict):
-    """When a lead is ready for sales."""
+FIELDS = ("score", "hot", "suppressed", "opted_out", "owner", "account", "segment", "origin", "source", "channel", "campaign")
+OPERATORS = (">=", ">", "<=", "<", "==", "!=", "in", "not in", "known")
 
-    threshold: int
+
+class Rule(Strict):
+    """One named rule of a gate. `field` is one of FIELDS or `attributes.<name>`; no code, so that everybody can read it."""
+
+    name: str
+    field: str
+    op: Literal[">=", ">", "<=", "<", "==", "!=", "in", "not in", "known"]
+    value: int | float | str | bool | tuple[str, ...] = True
+
+    @field_validator("field")
+    @classmethod
+    def _known(cls, value: str) -> str:
+        if value not in FIELDS and not re.fullmatch(r"attributes\.\w+", value):
+            raise ValueError(f"{value!r} is no field that a gate reads: write one of {', '.join(FIELDS)} or attributes.<name>")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> Rule:
+        if self.op in ("in", "not in") and not isinstance(self.value, tuple):
+            raise ValueError(f"{self.name}: {self.op!r} takes a list, like [a, b]")
+        if self.op in (">=", ">", "<=", "<") and (isinstance(self.value, bool) or not isinstance(self.value, (int, float))):
+            raise ValueError(f"{self.name}: {self.op!r} takes a number")
+        return self
+
+    @property
+    def need(self) -> str:
+        """What the rule asks for, in words."""
+        if self.op == "known":
+            return "known" if self.value else "not known"
+        return f"{self.op} {', '.join(self.value) if isinstance(self.value, tuple) else self.value}"
+
+
+class Gate(Strict):
+    """When a lead is ready for sales: all of `all`, one at least of `any`, and none of `none`."""
+
+    all: tuple[Rule, ...] = ()
+    any: tuple[Rule, ...] = ()
+    none: tuple[Rule, ...] = ()
     half_life: Span
     points: dict[str, Points]
     hot: tuple[str, ...] = ()
-    suppressed: tuple[str, ...] = ()
+    suppressed: tuple[str, ...] = ()  # personas, and reasons of rejection, that keep a lead out
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Gate:
+        names = [rule.name for rule in (*self.all, *self.any, *self.none)]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if not names:
+            raise ValueError("the gate has no rule, so everybody would pass: write all, any or none")
+        if twice:
+            raise ValueError(f"{', '.join(twice)}: two rules of one name; `explain` could not tell them apart")
+        return self
 
     @field_validator("half_life")
     @classmethod
@@ -317,3 +365,49 @@ def load(path: Path) -> Funnel:
                 named = text.split(": ", 1)[0].split(".") if not where and ": " in text else where
                 problems.append(Problem(_line(tree, list(named)), ".".join(map(str, named)) or "funnel", text))
         raise FunnelError(path, problems) from error
+
+
+def incompatible(funnels: list[Funnel]) -> list[str]:
+    """Say why versions of a funnel can't follow each other on one history; each line names the version and what to do."""
+    wrong, seen, first = [], {}, funnels[0]
+    days: dict[date, str] = {}
+    hint = "what it changes holds for open journeys too: adopt it as a new generation (`leadstream adopt`)"
+    for funnel in funnels:
+        name = f"{funnel.funnel} version {funnel.version}"
+        if funnel.funnel != first.funnel:
+            wrong.append(f"{name}: another funnel than {first.funnel}; keep one funnel in a folder")
+        if funnel.version in seen:
+            wrong.append(f"{name}: two files have this version; give each its own")
+        if funnel.effective_from in days:
+            wrong.append(f"{name}: version {days[funnel.effective_from]} comes into force on {funnel.effective_from} too")
+        if (funnel.ladder, funnel.stages.keys(), funnel.optional) != (first.ladder, first.stages.keys(), first.optional):
+            wrong.append(f"{name}: its stages differ from those of version {first.version}; {hint}")
+        if funnel.reporting.zone != first.reporting.zone:
+            wrong.append(f"{name}: its reporting zone differs from that of version {first.version}; {hint}")
+        seen[funnel.version] = funnel
+        days[funnel.effective_from] = funnel.version
+    return wrong
+
+
+def load_all(path: Path) -> list[Funnel]:
+    """Read a file, or every `*.yaml` of a folder: the versions of one funnel, by when they come into force.
+
+    Raises:
+        FunnelError: a file can't be used, or two can't follow each other.
+
+    """
+    files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
+    if not files:
+        raise FunnelError(path, [Problem(1, "funnel", "no *.yaml in this folder; begin with schemas/funnels/default.yaml")])
+    funnels = sorted((load(file) for file in files), key=lambda funnel: (funnel.effective_from, funnel.version))
+    wrong = incompatible(funnels)
+    if wrong:
+        raise FunnelError(path, [Problem(1, "versions", text) for text in wrong])
+    return funnels
+
+
+def in_force(path: Path, day: date | None = None) -> Funnel:
+    """Read the version in force on a day (UTC's today): the one whose windows, zone and thresholds figures are shown by."""
+    funnels = load_all(path)
+    today = day or datetime.now(UTC).date()
+    return [funnels[0], *(funnel for funnel in funnels if funnel.effective_from <= today)][-1]

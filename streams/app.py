@@ -11,7 +11,6 @@ from streams.agents.deliver import Deliver
 from streams.agents.normalise import normalise, normalise_import
 from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
-from streams.domain.definition import prepare
 from streams.engine import recovery
 from streams.engine.absorbing import Absorbing
 from streams.engine.processor import Hooks, Stateful, Stateless
@@ -57,12 +56,12 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, worker, read[0], partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
-        advance = Advance(prepare(funnel.load(settings.funnel)), settings.generation, hooks.count)
+        advance = Advance(funnel.load_all(settings.funnel), settings.generation, hooks.count, settings.born())
         Stateful(app, worker, read[0], partitions, hooks, dead, advance, (topics.EVENTS,), None)
     elif worker == "deliver":
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
 
-        deliver = Deliver(Writer.connect(settings), settings.generation)
+        deliver = Deliver(Writer.connect(settings))
         Absorbing(app, worker, read, partitions, hooks, dead, deliver.write, settings.sink_every, settings.sink_rows)
     else:
         raise ValueError(f"worker {worker!r} is none of {', '.join(WORKERS)}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 from pydantic import Field, SecretStr
@@ -21,7 +22,8 @@ class Settings(BaseSettings):
     replication: int = 1
     session_timeout: float = 6.0
     generation: int = 1
-    funnel: Path = Path()
+    funnel: Path = Path()  # a definition, or a folder of its versions
+    birth: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
     identity_key: SecretStr = SecretStr("")
     clickhouse_url: str = "http://127.0.0.1:8123"
     clickhouse_user: str = "default"
@@ -45,8 +47,18 @@ class Settings(BaseSettings):
     broker_port: int = Field(default=0, ge=0)
 
     def app_id(self, worker: str) -> str:
-        """Name a worker's application: another number of own partitions is another one, since fences can't be compared."""
-        return f"leadstream-{worker}-{self.generation}-{self.partitions}"
+        """Name a worker's application: another number of own partitions is another one, since fences can't be compared.
+
+        Each generation of facts has an `advance` of its own; all other workers serve every generation.
+        """
+        name = f"{worker}-{self.generation}" if worker == "advance" else worker
+        return f"leadstream-{name}-{self.partitions}"
+
+    def born(self) -> dict[int, int]:
+        """Give the end offsets of lead.touches when this generation was adopted: what lies below, the one before it forwarded."""
+        if not self.birth.name:
+            return {}
+        return {int(partition): int(offset) for partition, offset in json.loads(self.birth.read_text()).items()}
 
     def identity(self) -> bytes:
         """Give the installation's identity key.

@@ -7,6 +7,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+from . import generations
 from .rows import ddl
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -57,9 +58,7 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
         client.command(statement)
     active = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'").first_row[0]
     if not active:
-        row = ["live", generation, funnel, int(time.time() * 1000), "first"]
-        types = ["String", "UInt16", "String", "DateTime64(3, 'UTC')", "String"]
-        _insert(client, "active_generation", row, types, ["dataset", "generation", "funnel", "activated_at", "note"])
+        generations.switch(client, generation, funnel, "first")
     return ran
 
 

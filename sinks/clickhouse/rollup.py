@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import time
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from schemas import funnel
+
+from . import generations
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -52,14 +53,23 @@ GROUP BY ALL
 """
 
 
-@lru_cache(maxsize=4)
-def _zone(path: Path) -> str:
-    return funnel.load(path).reporting.zone
+
+_ZONES: dict[int, str] = {}  # a generation's reporting zone never changes: that would be another generation
+
+
+def zone(client: Any, generation: int, folder: Path) -> str:
+    """Give the reporting zone of a generation, whose days its rollup counts."""
+    if generation not in _ZONES:
+        known = generations.versions(client, generation)
+        if not known:
+            return funnel.in_force(folder).reporting.zone
+        _ZONES[generation] = known[0].reporting.zone
+    return _ZONES[generation]
 
 
 def recompute(client: Any, generation: int, definition: Path) -> None:
     """Recompute the touched days. Runs again with the same result; a crash between only repeats work."""
-    parameters = {"generation": generation, "zone": _zone(definition), "version": int(time.time() * 1000)}
+    parameters = {"generation": generation, "zone": zone(client, generation, definition), "version": int(time.time() * 1000)}
     since = client.query(
         "SELECT max(ingested_until) FROM rollup_watermark FINAL WHERE generation = {generation:UInt16}",
         parameters=parameters,

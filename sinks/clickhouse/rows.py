@@ -86,6 +86,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("hot", "UInt8"),
             Column("restarting", "UInt8"),
             Column("test", "UInt8"),
+            Column("version", WORD),
         ),
     ),
     "handoff": (
@@ -101,6 +102,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("to_assigned_ms", "Nullable(Int64)"),
             Column("to_touch_ms", "Nullable(Int64)"),
             Column("test", "UInt8"),
+            Column("version", WORD),
         ),
     ),
     "decision": (
@@ -121,6 +123,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("system", WORD),
             Column("score", "Float64"),
             Column("moved", "UInt8"),
+            Column("version", WORD),
         ),
     ),
     "note": (
@@ -183,6 +186,10 @@ _EMPTY: dict[str, Any] = {
 }
 
 
+# The generation that people are shown, as SQL: a switch shows in the next query.
+ACTIVE = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
+
+
 def ddl() -> list[str]:
     """Give the fact tables and the views of the active generation.
 
@@ -201,10 +208,9 @@ def ddl() -> list[str]:
             "ORDER BY (generation, lead_id, event_time, fact_id)\n"
             "SETTINGS min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
         )
-    active = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
     tables = [*(table for table, _ in TABLES.values()), "lead_state"]
-    statements += [f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {active}" for table in tables]
-    statements.append(f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {active} AND n > 0")
+    statements += [f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {ACTIVE}" for table in tables]
+    statements.append(f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0")
     return statements
 
 
@@ -264,7 +270,7 @@ class Batch:
             ],
         )
 
-    def touch(self, generation: int, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
+    def touch(self, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
         """Add one record of the archive: an event or an edge, as `advance` read it."""
         kind = said["t"]
         value = said[kind]
@@ -274,7 +280,6 @@ class Batch:
         self._add(
             "touches",
             [
-                generation,
                 lead,
                 name,
                 origin,
@@ -298,9 +303,13 @@ class Batch:
         """Add a hole that a person accepted: records of a topic that nobody has read."""
         self._add("holes", [said[column.name] for column in _OTHERS["holes"]])
 
-    def archived(self, generation: int, partition: int, next_offset: int) -> None:
+    def definition(self, said: dict[str, Any]) -> None:
+        """Add a version of the funnel, as a partition took it."""
+        self._add("definitions", [said[column.name] for column in _OTHERS["definitions"]])
+
+    def archived(self, partition: int, next_offset: int) -> None:
         """Say how far a partition of the touches is in the archive."""
-        self._add("archived", [generation, partition, next_offset])
+        self._add("archived", [partition, next_offset])
 
     def spend(self, said: dict[str, Any], stamp: int) -> None:
         """Add a statement of cost."""
@@ -340,7 +349,7 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
         *STATE,
     ),
     "touches": (
-        Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("event_id", "String"), Column("origin", "String"),
+        Column("lead_id", "UUID"), Column("event_id", "String"), Column("origin", "String"),
         Column("content_hash", "UInt64"), Column("kind", WORD), Column("copied", "UInt8"), Column("held", "UInt8"),
         Column("content", "String"),
         Column("event_time", TIME), Column("received_at", TIME), Column("source_partition", "UInt16"),
@@ -349,7 +358,11 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
     "cuts": (
         Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),
     ),
-    "archived": (Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64")),
+    "archived": (Column("source_partition", "UInt16"), Column("next_offset", "UInt64")),
+    "definitions": (
+        Column("generation", "UInt16"), Column("version", "String"), Column("effective_from", TIME), Column("digest", "String"),
+        Column("content", "String"),
+    ),
     "holes": (
         Column("generation", "UInt16"), Column("worker", WORD), Column("topic", WORD), Column("partition", "UInt16"),
         Column("first", "UInt64"), Column("following", "UInt64"), Column("accepted_at", TIME),
@@ -368,6 +381,7 @@ ORDER = (
     "lead_state",
     "spend",
     "holes",
+    "definitions",
     "touches",
     "cuts",
     "archived",

@@ -49,7 +49,8 @@ class Writer:
         self._settings = settings
         self._client: Any = None
         self._rolled = self._marked = 0.0
-        self._marks: dict[str, dict[int, list[Any]]] = {"cuts": {}, "archived": {}}
+        self._marks: dict[str, dict[tuple[Any, ...], list[Any]]] = {"cuts": {}, "archived": {}}
+        self._generations = {settings.generation}  # of which facts came since the last rollup
 
     @classmethod
     def connect(cls, settings: Settings) -> Writer:
@@ -60,6 +61,7 @@ class Writer:
         """Write all rows; give how many went to each table. Blocks while the server is away."""
         written = {}
         self._hold_marks(batch)
+        self._generations.update(row[0] for row in batch.rows.get("stage_transitions", ()))
         for table in ORDER:
             rows = batch.rows.get(table)
             if rows:
@@ -67,14 +69,17 @@ class Writer:
                 written[table] = len(rows)
         if time.monotonic() - self._rolled > ROLLUP_SECONDS:
             self._rolled = time.monotonic()
-            rollup.recompute(self._open(), self._settings.generation, self._settings.funnel)
+            for generation in sorted(self._generations):
+                rollup.recompute(self._open(), generation, self._settings.funnel)
+            self._generations.clear()
         return written
 
     def _hold_marks(self, batch: Batch) -> None:
         """Write cuts and archive marks once a second, the newest of each partition: a mark that comes late promises less."""
         for table in self._marks:
             for row in batch.rows.pop(table, ()):
-                self._marks[table][row[1]] = row
+                place = tuple(row[:2]) if table == "cuts" else (row[0],)
+                self._marks[table][place] = row
         if time.monotonic() - self._marked >= MARK_SECONDS:
             self._marked = time.monotonic()
             for table, marks in self._marks.items():

@@ -9,37 +9,57 @@ import orjson
 from schemas import topics
 from schemas.events import Event
 from schemas.facts import FactKind
+from streams.agents.versions import Versions
 from streams.domain import row as rows
 from streams.engine.commit import Out
-from streams.engine.processor import Effects
+from streams.engine.processor import Effects, Logic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping, Sequence
 
-    from streams.domain.definition import Definition
+    from schemas.funnel import Funnel
 
 NOTIFY_MS = 86_400_000  # what fell due longer ago is recorded, not notified: importing history wakes nobody
 ROW_BYTES = 1_500_000  # what the changelog takes; about 50,000 packed touches (docs/adr/0006)
 _LATE = ("breached", "escalated")
 
 
-class Advance:
+class Advance(Logic):
     """The engine's logic around the pure `row.advance`, `row.connect` and `row.tick`."""
 
-    def __init__(self, definition: Definition, generation: int, count: Callable[[str, int], None]) -> None:
-        """`generation` names the set of facts that this application writes."""
-        self.definition, self.generation, self.count = definition, generation, count
+    def __init__(
+        self, folder: Sequence[Funnel], generation: int, count: Callable[[str, int], None], born: Mapping[int, int] | None = None
+    ) -> None:
+        """`generation` names the set of facts that this application writes; `folder` the definitions that it begins with.
+
+        Below `born` (offsets by partition) an adopted generation only catches up: what is to be forwarded or notified
+        there, the generation before it did.
+        """
+        self.born = born or {}
+        self.versions, self.generation, self.count = Versions(folder, generation), generation, count
+
+    def begin(self, partition: int) -> Effects:
+        """Begin with the folder's definitions."""
+        return self.versions.begin(partition)
+
+    def know(self, partition: int, row: bytes | None) -> None:
+        """Take the definitions from the log."""
+        self.versions.know(partition, row)
+
+    def common(self, record: Any, row: bytes | None, _now: int) -> Effects:
+        """Take a later version of the definition."""
+        return self.versions.common(record, row)
 
     def record(self, record: Any, row: bytes | None, now: int) -> Effects:
         """Fold one event or edge into the lead of its key."""
         before = rows.load(row) if row else rows.Row(record.key.decode())
-        said = orjson.loads(record.value)
+        said, definitions = orjson.loads(record.value), self.versions.of(record.partition)
         if said["t"] == "edge":
-            step = rows.connect(before, rows.edge_of(said["edge"]), self.definition)
+            step = rows.connect(before, rows.edge_of(said["edge"]), definitions)
         else:
             event = Event(*said["event"])
             copied = said.get("copy", False)
-            step = rows.advance(before, event, self.definition, copied=copied)
+            step = rows.advance(before, event, definitions, copied=copied)
             self.count("events", not copied)
             self.count("duplicates", step.repeated and not copied)
         if step.repeated and step.row is before:
@@ -51,7 +71,7 @@ class Advance:
 
     def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
         """Tell a lead how far time has come."""
-        return self._effects(rows.tick(rows.load(row), now, self.definition), record, now)
+        return self._effects(rows.tick(rows.load(row), now, self.versions.of(record.partition)), record, now)
 
     def next_due(self, row: bytes) -> int | None:
         """Read when time alone changes a lead next."""
@@ -72,14 +92,15 @@ class Advance:
         lead = step.row.lead
         common = {"lead": lead, "generation": self.generation, "partition": record.partition, "offset": record.offset}
         outs: list[Out] = []
+        live = record.offset >= self.born.get(record.partition, 0)
         for change in step.changes:
             outs.append(Out(topics.FACTS, lead.encode(), orjson.dumps({"k": "fact", **common, **change._asdict()})))
-            if change.kind == FactKind.CLOCK and change.content:
+            if change.kind == FactKind.CLOCK and change.content and live:
                 outs += self._alert(lead, change.id, change.revision, orjson.loads(change.content), now)
         if step.state:
             body = orjson.dumps({"k": "state", **common, **step.state._asdict()})
-            outs += [Out(topics.FACTS, lead.encode(), body), Out(topics.STATE, lead.encode(), body)]
-        for forward in step.forwards:
+            outs += [Out(topics.FACTS, lead.encode(), body), Out(topics.STATE, f"{self.generation}:{lead}".encode(), body)]
+        for forward in step.forwards if live else ():
             what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
             value = {**what, forward.kind: forward.value, "received_at": record.timestamp}
             outs.append(Out(topics.TOUCHES, forward.to.encode(), orjson.dumps(value)))
@@ -87,11 +108,10 @@ class Advance:
         self.count("forwarded", len(step.forwards))
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
 
-    @staticmethod
-    def _alert(lead: str, name: str, revision: int, clock: dict[str, Any], now: int) -> list[Out]:
+    def _alert(self, lead: str, name: str, revision: int, clock: dict[str, Any], now: int) -> list[Out]:
         due = clock["due_at"]
         if not now or now - due > NOTIFY_MS or clock["test"] or (clock["status"] not in _LATE and clock["status"] != "met"):
             return []
         what = "raised" if clock["status"] in _LATE and clock["stopped_at"] is None else "retracted"
-        alert = {"id": name, "lead": lead, "revision": revision, "what": what, **clock}
+        alert = {"id": name, "lead": lead, "revision": revision, "generation": self.generation, "what": what, **clock}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]

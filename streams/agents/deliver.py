@@ -11,6 +11,7 @@ from schemas import topics
 from sinks.clickhouse.rows import Batch
 from streams import metrics
 from streams.engine import ticks
+from streams.engine.changelog import COMMON
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,9 +22,9 @@ if TYPE_CHECKING:
 class Deliver:
     """Collects what chunks hold into one batch of rows and writes it."""
 
-    def __init__(self, writer: Writer, generation: int) -> None:
+    def __init__(self, writer: Writer) -> None:
         """`writer` retries while ClickHouse is away; nothing is acknowledged until it has all."""
-        self.writer, self.generation = writer, generation
+        self.writer = writer
 
     def write(self, chunks: Sequence[tuple[Any, Sequence[Any]]]) -> None:
         """Write the records of several chunks, facts first (4-clickhouse)."""
@@ -38,7 +39,7 @@ class Deliver:
                 else:
                     self._fact(orjson.loads(record.value), batch)
             if tp.topic == topics.TOUCHES:
-                batch.archived(self.generation, tp.partition, records[-1].offset + 1)
+                batch.archived(tp.partition, records[-1].offset + 1)
         with metrics.WRITE_SECONDS.time():
             written = self.writer.write(batch)
         for table, count in written.items():
@@ -49,9 +50,9 @@ class Deliver:
                 metrics.BEHIND_SECONDS.observe((now - at) / 1000)
 
     def _archive(self, record: Any, batch: Batch, received: list[int]) -> None:
-        if ticks.read(record.value) is None:
+        if ticks.read(record.value) is None and record.key != COMMON:
             said = orjson.loads(record.value)
-            batch.touch(self.generation, record.partition, record.offset, record.key.decode(), said)
+            batch.touch(record.partition, record.offset, record.key.decode(), said)
             received.append(said["received_at"])
 
     @staticmethod
@@ -61,6 +62,8 @@ class Deliver:
                 batch.fact(said)
             case "state":
                 batch.state(said)
+            case "definition":
+                batch.definition(said)
             case "hole":
                 batch.hole(said)
             case "cut":

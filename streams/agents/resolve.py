@@ -9,13 +9,13 @@ import orjson
 from schemas import topics
 from streams.domain import identity
 from streams.engine.commit import Out
-from streams.engine.processor import Effects
+from streams.engine.processor import Effects, Logic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-class Resolve:
+class Resolve(Logic):
     """The engine's logic around the pure `identity.resolve`."""
 
     def __init__(self, key: bytes, count: Callable[[str, int], None]) -> None:
@@ -44,7 +44,3 @@ class Resolve:
     def next_due(self, row: bytes) -> int | None:
         """Read when held events expire."""
         return orjson.loads(row)["due"] if not row.startswith(b'{"due":null') else None
-
-    def told(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
-        """Nothing beside the tick itself."""
-        return ()

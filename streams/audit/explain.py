@@ -45,9 +45,9 @@ def explain(client: Any, lead: str, generation: int) -> dict[str, Any]:
     )
     now = dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
     events = client.query(
-        "SELECT content, received_at, event_id FROM touches FINAL WHERE generation = {g:UInt16} AND has({o:Array(String)}, origin) "
+        "SELECT content, received_at, event_id FROM touches FINAL WHERE has({o:Array(String)}, origin) "
         "AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
-        parameters={"g": generation, "o": now.get("origins") or [lead]},
+        parameters={"o": now.get("origins") or [lead]},
     ).result_rows
     revisions = client.query(
         "SELECT fact_id, kind, event_time, revision, is_deleted, content, ingested_at FROM fact_revisions FINAL "

@@ -9,17 +9,16 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import orjson
 
 from schemas.events import Event
+from sinks.clickhouse import generations
 from sinks.clickhouse.rows import STATE, TABLES, TIME, WHEN, value_of
 from streams.domain import members, row
+from streams.domain.definition import Definitions, prepare
 from streams.engine.commit import partition_of
-
-if TYPE_CHECKING:
-    from streams.domain.definition import Definition
 
 SETTLED_MS = 60_000  # a copy that is still missing so long after its original is an error, not in flight
 
@@ -55,17 +54,20 @@ class _Archive:
     received: dict[Event, int]
 
 
-def verify(client: Any, definition: Definition, generation: int, partitions: int) -> Report:
-    """Compare. Reads only what lies below the newest cut that the archive has reached in each partition."""
-    report = Report()
+def verify(client: Any, partitions: int, generation: int | None = None) -> Report:
+    """Compare, for the generation that is shown or another.
+
+    Reads only what lies below the newest cut that the archive has reached in each partition.
+    """
+    report, generation = Report(), generation or generations.active(client)
     cuts = _cuts(client, generation)
     if len(cuts) < partitions:
         told = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse: nothing can be said of the others yet"
         report.missing.append({"lead": "", "why": told})
     if not cuts:
         return report
-    archive = _archive(client, generation, cuts)
-    expected = _fold(archive, cuts, definition, partitions, report)
+    archive = _archive(client, cuts)
+    expected = _fold(archive, cuts, definitions_of(client, generation), partitions, report)
     report.events = len({(e.id, e.origin) for events in archive.events.values() for e in events})
     found, moving, before = _revisions(client, generation, cuts)
     skip = report_in_flight(report, archive, cuts)
@@ -106,6 +108,19 @@ def _forget_moved(report: Report, before: dict[tuple[str, str], int], after: dic
         found[:] = [one for one in found if (one["lead"], one.get("fact", "")) not in moved]
 
 
+def definitions_of(client: Any, generation: int) -> Definitions:
+    """Give the versions of the funnel that a generation folds under.
+
+    Raises:
+        ValueError: workers took different ones, or none yet.
+
+    """
+    found = generations.versions(client, generation)
+    if not found:
+        raise ValueError(f"generation {generation} has no definition in ClickHouse yet: wait until its workers have read something")
+    return prepare(*found)
+
+
 _Key = tuple[str, str, str, int, int]  # lead, fact id, kind, journey, event time
 
 
@@ -117,7 +132,7 @@ def _cuts(client: Any, generation: int) -> dict[int, tuple[int, int]]:
     """Give (next offset, now) of each partition's newest cut that lies within the archive."""
     rows = client.query(
         "SELECT source_partition, max((c.next_offset, toUnixTimestamp64Milli(c.now))) AS cut FROM cuts AS c FINAL "
-        "INNER JOIN (SELECT source_partition, max(next_offset) AS reached FROM archived WHERE generation = {g:UInt16} "
+        "INNER JOIN (SELECT source_partition, max(next_offset) AS reached FROM archived "
         "GROUP BY source_partition) AS a USING (source_partition) "
         "WHERE c.generation = {g:UInt16} AND c.next_offset <= a.reached GROUP BY source_partition",
         parameters={"g": generation},
@@ -129,13 +144,13 @@ def _below(cuts: dict[int, tuple[int, int]]) -> str:
     return " OR ".join(f"(source_partition = {p} AND source_offset < {offset})" for p, (offset, _) in sorted(cuts.items()))
 
 
-def _archive(client: Any, generation: int, cuts: dict[int, tuple[int, int]]) -> _Archive:
+def _archive(client: Any, cuts: dict[int, tuple[int, int]]) -> _Archive:
     out = _Archive(defaultdict(set), defaultdict(set), defaultdict(set), {})
     statement = (
         "SELECT toString(lead_id), kind, copied, content, toUnixTimestamp64Milli(received_at) FROM touches FINAL "
-        f"WHERE generation = {{g:UInt16}} AND ({_below(cuts)})"
+        f"WHERE {_below(cuts)}"
     )
-    for lead, kind, copied, content, received in client.query(statement, parameters={"g": generation}).result_rows:
+    for lead, kind, copied, content, received in client.query(statement).result_rows:
         value = orjson.loads(content)
         if kind == "edge":
             out.edges[lead].add(row.edge_of(value))
@@ -146,7 +161,9 @@ def _archive(client: Any, generation: int, cuts: dict[int, tuple[int, int]]) -> 
     return out
 
 
-def _fold(archive: _Archive, cuts: dict[int, tuple[int, int]], definition: Definition, partitions: int, report: Report) -> dict[_Key, str]:
+def _fold(
+    archive: _Archive, cuts: dict[int, tuple[int, int]], definitions: Definitions, partitions: int, report: Report
+) -> dict[_Key, str]:
     """Fold group by group, each with the time of the partition its survivor lives in."""
     edges = frozenset(edge for known in archive.edges.values() for edge in known)
     by_origin: dict[str, set[Event]] = defaultdict(set)
@@ -157,13 +174,12 @@ def _fold(archive: _Archive, cuts: dict[int, tuple[int, int]], definition: Defin
     for component in _components(set(by_origin), edges):
         near = frozenset(edge for edge in edges if edge.a.id in component)
         groups = members.groups(near)
+        known = frozenset(event for origin in component for event in by_origin[origin])
         for group in {groups.of(origin) for origin in component}:
             lead = members.survivor(group, near)
-            erased = {e.origin for o in group for e in by_origin[o] if e.type == "erase"}
-            counted = frozenset(e for o in group for e in by_origin[o] if o not in erased or e.type == "erase")
             partition = partition_of(lead.encode(), partitions)
             now = cuts[partition][1] if partition in cuts else 0
-            folded = row.fold_group(lead, group, counted, groups.conflicts, definition, now)
+            folded = row.fold_group(lead, known, near, definitions, now)
             report.leads += bool(folded.state)
             for fact in folded.facts.values():
                 expected[lead, fact.id, fact.kind, fact.journey, fact.at] = fact.content

@@ -36,7 +36,7 @@ def migrate(home: AnyHome = None) -> None:
     from sinks.clickhouse.writer import connect
 
     settings = on_home(home)
-    name = funnel.load(settings.funnel).funnel
+    name = funnel.in_force(settings.funnel).funnel
     try:
         for ran in migrations.apply(connect(settings), settings.clickhouse_database, name, settings.generation):
             console.print("applied", ran)
@@ -57,17 +57,18 @@ def kpis(
     """Print the KPIs. Example: leadstream kpis --from 2026-01-01 --by source."""
     from rich.table import Table
 
-    from schemas import funnel
+    from sinks.clickhouse import generations
     from sinks.clickhouse import kpis as figures
     from sinks.clickhouse.writer import connect
 
     settings = on_home(home)
-    definition = funnel.load(settings.funnel)
+    client = connect(settings)
+    definition = generations.in_force(client, settings.funnel)
     try:
         asked = _question(definition, start, end, as_of, by, cohort_days)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    found = figures.ask(connect(settings), asked)
+    found = figures.ask(client, asked)
     if as_json:
         document(found)
         return
@@ -99,14 +100,11 @@ def _question(definition: Any, start: str, end: str, as_of: str, by: str, cohort
 @app.command()
 def verify(home: AnyHome = None, as_json: Json = False) -> None:
     """Fold the archive again and compare with the facts. Example: leadstream verify --json."""
-    from schemas import funnel
     from sinks.clickhouse.writer import connect
     from streams.audit import verify as audit
-    from streams.domain.definition import prepare
 
     settings = on_home(home)
-    definition = prepare(funnel.load(settings.funnel))
-    report = audit.verify(connect(settings), definition, settings.generation, settings.partitions)
+    report = audit.verify(connect(settings), settings.partitions)
     if as_json:
         document(report.document())
     else:

@@ -74,10 +74,10 @@ def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, o
         with Progress(TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=out) as bar:
             task = bar.add_task(f"{HISTORY_DAYS} days of history", total=HISTORY_PERSONS)
             asyncio.run(simulator.history(HISTORY_DAYS, HISTORY_PERSONS, lambda done, of: bar.update(task, completed=done, total=of)))
-        arrival.settled(lambda: client, settings.generation, settings.partitions)
+        arrival.settled(lambda: client, settings.partitions)
     began = int(time.time() * 1000)
     asyncio.run(_live(simulator, client, limit, out))
-    drained = arrival.settled(lambda: client, settings.generation, settings.partitions)
+    drained = arrival.settled(lambda: client, settings.partitions)
     return _summary(client, settings, stack, simulator, before, began, drained)
 
 
@@ -106,16 +106,14 @@ def _state(client: Any, settings: Any) -> dict[str, int]:
     from streams.embedded import counters
 
     return {
-        "accepted": counters.archived(client, settings.generation),
+        "accepted": counters.archived(client),
         "merged": counters.merged(client),
         "dead_letters": counters.dead_letters(settings),
     }
 
 
 def _summary(client: Any, settings: Any, stack: Any, simulator: Any, before: dict[str, int], began: int, drained: bool) -> dict[str, Any]:
-    from schemas import funnel
     from streams.audit import verify
-    from streams.domain.definition import prepare
     from streams.embedded import counters
 
     after = _state(client, settings)
@@ -127,7 +125,7 @@ def _summary(client: Any, settings: Any, stack: Any, simulator: Any, before: dic
         "duplicates": counted["advance.duplicates"],
         "held": counted["resolve.held"] - counted["resolve.released"],
     }
-    report = verify.verify(client, prepare(funnel.load(settings.funnel)), settings.generation, settings.partitions)
+    report = verify.verify(client, settings.partitions)
     stages = client.query("SELECT to_stage, count() FROM v_stage_transitions GROUP BY to_stage ORDER BY to_stage").result_rows
     clocks = client.query("SELECT status, count() FROM v_clocks GROUP BY status ORDER BY status").result_rows
     return {
@@ -139,7 +137,7 @@ def _summary(client: Any, settings: Any, stack: Any, simulator: Any, before: dic
         "dead_letters": said["dead_letters"],
         "facts_by_stage": dict(stages),
         "clocks_by_status": dict(clocks),
-        "latency_seconds": counters.latency(client, settings.generation, began),
+        "latency_seconds": counters.latency(client, began),
         "ledger": ledger,
         "agrees": all(said[name] == ledger[name] for name in said),
         "drained": drained,

@@ -77,4 +77,4 @@ def _all_time(settings: Any) -> Any:
     from sinks.clickhouse import kpis
 
     now = int(time.time() * 1000)
-    return kpis.question(funnel.load(settings.funnel), 0, now + 1, now)
+    return kpis.question(funnel.in_force(settings.funnel), 0, now + 1, now)

@@ -23,21 +23,21 @@ def explain(
     lead: Annotated[str, typer.Argument(help="A lead's id, an email, or any alias.")], home: AnyHome = None, as_json: Json = False
 ) -> None:
     """Tell one lead's story. Example: leadstream explain jane@example.com."""
-    from schemas import funnel
+    from sinks.clickhouse import generations
     from sinks.clickhouse.writer import connect
     from streams.audit import explain as audit
 
     settings = on_home(home)
     client = connect(settings)
     try:
-        found = audit.lead_of(client, lead, settings.identity(), settings.generation)
+        found = audit.lead_of(client, lead, settings.identity(), generations.active(client))
     except audit.Unknown as error:
         raise Failed(str(error)) from error
-    said = audit.explain(client, found, settings.generation)
+    said = audit.explain(client, found, generations.active(client))
     if as_json:
         document(said)
         return
-    for line in audit.readable(said, funnel.load(settings.funnel).reporting.zone):
+    for line in audit.readable(said, generations.in_force(client, settings.funnel).reporting.zone):
         console.print(line, highlight=False, soft_wrap=True)
 
 
@@ -128,7 +128,7 @@ def check(
     from streams.domain.definition import prepare
 
     try:
-        definition = prepare(definitions.load(funnel))
+        definition = prepare(*definitions.load_all(funnel))
     except definitions.FunnelError as error:
         if as_json:
             document([problem._asdict() for problem in error.problems])
@@ -137,8 +137,9 @@ def check(
         document([])
         return
     console.print(f"{funnel}: good")
-    for name in definition.not_measured():
-        console.print(f"  {name} is not measured: no enabled source can stop it")
+    for version in definition.versions:
+        for name in version.not_measured():
+            console.print(f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it")
 
 
 @app.command()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from .definition import Definition
 
 OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = "open", "warned", "breached", "escalated", "met", "cancelled"
 
@@ -39,6 +42,7 @@ class Running:
     hot: bool
     stops: frozenset[str]
     restarts: frozenset[str]
+    under: Definition
     lapses: int = 0
 
     def stopped(self, at: int) -> ClockState:

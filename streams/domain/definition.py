@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from dataclasses import dataclass
-from functools import lru_cache
+from datetime import time
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from schemas.funnel import incompatible
 
 from . import calendar
 
@@ -27,6 +32,11 @@ class Definition:
     """One version of the funnel. Hashable by identity: a fold is given one and keeps it."""
 
     funnel: Funnel
+
+    @cached_property
+    def start(self) -> int:
+        """When it comes into force (ms): at 00:00 of its first day in the reporting zone."""
+        return calendar.wall_ms(self.funnel.effective_from, time(), ZoneInfo(self.funnel.reporting.zone))
 
     def hours(self, name: str) -> calendar.OpenHours:
         """Give the table of a named calendar."""
@@ -106,6 +116,35 @@ def _fits(wanted: tuple[str, ...], value: str) -> bool:
     return not wanted or (bool(value) and ("*" in wanted or value in wanted))
 
 
-def prepare(funnel: Funnel) -> Definition:
-    """Make a definition of a funnel; keep it, since its look-ups are cached by identity."""
-    return Definition(funnel)
+@dataclass(frozen=True, eq=False)
+class Definitions:
+    """The versions of a funnel, by when they come into force. The first holds from the beginning of time (rule 21)."""
+
+    versions: tuple[Definition, ...]
+
+    @cached_property
+    def _starts(self) -> list[int]:
+        return [version.start for version in self.versions]
+
+    def at(self, moment: int) -> Definition:
+        """Give the version in force at an instant (ms)."""
+        return self.versions[max(0, bisect_right(self._starts, moment) - 1)]
+
+    @property
+    def first(self) -> Definition:
+        """The version that holds from the beginning. Ladder, stages and reporting zone are the same in all."""
+        return self.versions[0]
+
+
+def prepare(*funnels: Funnel) -> Definitions:
+    """Make the versions of a funnel ready; keep them, since look-ups are cached by identity.
+
+    Raises:
+        ValueError: two versions can't stand beside each other; it says why and what to do.
+
+    """
+    versions = tuple(Definition(funnel) for funnel in sorted(funnels, key=lambda funnel: (funnel.effective_from, funnel.version)))
+    wrong = incompatible([version.funnel for version in versions])
+    if wrong:
+        raise ValueError("\n".join(wrong))
+    return Definitions(versions)

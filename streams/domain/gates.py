@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import copy
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from .calendar import local
 
 if TYPE_CHECKING:
-    from schemas.funnel import Gate
+    from collections.abc import Mapping
+
+    from schemas.funnel import Gate, Rule
 
 _QUARTER_MS = 900_000  # every zone's offset is a multiple of a quarter of an hour
 
@@ -43,22 +45,28 @@ class Score:
     def __init__(self, gate: Gate, zone: str) -> None:
         """Start with nothing. `zone` is the reporting zone, whose days cap what a day may bring."""
         self.gate, self.zone = gate, zone
+        self._seen: dict[tuple[str, int], int] = {}  # touches by kind and day
         self._earned: dict[int, int] = {}
         self._today: dict[tuple[str, int], int] = {}
-        self._half_days = gate.half_life.amount * {"day": 1, "week": 7}.get(gate.half_life.unit, 30)
+        self._half_days = _half_days(gate)
 
     def copy(self) -> Score:
         """Give one that can be added to without changing this one."""
         other = copy.copy(self)
-        other._earned, other._today = {**self._earned}, {**self._today}  # noqa: SLF001 - it is one of us
+        other._seen, other._earned, other._today = {**self._seen}, {**self._earned}, {**self._today}  # noqa: SLF001 - it is one of us
         return other
 
     def add(self, kind: str, at: int, times: int = 1) -> int:
         """Add so many touches of one day; give the points that they brought."""
+        day = day_of(at, self.zone)
+        self._seen[kind, day] = self._seen.get((kind, day), 0) + times
+        return self._count(kind, day, times)
+
+    def _count(self, kind: str, day: int, times: int) -> int:
         worth = self.gate.points.get(kind)
         if worth is None:
             return 0
-        points, day = worth.points * times, day_of(at, self.zone)
+        points = worth.points * times
         if worth.daily is not None:
             points = min(points, worth.daily - self._today.get((kind, day), 0))
             self._today[kind, day] = self._today.get((kind, day), 0) + points
@@ -71,11 +79,60 @@ class Score:
         today = day_of(now, self.zone)
         return sum(points / (1 << min(60, max(0, today - day) // self._half_days)) for day, points in sorted(self._earned.items()))
 
-    def judge(self, now: int, suppressed: str) -> Verdict:
-        """Say whether the gate passes, and each rule's value beside what it needs."""
-        score = self.at(now)
-        rules = (
-            ("score", score >= self.gate.threshold, f"{score:g}", f">= {self.gate.threshold}"),
-            ("suppressed", not suppressed, suppressed or "no", "no"),
-        )
-        return Verdict(all(rule[1] for rule in rules), score, rules)
+    def use(self, gate: Gate) -> None:
+        """Count anew under another gate: an episode is judged by the definition in force when it began (rule 21)."""
+        if gate is self.gate:
+            return
+        self.gate, self._half_days = gate, _half_days(gate)
+        self._earned, self._today = {}, {}
+        for (kind, day), times in self._seen.items():
+            self._count(kind, day, times)
+
+
+def _half_days(gate: Gate) -> int:
+    return gate.half_life.amount * {"day": 1, "week": 7}.get(gate.half_life.unit, 30)
+
+
+def judge(gate: Gate, values: Mapping[str, Any]) -> Verdict:
+    """Say whether a gate passes on the values of its fields, and each rule's value beside what it needs."""
+    rules = [*((rule, _holds(rule, values)) for rule in (*gate.all, *gate.any)), *((rule, not _holds(rule, values)) for rule in gate.none)]
+    passed = {rule.name: good for rule, good in rules}
+    whole = (
+        all(passed[rule.name] for rule in (*gate.all, *gate.none))
+        and (not gate.any or any(passed[rule.name] for rule in gate.any))
+    )  # fmt: skip
+    told = tuple((rule.name, good, _word(values.get(rule.field)), _need(rule, gate)) for rule, good in rules)
+    return Verdict(whole, float(values.get("score", 0)), told)
+
+
+def only_rises(gate: Gate) -> bool:
+    """Say whether more points can only help: then a gate that is shut after a day's touches was shut all day."""
+    return all(rule.field != "score" or rule.op in (">=", ">") for rule in (*gate.all, *gate.any)) and all(
+        rule.field != "score" for rule in gate.none
+    )
+
+
+def _need(rule: Rule, gate: Gate) -> str:
+    return f"not {rule.need}" if rule in gate.none else rule.need
+
+
+def _word(value: Any) -> str:
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+
+
+def _holds(rule: Rule, values: Mapping[str, Any]) -> bool:
+    value, wanted = values.get(rule.field), rule.value
+    match rule.op:
+        case "known":
+            return bool(value) is bool(wanted)
+        case "in" | "not in":
+            assert isinstance(wanted, tuple)
+            return (value in wanted) is (rule.op == "in")
+        case "==" | "!=":
+            return (_word(value) == _word(wanted)) is (rule.op == "==")
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        return False  # nothing known is neither more nor less
+    assert isinstance(wanted, (int, float))
+    return {">=": number >= wanted, ">": number > wanted, "<=": number <= wanted, "<": number < wanted}[rule.op]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from schemas.facts import Fact
 
 from .clocks import ClockState, Running
+from .definition import Definition
 from .gates import Score
 from .lifecycle import NOWHERE
 
@@ -27,6 +28,7 @@ class Move:
     reason: str = ""
     system: str = ""
     opening: bool = False
+    under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
 
 @dataclass
@@ -41,6 +43,7 @@ class Handoff:
     outcome: str = "pending"
     decided_at: int | None = None
     reason: str = ""
+    under: Definition = field(kw_only=True)
 
 
 @dataclass
@@ -94,12 +97,14 @@ class Before:
     score: Score
     hot: bool
     until: int
+    under: Definition
 
 
 @dataclass
 class State:
     """Where the lead stands while the fold runs. Lead-wide things here, the journey's in `journeys[-1]`."""
 
+    under: Definition  # the version in force when the present episode began (6-history, rule 21)
     stage: str = NOWHERE
     since: int = 0
     entry: int = 0

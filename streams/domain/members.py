@@ -113,6 +113,26 @@ def groups(edges: frozenset[Edge]) -> Groups:
     return Groups({origin: frozenset(members) for origin, members in group.items()}, tuple(conflicts))
 
 
+@lru_cache(maxsize=20_000)
+def _before(edges: frozenset[Edge], unmerge: Edge) -> Groups:
+    return groups(frozenset(edge for edge in edges if edge[:3] < unmerge[:3]))
+
+
+def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge]) -> bool:
+    """Say whether what forbade contact to `origin` at an instant stays on a group that was parted from it later.
+
+    A merge carries it to the whole, so an unmerge leaves it on both halves (2-architecture, Identity).
+    """
+    if origin in group:
+        return False
+    for edge in edges:
+        if edge.type == UNMERGE and at <= edge.at:
+            whole = _before(edges, edge).of(edge.a.id)
+            if edge.b.id in whole and origin in whole and whole & group:
+                return True
+    return False
+
+
 def seniorities(edges: Iterable[Edge]) -> dict[str, tuple[int, bool, str]]:
     """Give the seniority of every origin that an edge names."""
     return {origin.id: origin.seniority for edge in edges for origin in (edge.a, edge.b)}

@@ -24,7 +24,9 @@ from .packs import Pack, key_of, pack, pack_of, unpack
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .definition import Definition
+    from .definition import Definitions
+
+_FORBIDS = (EventType.CONSENT, EventType.ERASE)  # what may forbid contact: a merge carries it, an unmerge leaves it on both
 
 Emitted = tuple[str, str, int, int]  # digest, kind, journey, event time: what a tombstone needs
 
@@ -79,7 +81,7 @@ class Step(NamedTuple):
     repeated: bool = False
 
 
-def advance(row: Row, event: Event, definition: Definition, *, copied: bool = False) -> Step:
+def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = False) -> Step:
     """Take one event into the set. A repeat, or a content beyond the flood cap, changes nothing."""
     if event.origin in row.erased and event.type != EventType.ERASE:
         return Step(row, repeated=True)
@@ -102,36 +104,39 @@ def advance(row: Row, event: Event, definition: Definition, *, copied: bool = Fa
         row = replace(row, packs=kept)
         events = frozenset(e for e in events if e.origin != event.origin or e.type == EventType.ERASE)
     after = replace(row, events=events, direct=direct, erased=erased)
-    forwards = () if copied else _forward(after, [event])
-    return _state_anew(after, definition, forwards)
+    forwards = () if copied else _forward(after, {event: _targets(after, event)})
+    return _state_anew(after, definitions, forwards)
 
 
-def connect(row: Row, edge: members.Edge, definition: Definition) -> Step:
+def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
     """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
     if edge in row.edges:
         return Step(row, repeated=True)
     row = _unpacked(row, row.packs)  # whose events count where may change, and each may have to go elsewhere
     after = replace(row, edges=row.edges | {edge})
-    moved = [e for e in _at_home(after) if _target(row, e.origin) != _target(after, e.origin)]
+    moved = {event: _targets(after, event) - _targets(row, event) for event in _at_home(after)}
     forwards = (*_flood(row, after, edge), *_forward(after, moved))
-    return _state_anew(after, definition, forwards)
+    return _state_anew(after, definitions, forwards)
 
 
-def tick(row: Row, now: int, definition: Definition) -> Step:
+def tick(row: Row, now: int, definitions: Definitions) -> Step:
     """Tell the row how far time has come (ms). Time never falls."""
-    return _state_anew(replace(row, told=max(row.told, now)), definition, ())
+    return _state_anew(replace(row, told=max(row.told, now)), definitions, ())
 
 
 def _at_home(row: Row) -> list[Event]:
     return sorted(event for event in row.events if (event.id, event.origin) in row.direct)
 
 
-def _target(row: Row, origin: str) -> str:
-    return members.survivor(members.groups(row.edges).of(origin), row.edges)
+def _targets(row: Row, event: Event) -> frozenset[str]:
+    """Name the rows that an event counts in: its survivor's. What forbids contact goes to all that an edge connects."""
+    groups = members.groups(row.edges)
+    near = members.reach(event.origin, row.edges) if event.type in _FORBIDS else (event.origin,)
+    return frozenset(members.survivor(groups.of(origin), row.edges) for origin in near)
 
 
-def _forward(row: Row, events: list[Event]) -> tuple[Forward, ...]:
-    return tuple(Forward(target, "event", tuple(event)) for event in events if (target := _target(row, event.origin)) != row.lead)
+def _forward(row: Row, targets: dict[Event, frozenset[str]]) -> tuple[Forward, ...]:
+    return tuple(Forward(to, "event", tuple(event)) for event in sorted(targets) for to in sorted(targets[event]) if to != row.lead)
 
 
 def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
@@ -153,9 +158,9 @@ def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
     return tuple(out)
 
 
-def _state_anew(row: Row, definition: Definition, forwards: tuple[Forward, ...]) -> Step:
-    folded = state_of(row, definition)
-    return _emit(_packed(row, definition), folded, forwards)
+def _state_anew(row: Row, definitions: Definitions, forwards: tuple[Forward, ...]) -> Step:
+    folded = state_of(row, definitions)
+    return _emit(_packed(row, definitions), folded, forwards)
 
 
 def _unpacked(row: Row, packs: Sequence[Pack]) -> Row:
@@ -166,37 +171,42 @@ def _unpacked(row: Row, packs: Sequence[Pack]) -> Row:
     return replace(row, events=row.events | events, direct=row.direct | direct, packs=kept)
 
 
-def _packed(row: Row, definition: Definition) -> Row:
-    events, made = pack(row.events, row.direct, row.packs, definition.funnel.reporting.zone)
+def _packed(row: Row, definitions: Definitions) -> Row:
+    events, made = pack(row.events, row.direct, row.packs, definitions.first.funnel.reporting.zone)
     if not made:
         return row
     names = {(event.id, event.origin) for event in row.events - events}
     return replace(row, events=events, direct=row.direct - names, packs=tuple(sorted((*row.packs, *made), key=key_of)))
 
 
-def state_of(row: Row, definition: Definition) -> Folded:
+def state_of(row: Row, definitions: Definitions) -> Folded:
     """Fold what the row speaks for; nothing while another row does."""
-    groups = members.groups(row.edges)
-    group = groups.of(row.lead)
-    if members.survivor(group, row.edges) != row.lead:
+    if row.survivor() != row.lead:
         return Folded({}, {}, None)
-    return fold_group(row.lead, group, row.events, groups.conflicts, definition, row.told, row.packs)
+    return fold_group(row.lead, row.events, row.edges, definitions, row.told, row.packs)
 
 
 def fold_group(
     lead: str,
-    group: frozenset[str],
     events: frozenset[Event],
-    conflicts: tuple[members.Edge, ...],
-    definition: Definition,
+    edges: frozenset[members.Edge],
+    definitions: Definitions,
     now: int,
     packs: tuple[Pack, ...] = (),
 ) -> Folded:
-    """Fold the events of one group as one lead, and state the conflicts that its members have."""
-    own = capped(event for event in events if event.origin in group)
-    old = [one for one in packs if one.origin in group]
-    folded = fold(lead, canonical(own), definition, now, old)
-    mine = [edge for edge in conflicts if edge.a.id in group]
+    """Fold as one lead what counts of `events` for the group that `lead` speaks for, and state its members' conflicts.
+
+    `events` and `edges` may say more than the group: all that an edge connects.
+    """
+    groups = members.groups(edges)
+    group = groups.of(lead)
+    erased = {event.origin for event in events if event.type == EventType.ERASE}
+    own = capped(e for e in events if e.origin in group and (e.type == EventType.ERASE or e.origin not in erased))
+    old = [one for one in packs if one.origin in group and one.origin not in erased]
+    forbids = (e for e in events if e.type == EventType.ERASE or (e.type == EventType.CONSENT and e.origin not in erased))
+    carried = frozenset(event for event in forbids if members.left_on(event.origin, event.at, group, edges))
+    folded = fold(lead, canonical([*own, *carried]), definitions, now, old, carried)
+    mine = [edge for edge in groups.conflicts if edge.a.id in group]
     facts = dict(folded.facts)
     for edge in mine:
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from schemas.events import Event
 
     from .clocks import ClockState, Running
-    from .definition import Definition
+    from .definition import Definitions
 
 
 def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any]) -> Fact:
@@ -21,28 +21,19 @@ def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any
     return make(lead, FactKind.NOTE, journey, event.at, what, event.id, **fields)
 
 
-def of(lead: str, state: State, definition: Definition) -> Folded:
+def of(lead: str, state: State, definitions: Definitions) -> Folded:
     """Make the facts, the lead's row of state, and the next instant at which time alone changes either."""
     facts: list[Fact] = list(state.notes)
     for journey in state.journeys:
-        facts.append(_journey(lead, state, journey, definition))
-        facts += _moves(lead, journey, definition)
-        facts += _handoffs(lead, journey, definition)
+        facts.append(_journey(lead, state, journey, definitions))
+        facts += _moves(lead, journey)
+        facts += _handoffs(lead, journey)
         facts += [_clock(lead, journey, running, said) for running, said in journey.clocks.values()]
         facts += [
             make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)) for deal in journey.deals.values()
         ]
         facts += [
-            make(
-                lead,
-                FactKind.DECISION,
-                journey.number,
-                said["at"],
-                "mql",
-                number,
-                version=definition.funnel.version,
-                **said,
-            )
+            make(lead, FactKind.DECISION, journey.number, said["at"], "mql", number, **said)
             for number, said in enumerate(journey.decisions)
         ]
         facts += [
@@ -63,11 +54,11 @@ def _dimensions(journey: Journey, state_origin: str) -> dict[str, Any]:
     return {"origin": state_origin, "source": source, "channel": channel, "campaign": campaign}
 
 
-def _journey(lead: str, state: State, journey: Journey, definition: Definition) -> Fact:
+def _journey(lead: str, state: State, journey: Journey, definitions: Definitions) -> Fact:
     first: dict[str, Move] = {}
     for move in journey.moves:
         first.setdefault(move.to, move)
-    ladder = definition.funnel.ladder
+    ladder = definitions.first.funnel.ladder
     milestones = {f"{stage}_at": first[stage].at for stage in (*ladder, "lost", "recycled", "disqualified") if stage in first}
     reached = [first[stage].at for stage in ladder if stage in first]
     return make(
@@ -85,11 +76,11 @@ def _journey(lead: str, state: State, journey: Journey, definition: Definition) 
         test=journey.test,
         excluded=journey.excluded,
         negative=any(later < earlier for earlier, later in itertools.pairwise(reached)),
-        version=definition.funnel.version,
+        version=journey.moves[0].under.funnel.version,
     )
 
 
-def _moves(lead: str, journey: Journey, definition: Definition) -> list[Fact]:
+def _moves(lead: str, journey: Journey) -> list[Fact]:
     facts = []
     entered: dict[str, Move] = {}
     for move in journey.moves:
@@ -102,25 +93,25 @@ def _moves(lead: str, journey: Journey, definition: Definition) -> list[Fact]:
             "system": move.system,
             "implied": move.implied,
             "opening": move.opening,
-            "owner_team": definition.funnel.stages[move.to].owner,
+            "owner_team": move.under.funnel.stages[move.to].owner,
             "occurrence": move.occurrence,
-            "version": definition.funnel.version,
+            "version": move.under.funnel.version,
             "test": journey.test,
             "excluded": journey.excluded,
             "source": journey.attribution[0],
         }
         if came and not came.implied and not move.implied:
             fields["dwell_ms"] = move.at - came.at  # signed: a negative one is flagged, never dropped
-            fields["business_ms"] = definition.team_hours(move.frm).between(came.at, move.at)
+            fields["business_ms"] = came.under.team_hours(move.frm).between(came.at, move.at)
         facts.append(make(lead, FactKind.TRANSITION, journey.number, move.at, move.to, move.occurrence, **fields))
         entered[move.to] = move
     return facts
 
 
-def _handoffs(lead: str, journey: Journey, definition: Definition) -> list[Fact]:
-    hours = definition.team_hours("mql")
+def _handoffs(lead: str, journey: Journey) -> list[Fact]:
     facts = []
     for handoff in journey.handoffs:
+        hours = handoff.under.team_hours("mql")
         fields: dict[str, Any] = {
             "outcome": handoff.outcome,
             "decided_at": handoff.decided_at,
@@ -129,6 +120,7 @@ def _handoffs(lead: str, journey: Journey, definition: Definition) -> list[Fact]
             "assigned_at": handoff.assigned_at,
             "touched_at": handoff.touched_at,
             "test": journey.test,
+            "version": handoff.under.funnel.version,
             **_dimensions(journey, ""),
         }
         del fields["origin"]
@@ -158,6 +150,7 @@ def _clock(lead: str, journey: Journey, running: Running, said: ClockState) -> F
         hot=running.hot,
         restarting=bool(running.restarts),
         test=journey.test,
+        version=running.under.funnel.version,
     )
 
 

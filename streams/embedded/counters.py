@@ -27,10 +27,10 @@ def worker_counts(addresses: list[str]) -> Counter[str]:
     return total
 
 
-def archived(client: Any, generation: int) -> int:
+def archived(client: Any) -> int:
     """Count the distinct events in the archive."""
-    statement = "SELECT uniqExact((event_id, origin)) FROM touches WHERE generation = {g:UInt16} AND kind = 'event' AND copied = 0"
-    return int(client.query(statement, parameters={"g": generation}).first_row[0])
+    statement = "SELECT uniqExact((event_id, origin)) FROM touches WHERE kind = 'event' AND copied = 0"
+    return int(client.query(statement).first_row[0])
 
 
 def merged(client: Any) -> int:
@@ -48,12 +48,12 @@ def dead_letters(settings: Settings) -> int:
         consumer.close()
 
 
-def latency(client: Any, generation: int, since_ms: int) -> dict[str, float | None]:
+def latency(client: Any, since_ms: int) -> dict[str, float | None]:
     """Give p50 and p99 in seconds from an event's own time to its row, of events dated and received since `since_ms`."""
     statement = (
         "SELECT quantilesExact(0.5, 0.99)(dateDiff('millisecond', event_time, ingested_at)), count() FROM touches "
-        "WHERE generation = {g:UInt16} AND kind = 'event' AND copied = 0 AND held = 0 "
+        "WHERE kind = 'event' AND copied = 0 AND held = 0 "
         "AND toUnixTimestamp64Milli(event_time) >= {s:Int64} AND toUnixTimestamp64Milli(received_at) >= {s:Int64}"
     )
-    (p50, p99), count = client.query(statement, parameters={"g": generation, "s": since_ms}).first_row
+    (p50, p99), count = client.query(statement, parameters={"s": since_ms}).first_row
     return {"p50": p50 / 1000 if count else None, "p99": p99 / 1000 if count else None, "n": count}

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from schemas.funnel import FUNNELS
+from schemas.funnel import FUNNELS, FunnelError, load_all
 from streams.engine.processor import EXIT_STOPPED
 from streams.settings import WORKERS
 
@@ -86,22 +86,25 @@ def load_secrets(home: Path) -> dict[str, str]:
 
 
 def choose_funnel(home: Path, wanted: str | None) -> Path:
-    """Give the home's funnel file. A new home starts with the wanted one; a home that runs another refuses."""
-    path = home / "funnel.yaml"
-    source = FUNNELS / f"{wanted or 'default'}.yaml"
-    if not path.exists():
-        if not source.exists():
-            raise StackError(f"no funnel {wanted!r} in {FUNNELS}")
-        home.mkdir(parents=True, exist_ok=True)
-        shutil.copy(source, path)
-    elif wanted and _name(path) != wanted:
-        raise StackError(f"{home} runs the funnel {_name(path)!r}, and this needs {wanted!r}: use another --home")
-    return path
+    """Give the folder of the home's first generation. A new home starts with the wanted funnel; one that runs another refuses.
 
-
-def _name(path: Path) -> str:
-    line = next(line for line in path.read_text().splitlines() if line.startswith("funnel:"))
-    return line.split(":", 1)[1].strip()
+    `wanted` is the name of a shipped funnel, or the path of a file or of a folder of versions.
+    """
+    folder = home / "generations" / "1"
+    source = Path(wanted) if wanted and Path(wanted).exists() else FUNNELS / f"{wanted or 'default'}.yaml"
+    if not source.exists():
+        raise StackError(f"no funnel {wanted!r}: neither a file nor one of {', '.join(sorted(p.stem for p in FUNNELS.glob('*.yaml')))}")
+    try:
+        funnels = load_all(source)
+        if not folder.exists():
+            folder.mkdir(parents=True)
+            for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
+                shutil.copy(file, folder)
+        elif wanted and (runs := load_all(folder)[0].funnel) != funnels[0].funnel:
+            raise StackError(f"{home} runs the funnel {runs!r}, and this needs {wanted!r}: use another --home")
+    except FunnelError as error:
+        raise StackError(str(error)) from error
+    return folder
 
 
 class Stack:
@@ -181,7 +184,7 @@ class Stack:
         self.command("topics", "apply")
         self.command("migrate")
         self.say("workers, gateway, live page")
-        for role in ("gateway", "live", "ticker", *WORKERS):
+        for role in ("gateway", "live", "ticker", *WORKERS, *self._adopted()):
             self._spawn(role)
         self._wait_port("gateway", 60)
         self._wait_port("live", 60)
@@ -189,6 +192,21 @@ class Stack:
             self._wait_port(worker, 90, f"metrics-{worker}")
         self._watch = threading.Thread(target=self._supervise, daemon=True)
         self._watch.start()
+
+    def _adopted(self) -> list[str]:
+        """Name the roles of adopted generations: each has an `advance` of its own, and keeps running for a roll-back."""
+        numbers = sorted(int(folder.name) for folder in (self.home / "generations").iterdir() if folder.name.isdigit())
+        return [f"advance@{number}" for number in numbers if number > 1]
+
+    def _own(self, role: str) -> dict[str, str]:
+        """Give the variables of one role beside those of the home."""
+        own = {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
+        generation = role.partition("@")[2]
+        if generation:
+            folder = self.home / "generations" / generation
+            own |= {"GENERATION": generation, "FUNNEL": str(folder), "BIRTH": str(folder / "birth.json")}
+            own["METRICS_PORT"] = str(free_port())
+        return {f"LEADSTREAM_{name}": value for name, value in own.items()}
 
     def command(self, *arguments: str) -> None:
         """Run one of our own commands on this home, and raise what it says when it fails."""
@@ -213,13 +231,8 @@ class Stack:
                 "clickhouse": ["clickhouse"],
                 "live": ["live"],
                 "ticker": ["ticker"],
-            }.get(role, ["worker", role])
-            environment = {
-                **os.environ,
-                **self.environment(),
-                "LEADSTREAM_PORT": str(self.ports.get(role, 0)),
-                "LEADSTREAM_METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0)),
-            }
+            }.get(role, ["worker", role.partition("@")[0]])
+            environment = {**os.environ, **self.environment(), **self._own(role)}
             process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli.main", *arguments],
                 env=environment,
@@ -271,6 +284,11 @@ class Stack:
                 self.say(f"the watch met {error}")
 
     def _look_after(self) -> None:
+        for asked in self.home.glob("start-advance@*"):
+            role = asked.name.removeprefix("start-")
+            if role not in self._processes:
+                asked.unlink()
+                self._spawn(role)
         for role, process in list(self._processes.items()):
             code = process.poll()
             if code is None or self._ending.is_set():
@@ -299,7 +317,8 @@ class Stack:
         self._ending.set()
         if self._watch:
             self._watch.join(10)
-        for layer in (("ticker", "live", "gateway"), WORKERS, ("clickhouse",), ("broker",)):
+        workers = (*WORKERS, *(role for role in self._processes if "@" in role))
+        for layer in (("ticker", "live", "gateway"), workers, ("clickhouse",), ("broker",)):
             ending = [self._processes[role] for role in layer if role in self._processes]
             for process in ending:
                 if process.poll() is None:

@@ -43,6 +43,14 @@ def marker_key(partition: int) -> bytes:
     return b"\x00next:%d" % partition
 
 
+COMMON = b"\x00common"  # the key of a record that is for a partition as a whole
+
+
+def common_key(partition: int) -> bytes:
+    """Give the key of a partition's common row: what its other rows are folded with."""
+    return b"%s:%d" % (COMMON, partition)
+
+
 def fence(epoch: int, offset: int) -> bytes:
     """Make the 8 bytes that a row begins with."""
     return epoch.to_bytes(2, "big") + offset.to_bytes(6, "big")
@@ -107,7 +115,7 @@ class ChangelogTable(faust.Table):
         marker = self.marker(partition)
         if not overruled or marker is None:
             return 0
-        rows = {key: self.data.data[key] for key in sorted(overruled) if not key.startswith(b"\x00")}
+        rows = {key: self.data.data[key] for key in sorted(overruled) if key != marker_key(partition)}
         await self.commit(producer, partition, rows, marker)
         return len(overruled)
 

@@ -13,12 +13,12 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 from faust.types import TP
 
 from . import ticks
-from .changelog import ChangelogTable, Marker, fence
+from .changelog import COMMON, ChangelogTable, Marker, common_key, fence
 from .chunks import chunk_topic
 from .commit import ForeignWrite, Out, send_all
 from .deadletters import Limit, TooManyDeadLetters, letter
@@ -58,20 +58,43 @@ class Effects(NamedTuple):
     rejected: tuple[Rejected, ...] = ()
 
 
-class Logic(Protocol):
-    """A stateful processor's pure half. A record changes the row of its own key and no other."""
+class MustAct(Exception):  # noqa: N818 - it stops the worker; the text says who must do what
+    """A restart alone will not help: the process ends with EXIT_STOPPED."""
 
+
+class Logic(ABC):
+    """A stateful processor's pure half. A record changes the row of its own key and no other.
+
+    A partition may have one common row, which its other rows are folded with (definitions, say): a record whose key is
+    COMMON changes it, so it comes in order with all others and nothing enters the state by a side door.
+    """
+
+    @abstractmethod
     def record(self, record: Any, row: bytes | None, now: int) -> Effects:
         """Fold one record into its row."""
 
+    @abstractmethod
     def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:
         """Tell a row that time has come to `now`, as the tick `record` says."""
 
+    @abstractmethod
     def next_due(self, row: bytes) -> int | None:
         """Read when time alone changes a row next."""
 
-    def told(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
+    def told(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
         """Say what else a rise of the partition's time sends."""
+        return ()
+
+    def begin(self, _partition: int) -> Effects:
+        """Give the common row that a new partition begins with; none by default."""
+        return Effects()
+
+    def know(self, _partition: int, _row: bytes | None) -> None:  # noqa: B027 - most workers have none
+        """Hear the common row as the table has it: at takeover, and after a chunk was dropped."""
+
+    def common(self, _record: Any, _row: bytes | None, _now: int) -> Effects:
+        """Fold a record that is for the partition as a whole into its common row."""
+        raise PayloadRejected("this worker has nothing that is common to a partition")
 
 
 def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
@@ -119,7 +142,7 @@ class Worker(ABC):
                     event.ack()
             except asyncio.CancelledError:
                 raise
-            except TooManyDeadLetters as error:
+            except (TooManyDeadLetters, MustAct) as error:
                 die(f"{self.name} stops: {error}", EXIT_STOPPED)
             except ForeignWrite as error:
                 die(f"{self.name}: {error}; reading again from the broker", EXIT_FOREIGN)
@@ -275,6 +298,7 @@ class Stateful(Worker):
         for partition in set(self._heaps) - mine:
             del self._heaps[partition]
         for partition in mine:
+            self._tell_common(partition)
             if partition in self._heaps and partition not in self.table.recovered:
                 continue
             rows = self.table.rows_of(partition)
@@ -282,6 +306,13 @@ class Stateful(Worker):
             heapq.heapify(heap)
             self._heaps[partition] = heap
         self.table.recovered.clear()
+
+    def _tell_common(self, partition: int) -> None:
+        row = self.table.row(common_key(partition))
+        try:
+            self.logic.know(partition, row[8:] if row else None)
+        except MustAct as error:
+            die(f"{self.name} stops: {error}", EXIT_STOPPED)
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
         partition, producer = tp.partition, self.app.producer._ensure_producer()
@@ -300,6 +331,7 @@ class Stateful(Worker):
         if generation != self.app.consumer_generation_id:
             self._heaps.pop(partition, None)
             self.table.recovered.add(partition)
+            self._tell_common(partition)
             return self.drop(event)
         await self.table.commit(producer, partition, folded.rows, folded.marker)
         self.hooks.between("rows written")
@@ -313,6 +345,9 @@ class Stateful(Worker):
         """Fold a chunk in memory. Emission is per record and in a fixed order, so any chunk borders give the same."""
         done = _Folded(marker=marker, time=ticks.now(marker.ticks, self.upstream))
         heard = marker.ticks
+        common = common_key(partition)
+        if self.table.row(common) is None:
+            self._keep(common, fence(marker.epoch, records[0].offset), self.logic.begin(partition), done)
         for record in records:
             tick = ticks.read(record.value)
             if tick is None:
@@ -334,20 +369,24 @@ class Stateful(Worker):
 
     def _one(self, record: Any, done: _Folded) -> None:
         mark = fence(done.marker.epoch, record.offset)
-        row = done.rows.get(record.key) or self.table.row(record.key)
-        if row is not None and row[:8] >= mark:
+        whole = record.key == COMMON
+        key = common_key(record.partition) if whole else record.key
+        row = done.rows.get(key) or self.table.row(key)
+        if row is not None and row[:8] >= mark and not whole:
             return  # its outputs were acknowledged before the row was written: a commit cut in half is completed
         try:
             if record.key is None:
                 raise PayloadRejected("a record without a key has no row")  # noqa: TRY301
-            effects = self.logic.record(record, row[8:] if row else None, done.time)
+            effects = (self.logic.common if whole else self.logic.record)(record, row[8:] if row else None, done.time)
+        except MustAct:
+            raise
         except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
             self.count(dead=True)
             body = letter(record, 0, f"{type(error).__name__}: {error}", "failed", None, self.name)
             done.outs.append(Out(self.deadletters, record.key or b"", body))
             return
         self.count(dead=False)
-        self._keep(record.key, mark, effects, done)
+        self._keep(key, mark, effects, done)
 
     def _fire(self, partition: int, record: Any, done: _Folded) -> None:
         heap = self._heaps.setdefault(partition, [])

@@ -10,6 +10,8 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from sinks.clickhouse import generations
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
@@ -84,12 +86,13 @@ def read_by(
             admin.close()
 
 
-def folded(client_of: Callable[[], Any], generation: int, partitions: int, after_ms: int, seconds: float = 60.0) -> bool:
+def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds: float = 60.0, generation: int | None = None) -> bool:
     """Wait until each partition's newest cut tells a time after `after_ms`: all that came before has been folded."""
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         try:
-            told, count = client_of().query(_TOLD, parameters={"g": generation}).first_row
+            client = client_of()
+            told, count = client.query(_TOLD, parameters={"g": generation or generations.active(client)}).first_row
         except Exception:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
             told, count = 0, 0
         if count >= partitions and told > after_ms:
@@ -98,7 +101,7 @@ def folded(client_of: Callable[[], Any], generation: int, partitions: int, after
     return False
 
 
-def settled(client_of: Callable[[], Any], generation: int, partitions: int, seconds: float = 120.0) -> bool:
+def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.0) -> bool:
     """Wait until what was published before, and what it raised on its way, stands in ClickHouse."""
     rounds: Iterable[int] = range(ROUNDS)
-    return all(folded(client_of, generation, partitions, int(time.time() * 1000), seconds) for _ in rounds)
+    return all(folded(client_of, partitions, int(time.time() * 1000), seconds) for _ in rounds)

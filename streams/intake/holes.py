@@ -72,7 +72,8 @@ def accept(settings: Settings, worker: str) -> list[Hole]:
             else:
                 place = TopicPartition(hole.topic, hole.partition)
                 admin.alter_group_offsets(settings.app_id(worker), {place: OffsetAndMetadata(hole.following, "", -1)})
-            said = {"k": "hole", "generation": settings.generation, "accepted_at": int(time.time() * 1000), **hole._asdict()}
+            generation = settings.generation if worker == "advance" else 0
+            said = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict()}
             producer.send(topics.FACTS, orjson.dumps(said), partition=hole.partition).get(timeout=30)
         return found
     finally:

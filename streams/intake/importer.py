@@ -103,5 +103,5 @@ def wait(settings: Settings, client_of: Callable[[], Any], published: dict[Topic
 
     """
     arrival.read_by(settings.brokers, settings.app_id("normalise-import"), published, told)
-    if not arrival.settled(client_of, settings.generation, settings.partitions):
+    if not arrival.settled(client_of, settings.partitions):
         raise arrival.Stalled("time does not reach ClickHouse: see `leadstream status` and docs/runbooks/time-stands.md")

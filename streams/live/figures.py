@@ -5,14 +5,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from schemas import funnel
-from sinks.clickhouse import kpis
+from sinks.clickhouse import generations, kpis
+from sinks.clickhouse.rows import ACTIVE
 from sinks.clickhouse.writer import connect
 
 if TYPE_CHECKING:
     from schemas.funnel import Funnel
     from streams.settings import Settings
 
+FUNNEL_SECONDS = 5.0
 BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}  # acceptance in firms (1-product, why it exists)
 
 
@@ -20,9 +21,9 @@ class Figures:
     """Asks ClickHouse on behalf of people. One client, made when first needed, again after a failure."""
 
     def __init__(self, settings: Settings) -> None:
-        """Read the funnel once: it is what the workers run."""
+        """Connect when first asked."""
         self.settings = settings
-        self.funnel: Funnel = funnel.load(settings.funnel)
+        self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
 
     def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -36,11 +37,20 @@ class Figures:
             raise
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
+    @property
+    def funnel(self) -> Funnel:
+        """The version in force in the shown generation; looked up again after a few seconds, since either may change."""
+        if self._funnel is None or time.monotonic() - self._funnel[0] > FUNNEL_SECONDS:
+            self.rows("SELECT 1")
+            self._funnel = (time.monotonic(), generations.in_force(self._client, self.settings.funnel))
+        return self._funnel[1]
+
     def kpis(self, asof: int | None = None, by: str = "", names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """Give the KPIs over all time, as of an instant (ms)."""
-        self.rows("SELECT 1")
         moment = asof or int(time.time() * 1000)
-        return kpis.ask(self._client, kpis.question(self.funnel, 0, moment + 1, moment, by), names)
+        asked = kpis.question(self.funnel, 0, moment + 1, moment, by)
+        self.rows("SELECT 1")
+        return kpis.ask(self._client, asked, names)
 
     def funnel_now(self, source: str = "", segment: str = "", owner: str = "") -> list[dict[str, Any]]:
         """Give entries and open leads by stage, in the funnel's order."""
@@ -100,8 +110,7 @@ class Figures:
         """Give how far time has come, and what has arrived."""
         told = self.rows(
             "SELECT min(t) AS told FROM (SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
-            "WHERE generation = {g:UInt16} GROUP BY source_partition)",
-            g=self.settings.generation,
+            f"WHERE generation = {ACTIVE} GROUP BY source_partition)"
         )[0]["told"]
         counts = self.rows("SELECT count() AS leads FROM v_lead_state")[0]
         age = time.time() - told / 1000 if told else None
@@ -111,9 +120,9 @@ class Figures:
         """Give everything said of one lead, in time."""
         return self.rows(
             "SELECT event_time, kind, content, revision FROM fact_revisions FINAL WHERE lead_id = {lead:UUID} AND kind != 'state' "
-            "AND generation = {g:UInt16} ORDER BY event_time, revision",
-            lead=lead, g=self.settings.generation,
-        )  # fmt: skip
+            f"AND generation = {ACTIVE} ORDER BY event_time, revision",
+            lead=lead,
+        )
 
 
 _JOIN_STATE = (

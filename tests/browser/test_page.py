@@ -68,7 +68,7 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, c
     from schemas import funnel
     from sinks.clickhouse import kpis
 
-    asked = kpis.question(funnel.load(stack.funnel), 0, asof + 1, asof)
+    asked = kpis.question(funnel.in_force(stack.funnel), 0, asof + 1, asof)
     sql = {(f["kpi"], str(f["dimensions"])): f["value"] for f in kpis.ask(clickhouse, asked) if f["kpi"] != "open_age"}
     assert {(f["kpi"], str(f["dimensions"])): f["value"] for f in figures if f["kpi"] != "open_age"} == sql
 

@@ -13,13 +13,13 @@ import orjson
 
 from streams.engine import commit, recovery
 from streams.engine.commit import Out
-from streams.engine.processor import Effects, Hooks, PayloadRejected, Stateful
+from streams.engine.processor import Effects, Hooks, Logic, PayloadRejected, Stateful
 
 IN, OUT, DEAD = "job.in", "job.out", "job.dead"
 PARTITIONS = 2
 
 
-class Numbers:
+class Numbers(Logic):
     """State: the numbers of a key, sorted. A repeat changes nothing; `poison` is refused."""
 
     def record(self, record, row, now):
@@ -38,9 +38,6 @@ class Numbers:
 
     def next_due(self, row):
         return None
-
-    def told(self, partition, next_offset, now):
-        return ()
 
 
 def dying_at(wanted):

@@ -47,6 +47,7 @@ def _body(draw, kind):
         case EventType.CONSENT:
             body["granted"] = draw(st.booleans())
         case EventType.CREATED:
+            body["attributes"] = {draw(st.sampled_from(["size", "persona"])): draw(st.sampled_from(["small", "student"]))}
             body["marketing"] = {"utm_source": draw(st.sampled_from(["fb", "google", "x"]))}
         case _ if kind.startswith("opportunity."):
             body["deal"] = {"id": draw(st.sampled_from(["d1", "d2"])), "amount": draw(st.sampled_from(["10", "20.50"]))}
@@ -65,7 +66,8 @@ TYPES = [
     EventType.CREATED,
     EventType.SNAPSHOT,
     EventType.ASSIGNED,
-    EventType.CONSENT,
+    *[EventType.CONSENT] * 2,
+    EventType.ERASE,
     EventType.DELETED,
     EventType.OPPORTUNITY_CREATED,
     EventType.OPPORTUNITY_STAGE_CHANGED,

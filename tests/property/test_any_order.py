@@ -1,16 +1,35 @@
 """The property that holds the house up: facts depend on what happened, never on how it arrived."""
 
 import os
+from datetime import date
 
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from schemas.funnel import FUNNELS, load
+from schemas.funnel import FUNNELS, Points, Timer, load
 from streams.domain import members, packs, row
 from streams.domain.definition import prepare
 from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event_sets, times
 
-DEFINITION = prepare(load(FUNNELS / "default.yaml"))
+FIRST = load(FUNNELS / "default.yaml")
+
+
+def version(name, day, **changes):
+    """Make a later version of the default funnel."""
+    return FIRST.model_copy(update={"version": name, "effective_from": date.fromisoformat(day), **changes})
+
+
+def stages(**changes):
+    return {**FIRST.stages, **{name: FIRST.stages[name].model_copy(update=update) for name, update in changes.items()}}
+
+
+WORTH = {**FIRST.gate.points, "page_view": Points(points=20, daily=60), "call": Points(points=30)}
+DEFINITION = prepare(
+    FIRST,
+    version("2", "2025-11-20", gate=FIRST.gate.model_copy(update={"points": WORTH})),
+    version("3", "2026-02-01", stages=stages(mql={"decided_by": "gate", "timer": Timer(after="7 days", to="recycled")})),
+    version("4", "2026-05-01", stages=stages(sal={"authority": ("salesforce",)}, nurturing={"clocks": {}})),
+)
 SHRINK = [] if os.environ.get("LEADSTREAM_NO_SHRINK") else [Phase.shrink]
 EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "500"))
 PROPERTY = settings(
@@ -50,7 +69,7 @@ def batch(events, edges, now):
     for origin in ORIGINS:
         group = groups.of(origin)
         if members.survivor(group, edges) == origin:
-            folded = row.fold_group(origin, group, frozenset(events), groups.conflicts, DEFINITION, now)
+            folded = row.fold_group(origin, frozenset(events), frozenset(edges), DEFINITION, now)
             facts.update({(origin, fact.id, fact.at): fact.content for fact in folded.facts.values()})
     return facts
 

@@ -1,13 +1,20 @@
 """Definitions: every error with its line and a hint."""
 
+import json
 import re
+from datetime import date
 
 import pytest
 
-from schemas.funnel import FUNNELS, Duration, FunnelError, load
+from schemas.funnel import FUNNELS, Duration, Funnel, FunnelError, in_force, incompatible, load
+from streams.agents.versions import digest
 
 ERRORS = [
-    ("threshold: 50", "thresold: 50", r":\d+: gate\.thresold: Extra inputs"),
+    ("half_life: 90 days", "half_live: 90 days", r":\d+: gate\.half_live: Extra inputs"),
+    ("field: score", "field: skore", r"'skore' is no field that a gate reads: write one of score"),
+    ('op: ">=", value: 50', 'op: ">=", value: many', r"'>=' takes a number"),
+    ("name: suppressed, field", "name: score, field", r"two rules of one name"),
+    ("half_life: 90 days", "half_life: 90 hours", r"no half-life of points"),
     ("zone: Europe/Paris\n  week_start", "zone: Europe/Pariss\n  week_start", r"no IANA time zone"),
     ("timer: {after: 14 days, to: recycled", "timer: {after: 14 dayz, to: recycled", r"is no duration: write '5 minutes'"),
     ("to: nurturing}", "to: nurture}", r"stages\.inquiry\.timer\.to: 'nurture' is no stage; write one of"),
@@ -38,3 +45,37 @@ def test_a_duration_is_written_as_it_is_read():
     assert str(Duration.read("3 business days")) == "3 business days"
     with pytest.raises(ValueError, match="no duration"):
         Duration.read("0 days")
+
+
+@pytest.mark.parametrize("name", ["default", "olist"])
+def test_a_definition_that_travels_as_a_record_arrives_as_it_was(name):
+    funnel = load(FUNNELS / f"{name}.yaml")
+    again = Funnel.model_validate_json(funnel.model_dump_json())
+    assert again == funnel
+    assert digest(again) == digest(funnel)
+
+
+def test_the_schema_for_editors_is_what_the_model_says():
+    assert json.loads((FUNNELS / "funnel.schema.json").read_text()) == Funnel.model_json_schema()
+
+
+CLASHES = [
+    ({"version": "1"}, "two files have this version"),
+    ({"effective_from": date(1970, 1, 1)}, "comes into force on 1970-01-01 too"),
+    ({"ladder": ("inquiry", "mql", "customer")}, "its stages differ from those of version 1"),
+    ({"funnel": "other"}, "another funnel than default"),
+]
+
+
+@pytest.mark.parametrize(("changes", "said"), CLASHES)
+def test_versions_that_can_not_follow_each_other_are_refused_with_a_hint(changes, said):
+    first = load(FUNNELS / "default.yaml")
+    later = first.model_copy(update={"version": "2", "effective_from": date(2026, 1, 1), **changes})
+    assert any(said in text for text in incompatible([first, later]))
+
+
+def test_the_version_in_force_is_the_latest_that_has_begun(tmp_path):
+    text = (FUNNELS / "default.yaml").read_text()
+    (tmp_path / "a.yaml").write_text(text)
+    (tmp_path / "b.yaml").write_text(text.replace('version: "1"', 'version: "2"').replace("1970-01-01", "2026-03-01"))
+    assert [in_force(tmp_path, day).version for day in (date(2026, 2, 28), date(2026, 3, 1))] == ["1", "2"]

@@ -137,6 +137,7 @@ def test_disagreement_of_gate_and_crm_is_a_fact():
         "source": True,
         "stage": "mql",
         "system": "hubspot",
+        "version": "1",
     }
 
 
@@ -153,15 +154,15 @@ def test_an_opt_out_cancels_the_nurture_clock():
 
 def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
     olist = prepare(load(FUNNELS / "olist.yaml"))
-    assert olist.not_measured() == []
-    quiet = DEFINITION.funnel.model_copy(update={"enabled_sources": ("segment",)})
-    assert "mql.decision" in prepare(quiet).not_measured()
+    assert olist.first.not_measured() == []
+    quiet = DEFINITION.first.funnel.model_copy(update={"enabled_sources": ("segment",)})
+    assert "mql.decision" in prepare(quiet).first.not_measured()
 
 
 def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
     from streams.domain.lifecycle import mermaid
 
-    drawn = mermaid(DEFINITION.funnel)
+    drawn = mermaid(DEFINITION.first.funnel)
     assert "mql --> recycled: after 14 days" in drawn
     assert "lost --> recycled: after 90 days" in drawn
 

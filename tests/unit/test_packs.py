@@ -46,7 +46,7 @@ def old(decade):
 
 
 def folded(events, now):
-    return row.fold_group("lead", frozenset({"lead"}), frozenset(events), (), DEFINITION, now)
+    return row.fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
 
 
 def test_a_row_of_six_hundred_newsletters_is_small_and_says_what_the_whole_history_says(decade, old):

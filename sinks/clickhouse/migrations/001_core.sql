@@ -9,6 +9,14 @@ CREATE TABLE IF NOT EXISTS active_generation (
 ) ENGINE = ReplacingMergeTree(activated_at)
 ORDER BY dataset;
 
+CREATE TABLE IF NOT EXISTS generation_log (
+  generation UInt16,
+  funnel String,
+  activated_at DateTime64(3, 'UTC'),
+  note String
+) ENGINE = MergeTree
+ORDER BY activated_at;
+
 -- Every revision that was ever sent, with what made it: as-of, the bridge and `verify` read from here.
 -- Replacing by (…, revision): a repeated send is the same row, so merges only drop copies.
 CREATE TABLE IF NOT EXISTS fact_revisions (
@@ -28,9 +36,8 @@ CREATE TABLE IF NOT EXISTS fact_revisions (
 PARTITION BY generation
 ORDER BY (generation, lead_id, fact_id, revision);
 
--- What `advance` read: all contents of an id stay, repeats fall together (the archive of 4-clickhouse).
+-- What `advance` read, whatever its generation: all contents of an id stay, repeats fall together (the archive of 4-clickhouse).
 CREATE TABLE IF NOT EXISTS touches (
-  generation UInt16,
   lead_id UUID,
   event_id String CODEC(ZSTD(1)),
   origin String CODEC(ZSTD(1)),
@@ -47,8 +54,7 @@ CREATE TABLE IF NOT EXISTS touches (
   earliness UInt64 MATERIALIZED 18446744073709551615 - source_offset,
   ingested_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC') CODEC(Delta(8), ZSTD(1))
 ) ENGINE = ReplacingMergeTree(earliness)
-PARTITION BY generation
-ORDER BY (generation, lead_id, event_id, origin, content_hash, copied);
+ORDER BY (lead_id, event_id, origin, content_hash, copied);
 
 CREATE TABLE IF NOT EXISTS cuts (
   generation UInt16,
@@ -60,11 +66,10 @@ ORDER BY (generation, source_partition, next_offset, now)
 TTL toDateTime(now) + INTERVAL 2 DAY;
 
 CREATE TABLE IF NOT EXISTS archived (
-  generation UInt16,
   source_partition UInt16,
   next_offset UInt64
 ) ENGINE = ReplacingMergeTree(next_offset)
-ORDER BY (generation, source_partition);
+ORDER BY source_partition;
 
 CREATE TABLE IF NOT EXISTS lead_state (
   generation UInt16,
@@ -155,3 +160,14 @@ CREATE TABLE IF NOT EXISTS holes (
   accepted_at DateTime64(3, 'UTC')
 ) ENGINE = ReplacingMergeTree(accepted_at)
 ORDER BY (generation, worker, topic, partition, first);
+
+-- The versions of the funnel that a generation folds under, as its workers took them from the log. Two digests of one
+-- version are two rows: workers that began with different files, which `verify` refuses.
+CREATE TABLE IF NOT EXISTS definitions (
+  generation UInt16,
+  version String,
+  effective_from DateTime64(3, 'UTC'),
+  digest String,
+  content String CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree
+ORDER BY (generation, version, digest);

@@ -1,0 +1,69 @@
+"""Generations: whole sets of facts beside each other, of which one is shown. Switching is one row (4-clickhouse)."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas import funnel
+from schemas.funnel import Funnel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+class Generation(NamedTuple):
+    """One that was shown: since when (UTC), and why."""
+
+    generation: int
+    funnel: str
+    activated_at: datetime
+    note: str
+
+
+def active(client: Any) -> int:
+    """Give the generation that people are shown; 1 in a new database."""
+    found = client.query("SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live'").first_row[0]
+    return int(found) or 1
+
+
+def history(client: Any) -> list[Generation]:
+    """Give every switch, the oldest first."""
+    rows = client.query("SELECT generation, funnel, activated_at, note FROM generation_log ORDER BY activated_at").result_rows
+    return [Generation(*row) for row in rows]
+
+
+def switch(client: Any, generation: int, name: str, note: str) -> None:
+    """Show another generation from now on, and keep that we did."""
+    row = [generation, name, int(time.time() * 1000), note]
+    columns, types = ["generation", "funnel", "activated_at", "note"], ["UInt16", "String", "DateTime64(3, 'UTC')", "String"]
+    client.insert("generation_log", [row], column_names=columns, column_type_names=types)
+    client.insert("active_generation", [["live", *row]], column_names=["dataset", *columns], column_type_names=["String", *types])
+
+
+def versions(client: Any, generation: int) -> list[Funnel]:
+    """Give the versions of the funnel that a generation's workers took from the log; none before they have read something.
+
+    Raises:
+        ValueError: its workers began with different files.
+
+    """
+    found = client.query(
+        "SELECT version, content FROM definitions FINAL WHERE generation = {g:UInt16} ORDER BY effective_from, version",
+        parameters={"g": generation},
+    ).result_rows
+    names = [version for version, _ in found]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"version {', '.join(twice)} came into generation {generation} with two contents: its workers had different files")
+    return [Funnel.model_validate_json(content) for _, content in found]
+
+
+def in_force(client: Any, folder: Path, day: date | None = None) -> Funnel:
+    """Give the version that the shown generation is in, else what the files say (before any worker has read something)."""
+    known = versions(client, active(client))
+    if not known:
+        return funnel.in_force(folder, day)
+    today = day or datetime.now(UTC).date()
+    return [known[0], *(one for one in known if one.effective_from <= today)][-1]

@@ -1,0 +1,113 @@
+"""The versions of the funnel as a partition's common row: they travel as records, in order with the events (rule 21).
+
+A generation begins with the versions of its folder. A later one comes as a record, and must start beyond whatever was
+folded before it came; so every worker folds every event under the same version, whenever it reads it.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+import orjson
+
+from schemas import topics
+from schemas.funnel import Funnel, incompatible
+from streams.domain.definition import Definitions, prepare
+from streams.engine.commit import Out
+from streams.engine.processor import Effects, MustAct, PayloadRejected
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+BEYOND_MS = 600_000  # no event is dated more than 5 minutes after its receipt, and no record was received after its own stamp
+
+
+def plain(funnel: Funnel) -> dict[str, Any]:
+    """Give a definition as JSON: the same document for equal definitions, however their files are written."""
+    return funnel.model_dump(mode="json")
+
+
+def digest(funnel: Funnel) -> str:
+    """Name a definition's content in 16 hex digits."""
+    return blake2b(orjson.dumps(plain(funnel), option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+
+
+def record(funnel: Funnel, generation: int) -> bytes:
+    """Write the record by which a later version reaches every worker."""
+    return orjson.dumps({"t": "definition", "generation": generation, "funnel": plain(funnel)})
+
+
+class Versions:
+    """What one application knows of the versions, partition by partition."""
+
+    def __init__(self, folder: Sequence[Funnel], generation: int) -> None:
+        """`folder` is what the installation's own files say."""
+        self.folder, self.generation = list(folder), generation
+        self._known: dict[int, Definitions] = {}
+
+    def of(self, partition: int) -> Definitions:
+        """Give the versions that a partition folds under."""
+        return self._known[partition]
+
+    def begin(self, partition: int) -> Effects:
+        """Begin a generation with the folder's versions."""
+        self._known[partition] = prepare(*self.folder)
+        outs = tuple(self._state(partition, funnel) for funnel in self.folder)
+        return Effects(outs, orjson.dumps([plain(funnel) for funnel in self.folder]))
+
+    def know(self, partition: int, row: bytes | None) -> None:
+        """Take the versions from the log; a folder that says otherwise stops the worker.
+
+        Raises:
+            MustAct: the folder and the log disagree.
+
+        """
+        if row is None:
+            self._known.pop(partition, None)
+            return
+        log, mine = load(row), {funnel.version: funnel for funnel in self.folder}
+        for funnel in log:
+            if funnel.version not in mine:
+                raise MustAct(f"the log has version {funnel.version} of the funnel and this folder lacks it: put its file there")
+            if digest(mine[funnel.version]) != digest(funnel):
+                raise MustAct(
+                    f"version {funnel.version} of the funnel was changed in its file after it came into the log: put the file back, "
+                    "and write what is new as a later version (`leadstream definitions add`) or adopt it (`leadstream adopt`)"
+                )
+        self._known[partition] = prepare(*log)
+
+    def common(self, said: Any, row: bytes | None) -> Effects:
+        """Take a later version.
+
+        Raises:
+            PayloadRejected: it is none of this funnel, or comes too late for what was folded already.
+
+        """
+        body = orjson.loads(said.value)
+        if body["generation"] != self.generation:
+            return Effects()
+        fresh, known = Funnel.model_validate(body["funnel"]), load(row) if row else []
+        if any(funnel.version == fresh.version and digest(funnel) == digest(fresh) for funnel in known):
+            return Effects()
+        wrong = incompatible([*known, fresh])
+        if wrong:
+            raise PayloadRejected("; ".join(wrong))
+        start = prepare(fresh).first.start
+        if start < said.timestamp + BEYOND_MS:
+            raise PayloadRejected(f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already")
+        known.append(fresh)
+        if fresh.version not in {funnel.version for funnel in self.folder}:
+            self.folder.append(fresh)
+        self._known[said.partition] = prepare(*known)
+        return Effects((self._state(said.partition, fresh),), orjson.dumps([plain(funnel) for funnel in known]))
+
+    def _state(self, partition: int, funnel: Funnel) -> Out:
+        fields = {"version": funnel.version, "effective_from": prepare(funnel).first.start, "digest": digest(funnel)}
+        said = {"k": "definition", "generation": self.generation, **fields, "content": orjson.dumps(plain(funnel)).decode()}
+        return Out(topics.FACTS, None, orjson.dumps(said), partition)
+
+
+def load(row: bytes) -> list[Funnel]:
+    """Read the versions that a common row holds."""
+    return [Funnel.model_validate(one) for one in orjson.loads(row)]

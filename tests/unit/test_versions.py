@@ -1,0 +1,80 @@
+"""Versions of the funnel travel as records: every worker folds every event under the same one."""
+
+from datetime import date
+from types import SimpleNamespace
+
+import orjson
+import pytest
+
+from schemas.funnel import FUNNELS, load
+from streams.agents.versions import Versions, record
+from streams.engine.processor import MustAct, PayloadRejected
+
+FIRST = load(FUNNELS / "default.yaml")
+NOW = 1_767_600_000_000  # 5 January 2026
+
+
+def later(version="2", day="2026-01-07", **changes):
+    return FIRST.model_copy(update={"version": version, "effective_from": date.fromisoformat(day), **changes})
+
+
+def said(funnel, generation=1):
+    return SimpleNamespace(value=record(funnel, generation), partition=0, timestamp=NOW)
+
+
+def begun(*folder):
+    versions = Versions(folder or (FIRST,), 1)
+    return versions, versions.begin(0).row
+
+
+def test_a_later_version_holds_for_what_begins_after_it_starts():
+    versions, row = begun()
+    effects = versions.common(said(later()), row)
+    assert [version.funnel.version for version in versions.of(0).versions] == ["1", "2"]
+    assert orjson.loads(effects.outs[0].value)["version"] == "2"
+    assert versions.of(0).at(NOW).funnel.version == "1"
+    assert versions.of(0).at(NOW + 3 * 86_400_000).funnel.version == "2"
+
+
+def test_a_version_that_reaches_back_is_refused():
+    versions, row = begun()
+    with pytest.raises(PayloadRejected, match="may be folded already"):
+        versions.common(said(later(day="2026-01-05")), row)
+
+
+def test_a_repeated_version_changes_nothing_and_another_generations_is_not_ours():
+    versions, row = begun()
+    row = versions.common(said(later()), row).row
+    assert versions.common(said(later()), row).row is None
+    assert versions.common(said(later("3"), generation=2), row).row is None
+
+
+def test_a_folder_whose_file_was_changed_after_it_came_into_the_log_stops_the_worker():
+    _, row = begun()
+    changed = FIRST.model_copy(update={"excluded": ("spam",)})
+    with pytest.raises(MustAct, match="put the file back"):
+        Versions((changed,), 1).know(0, row)
+
+
+def test_a_folder_that_lacks_a_version_of_the_log_stops_the_worker():
+    versions, row = begun()
+    row = versions.common(said(later()), row).row
+    with pytest.raises(MustAct, match="put its file there"):
+        Versions((FIRST,), 1).know(0, row)
+    fresh = Versions((FIRST, later()), 1)
+    fresh.know(0, row)
+    assert len(fresh.of(0).versions) == 2
+
+
+def test_a_file_that_is_not_in_the_log_yet_is_no_disagreement():
+    _, row = begun()
+    versions = Versions((FIRST, later()), 1)
+    versions.know(0, row)
+    assert len(versions.of(0).versions) == 1
+
+
+def test_a_dropped_chunk_takes_back_what_it_had_told():
+    versions, row = begun()
+    versions.common(said(later()), row)
+    versions.know(0, row)
+    assert len(versions.of(0).versions) == 1
