@@ -98,13 +98,17 @@ def _question(definition: Any, start: str, end: str, as_of: str, by: str, cohort
 
 
 @app.command()
-def verify(home: AnyHome = None, as_json: Json = False) -> None:
+def verify(
+    home: AnyHome = None,
+    as_json: Json = False,
+    generation: Annotated[int | None, typer.Option(help="Another generation than the one that is shown.")] = None,
+) -> None:
     """Fold the archive again and compare with the facts. Example: leadstream verify --json."""
     from sinks.clickhouse.writer import connect
     from streams.audit import verify as audit
 
     settings = on_home(home)
-    report = audit.verify(connect(settings), settings.partitions)
+    report = audit.verify(connect(settings), settings.partitions, generation)
     if as_json:
         document(report.document())
     else:

@@ -1,8 +1,7 @@
-"""Commands for people: explain a lead, list the stalled, read dead letters, check a definition, ask the doctor."""
+"""Commands for people: explain a lead, list the stalled, read dead letters, accept holes, ask the doctor."""
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -117,46 +116,6 @@ def holes_accept(
         document([hole._asdict() for hole in found])
     else:
         console.print(f"accepted {len(found)}; " + ("the stack starts the worker again" if begun else "start the worker again"))
-
-
-@app.command()
-def check(
-    funnel: Annotated[Path, typer.Argument(help="The funnel file.")] = Path("schemas/funnels/default.yaml"), as_json: Json = False
-) -> None:
-    """Check a funnel definition. Example: leadstream check my-funnel.yaml."""
-    from schemas import funnel as definitions
-    from streams.domain.definition import prepare
-
-    try:
-        definition = prepare(*definitions.load_all(funnel))
-    except definitions.FunnelError as error:
-        if as_json:
-            document([problem._asdict() for problem in error.problems])
-        raise Failed(str(error)) from error
-    if as_json:
-        document([])
-        return
-    console.print(f"{funnel}: good")
-    for version in definition.versions:
-        for name in version.not_measured():
-            console.print(f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it")
-
-
-@app.command()
-def diagram(funnel: Annotated[Path, typer.Argument(help="The funnel file.")] = Path("schemas/funnels/default.yaml")) -> None:
-    """Print a definition as a Mermaid diagram. Example: leadstream diagram."""
-    from schemas import funnel as definitions
-    from streams.domain.lifecycle import mermaid
-
-    typer.echo(mermaid(definitions.load(funnel)), nl=False)
-
-
-@app.command()
-def schema() -> None:
-    """Print the JSON Schema of a funnel file, for editors. Example: leadstream schema > funnel.schema.json."""
-    from schemas.funnel import Funnel
-
-    document(Funnel.model_json_schema())
 
 
 @app.command()

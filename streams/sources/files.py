@@ -7,7 +7,7 @@ import string
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
@@ -16,6 +16,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from schemas.events import EventType, LeadEvent
 from schemas.funnel import Zone
+
+from .adapter import aliases, email_alias
 
 
 class _Strict(BaseModel):
@@ -38,11 +40,12 @@ class FieldOf(_Strict):
 
 
 class EventOf(_Strict):
-    """One event of a row. `id` and `alias` are patterns over the row's columns."""
+    """One event of a row. `id`, `alias` and those of `also` are patterns over the row's columns, like `email:{address}`."""
 
     type: EventType
     id: str
     alias: str
+    also: tuple[str, ...] = ()  # further aliases; one whose column is empty is left out
     time: TimeOf
     fields: dict[str, FieldOf]
 
@@ -56,11 +59,16 @@ class FileOf(_Strict):
 
 
 class Mapping(_Strict):
-    """A mapping file. `funnel` is the funnel file that this history needs."""
+    """A mapping file. `funnel` is the funnel file that this history needs.
+
+    `order: lead` sorts by lead and time, so that each history is folded in order once, and holds all events in memory;
+    `order: file` publishes as the files stand. The facts are the same.
+    """
 
     mapping: str
     funnel: str
     source: str
+    order: Literal["lead", "file"] = "lead"
     files: tuple[FileOf, ...]
 
 
@@ -124,7 +132,7 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | Refused]]:
 
 
 def read(mapping: Mapping, folder: Path) -> Iterator[LeadEvent | Refused]:
-    """Give every event of every file, sorted by lead and time so that each history is folded in order once.
+    """Give every event of every file, and every row that could not be read.
 
     Raises:
         MappingError: a file is missing.
@@ -141,9 +149,14 @@ def read(mapping: Mapping, folder: Path) -> Iterator[LeadEvent | Refused]:
                 continue
             for shape in spec.events:
                 try:
-                    events.append(_event(shape, row, mapping.source))
+                    event = _event(shape, row, mapping.source)
                 except _RowError as error:
                     yield Refused(path.name, line, error.column, error.reason)
+                    continue
+                if mapping.order == "file":
+                    yield event
+                else:
+                    events.append(event)
     yield from sorted(events, key=lambda event: (event.aliases[0], event.occurred_at))
 
 
@@ -163,7 +176,7 @@ def _event(shape: EventOf, row: dict[str, str], source: str) -> LeadEvent:
             type=shape.type,
             occurred_at=_time(shape.time, row),
             source=source,
-            aliases=(_pattern(shape.alias, row),),
+            aliases=aliases(_alias(shape.alias, row), *(_also(also, row) for also in shape.also)),
             **fields,
         )
     except ValidationError as error:
@@ -184,6 +197,22 @@ def _pattern(text: str, row: dict[str, str]) -> str:
         if name is not None and not _column(row, name):
             raise _RowError(name, "is empty; the row names nobody")
     return text.format_map(row)
+
+
+def _alias(text: str, row: dict[str, str]) -> str:
+    found = _pattern(text, row)
+    if not text.startswith("email:"):
+        return found
+    known = email_alias(found.removeprefix("email:"))
+    if known is None:
+        named = next((name for _, name, _, _ in string.Formatter().parse(text) if name), "")
+        raise _RowError(named, f"{found.removeprefix('email:')!r} is no email address")
+    return known
+
+
+def _also(text: str, row: dict[str, str]) -> str | None:
+    named = [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    return _alias(text, row) if all(_column(row, name) for name in named) else None
 
 
 def _time(spec: TimeOf, row: dict[str, str]) -> int:

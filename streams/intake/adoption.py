@@ -1,0 +1,91 @@
+"""Definitions on their way to the workers: a later version as a record; one that reaches back as a new generation."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from typing import TYPE_CHECKING, Any
+
+from kafka import KafkaProducer
+
+from schemas import topics
+from schemas.funnel import FunnelError, Problem, incompatible, load, load_all
+from sinks.clickhouse import generations
+from streams.engine.changelog import COMMON
+
+from . import arrival
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from schemas.funnel import Funnel
+    from streams.settings import Settings
+
+DAY_MS = 86_400_000
+
+
+class NotReady(Exception):  # noqa: N818 - whoever asked must wait, or look at the workers
+    """A generation can't be shown yet."""
+
+
+def add(settings: Settings, client: Any, path: Path, write: Callable[[Funnel, int], bytes], start_of: Callable[[Funnel], int]) -> Funnel:
+    """Publish a later version to every partition, beside those in force; it must begin tomorrow or later.
+
+    Raises:
+        FunnelError: it can't follow the versions that the workers know; the text says why and what to do.
+
+    """
+    fresh, generation = load(path), generations.active(client)
+    wrong = incompatible([*generations.versions(client, generation), fresh])
+    if start_of(fresh) < time.time() * 1000 + 3_600_000:
+        wrong.append(
+            f"effective_from: {fresh.effective_from} has begun: a version holds for what begins later, so write tomorrow or later; "
+            "what shall change the past is adopted as a new generation (`leadstream adopt`)"
+        )
+    if wrong:
+        raise FunnelError(path, [Problem(1, "versions", text) for text in wrong])
+    folder = settings.home / "generations" / str(generation)
+    if folder.is_dir():
+        shutil.copy(path, folder / f"{fresh.funnel}-{fresh.version}.yaml")
+    producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all", linger_ms=0)
+    try:
+        for partition in range(settings.partitions):
+            producer.send(topics.TOUCHES, write(fresh, generation), key=COMMON, partition=partition).get(timeout=30)
+    finally:
+        producer.close(timeout=5)
+    return fresh
+
+
+def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
+    """Write a new generation's folder: its definitions, and where lead.touches ended when it was born. Give its number.
+
+    Raises:
+        FunnelError: the definitions can't be used.
+
+    """
+    load_all(source)
+    root = settings.home / "generations"
+    known = [int(folder.name) for folder in root.iterdir() if folder.name.isdigit()] if root.is_dir() else []
+    number = max([*known, *(one.generation for one in generations.history(client))], default=1) + 1
+    fresh = root / f"{number}.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
+        shutil.copy(file, fresh)
+    ends = arrival.ends(settings.brokers, topics.TOUCHES, settings.partitions)
+    (fresh / "birth.json").write_text(json.dumps({str(place.partition): end for place, end in ends.items()}))
+    fresh.rename(root / str(number))  # whole or not at all: a worker may be started on it by another hand
+    return number
+
+
+def caught_up(client_of: Callable[[], Any], settings: Settings, generation: int, seconds: float = 600.0) -> None:
+    """Wait until a generation has caught up with now: only then it may be shown. Going back is showing the one before.
+
+    Raises:
+        NotReady: its workers have not caught up in time, or never read anything.
+
+    """
+    if not arrival.folded(client_of, settings.partitions, int(time.time() * 1000), seconds, generation):
+        raise NotReady(f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? see `leadstream status`")
