@@ -42,7 +42,7 @@ def find(settings: Settings, worker: str) -> list[Hole]:
         places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
         begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
         found = []
-        for place, (first, epoch) in _positions(settings, worker, consumer, places).items():
+        for place, (first, epoch) in _positions(settings, worker, places).items():
             if begin[place] > first or end[place] < first:
                 found.append(Hole(worker, place.topic, place.partition, first, begin[place], epoch))
         return found
@@ -88,7 +88,7 @@ def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     return list(members)
 
 
-def _positions(settings: Settings, worker: str, consumer: Any, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+def _positions(settings: Settings, worker: str, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
     """Give next offset and epoch by partition, of those that were ever read: from the markers, else as committed."""
     if worker not in topics.STATEFUL:
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
@@ -99,7 +99,7 @@ def _positions(settings: Settings, worker: str, consumer: Any, places: list[Topi
         return {place: (said.offset, 0) for place, said in known.items() if said.offset >= 0}
     found = {}
     for place in places:
-        marker = _marker(settings, worker, consumer, place.partition)
+        marker = _marker(settings, worker, place.partition)
         if marker:
             found[place] = (marker.next_offset, marker.epoch)
     return found
@@ -109,25 +109,25 @@ def _changelog(settings: Settings, worker: str, partition: int) -> TopicPartitio
     return TopicPartition(f"{settings.app_id(worker)}-{worker}-changelog", partition)
 
 
-def _marker(settings: Settings, worker: str, consumer: Any, partition: int) -> Marker | None:
+def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
     """Read a partition's changelog for its marker: the highest, as recovery would take it."""
     place, newest, key = _changelog(settings, worker, partition), b"", marker_key(partition)
-    consumer.assign([place])
-    end = consumer.end_offsets([place])[place]
-    consumer.seek_to_beginning(place)
-    while consumer.position(place) < end:
-        for records in consumer.poll(timeout_ms=500).values():
-            found = [record.value for record in records if record.key == key]
-            newest = max([newest, *found], key=lambda value: value[:8])
-    return Marker.load(newest) if newest else None
+    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False, auto_offset_reset="earliest")
+    try:
+        consumer.assign([place])
+        at, end = consumer.beginning_offsets([place])[place], consumer.end_offsets([place])[place]
+        consumer.seek(place, at)
+        while at < end:  # by what was read, never by a position that a lost answer may have set
+            for records in consumer.poll(timeout_ms=500).values():
+                found = [record.value for record in records if record.key == key]
+                newest, at = max([newest, *found], key=lambda value: value[:8]), records[-1].offset + 1
+        return Marker.load(newest) if newest else None
+    finally:
+        consumer.close()
 
 
 def _mark(settings: Settings, producer: Any, hole: Hole) -> None:
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
-    try:
-        marker = _marker(settings, hole.worker, consumer, hole.partition)
-    finally:
-        consumer.close()
+    marker = _marker(settings, hole.worker, hole.partition)
     assert marker is not None
     moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
     place = _changelog(settings, hole.worker, hole.partition)
