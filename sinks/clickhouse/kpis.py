@@ -65,8 +65,7 @@ WITH
       lead_id,
       max(event_time) AS turned_at
     FROM touches
-    WHERE generation = (SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')
-      AND kind = 'event'
+    WHERE kind = 'event'
       AND event_time > {asof:DateTime64(3, 'UTC')} - toIntervalDay(366)
       AND event_time <= {asof:DateTime64(3, 'UTC')}
       AND JSONExtractString(content, 6) = 'touch'

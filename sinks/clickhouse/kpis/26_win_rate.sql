@@ -7,12 +7,13 @@ SELECT
   count() AS denominator,
   count() AS n,
   if(basis = 'cohort', countIf(ripe), NULL) AS mature,
-  if(basis = 'cohort', countIf(NOT ripe AND NOT won), NULL) AS pending
+  if(basis = 'cohort', countIf(NOT ripe AND waits), NULL) AS pending
 FROM (
   SELECT
     by,
     'period' AS basis,
     status = 'won' AS won,
+    0 AS waits,
     1 AS ripe
   FROM d
   WHERE status IN ('won', 'lost')
@@ -23,6 +24,7 @@ FROM (
     by,
     'cohort' AS basis,
     status = 'won' AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_opportunity:Int64}) AS won,
+    status = 'open' AS waits,
     event_time + toIntervalMillisecond({w_opportunity:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM d
   WHERE event_time >= {start:DateTime64(3, 'UTC')}

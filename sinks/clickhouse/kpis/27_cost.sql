@@ -4,7 +4,7 @@ SELECT
   {currency:String} AS currency,
   unconverted,
   if(unit.2 = 0, NULL, toFloat64(spent) / unit.2) AS value,
-  toFloat64(if(unconverted = '', spent, stated)) AS numerator,
+  if(unconverted = '', toFloat64(spent), toFloat64(stated)) AS numerator,
   unit.2 AS denominator,
   unit.2 AS n
 FROM (
