@@ -1,10 +1,18 @@
-"""Records that are no lead events: spend, ticks, cuts, and the frames in which raw bodies travel."""
+"""Records that are no lead events: spend, targets, rates of currencies, answers to surveys."""
 
 from __future__ import annotations
 
+from datetime import date
+from decimal import Decimal
 from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+import orjson
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+
+from schemas.events import EARLIEST, LATEST
+
+Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
 
 
 class Spend(BaseModel):
@@ -20,7 +28,7 @@ class Spend(BaseModel):
     campaign: str = ""
     breakdown: str = ""  # the rest of the report's key (ad, device, ...): replacing by campaign alone would lose rows
     amount: Annotated[str, StringConstraints(pattern=r"^\d{1,15}(\.\d{1,6})?$")]
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+    currency: Currency
     clicks: int = 0
     impressions: int = 0
 
@@ -28,3 +36,78 @@ class Spend(BaseModel):
     def key(self) -> str:
         """What a later statement must share to replace this one."""
         return f"{self.platform}|{self.account}|{self.day}|{self.campaign}|{self.breakdown}"
+
+
+class Target(BaseModel):
+    """What a KPI shall reach in a period. A later record of the same metric, owner, period and dimensions replaces it.
+
+    `start` and `end` are the period's first and last day, in the reporting zone. `dimensions` are those of the KPI's
+    figures (stage, source, ...). `shared`: marketing and sales answer for it together. `strategy` names the strategy
+    it serves, as the funnel file does.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    metric: Word
+    value: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
+    owner: Word
+    start: date
+    end: date
+    dimensions: dict[Word, Word] = Field(default_factory=dict)
+    shared: bool = False
+    strategy: Word
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Target:
+        if self.end < self.start:
+            raise ValueError("the period's end lies before its start")
+        return self
+
+    @property
+    def scope(self) -> str:
+        """The dimensions as canonical JSON, "" without any."""
+        return orjson.dumps(self.dimensions, option=orjson.OPT_SORT_KEYS).decode() if self.dimensions else ""
+
+    @property
+    def key(self) -> str:
+        """What a later statement must share to replace this one."""
+        return f"{self.metric}|{self.owner}|{self.start}|{self.end}|{self.scope}"
+
+
+class Rate(BaseModel):
+    """What one unit of `currency` is worth in `reporting` from a day on, as a decimal string, until a newer rate."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    currency: Currency
+    reporting: Currency
+    day: date
+    rate: Annotated[str, StringConstraints(pattern=r"^\d{1,9}(\.\d{1,10})?$")]
+
+    @model_validator(mode="after")
+    def _worth_something(self) -> Rate:
+        if not Decimal(self.rate):
+            raise ValueError("a rate of 0 would make every amount nothing")
+        if self.currency == self.reporting:
+            raise ValueError("a currency needs no rate to itself")
+        return self
+
+    @property
+    def key(self) -> str:
+        """What a later statement must share to replace this one."""
+        return f"{self.currency}|{self.reporting}|{self.day}"
+
+
+class SurveyAnswer(BaseModel):
+    """One person's score for one question, at `answered_at` (ms). The person is a hash, made by whoever asked."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+    survey: Word
+    question: Word
+    respondent: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{16,64}$")]
+    team: Word
+    answered_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)]
+    score: Annotated[float, Field(allow_inf_nan=False)]
+
+    @property
+    def key(self) -> str:
+        """What a later statement must share to replace this one."""
+        return f"{self.survey}|{self.question}|{self.respondent}"

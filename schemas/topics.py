@@ -24,7 +24,7 @@ class Topic:
 
 
 # Stamped by the broker: the stamp is the received_at of every body, and what a tick is held against.
-_RAW = {"message.timestamp.type": "LogAppendTime"}
+_RAW = _STAMPED = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED = {"cleanup.policy": "compact"}
 
 RAW_WEB = "lead.raw.web"
@@ -37,6 +37,9 @@ FACTS = "lead.facts"
 STATE = "lead.state"
 ALERTS = "lead.alerts"
 SPEND = "lead.spend"
+TARGETS = "lead.targets"
+RATES = "lead.rates"
+SURVEYS = "lead.surveys"
 DEADLETTERS = "lead.deadletters"
 
 RAW_LIVE = (RAW_WEB, RAW_ADS, RAW_CRM)
@@ -47,7 +50,7 @@ READS: dict[str, tuple[str, ...]] = {
     "normalise-import": (RAW_IMPORT,),
     "resolve": (EVENTS,),
     "advance": (TOUCHES,),
-    "deliver": (FACTS, TOUCHES, SPEND),
+    "deliver": (FACTS, TOUCHES, SPEND, TARGETS, RATES, SURVEYS),
 }
 STATEFUL = ("resolve", "advance")
 
@@ -62,5 +65,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(STATE, "advance", "anyone", -1, "one row a lead, the newest", _COMPACTED),
     Topic(ALERTS, "advance", "alert, anyone", 30 * DAY_MS, "stalled and breached leads, and their retractions"),
     Topic(SPEND, "normalise", "deliver", -1, "what an ad account cost on a day, the latest statement wins"),
+    # the broker's stamp is the order of two statements of one key
+    Topic(TARGETS, "records", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
+    Topic(RATES, "records", "deliver", -1, "what a currency is worth from a day on, the latest statement wins", _STAMPED),
+    Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
     Topic(DEADLETTERS, "every worker", "people", 90 * DAY_MS, "what could not be read, with why and the body"),
 )

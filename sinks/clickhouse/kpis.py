@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.funnel import Duration, Funnel
 
+from . import attainment
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 FILES = Path(__file__).parent / "kpis"
+NURTURED = ("nurturing", "recycled")
 DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
 _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
 _HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (.+)$")
@@ -25,7 +28,11 @@ _DAY_MS = 86_400_000
 
 # What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
 # journey's dimensions, and the hand-offs that fell in the period with their fate within the window: all of them, since
-# leaving duplicate and spam out of the acceptance ledger would invite gaming.
+# leaving duplicate and spam out of the acceptance ledger would invite gaming. Leads as they stand now (s) and when we last
+# turned to each (outbound): from the archive, since the state's last touch may be the lead's own visit. Deals (d): each id
+# once, on the first clean journey of a primary contact; `carried` came with an opening balance, and what came already
+# closed is nobody's win here. Money: sums of deals and spend in the reporting currency, by the newest rate dated on or
+# before their day; a sum without a currency is in the reporting one, and what no rate turns is named in `unconverted`.
 _PRELUDE = """
 WITH
   j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
@@ -51,6 +58,54 @@ WITH
     FROM v_handoffs AS o
     INNER JOIN (SELECT lead_id, journey, by, excluded FROM j) AS j USING (lead_id, journey)
     WHERE event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
+  ),
+  s AS (SELECT *, {by} AS by FROM v_lead_state WHERE test = 0 AND excluded = ''),
+  outbound AS (
+    SELECT
+      lead_id,
+      max(event_time) AS turned_at
+    FROM touches
+    WHERE kind = 'event'
+      AND event_time > {asof:DateTime64(3, 'UTC')} - toIntervalDay(366)
+      AND event_time <= {asof:DateTime64(3, 'UTC')}
+      AND JSONExtractString(content, 6) = 'touch'
+      AND JSONExtractString(JSONExtractString(content, 7), 'direction') IN ('human', 'automated')
+    GROUP BY lead_id
+  ),
+  d AS (
+    SELECT
+      o.*,
+      j.by AS by,
+      j.origin AS origin,
+      j.inquiry_at AS began,
+      j.opening AS opening,
+      j.opening = 1 AND o.event_time = j.entered AS carried
+    FROM v_deals AS o
+    INNER JOIN (SELECT lead_id, journey, by, origin, inquiry_at, opening, event_time AS entered FROM clean) AS j USING (lead_id, journey)
+    WHERE role = 'primary' AND NOT (carried AND ifNull(closed_at = event_time, 0))
+    ORDER BY event_time, lead_id, journey
+    LIMIT 1 BY deal
+  ),
+  sums AS (
+    SELECT 'opened' AS what, deal, by, origin, opening, carried, began, event_time AS at, amount_opened AS amount, currency FROM d
+    UNION ALL
+    SELECT 'won', deal, by, origin, opening, carried, began, assumeNotNull(closed_at), amount, currency FROM d WHERE status = 'won'
+    UNION ALL
+    SELECT 'margin', deal, by, origin, opening, carried, began, assumeNotNull(closed_at), margin, currency FROM d WHERE status = 'won'
+  ),
+  money AS (
+    SELECT
+      x.*,
+      x.currency IN ('', {currency:String}) AS ours,
+      multiIf(x.amount IS NULL, 'unstated', ours OR r.rate > 0, '', x.currency) AS unconverted,
+      if(unconverted = '', x.amount * if(ours, toDecimal128(1, 10), r.rate), NULL) AS converted
+    FROM (
+      SELECT *, toDate(at, {zone:String}) AS day FROM sums
+      UNION ALL
+      SELECT 'spend', '', '', '', 0, 0, NULL, toDateTime64(day, 3, 'UTC'), amount, currency, day FROM spend FINAL
+    ) AS x
+    ASOF LEFT JOIN (SELECT currency, day, rate FROM rates FINAL WHERE reporting = {currency:String}) AS r
+      ON x.currency = r.currency AND x.day >= r.day
   )
 """
 
@@ -65,7 +120,10 @@ class Kpi(NamedTuple):
 
 
 class Question(NamedTuple):
-    """What the figures are asked for: a period in ms, a dimension, the as-of instant, the funnel's windows and zone."""
+    """What the figures are asked for: a period in ms, a dimension, the as-of instant, and what the funnel says of figures.
+
+    `windows` and `limits` are ms: of a cohort by stage, and of nurturing by stage, 0 where the funnel sets none.
+    """
 
     start: int
     end: int
@@ -73,12 +131,18 @@ class Question(NamedTuple):
     windows: dict[str, int]
     zone: str
     by: str = ""
+    limits: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
+    optional: tuple[str, ...] = ()
+    currency: str = "EUR"
+    strategy: str = ""
 
     def parameters(self) -> dict[str, Any]:
         """Give the query's parameters."""
         times = {"start": self.start, "end": self.end, "asof": self.asof}
         moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
-        return {**moments, "zone": self.zone, **{f"w_{name}": ms for name, ms in self.windows.items()}}
+        spans = {f"w_{name}": ms for name, ms in self.windows.items()} | {f"limit_{name}": ms for name, ms in self.limits.items()}
+        said = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        return {**moments, **spans, **said}
 
 
 def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None) -> Question:
@@ -91,7 +155,14 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     if by and by not in DIMENSIONS:
         raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(DIMENSIONS)}")
     windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.kpis.windows.items()}
-    return Question(start, end, asof, windows, funnel.reporting.zone, by)
+    limits = {stage: _limit_ms(funnel, stage) for stage in NURTURED}
+    said = funnel.reporting
+    return Question(start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy)
+
+
+def _limit_ms(funnel: Funnel, stage: str) -> int:
+    """Give how long a lead may stay untouched in a stage: its first clock's span, 0 where it has none."""
+    return next((_span_ms(clock.within) for clock in funnel.stages[stage].clocks.values()), 0)
 
 
 def _span_ms(span: Duration) -> int:
@@ -126,8 +197,18 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
         result = client.query(sql(kpi, asked.by), parameters=asked.parameters(), settings={"joined_subquery_requires_alias": 0})
         for row in result.result_rows:
             said = dict(zip(result.column_names, row, strict=True))
-            figures.append(_figure(kpi, said, asked.by))
+            if kpi.name == attainment.KPI:
+                target = attainment.Target(**said)
+                figures += attainment.figures(target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of))
+            else:
+                figures.append(_figure(kpi, said, asked.by))
     return figures
+
+
+def _actual(client: Any, asked: Question, metric: str, start: int, end: int, wanted: dict[str, str]) -> list[dict[str, Any]]:
+    """Ask a target's metric over the target's own period, by the dimension that the target has."""
+    by = next((name for name in DIMENSIONS if name in wanted), "")
+    return ask(client, asked._replace(start=start, end=end, by=by), [metric])
 
 
 def _figure(kpi: Kpi, said: dict[str, Any], by: str) -> dict[str, Any]:

@@ -8,9 +8,12 @@ from __future__ import annotations
 from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+
+if TYPE_CHECKING:
+    from schemas.records import Rate, SurveyAnswer, Target
 
 TIME = "DateTime64(3, 'UTC')"
 WHEN = f"Nullable({TIME})"
@@ -321,6 +324,19 @@ class Batch:
             ],
         )  # fmt: skip
 
+    def target(self, said: Target, stamp: int) -> None:
+        """Add a target, stated at `stamp` (ms)."""
+        row = [said.metric, said.owner, said.start, said.end, said.scope, said.value, int(said.shared), said.strategy, stamp]
+        self._add("targets", row)
+
+    def rate(self, said: Rate, stamp: int) -> None:
+        """Add a currency's rate, stated at `stamp` (ms)."""
+        self._add("rates", [said.currency, said.reporting, said.day, Decimal(said.rate), stamp])
+
+    def answer(self, said: SurveyAnswer, stamp: int) -> None:
+        """Add an answer, stated at `stamp` (ms)."""
+        self._add("surveys", [said.survey, said.question, said.respondent, said.team, said.answered_at, said.score, stamp])
+
 
 def value_of(body: dict[str, Any], column: Column) -> Any:
     """Give a column's value out of a fact's content."""
@@ -372,6 +388,19 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
         Column("breakdown", "String"), Column("amount", "Decimal(18, 6)"), Column("currency", WORD), Column("clicks", "UInt64"),
         Column("impressions", "UInt64"), Column("stated_at", "UInt64"),
     ),
+    "targets": (
+        Column("metric", WORD), Column("owner", "String"), Column("first_day", "Date"), Column("last_day", "Date"),
+        Column("scope", "String"), Column("target", "Decimal(18, 6)"), Column("shared", "UInt8"), Column("strategy", WORD),
+        Column("stated_at", "UInt64"),
+    ),
+    "rates": (
+        Column("currency", WORD), Column("reporting", WORD), Column("day", "Date"), Column("rate", "Decimal(38, 10)"),
+        Column("stated_at", "UInt64"),
+    ),
+    "surveys": (
+        Column("survey", WORD), Column("question", WORD), Column("respondent", "String"), Column("team", WORD),
+        Column("answered_at", TIME), Column("score", "Float64"), Column("stated_at", "UInt64"),
+    ),
 }  # fmt: skip
 
 # Facts before state, the archive's watermark last: what it says is there is there.
@@ -380,6 +409,9 @@ ORDER = (
     "fact_revisions",
     "lead_state",
     "spend",
+    "targets",
+    "rates",
+    "surveys",
     "holes",
     "definitions",
     "touches",

@@ -1,13 +1,17 @@
-"""deliver IS the sink: facts, state, spend and the archive of touches go to ClickHouse, then the offset is acknowledged."""
+"""deliver IS the sink: facts, state, the archive and what people state go to ClickHouse, then the offset is acknowledged."""
 
 from __future__ import annotations
 
+import logging
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 
 from schemas import topics
+from schemas.records import Rate, SurveyAnswer, Target
 from sinks.clickhouse.rows import Batch
 from streams import metrics
 from streams.engine import ticks
@@ -17,6 +21,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sinks.clickhouse.writer import Writer
+
+log = logging.getLogger("leadstream.deliver")
 
 
 class Deliver:
@@ -36,6 +42,8 @@ class Deliver:
                     self._archive(record, batch, received)
                 elif tp.topic == topics.SPEND:
                     batch.spend(orjson.loads(record.value), record.timestamp)
+                elif tp.topic in _STATED:
+                    self._stated(record, batch)
                 else:
                     self._fact(orjson.loads(record.value), batch)
             if tp.topic == topics.TOUCHES:
@@ -56,6 +64,15 @@ class Deliver:
             received.append(said["received_at"])
 
     @staticmethod
+    def _stated(record: Any, batch: Batch) -> None:
+        """Add what people state. One that nobody can read must not stop the facts, and has no place in ClickHouse."""
+        try:
+            _STATED[record.topic](batch, record)
+        except ValidationError as error:
+            metrics.RECORDS.labels("deliver", "dead").inc()
+            log.error("%s[%s] %s can't be read: %s", record.topic, record.partition, record.offset, error)  # noqa: TRY400 - no bug of ours
+
+    @staticmethod
     def _fact(said: dict[str, Any], batch: Batch) -> None:
         match said["k"]:
             case "fact":
@@ -68,3 +85,10 @@ class Deliver:
                 batch.hole(said)
             case "cut":
                 batch.cut(said)
+
+
+_STATED: dict[str, Callable[[Batch, Any], None]] = {
+    topics.TARGETS: lambda batch, record: batch.target(Target.model_validate_json(record.value), record.timestamp),
+    topics.RATES: lambda batch, record: batch.rate(Rate.model_validate_json(record.value), record.timestamp),
+    topics.SURVEYS: lambda batch, record: batch.answer(SurveyAnswer.model_validate_json(record.value), record.timestamp),
+}

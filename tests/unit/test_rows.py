@@ -3,6 +3,7 @@
 import orjson
 
 from schemas.facts import FactKind
+from schemas.records import Rate, SurveyAnswer, Target
 from sinks.clickhouse.rows import ORDER, TABLES, Batch, columns_of
 
 
@@ -35,6 +36,9 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         },
         1,
     )
+    batch.target(Target(metric="inflow", value="3", owner="o", start="2026-01-01", end="2026-03-31", strategy="s"), 1)
+    batch.rate(Rate(currency="USD", reporting="EUR", day="2026-01-01", rate="0.9"), 1)
+    batch.answer(SurveyAnswer(survey="s", question="q", respondent="0" * 16, team="t", answered_at=1, score=4), 1)
     assert set(batch.rows) == set(ORDER)
     for table, rows in batch.rows.items():
         names, types = columns_of(table)

@@ -1,0 +1,22 @@
+-- kpi: recycle · basis: cohort · of the journeys that began, those that were recycled within the window of a win
+SELECT
+  by,
+  countIf(reached) / count() AS value,
+  countIf(reached) AS numerator,
+  count() AS denominator,
+  count() AS n,
+  countIf(ripe) AS mature,
+  countIf(NOT ripe AND NOT reached) AS pending
+FROM (
+  SELECT
+    by,
+    recycled_at IS NOT NULL AND recycled_at < inquiry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
+    inquiry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+  FROM clean
+  WHERE inquiry_at IS NOT NULL
+    AND inquiry_at >= {start:DateTime64(3, 'UTC')}
+    AND inquiry_at < {end:DateTime64(3, 'UTC')}
+    AND opening = 0
+)
+GROUP BY by
+ORDER BY by

@@ -1,0 +1,15 @@
+-- kpi: regression · basis: period · entries into recycled or lost over all moves from one stage to another, every episode
+SELECT
+  by,
+  countIf(to_stage IN ('recycled', 'lost')) / count() AS value,
+  countIf(to_stage IN ('recycled', 'lost')) AS numerator,
+  count() AS denominator,
+  count() AS n
+FROM t
+WHERE event_time >= {start:DateTime64(3, 'UTC')}
+  AND event_time < {end:DateTime64(3, 'UTC')}
+  AND from_stage != ''
+  AND opening = 0
+  AND excluded = ''
+GROUP BY by
+ORDER BY by

@@ -1,0 +1,68 @@
+-- kpi: velocity · basis: now · money a day: open deals x win rate x mean won amount / median days from inquiry to won, of the period's closings
+SELECT
+  by,
+  {currency:String} AS currency,
+  unconverted,
+  if(unconverted != '' OR closed = 0 OR days IS NULL OR days <= 0, NULL, open * (won / closed) * mean / days) AS value,
+  if(unconverted != '' OR closed = 0, mean, open * (won / closed) * mean) AS numerator,
+  days AS denominator,
+  open AS n
+FROM (
+  SELECT
+    by,
+    unconverted,
+    sum(opened) AS open,
+    sum(wins) AS won,
+    sum(closings) AS closed,
+    max(average) AS mean,
+    max(cycle) AS days
+  FROM (
+    SELECT
+      by,
+      '' AS unconverted,
+      countIf(status = 'open') AS opened,
+      countIf(status = 'won' AND ended) AS wins,
+      countIf(ended) AS closings,
+      CAST(NULL, 'Nullable(Float64)') AS average,
+      CAST(NULL, 'Nullable(Float64)') AS cycle
+    FROM (
+      SELECT
+        *,
+        status != 'open' AND ifNull(closed_at >= {start:DateTime64(3, 'UTC')} AND closed_at < {end:DateTime64(3, 'UTC')}, 0) AS ended
+      FROM d
+    )
+    GROUP BY by
+    UNION ALL
+    SELECT
+      by,
+      unconverted,
+      if(unconverted = '', 0, count()),
+      0,
+      0,
+      if(unconverted = '', toFloat64(sum(converted)) / count(), toFloat64(sum(amount))),
+      NULL
+    FROM money
+    WHERE what = 'won'
+      AND at >= {start:DateTime64(3, 'UTC')}
+      AND at < {end:DateTime64(3, 'UTC')}
+    GROUP BY by, unconverted
+    UNION ALL
+    SELECT
+      by,
+      '',
+      0,
+      0,
+      0,
+      NULL,
+      quantileExactInclusive(0.5)(dateDiff('millisecond', assumeNotNull(inquiry_at), assumeNotNull(customer_at)) / 86400000)
+    FROM clean
+    WHERE customer_at >= {start:DateTime64(3, 'UTC')}
+      AND customer_at < {end:DateTime64(3, 'UTC')}
+      AND inquiry_at IS NOT NULL
+      AND opening = 0
+      AND NOT has(implied, 'inquiry')
+    GROUP BY by
+  )
+  GROUP BY by, unconverted
+)
+ORDER BY by, unconverted

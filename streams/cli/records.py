@@ -1,0 +1,47 @@
+"""leadstream records: targets, rates of currencies and survey answers from a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .context import Failed, console, document, on_home
+from .data import AnyHome
+from .run import Json
+
+app = typer.Typer()
+
+
+@app.command()
+def records(
+    file: Annotated[Path, typer.Argument(help="JSON Lines (each with a `record`), or YAML with targets:, rates:, answers:.")],
+    home: AnyHome = None,
+    as_json: Json = False,
+) -> None:
+    """Publish targets, rates and answers; all of a file or nothing. Example: leadstream records targets.yaml."""
+    from collections import Counter
+
+    from kafka.errors import KafkaError
+
+    from schemas import funnel
+    from streams.intake import records as intake
+
+    settings = on_home(home)
+    try:
+        found = intake.read(file, funnel.load(settings.funnel))
+        intake.publish(found, settings.brokers)
+    except OSError as error:
+        raise Failed(f"{file}: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise Failed(f"{file}: no UTF-8: {error}") from error
+    except intake.RecordsError as error:
+        raise Failed(str(error)) from error
+    except KafkaError as error:
+        raise Failed(f"Kafka has not acknowledged all of {file}: {error}; publish it again, what was sent twice is harmless") from error
+    published = dict(Counter(type(one).__name__ for one in found))
+    if as_json:
+        document(published)
+        return
+    console.print("published " + (", ".join(f"{count} {name}" for name, count in published.items()) or "nothing: the file has no record"))

@@ -1,0 +1,154 @@
+"""Targets, rates and survey answers out of a file that people write, and onto their topics.
+
+JSON Lines: one object a line, whose `record` says target, rate or answer. YAML: the lists `targets`, `rates`, `answers`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import orjson
+import yaml
+from kafka import KafkaProducer
+from pydantic import ValidationError
+
+from schemas import topics
+from schemas.records import Rate, SurveyAnswer, Target
+from sinks.clickhouse import attainment, kpis
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from schemas.funnel import Funnel
+
+Record = Target | Rate | SurveyAnswer
+_KINDS: dict[str, tuple[type[Record], str]] = {
+    "target": (Target, topics.TARGETS),
+    "rate": (Rate, topics.RATES),
+    "answer": (SurveyAnswer, topics.SURVEYS),
+}
+_TOPICS = dict(_KINDS.values())
+_NO_METRIC = (attainment.KPI, "stale_kpi")  # they speak of targets
+
+
+class Problem(NamedTuple):
+    """What is wrong with one record: its line (1 is the first) and the reason."""
+
+    line: int
+    text: str
+
+
+class RecordsError(Exception):
+    """A file that is not published, not even in part; `problems` name every line to mend."""
+
+    def __init__(self, path: Path, problems: list[Problem]) -> None:
+        """Keep the problems and say them all in the message."""
+        self.problems = problems
+        super().__init__("\n".join(f"{path}:{problem.line}: {problem.text}" for problem in problems))
+
+
+def read(path: Path, funnel: Funnel) -> list[Record]:
+    """Read a file's records. `funnel` knows the stages that a target may name.
+
+    Raises:
+        RecordsError: with every record that can't be used.
+
+    """
+    records: list[Record] = []
+    problems: list[Problem] = []
+    said_at: dict[tuple[type[Record], str], int] = {}
+    for line, kind, body in _yaml(path, problems) if path.suffix in (".yaml", ".yml") else _json_lines(path, problems):
+        record = _record(line, kind, body, funnel, problems)
+        if record is None:
+            continue
+        before = said_at.setdefault((type(record), record.key), line)
+        if before != line:  # which of the two holds would be chance
+            problems.append(Problem(line, f"says again what line {before} says: {record.key}"))
+        records.append(record)
+    if problems:
+        raise RecordsError(path, sorted(problems))
+    return records
+
+
+def _json_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]:
+    for line, text in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        if not text.strip():
+            continue
+        try:
+            body = orjson.loads(text)
+        except orjson.JSONDecodeError as error:
+            problems.append(Problem(line, f"no JSON: {error}"))
+            continue
+        if isinstance(body, dict):
+            yield line, str(body.pop("record", "")), body
+        else:
+            problems.append(Problem(line, "no object: write one record a line, in braces"))
+
+
+def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]:
+    text = path.read_text(encoding="utf-8")
+    try:
+        tree, said = yaml.compose(text), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        problems.append(Problem(mark.line + 1 if mark else 1, str(error)))
+        return
+    if not isinstance(tree, yaml.MappingNode):
+        problems.append(Problem(1, "no mapping: write targets:, rates: or answers: and a list below"))
+        return
+    for key, node in tree.value:
+        line, name = key.start_mark.line + 1, str(key.value)
+        if not isinstance(node, yaml.SequenceNode) or name.removesuffix("s") not in _KINDS:
+            problems.append(Problem(line, f"{name!r} is no list of targets, rates or answers"))
+            continue
+        for item, body in zip(node.value, said[name], strict=True):
+            yield item.start_mark.line + 1, name.removesuffix("s"), body
+
+
+def _record(line: int, kind: str, body: Any, funnel: Funnel, problems: list[Problem]) -> Record | None:
+    if kind not in _KINDS:
+        problems.append(Problem(line, f"record {kind!r} is none of {', '.join(_KINDS)}"))
+        return None
+    try:
+        record = _KINDS[kind][0].model_validate(body)
+    except ValidationError as error:
+        for item in error.errors():
+            where = ".".join(map(str, item["loc"])) or kind
+            problems.append(Problem(line, f"{where}: {item['msg'].removeprefix('Value error, ')}"))
+        return None
+    if isinstance(record, Target):
+        problems += [Problem(line, text) for text in _unknown(record, funnel)]
+    return record
+
+
+def _unknown(target: Target, funnel: Funnel) -> Iterator[str]:
+    """Say what a target names that no figure has."""
+    metrics = [kpi.name for kpi in kpis.catalogue() if kpi.name not in _NO_METRIC]
+    if target.metric not in metrics:
+        yield f"metric: {target.metric!r} is no KPI; write one of {', '.join(metrics)}"
+    stage = target.dimensions.get("stage")
+    if stage is not None and stage not in funnel.stages:
+        yield f"dimensions.stage: {stage!r} is no stage; write one of {', '.join(funnel.stages)}"
+    if len(splits := sorted(set(kpis.DIMENSIONS) & set(target.dimensions))) > 1:
+        yield f"dimensions: figures are split by one of {', '.join(kpis.DIMENSIONS)}, not by {' and '.join(splits)} at once"
+
+
+def publish(records: Sequence[Record], brokers: str) -> int:
+    """Publish records and wait until Kafka has acknowledged each; give how many.
+
+    Raises:
+        KafkaError: one was not acknowledged. Publishing the file again is harmless: a later statement replaces.
+
+    """
+    producer = KafkaProducer(
+        bootstrap_servers=brokers.split(","), acks="all", linger_ms=5, delivery_timeout_ms=60_000, request_timeout_ms=10_000,
+        max_block_ms=60_000, client_id="leadstream-records",
+    )  # fmt: skip
+    try:
+        sent = [producer.send(_TOPICS[type(one)], one.model_dump_json().encode(), key=one.key.encode()) for one in records]
+        for future in sent:
+            future.get(timeout=90)
+    finally:
+        producer.close(timeout=5)
+    return len(sent)

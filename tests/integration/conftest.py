@@ -1,0 +1,60 @@
+"""ClickHouse's own engine by itself, for tests that need figures and no Kafka: one process a session, emptied for each test."""
+
+import secrets
+import socket
+import subprocess
+import sys
+import time
+
+import httpx
+import pytest
+
+from tests.conftest import ROOT
+
+SERVE = "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; serve(Path(sys.argv[1]), 'lead', int(sys.argv[2]), sys.argv[3])"
+
+
+def _free_port():
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        return door.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def engine(tmp_path_factory):
+    """Settings of an engine with all migrations applied. Ended by its process id."""
+    from sinks.clickhouse import migrate
+    from sinks.clickhouse.writer import connect
+    from streams.settings import Settings
+
+    port, password = _free_port(), secrets.token_hex(8)
+    command = [sys.executable, "-c", SERVE, str(tmp_path_factory.mktemp("engine") / "data"), str(port), password]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        settings = Settings(clickhouse_url=f"http://127.0.0.1:{port}", clickhouse_password=password)
+        end = time.monotonic() + 60
+        while True:
+            try:
+                assert httpx.get(f"{settings.clickhouse_url}/ping").status_code == 200
+                break
+            except httpx.HTTPError:
+                assert process.poll() is None, "the engine died"
+                assert time.monotonic() < end, "the engine does not answer"
+                time.sleep(0.1)
+        migrate.apply(connect(settings), "lead", "default")
+        yield settings
+    finally:
+        process.terminate()
+        process.wait(timeout=20)
+
+
+@pytest.fixture
+def emptied(engine):
+    """A client on the engine, with no rows in any table of the sink."""
+    from sinks.clickhouse.rows import ORDER
+    from sinks.clickhouse.writer import connect
+
+    client = connect(engine)
+    for table in ORDER:
+        client.command(f"TRUNCATE TABLE {table}")
+    return client

@@ -1,0 +1,94 @@
+"""Targets, rates and answers: what a file may say, where it is wrong, and what becomes of a record nobody can read."""
+
+from datetime import date
+from decimal import Decimal
+from types import SimpleNamespace
+
+import pytest
+
+from schemas import topics
+from schemas.funnel import FUNNELS, load
+from schemas.records import Rate, SurveyAnswer, Target
+from streams.agents.deliver import Deliver
+from streams.intake.records import RecordsError, read
+
+FUNNEL = load(FUNNELS / "default.yaml")
+ANSWER = (
+    '{"record": "answer", "survey": "s", "question": "q", "respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}'
+)
+
+
+def test_a_yaml_file_and_json_lines_say_the_same(tmp_path):
+    yaml, lines = tmp_path / "a.yaml", tmp_path / "a.jsonl"
+    yaml.write_text("""
+targets:
+  - {metric: inflow, value: 120, owner: ann, start: 2026-01-01, end: 2026-03-31, dimensions: {stage: mql}, shared: true, strategy: growth}
+rates:
+  - {currency: USD, reporting: EUR, day: 2026-01-02, rate: "0.92"}
+answers:
+  - {survey: s, question: q, respondent: 00112233445566aa, team: sales, answered_at: 1, score: 4}
+""")
+    lines.write_text(
+        '{"record": "target", "metric": "inflow", "value": "120", "owner": "ann", "start": "2026-01-01", "end": "2026-03-31",'
+        ' "dimensions": {"stage": "mql"}, "shared": true, "strategy": "growth"}\n\n'
+        f'{{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-02", "rate": "0.92"}}\n{ANSWER}\n'
+    )
+    said = read(yaml, FUNNEL)
+    assert said == read(lines, FUNNEL)
+    assert [type(one) for one in said] == [Target, Rate, SurveyAnswer]
+    assert (said[0].value, said[0].end, said[0].scope) == (Decimal(120), date(2026, 3, 31), '{"stage":"mql"}')
+
+
+TARGET = '{"record": "target", "metric": "inflow", "value": 1, "owner": "a", "start": "2026-01-01", "end": "2026-01-31", "strategy": "s"%s}'
+WRONG = [
+    ("{", "no JSON"),
+    ("[1]", "no object"),
+    ('{"record": "goal"}', "record 'goal' is none of target, rate, answer"),
+    (TARGET.replace("inflow", "clicks") % "", "'clicks' is no KPI"),
+    (TARGET.replace("inflow", "attainment") % "", "'attainment' is no KPI"),
+    (TARGET % ', "dimensions": {"stage": "won"}', "'won' is no stage"),
+    (TARGET % ', "dimensions": {"source": "meta", "segment": "smb"}', "not by segment and source at once"),
+    (TARGET.replace("2026-01-31", "2025-01-31") % "", "the period's end lies before its start"),
+    (TARGET.replace('"value": 1', '"value": 0') % "", "value: Input should be greater than 0"),
+    (TARGET % ', "vlaue": 3', "vlaue: Extra inputs are not permitted"),
+    ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": 0.9}', "rate: Input should be a valid string"),
+    ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": "0.0"}', "a rate of 0"),
+    ('{"record": "rate", "currency": "EUR", "reporting": "EUR", "day": "2026-01-01", "rate": "1"}', "needs no rate to itself"),
+    (ANSWER.replace("00112233445566aa", "jane@example.com"), "respondent: String should match"),
+    (ANSWER, "says again what line 1 says"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("line", "reason"), WRONG, ids=[reason for _, reason in WRONG])
+def test_a_wrong_line_is_named_with_its_number_and_reason(tmp_path, line, reason):
+    path = tmp_path / "wrong.jsonl"
+    path.write_text(f"{ANSWER}\n{line}\n")
+    with pytest.raises(RecordsError, match=reason) as caught:
+        read(path, FUNNEL)
+    assert [problem.line for problem in caught.value.problems] == [2]
+    assert str(caught.value).startswith(f"{path}:2: ")
+
+
+def test_a_yaml_file_names_the_lines_of_all_its_mistakes(tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text("goals: []\nrates:\n  - {currency: usd, reporting: EUR, day: 2026-01-02, rate: '1'}\n  - 5\n")
+    with pytest.raises(RecordsError) as caught:
+        read(path, FUNNEL)
+    assert [problem.line for problem in caught.value.problems] == [1, 3, 4]
+    path.write_text("a: [")
+    with pytest.raises(RecordsError, match="expected the node content"):
+        read(path, FUNNEL)
+    path.write_text("- 1\n")
+    with pytest.raises(RecordsError, match="no mapping"):
+        read(path, FUNNEL)
+
+
+def test_a_record_that_nobody_can_read_stops_no_other():
+    written = []
+    writer = SimpleNamespace(write=lambda batch: written.append(batch.rows) or {})
+    good = Rate(currency="USD", reporting="EUR", day="2026-01-02", rate="0.9").model_dump_json().encode()
+    records = [
+        SimpleNamespace(topic=topics.RATES, partition=0, offset=n, timestamp=7, value=value) for n, value in enumerate((b"{", b"{}", good))
+    ]
+    Deliver.write(SimpleNamespace(writer=writer, _stated=Deliver._stated), [(SimpleNamespace(topic=topics.RATES, partition=0), records)])
+    assert written == [{"rates": [["USD", "EUR", date(2026, 1, 2), Decimal("0.9"), 7]]}]
