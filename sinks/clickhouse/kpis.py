@@ -28,8 +28,7 @@ _DAY_MS = 86_400_000
 
 # What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
 # journey's dimensions, and the hand-offs that fell in the period with their fate within the window: all of them, since
-# leaving duplicate and spam out of the acceptance ledger would invite gaming. Leads as they stand now (s) and when we last
-# turned to each (outbound): from the archive, since the state's last touch may be the lead's own visit. Deals (d): each id
+# leaving duplicate and spam out of the acceptance ledger would invite gaming. Leads as they stand now (s). Deals (d): each id
 # once, on the first clean journey of a primary contact; `carried` came with an opening balance, and what came already
 # closed is nobody's win here. Money: sums of deals and spend in the reporting currency, by the newest rate dated on or
 # before their day; a sum without a currency is in the reporting one, and what no rate turns is named in `unconverted`.
@@ -60,18 +59,6 @@ WITH
     WHERE event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
   ),
   s AS (SELECT *, {by} AS by FROM v_lead_state WHERE test = 0 AND excluded = ''),
-  outbound AS (
-    SELECT
-      lead_id,
-      max(event_time) AS turned_at
-    FROM touches
-    WHERE kind = 'event'
-      AND event_time > {asof:DateTime64(3, 'UTC')} - toIntervalDay(366)
-      AND event_time <= {asof:DateTime64(3, 'UTC')}
-      AND JSONExtractString(content, 6) = 'touch'
-      AND JSONExtractString(JSONExtractString(content, 7), 'direction') IN ('human', 'automated')
-    GROUP BY lead_id
-  ),
   d AS (
     SELECT
       o.*,

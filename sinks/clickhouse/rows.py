@@ -166,7 +166,8 @@ STATE = (
     *(
         Column(name, WHEN)
         for name in (
-            "since", "opened_at", "assigned_at", "last_activity_at", "last_touch_at", "last_human_at", "next_due_at", "timer_at",
+            "since", "opened_at", "assigned_at", "last_activity_at", "last_touch_at", "last_human_at", "last_outbound_at",
+            "next_due_at", "timer_at",
         )
     ),
     *(Column(name, "UInt8") for name in ("hot", "test", "opted_out")),

@@ -157,6 +157,8 @@ class _Fold:
         state.last_touch = pack.last
         for body, count, last in sorted(bodies, key=operator.itemgetter(2)):
             direction, kind = body.get("direction", "inbound"), body.get("kind", "")
+            if direction != "inbound":
+                state.last_outbound = last
             if direction == "human":
                 state.last_human = last
             journey.score.add(kind, last, count)
@@ -442,6 +444,8 @@ class _Fold:
             return
         direction, kind = body.get("direction", "inbound"), body.get("kind", "")
         state.last_touch = event.at
+        if direction != "inbound":
+            state.last_outbound = event.at
         if direction == "human":
             state.last_human = event.at
             for handoff in journey.handoffs[-1:]:

@@ -120,6 +120,7 @@ class State:
     opted_out: bool = False
     last_activity: int = 0
     last_human: int | None = None
+    last_outbound: int | None = None  # human or automated: when we last turned to the lead
     last_touch: int | None = None
 
 

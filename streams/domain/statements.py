@@ -203,6 +203,7 @@ def _state(state: State) -> dict[str, Any]:
         "last_activity_at": state.last_activity,
         "last_touch_at": state.last_touch,
         "last_human_at": state.last_human,
+        "last_outbound_at": state.last_outbound,
         "next_due_at": waiting[0][0] if waiting else None,
         "next_due_clock": waiting[0][1] if waiting else "",
         "timer_at": state.timer if state.timer < NEVER else None,

@@ -11,10 +11,8 @@ FROM (
     s.by AS by,
     s.stage AS stage,
     if(s.stage = 'nurturing', {limit_nurturing:Int64}, {limit_recycled:Int64}) AS span,
-    -- a lead without a touch has 1970 here, which no limit reaches
-    o.turned_at + toIntervalMillisecond(span) >= {asof:DateTime64(3, 'UTC')} AS covered
+    ifNull(s.last_outbound_at + toIntervalMillisecond(span) >= {asof:DateTime64(3, 'UTC')}, 0) AS covered
   FROM s
-  LEFT JOIN outbound AS o USING (lead_id)
   WHERE s.stage IN ('nurturing', 'recycled')
     AND s.opted_out = 0
 )

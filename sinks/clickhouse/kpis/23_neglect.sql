@@ -8,9 +8,8 @@ SELECT
 FROM (
   SELECT
     s.by AS by,
-    dateDiff('millisecond', greatest(o.turned_at, assumeNotNull(s.opened_at)), {asof:DateTime64(3, 'UTC')}) / 86400000 AS untouched
+    dateDiff('millisecond', greatest(ifNull(s.last_outbound_at, s.opened_at), s.opened_at), {asof:DateTime64(3, 'UTC')}) / 86400000 AS untouched
   FROM s
-  LEFT JOIN outbound AS o USING (lead_id)
   WHERE s.stage IN ('inquiry', 'nurturing', 'mql', 'recycled', 'inactive')
     AND s.opted_out = 0
     AND s.opened_at IS NOT NULL

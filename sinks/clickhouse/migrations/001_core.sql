@@ -98,6 +98,7 @@ CREATE TABLE IF NOT EXISTS lead_state (
   last_activity_at Nullable(DateTime64(3, 'UTC')),
   last_touch_at Nullable(DateTime64(3, 'UTC')),
   last_human_at Nullable(DateTime64(3, 'UTC')),
+  last_outbound_at Nullable(DateTime64(3, 'UTC')),
   next_due_at Nullable(DateTime64(3, 'UTC')),
   next_due_clock LowCardinality(String),
   timer_at Nullable(DateTime64(3, 'UTC')),
