@@ -12,6 +12,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import yaml
+from holidays import list_supported_countries
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, ValidationError, field_validator, model_validator
 
 FUNNELS = Path(__file__).parent / "funnels"
@@ -19,10 +20,12 @@ DETOURS = ("recycled", "inactive", "lost", "disqualified", "churned")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MS = {"minute": 60_000, "hour": 3_600_000}
 _DURATION = re.compile(r"^(\d+) (business )?(minute|hour|day|week|month)s?$")
+_MOST = {"minute": 5_270_400, "hour": 87_840, "day": 3_660, "week": 520, "month": 120}
+_HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-9]|24:00)")
 
 
 class Duration(NamedTuple):
-    """`14 days`, `5 minutes`, `3 business days`. Units as in 6-history, rule 10."""
+    """`14 days`, `5 minutes`, `3 business days`, at most 10 years. Units as in 6-history, rule 10."""
 
     amount: int
     unit: Literal["minute", "hour", "day", "week", "month"]
@@ -33,7 +36,7 @@ class Duration(NamedTuple):
         """Read `3 business days`.
 
         Raises:
-            ValueError: the text is no duration; it says how one is written.
+            ValueError: the text is no duration, or a longer one than any clock needs; it says how one is written.
 
         """
         if isinstance(text, Duration):
@@ -41,11 +44,13 @@ class Duration(NamedTuple):
         found = _DURATION.match(str(text))
         if not found or (found[2] and found[3] in ("week", "month")) or not int(found[1]):
             raise ValueError(f"{text!r} is no duration: write '5 minutes', '14 days' or '3 business days'")
+        if int(found[1]) > _MOST[found[3]]:  # else its end may leave the years that a calendar covers, in the midst of a fold
+            raise ValueError(f"{text!r} is more than 10 years: write at most {_MOST[found[3]]} {found[3]}s")
         return cls(int(found[1]), found[3], bool(found[2]))  # type: ignore[arg-type]
 
-    def elapsed_ms(self, share: float = 1.0) -> int | None:
+    def elapsed_ms(self) -> int | None:
         """Give minutes and hours in ms of elapsed time; None for units that need a calendar."""
-        return None if self.business or self.unit not in _MS else int(self.amount * _MS[self.unit] * share)
+        return None if self.business or self.unit not in _MS else self.amount * _MS[self.unit]
 
     def __str__(self) -> str:
         """Write it as it is read."""
@@ -82,11 +87,16 @@ class Reporting(Strict):
 
 
 class Calendar(Strict):
-    """When a team works. `holidays` is an ISO 3166 country (holidays library); `closed` are own days."""
+    """When a team works: from each of `hours` that begins on one of `days`, in the wall time of `zone`.
+
+    Several hours leave pauses between them, overlapping ones count once, `22:00-06:00` ends on the next day (also when
+    that is no working day), `00:00-24:00` is the whole day. `holidays` is an ISO 3166 country (holidays library, its nationwide
+    days in the years it knows); `closed` are own days. Nothing begins on either.
+    """
 
     zone: Zone
     days: tuple[str, ...]
-    hours: tuple[Annotated[str, Field(pattern=r"^\d\d:\d\d-\d\d:\d\d$")], ...]
+    hours: tuple[str, ...]
     holidays: str | None = None
     closed: tuple[date, ...] = ()
 
@@ -96,6 +106,25 @@ class Calendar(Strict):
         wrong = [day for day in value if day not in WEEKDAYS]
         if wrong or not value:
             raise ValueError(f"no weekday: {', '.join(wrong) or 'none given'}; write monday to sunday")
+        return value
+
+    @field_validator("hours")
+    @classmethod
+    def _open_at_all(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        wrong = [text for text in value if not _HOURS.fullmatch(text)]
+        if wrong:
+            raise ValueError(f"no hours: {', '.join(map(repr, wrong))}; write two times from 00:00 to 24:00, like '09:00-18:00'")
+        if all(text[:5] == text[6:] for text in value):  # its clocks would never end
+            raise ValueError("a calendar that is never open; write hours like '09:00-18:00', the whole day is '00:00-24:00'")
+        return value
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _country(cls, value: object) -> object:
+        if value is False:
+            raise ValueError("YAML reads NO as false; write 'NO' in quotes")
+        if isinstance(value, str) and value not in list_supported_countries():
+            raise ValueError(f"the holidays of {value!r} are not known; write an ISO 3166 country like FR")
         return value
 
 

@@ -1,26 +1,41 @@
 """Open hours of a team, and the three kinds of units that durations come in (6-history, rule 10).
 
-Instants are ms since the epoch, UTC. A table of openings is built once per calendar: 0.8 us a look-up
-against 6.4 us when each day is computed (measured in the reference prototype).
+Instants are ms since the epoch, UTC. Openings stand in a table that is built by blocks of years, when an instant
+first needs them: 0.8 us a look-up against 6.4 us when each day is computed (measured in the reference prototype).
+
+A calendar is open while the wall of its zone shows a time within a span that began on a working day. An edge of a
+span is the first instant at which the wall shows that time or a later one. So in a gap an edge moves on to the gap's
+end, and in a fold it is the first occurrence: while the wall repeats an hour, a team stays as it was when the wall
+turned back, and no span is cut, opened twice or moved onto a day of which it is not.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 import holidays
 
 from schemas.funnel import WEEKDAYS, Calendar, Duration
 
-_FIRST, _LAST = 2005, 2040  # years covered by the table; outside of it an instant is refused, not guessed
+# Events are dated 1970 to 2100 (schemas/events.py) and clocks run on from there; outside of these years an instant is
+# refused, not guessed. A table begins at the anchor and grows to both sides.
+_FIRST, _ANCHOR, _END, _BLOCK = 1965, 2020, 2300, 5
+_DAY = 24 * 60
+_NONE, _MS, _SECOND, _MINUTE, _WHOLE = timedelta(), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(minutes=1), timedelta(1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_WALL = datetime(1970, 1, 1)  # noqa: DTZ001 - what a wall shows has no zone yet
 
 
 def to_ms(moment: datetime) -> int:
-    """Turn an aware datetime into ms since the epoch."""
-    return int(moment.timestamp() * 1000)
+    """Turn an aware datetime into ms since the epoch.
+
+    In integers: a float of seconds loses a ms of every fourth instant of most of 1987, 2004, 2038 and 2039.
+    """
+    return (moment - _EPOCH) // _MS
 
 
 def local(at: int, zone: ZoneInfo) -> datetime:
@@ -49,71 +64,174 @@ def add_wall(at: int, amount: int, unit: str, zone: ZoneInfo) -> int:
 
 
 def _hours(text: str) -> tuple[int, int]:
+    """Read a span as minutes of its day; one that closes before it opens ends on the next day."""
     opening, closing = ((int(part[:2]) * 60 + int(part[3:])) for part in text.split("-"))
-    return opening, closing
+    return opening, closing if closing >= opening else closing + _DAY
+
+
+def _day(day: date) -> int:
+    return (day - _WALL.date()).days
+
+
+class _Table(NamedTuple):
+    """Openings of the years `first` to before `last`, which are the instants `start` to before `end`.
+
+    `before` is the open ms from the anchor to an opening, negative for those before the anchor, and `total` to `end`:
+    so a table that grew says of an instant what it said before. Each block begins with an opening of no
+    length, so that each instant has an opening before it.
+    """
+
+    first: int
+    last: int
+    start: int
+    end: int
+    opens: list[int]
+    closes: list[int]
+    before: list[int]
+    total: int
 
 
 class OpenHours:
     """Open time of one calendar as a table: instants of opening and closing, open ms before each opening."""
 
     def __init__(self, calendar: Calendar) -> None:
-        """Build the table of all working days of the covered years; overlapping hours count once."""
-        self.zone = ZoneInfo(calendar.zone)
-        self._open: list[int] = []
-        self._close: list[int] = []
-        self._before: list[int] = []
-        weekdays = {WEEKDAYS.index(day) for day in calendar.days}
-        closed = set(calendar.closed)
-        if calendar.holidays:
-            closed |= set(holidays.country_holidays(calendar.holidays, years=range(_FIRST, _LAST + 1)))
-        spans = _merged([_hours(text) for text in calendar.hours])
-        self.day_ms = sum(closing - opening for opening, closing in spans) * 60_000
-        total, day = 0, date(_FIRST, 1, 1)
-        while day.year <= _LAST:
-            if day.weekday() in weekdays and day not in closed:
-                for opening, closing in spans:
-                    start, end = self._instant(day, opening), self._instant(day, closing)
-                    if end > start:
-                        self._open.append(start)
-                        self._close.append(end)
-                        self._before.append(total)
-                        total += end - start
-            day += timedelta(days=1)
+        """Read the calendar; no year is built yet.
 
-    def _instant(self, day: date, minute: int) -> int:
-        days, minute = divmod(minute, 24 * 60)
-        return wall_ms(day + timedelta(days=days), time(minute // 60, minute % 60), self.zone)
+        `day_ms` is a business day: the minutes of the clock face that lie in a span, pauses left out. It is the same
+        on a day of 23 or 25 hours, and of two working days that share an hour by a span over midnight that hour counts once.
+        """
+        self.zone = ZoneInfo(calendar.zone)
+        self._weekdays = {WEEKDAYS.index(day) for day in calendar.days}
+        self._closed = {_day(day) for day in calendar.closed}
+        self._country = calendar.holidays
+        self._spans = sorted((opening, closing) for opening, closing in map(_hours, calendar.hours) if closing > opening)
+        self.day_ms = len({minute % _DAY for opening, closing in self._spans for minute in range(opening, closing)}) * 60_000
+        self._limits = tuple(self._instant(_day(date(year, 1, 1)) * _DAY) for year in (_FIRST, _END))
+        anchor = self._instant(_day(date(_ANCHOR, 1, 1)) * _DAY)
+        self._table = _Table(_ANCHOR, _ANCHOR, anchor, anchor, [], [], [], 0)
+
+    def _instant(self, minute: int) -> int:
+        """Find the first instant at which the wall shows a minute (counted from 1970 on the wall) or a later one."""
+        wall = _WALL + minute * _MINUTE
+        first, second = self.zone.utcoffset(wall), self.zone.utcoffset(wall.replace(fold=1))
+        assert first is not None
+        assert second is not None
+        seconds = minute * 60 - first // _SECOND
+        if second > first:  # in a gap: the second reading lies before it, the first one behind it
+            inside = range(minute * 60 - second // _SECOND, seconds)
+            seconds = inside[0] + bisect_left(inside, wall, key=lambda at: local(at * 1000, self.zone).replace(tzinfo=None))
+        return seconds * 1000
+
+    def _walls(self, first: int, last: int) -> tuple[list[int], list[int]]:
+        """Give the edges of the openings of some days as minutes of the wall; what two spans cover counts once."""
+        closed = set(self._closed)
+        if self._country:
+            years = range((_WALL + timedelta(first)).year, (_WALL + timedelta(last)).year + 1)
+            closed |= {_day(day) for day in holidays.country_holidays(self._country, years=years)}
+        opens: list[int] = []
+        closes: list[int] = []
+        for day in range(first, last):
+            if (day + 3) % 7 in self._weekdays and day not in closed:  # 1970 began with a Thursday
+                for opening, closing in self._spans:  # in order, so the openings are
+                    start, end = day * _DAY + opening, day * _DAY + closing
+                    if not closes or start > closes[-1]:
+                        opens.append(start)
+                        closes.append(end)
+                    elif end > closes[-1]:
+                        closes[-1] = end
+        return opens, closes
+
+    def _block(self, year: int) -> tuple[int, int, list[int], list[int], list[int], int]:
+        """Build a block of years: its start and end, openings, closings, the open ms before each, and of all."""
+        first, last = _day(date(year, 1, 1)), _day(date(year + _BLOCK, 1, 1))
+        noon = _WALL + timedelta(first - 3, hours=12)
+        shifts = [(self.zone.utcoffset(noon + day * _WHOLE) or _NONE) // _MS for day in range(last - first + 5)]
+
+        def instant(minute: int) -> int:
+            """Take the day's one offset where the days around it have the same (no zone turns its clocks twice in two days)."""
+            near = minute // _DAY - first + 3
+            before, shift, after = shifts[near - 1 : near + 2]
+            return minute * 60_000 - shift if before == shift == after else self._instant(minute)
+
+        start, end = self._instant(first * _DAY), self._instant(last * _DAY)
+        opens, closes, before, total = [start], [start], [0], 0
+        for opening, closing in zip(*self._walls(first - 1, last), strict=True):  # the day before may stay open over midnight
+            opened, shut = max(start, instant(opening)), min(end, instant(closing))
+            if shut > opened:
+                opens.append(opened)
+                closes.append(shut)
+                before.append(total)
+                total += shut - opened
+        return start, end, opens, closes, before, total
+
+    def _later(self, old: _Table) -> _Table:
+        _, end, opens, closes, before, total = self._block(old.last)
+        return old._replace(
+            last=old.last + _BLOCK,
+            end=end,
+            opens=old.opens + opens,
+            closes=old.closes + closes,
+            before=old.before + [old.total + ms for ms in before],
+            total=old.total + total,
+        )
+
+    def _earlier(self, old: _Table) -> _Table:
+        start, _, opens, closes, before, total = self._block(old.first - _BLOCK)
+        zero = (old.before[0] if old.before else 0) - total
+        return old._replace(
+            first=old.first - _BLOCK,
+            start=start,
+            opens=opens + old.opens,
+            closes=closes + old.closes,
+            before=[zero + ms for ms in before] + old.before,
+        )
+
+    def _covering(self, at: int) -> _Table:
+        """Give a table that covers an instant; it is replaced and never changed, so threads may share it."""
+        table = self._table
+        if table.start <= at < table.end:
+            return table
+        if not self._limits[0] <= at < self._limits[1]:
+            raise ValueError(f"{at} ms lies outside of the years {_FIRST} to {_END - 1} that a calendar covers")
+        while at >= table.end:
+            table = self._later(table)
+        while at < table.start:
+            table = self._earlier(table)
+        self._table = table
+        return table
 
     def elapsed(self, at: int) -> int:
-        """Give open ms since the table's first opening."""
-        index = bisect_right(self._open, at) - 1
-        if index < 0:
-            return 0
-        return self._before[index] + min(at, self._close[index]) - self._open[index]
+        """Give open ms since the anchor, negative before it; only differences mean something.
+
+        Raises:
+            ValueError: no calendar covers that year.
+
+        """
+        table = self._covering(at)
+        index = bisect_right(table.opens, at) - 1
+        return table.before[index] + min(at, table.closes[index]) - table.opens[index]
 
     def between(self, start: int, end: int) -> int:
         """Give open ms between two instants; negative when `end` lies before `start`."""
         return self.elapsed(end) - self.elapsed(start)
 
     def add(self, at: int, budget: int) -> int:
-        """Find the instant at which `budget` open ms have passed; a budget that ends at a closing ends there."""
-        if not self._open:
-            return at
+        """Find the first instant at which `budget` open ms have passed; a budget that ends at a closing ends there.
+
+        Raises:
+            ValueError: the budget is negative, or ends in a year that no calendar covers.
+
+        """
+        if budget < 0:
+            raise ValueError(f"open time is only added, not {budget} ms")
         target = self.elapsed(at) + budget
-        index = bisect_right(self._before, target) - 1
-        if index and self._before[index] == target and budget:
-            index -= 1
-        return max(at, self._open[index] + target - self._before[index])
-
-
-def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
-    out: list[tuple[int, int]] = []
-    for opening, closing in sorted(spans):
-        if out and opening <= out[-1][1]:
-            out[-1] = (out[-1][0], max(out[-1][1], closing))
-        else:
-            out.append((opening, closing))
-    return out
+        if not budget:
+            return at
+        table = self._table
+        while target > table.total:
+            table = self._covering(table.end)
+        index = bisect_left(table.before, target) - 1
+        return table.opens[index] + target - table.before[index]
 
 
 @lru_cache(maxsize=64)
@@ -125,8 +243,10 @@ def open_hours(calendar: Calendar) -> OpenHours:
 def add(at: int, duration: Duration, hours: OpenHours, share: tuple[int, int] = (1, 1)) -> int:
     """Add `share` (a fraction as numerator and denominator) of a duration to an instant.
 
-    Minutes and hours are elapsed time; days, weeks and months wall time in the calendar's zone; business
-    units open time. A share of wall time is a share of the elapsed ms up to the due instant.
+    Minutes and hours are elapsed time; days, weeks and months wall time in the calendar's zone; business minutes, hours
+    and days open time, where a day is as much as the calendar is open on one day: with 09:00-12:00 and
+    13:00-18:00, 1 business day from Monday 11:00 ends on Tuesday 11:00. A share of wall time is a share of the elapsed
+    ms up to the due instant.
     """
     up, down = share
     if duration.business:
