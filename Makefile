@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint bench lock clean
+.PHONY: help setup demo test test-long lint mutants bench lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -30,6 +30,9 @@ lint: setup ## ruff, mypy --strict, import-linter
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+
+mutants: setup ## remove rules one by one; the tests must notice each (about half an hour)
+	$(PY) -m tests.mutants $(ARGS)
 
 bench: setup ## latency from gateway to ClickHouse at 200 events/s
 	$(PY) -m tests.benchmarks.latency

@@ -11,6 +11,7 @@ import operator
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
+from schemas.funnel import DETOURS
 
 from . import statements
 from .clocks import ClockState, Running
@@ -438,7 +439,8 @@ class _Fold:
         """Note a touch: attribution, first human touch of a hand-off, points, and what the gate makes of them."""
         state = self.state
         journey.test = journey.test or bool(body.get("test"))
-        if body.get("marketing") and journey.attribution == ("", "", ""):
+        over = state.stage in DETOURS  # what brings a lead back is the next journey's source
+        if body.get("marketing") and journey.attribution == ("", "", "") and not over:
             journey.attribution = self.said.attribution(body["marketing"])
         if event.type not in (EventType.TOUCH, EventType.CREATED):
             return

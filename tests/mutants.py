@@ -1,0 +1,133 @@
+"""Remove one rule at a time: the properties and the tables must notice. `make mutants`; not part of `make test`.
+
+Each row names a rule of the lifecycle (1-product) or of the fold (6-history), the file that holds it, and the text that
+removes it. A rule whose removal nobody notices is a rule that no test holds; then this exits with 1.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).parent.parent
+TESTS = (
+    "tests/unit/test_lifecycle.py", "tests/unit/test_rules.py", "tests/unit/test_packs.py", "tests/unit/test_versions.py",
+    "tests/property/test_any_order.py", "tests/property/test_identity_machine.py", "tests/property/test_identity.py",
+)  # fmt: skip
+
+
+class Mutant(NamedTuple):
+    rule: str
+    file: str
+    old: str
+    new: str
+
+
+D = "streams/domain/"
+MUTANTS = (
+    # 6-history: the set
+    Mutant("1 equal timestamps: by rank, then sequence", "schemas/events.py", "EventType.ACCEPTED: 5", "EventType.ACCEPTED: 9"),
+    Mutant("2 one content per id, the smallest", D + "history.py", "if event.id not in seen:", "if True:"),
+    Mutant("2 a voided void has no effect", D + "history.py", "for event in reversed(events):", "for event in events:"),
+    Mutant("4 a redelivery changes nothing", D + "row.py", "if last == event:\n            return Step(given, repeated=True)", "if last == event:\n            return _state_anew(replace(row, revision=row.revision + 1), definitions, ())"),
+    Mutant("23 the flood cap counts over everything that came", D + "row.py", "if len(minute) >= FLOOD_CAP:", "if len(minute) >= 10 * FLOOD_CAP:"),
+    Mutant("23 of a flood the smallest count", D + "row.py", "last = max(*minute, event)", "last = event"),
+    # 6-history: time
+    Mutant("6 a timer fires AT its due time", D + "fold.py", 'self._enter(spec.to, due, "timer", words=None)', 'self._enter(spec.to, limit, "timer", words=None)'),
+    Mutant("6 timers chain", D + "fold.py", "while state.timer < limit:", "if state.timer < limit:"),
+    Mutant("6 a timer fires before any later event", D + "fold.py", "        self.fire(event.at)\n        if event.type == EventType.ERASE:", "        if event.type == EventType.ERASE:"),
+    Mutant("7 the horizon is the last event too", D + "fold.py", "        state.horizon = max(state.horizon, event.at)\n        self._know", "        self._know"),
+    Mutant("8 a late proof turns a breach into met", D + "clocks.py", "return ClockState(MET if at <= self.due else reached, at)", "return ClockState(reached, at)"),
+    Mutant("9 what a row was told is state", D + "row.py", "replace(row, told=max(row.told, now))", "replace(row, told=0)"),
+    Mutant("11 a restarted clock makes a fact only when it lapses", D + "fold.py", "if clock.restarts and at <= clock.due:\n                continue", "if False:\n                continue"),
+    # 6-history: facts
+    Mutant("12 a fact dated elsewhere is taken back under its old time", D + "row.py", "if name not in marks or marks[name][3] != at:", "if name not in marks:"),
+    Mutant("13 revisions are never reset", D + "row.py", "    revision, emitted = row.revision, dict(row.emitted)", "    revision, emitted = len(row.events), dict(row.emitted)"),
+    Mutant("15 an acceptance in time takes an automatic recycling back", D + "lifecycle.py", 'return "accepted" in saying.words and at <= standing.taken_back_until', "return False"),
+    Mutant("15 a reopening within 90 days voids the loss", D + "lifecycle.py", 'Row(Said.REACH,    frozenset({"lost"}),              "sql or beyond",        Then.REOPEN)', 'Row(Said.REACH,    frozenset({"lost"}),              "sql or beyond",        Then.NEW_JOURNEY)'),
+    Mutant("15 recycled resets the score", D + "fold.py", 'if to in ("recycled", "inactive"):', "if False:"),
+    Mutant("16 an implied entry yields to a reported one", D + "lifecycle.py", "return saying.to in standing.implied", "return False"),
+    # 6-history: merge
+    Mutant("17 an unmerge bars links", D + "members.py", "if shared or barred(a, b):", "if shared:"),
+    Mutant("17 two values of a unique kind are a conflict", D + "members.py", "if shared or barred(a, b):", "if barred(a, b):"),
+    Mutant("17 words from the latest", D + "members.py", "for edge in reversed(ordered):", "for edge in ordered:"),
+    Mutant("18 edges go to every row that any edge connects", D + "row.py", "for other in sorted(members.reach(after.lead, after.edges) - {after.lead}):", "for other in sorted(after.group() - {after.lead}):"),
+    Mutant("18 the survivor is chosen by what no late event changes", D + "members.py", "return min(group, key=lambda origin: order[origin])", "return max(group, key=lambda origin: (len(list(edges)) % 2, order[origin]))"),
+    Mutant("19 the row that houses an origin forwards copies", D + "row.py", "*_flood(row, after, edge), *_forward(after, moved)", "*_flood(row, after, edge),"),
+    Mutant("19 erasure drops an origin's content whenever it comes", D + "row.py", "if event.origin in row.erased and event.type != EventType.ERASE:", "if False:"),
+    Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and at <= edge.at:", "if False:"),
+    # 6-history: definitions, bounds
+    Mutant("21 an episode keeps the version it began under", D + "fold.py", "        return self.state.under.funnel\n", "        return self.said.funnel\n"),
+    Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < said.timestamp + BEYOND_MS:", "if False:"),
+    Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
+    Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, bodies):", "if not self.state.journeys:"),
+    # 1-product: the lifecycle
+    Mutant("skipped stages are implied and marked", D + "fold.py", '"implied", self._occurrence(passed), implied=True, under=under', '"implied", self._occurrence(passed), under=under'),
+    Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", 'to = funnel.rejections.get(reason, "disqualified")', 'to = "disqualified"'),
+    Mutant("a lower stage is an echo", D + "lifecycle.py", "return to > standing.reached", "return True"),
+    Mutant("with another deal open a loss is a touch", D + "lifecycle.py", "return standing.other_deals_open", "return False"),
+    Mutant("an influenced deal moves its primary contact only", D + "fold.py", 'if deal and deal.get("role", "primary") != "primary":', "if False:"),
+    Mutant("who decides: the gate", D + "fold.py", 'allowed = stage.decided_by != "gate" or verdict.passed', "allowed = True"),
+    Mutant("which system has authority over a stage", D + "fold.py", 'return saying.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""', 'return ""'),
+    Mutant("an opening balance implies nothing", D + "fold.py", "if place >= 0 and not opening:", "if place >= 0:"),
+    Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.said.origin(body)", "state.origin = self.said.origin(body) or state.origin"),
+    Mutant("a write by a team that does not own the stage is flagged", D + "fold.py", 'self._note(event, "not the owner"', 'False and self._note(event, "not the owner"'),
+    Mutant("an opt-out cancels nurture clocks", D + "fold.py", 'state.running = [clock for clock in state.running if clock.stage != "nurturing"]', "pass"),
+    Mutant("a gate has suppression", D + "gates.py", "*((rule, not _holds(rule, values)) for rule in gate.none)", "*((rule, True) for rule in gate.none)"),
+    Mutant("points halve with age", D + "gates.py", "max(0, today - day) // self._half_days", "0"),
+    Mutant("a day's points have a cap", D + "gates.py", "points = min(points, worth.daily - self._today.get((kind, day), 0))", "pass"),
+    Mutant("warn at 75 percent", D + "definition.py", "calendar.add(start, within, hours, (3, 4))", "calendar.add(start, within, hours, (1, 2))"),
+    Mutant("escalate at 150 percent", D + "definition.py", "calendar.add(start, within, hours, (3, 2))", "calendar.add(start, within, hours, (2, 1))"),
+    Mutant("a clock that no source can stop is not started", D + "fold.py", "if not under.measured(clock) or", "if"),
+    # identity
+    Mutant("a CRM id always has a row of its own", D + "identity.py", "and strength(row.alias) is not Strength.CRM", ""),
+    Mutant("a weak-only event is held until its lead is known", D + "identity.py", "touches = tuple(_touch(origin, record, held=True) for record in row.held)", "touches = ()"),
+)  # fmt: skip
+
+
+def killed(mutant, python, examples):
+    """Run the tests on a copy of the tree without the rule; give whether they noticed, and the line that says so."""
+    with tempfile.TemporaryDirectory() as folder:
+        for part in ("streams", "schemas", "sinks", "tests", "pyproject.toml"):
+            source = ROOT / part
+            (shutil.copytree if source.is_dir() else shutil.copy)(source, Path(folder) / part)
+        path = Path(folder) / mutant.file
+        text = path.read_text()
+        assert text.count(mutant.old) == 1, f"{mutant.rule}: its text stands {text.count(mutant.old)} times in {mutant.file}"
+        path.write_text(text.replace(mutant.old, mutant.new))
+        done = subprocess.run(
+            [python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", *TESTS],
+            cwd=folder,
+            env={**os.environ, "LEADSTREAM_EXAMPLES": str(examples), "LEADSTREAM_NO_SHRINK": "1"},
+            capture_output=True,
+            text=True,
+            timeout=1800,
+        )
+    said = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+    return done.returncode == 1 and said.startswith("FAILED"), said or done.stdout[-300:]
+
+
+def main():
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--only", default="", help="rules whose name contains this")
+    asked.add_argument("--examples", type=int, default=1500)
+    asked.add_argument("--jobs", type=int, default=2)
+    options = asked.parse_args()
+    chosen = [mutant for mutant in MUTANTS if options.only in mutant.rule]
+    survived = 0
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for mutant, (dead, said) in zip(chosen, pool.map(lambda one: killed(one, sys.executable, options.examples), chosen), strict=True):
+            survived += not dead
+            sys.stdout.write(f"{'noticed ' if dead else 'SURVIVED'}  {mutant.rule}  ({said[:110]})\n")
+            sys.stdout.flush()
+    sys.stdout.write(f"{len(chosen) - survived} of {len(chosen)} rules are held\n")
+    sys.exit(bool(survived))
+
+
+if __name__ == "__main__":
+    main()

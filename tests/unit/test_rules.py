@@ -1,0 +1,270 @@
+"""The rules of 1-product beside the moves (test_lifecycle.py): clocks, who decides, what a lead is, one row a rule."""
+
+import orjson
+import pytest
+
+from schemas.funnel import FUNNELS, Rule, Timer, load
+from streams.domain.definition import prepare
+from tests.unit.test_lifecycle import DAY, DEAL, DEFINITION, MQL, T0, E, facts, fold, history, path, stage
+
+HUMAN, INBOUND, AUTOMATED = ({"direction": name} for name in ("human", "inbound", "automated"))
+HOUR = 1 / 24
+FIRST = load(FUNNELS / "default.yaml")
+
+# (rule, what is said by day, told until day, clock, what the last of its name says). T0 is a Monday, 09:00 in Paris; in 2026
+# summer time begins on 29 March, so 90 days of wall time from January are an hour short.
+CLOCKS = [
+    ("a first touch is due in one business day", [(0, E.STAGE_REPORTED, MQL)], 0.1, "mql.first_touch", {"due_at": T0 + 9 * DAY // 24, "status": "open"}),
+    ("warned after 75 percent", [(0, E.STAGE_REPORTED, MQL)], 7 * HOUR, "mql.first_touch", {"status": "warned"}),
+    ("not warned at 74 percent", [(0, E.STAGE_REPORTED, MQL)], 6.66 * HOUR, "mql.first_touch", {"status": "open"}),
+    ("breached after 100 percent", [(0, E.STAGE_REPORTED, MQL)], 10 * HOUR, "mql.first_touch", {"status": "breached"}),
+    ("in time at the due instant", [(0, E.STAGE_REPORTED, MQL), (9 * HOUR, E.TOUCH, HUMAN)], 1, "mql.first_touch", {"status": "met"}),
+    ("escalated after 150 percent", [(0, E.STAGE_REPORTED, MQL)], 1.2, "mql.first_touch", {"status": "escalated"}),
+    ("not escalated before 150 percent", [(0, E.STAGE_REPORTED, MQL)], 1.1, "mql.first_touch", {"status": "breached"}),
+    ("a human touch meets the first-touch clock", [(0, E.STAGE_REPORTED, MQL), (0.1, E.TOUCH, HUMAN)], 1, "mql.first_touch", {"status": "met"}),
+    ("an inbound touch does not", [(0, E.STAGE_REPORTED, MQL), (0.1, E.TOUCH, INBOUND)], 1.1, "mql.first_touch", {"status": "breached"}),
+    ("nor does an automated one", [(0, E.STAGE_REPORTED, MQL), (0.1, E.TOUCH, AUTOMATED)], 1.1, "mql.first_touch", {"status": "breached"}),
+    ("an acceptance meets it too", [(0, E.STAGE_REPORTED, MQL), (0.1, E.ACCEPTED, {})], 1, "mql.first_touch", {"status": "met"}),
+    ("a decision is due in three business days", [(0, E.STAGE_REPORTED, MQL)], 0.1, "mql.decision", {"due_at": T0 + 2 * DAY + 9 * DAY // 24}),
+    ("a human touch is no decision", [(0, E.STAGE_REPORTED, MQL), (0.1, E.TOUCH, HUMAN)], 3, "mql.decision", {"status": "breached"}),
+    ("a rejection is", [(0, E.STAGE_REPORTED, MQL), (0.1, E.REJECTED, {"reason": "no-fit"})], 3, "mql.decision", {"status": "met"}),
+    ("a late decision stays breached and says when", [(0, E.STAGE_REPORTED, MQL), (3, E.ACCEPTED, {})], 4, "mql.decision", {"status": "breached", "stopped_at": T0 + 3 * DAY}),
+    ("work on an accepted lead is due in ten business days", [(0, E.ACCEPTED, {})], 0.1, "sal.working", {"due_at": T0 + 11 * DAY + 9 * DAY // 24}),
+    ("leaving sal meets it", [(0, E.ACCEPTED, {}), (1, E.OPPORTUNITY_CREATED, DEAL)], 2, "sal.working", {"status": "met"}),
+    ("qualifying is due in seven days of wall time", [(0, E.STAGE_REPORTED, stage("salesqualifiedlead"))], 1, "sql.qualifying", {"due_at": T0 + 7 * DAY}),
+    ("an opportunity stalls after 30 days without activity", [(0, E.OPPORTUNITY_CREATED, DEAL)], 31, "opportunity.stalled", {"status": "breached", "restarting": True}),
+    ("activity restarts it", [(0, E.OPPORTUNITY_CREATED, DEAL), (29, E.TOUCH, INBOUND)], 60, "opportunity.stalled", {"due_at": T0 + 59 * DAY}),
+    ("a customer is to be accepted in two business days", [(0, E.OPPORTUNITY_WON, DEAL)], 0.1, "customer.acceptance", {"due_at": T0 + DAY + 9 * DAY // 24}),
+    ("and onboarded in 30 days", [(0, E.OPPORTUNITY_WON, DEAL), (5, E.TOUCH, {"kind": "onboarded", "direction": "human"})], 6, "customer.onboarding", {"status": "met"}),
+    ("nurturing wants a touch of ours every 30 days", [(0, E.CREATED, {}), (10, E.TOUCH, INBOUND)], 40, "nurturing.nurture_touch", {"status": "breached"}),
+    ("a recycled lead is reviewed after 90 days", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "not-ready"})], 95, "recycled.review", {"due_at": T0 + 91 * DAY - DAY // 24, "status": "breached"}),
+    ("a timer that ends a stage cancels what still runs", [(0, E.STAGE_REPORTED, MQL)], 15, "mql.decision", {"status": "escalated", "stopped_at": None}),
+]  # fmt: skip
+
+
+def clock(folded, name):
+    found = [said for _, said, _ in facts(folded, "clock") if f"{said['stage']}.{said['clock']}" == name]
+    return found[-1] if found else None
+
+
+@pytest.mark.parametrize(("said", "until", "name", "expected"), [row[1:] for row in CLOCKS], ids=[row[0] for row in CLOCKS])
+def test_clock(said, until, name, expected):
+    found = clock(fold(history(*said), until), name)
+    assert found is not None
+    assert {key: found[key] for key in expected} == expected
+
+
+NONE = [
+    ("a nurture touch in time makes no fact", [(0, E.CREATED, {}), (20, E.TOUCH, AUTOMATED)], 45, "nurturing.nurture_touch"),
+    ("an opted-out lead has no nurture clock", [(0, E.CREATED, {}), (5, E.CONSENT, {"granted": False})], 100, "nurturing.nurture_touch"),
+    ("an opportunity that moves in time never stalled", [(0, E.OPPORTUNITY_CREATED, DEAL), (20, E.OPPORTUNITY_WON, DEAL)], 100, "opportunity.stalled"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("said", "until", "name"), [row[1:] for row in NONE], ids=[row[0] for row in NONE])
+def test_no_clock(said, until, name):
+    assert clock(fold(history(*said), until), name) is None
+
+
+VENDORS = [
+    ("hubspot", {"subscriber": "inquiry", "lead": "inquiry", "marketingqualifiedlead": "mql", "salesqualifiedlead": "sql", "opportunity": "opportunity", "customer": "customer"}),
+    ("salesforce", {"Open": "inquiry", "Open - Not Contacted": "inquiry", "Working": "sal", "Working - Contacted": "sal", "Closed - Converted": "sql"}),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "word", "to"), [(s, word, to) for s, words in VENDORS for word, to in words.items()])
+def test_a_vendors_stage_is_the_agreed_stage(source, word, to):
+    assert fold(history((0, E.STAGE_REPORTED, {"source": source, "stage": word})), 0.01).state["stage"] == to
+
+
+def test_salesforces_closed_not_converted_is_a_rejection():
+    said = history((0, E.STAGE_REPORTED, MQL), (1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "Closed - Not Converted"}))
+    assert facts(fold(said, 2), "handoff")[0][1]["outcome"] == "rejected"
+
+
+REASONS = {"not-ready": "recycled", "no-fit": "disqualified", "competitor": "disqualified", "duplicate": "disqualified", "spam": "disqualified"}
+
+
+@pytest.mark.parametrize(("reason", "to"), REASONS.items())
+@pytest.mark.parametrize("standing", [(0, E.STAGE_REPORTED, MQL), (0, E.ACCEPTED, {})], ids=["mql", "sal"])
+def test_a_rejections_reason_decides_where_the_lead_goes(standing, reason, to):
+    folded = fold(history(standing, (1, E.REJECTED, {"reason": reason})), 2)
+    assert folded.state["stage"] == to
+    assert folded.state["excluded"] == (reason if reason in ("duplicate", "spam") else "")
+    assert folded.state["suppressed"] == (reason if reason in ("competitor", "spam") else "")
+
+
+def test_nurturing_and_evangelist_stand_beside_the_ladder_so_passing_them_by_is_no_skip():
+    implied = facts(fold(history((0, E.OPPORTUNITY_WON, DEAL)), 1), "journey")[0][1]["implied"]
+    assert implied == ["inquiry", "mql", "opportunity", "sal", "sql"]
+
+
+def test_what_happens_to_a_churned_customer_is_the_end_until_somebody_qualifies_it_by_hand():
+    churned = [(0, E.OPPORTUNITY_WON, DEAL), (10, E.STAGE_REPORTED, {**stage("churned"), "source": "cloudevents"})]
+    assert fold(history(*churned, (20, E.TOUCH, {"kind": "demo_form"})), 30).state["stage"] == "churned"
+    assert fold(history(*churned, (20, E.ACCEPTED, {})), 21).state["journey"] == 2
+
+
+def test_origin_is_the_leads_and_never_changes_while_source_and_channel_are_the_journeys():
+    ad = {"source": "google", "marketing": {"platform": "google", "campaign": "c"}, "kind": "ad_lead_form"}
+    said = [(0, E.CREATED, {"origin": "Partner"}), (1, E.STAGE_REPORTED, MQL), (2, E.REJECTED, {"reason": "not-ready"}), (200, E.TOUCH, ad)]
+    journeys = [fact for _, fact, _ in facts(fold(history(*said), 201), "journey")]
+    assert [(one["origin"], one["source"]) for one in journeys] == [("partner", ""), ("partner", "google")]
+
+
+@pytest.mark.parametrize("name", ["facebook", "fb", "meta"])
+def test_a_sources_aliases_are_one_source(name):
+    said = history((0, E.CREATED, {"marketing": {"utm_source": name, "utm_medium": "social"}}))
+    assert facts(fold(said, 0.1), "journey")[0][1]["source"] == "meta"
+
+
+def test_what_no_rule_of_the_source_table_matches_is_shown_as_unattributed():
+    assert facts(fold(history((0, E.CREATED, {})), 0.1), "journey")[0][1]["source"] == ""
+
+
+def test_an_opening_balance_is_marked_and_its_clocks_start_at_the_cut_over():
+    folded = fold(history((0, E.SNAPSHOT, stage("opportunity"))), 31)
+    assert facts(folded, "journey")[0][1]["opening"] is True
+    assert facts(folded, "transition")[0][1]["opening"] is True
+    assert clock(folded, "opportunity.stalled")["due_at"] == T0 + 30 * DAY
+
+
+def test_a_write_by_a_team_that_does_not_own_the_stage_is_flagged_and_not_lost():
+    said = history((0, E.CREATED, {}), (0.1, E.ACCEPTED, {"attributes": {"team": "sales"}}))
+    folded = fold(said, 0.2)
+    assert folded.state["stage"] == "sal"
+    assert [note["what"] for _, note, _ in facts(folded, "note")] == ["not the owner"]
+
+
+def test_a_deal_of_two_leads_is_influenced_for_whoever_is_not_its_primary_contact():
+    said = history((0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, {"deal": {"id": "x", "role": "influencer"}}))
+    assert facts(fold(said, 0.2), "deal")[0][1]["role"] == "influencer"
+
+
+def test_a_test_lead_is_kept_and_flagged():
+    folded = fold(history((0, E.CREATED, {"test": True, "kind": "demo_form"})), 0.1)
+    assert folded.state["test"] is True
+    assert {fact["test"] for _, fact, _ in facts(folded, "transition")} == {True}
+
+
+def test_equal_timestamps_go_by_the_stage_they_speak_of():
+    folded = fold(history((0, E.OPPORTUNITY_WON, DEAL), (0, E.ACCEPTED, {}), (0, E.STAGE_REPORTED, MQL), (0, E.CREATED, {})), 0.1)
+    assert path(folded).replace("*", "") == "inquiry mql sal sql opportunity customer"
+    assert [said["to"] for _, said, _ in facts(folded, "transition") if said["implied"]] == ["sql", "opportunity"]
+
+
+def test_equal_rank_goes_by_the_sources_sequence():
+    first, second = history((0, E.STAGE_REPORTED, stage("customer")), (0, E.STAGE_REPORTED, MQL))
+    folded = fold([first._replace(sequence=2), second._replace(sequence=1)], 0.1)
+    assert "echo" not in [note["what"] for _, note, _ in facts(folded, "note")]
+
+
+def test_a_suppressed_lead_never_passes_the_gate():
+    said = history((0, E.CREATED, {"attributes": {"persona": "student"}, "kind": "demo_form"}))
+    assert fold(said, 0.1).state["stage"] == "inquiry"
+
+
+def test_hot_is_who_asks_for_a_demo_or_a_call_and_nobody_else():
+    kinds = {kind: fold(history((0, E.CREATED, {"kind": kind})), 0.1).state["hot"] for kind in FIRST.gate.points}
+    assert {kind for kind, hot in kinds.items() if hot} == {"demo_form", "contact_form", "call_requested"}
+
+
+# ------------------------------------------------------------------ definitions
+def variant(**changes):
+    return FIRST.model_copy(update=changes)
+
+
+def mql(**changes):
+    return {**FIRST.stages, "mql": FIRST.stages["mql"].model_copy(update=changes)}
+
+
+def folded_under(definitions, *said, until=400.0):
+    from streams.domain import row
+
+    current = row.Row("lead")
+    for event in history(*said):
+        current = row.advance(current, event, definitions).row
+    return row.state_of(row.tick(current, int(T0 + until * DAY), definitions).row, definitions)
+
+
+WHO = [
+    ("source", (0, E.CREATED, {"kind": "demo_form"}), "inquiry", {"gate": True, "source": False, "moved": False}),
+    ("source", (0, E.STAGE_REPORTED, MQL), "mql", {"gate": False, "source": True, "moved": True}),
+    ("gate", (0, E.STAGE_REPORTED, MQL), "inquiry", {"gate": False, "source": True, "moved": False}),
+    ("gate", (0, E.CREATED, {"kind": "demo_form"}), "mql", None),
+    ("either", (0, E.STAGE_REPORTED, MQL), "mql", {"gate": False, "source": True, "moved": True}),
+    ("either", (0, E.CREATED, {"kind": "demo_form"}), "mql", None),
+]
+
+
+@pytest.mark.parametrize(("decided_by", "said", "stands", "disagreement"), WHO)
+def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, said, stands, disagreement):
+    folded = folded_under(prepare(variant(stages=mql(decided_by=decided_by))), said, until=0.1)
+    assert folded.state["stage"] == stands
+    found = [fact for _, fact, _ in facts(folded, "disagreement")]
+    assert [{key: fact[key] for key in disagreement} for fact in found] == ([disagreement] if disagreement else []) if disagreement else not found
+
+
+def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_said_is_kept():
+    definitions = prepare(variant(stages=mql(authority=("salesforce",))))
+    folded = folded_under(definitions, (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), until=0.2)
+    assert folded.state["stage"] == "inquiry"
+    assert [note["what"] for _, note, _ in facts(folded, "note")] == ["no authority"]
+    heard = folded_under(definitions, (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "mql"}), until=0.2)
+    assert heard.state["stage"] == "mql"
+
+
+def test_a_changed_definition_binds_new_episodes_and_leaves_open_ones_their_own():
+    from datetime import date
+
+    shorter = mql(timer=Timer(after="2 days", to="recycled"))
+    definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), stages=shorter))
+    before = folded_under(definitions, (0, E.STAGE_REPORTED, MQL), until=20)
+    after = folded_under(definitions, (4, E.STAGE_REPORTED, MQL), until=20)
+    assert [at for at, said, _ in facts(before, "transition") if said["to"] == "recycled"] == [T0 + 14 * DAY]
+    assert [at for at, said, _ in facts(after, "transition") if said["to"] == "recycled"] == [T0 + 6 * DAY]
+    assert [said["version"] for _, said, _ in facts(before, "clock")][:1] == ["1"]
+    assert [said["version"] for _, said, _ in facts(after, "clock")][:1] == ["2"]
+
+
+GATES = [
+    ({"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)}, {"attributes": {"size": "250"}}, True),
+    ({"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)}, {"attributes": {"size": "many"}}, False),
+    ({"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)}, {}, False),
+    ({"any": (Rule(name="a", field="segment", op="in", value=("x", "y")), Rule(name="b", field="hot", op="==", value=True))}, {"segment": "y"}, True),
+    ({"any": (Rule(name="a", field="segment", op="in", value=("x", "y")), Rule(name="b", field="hot", op="==", value=True))}, {"segment": "z"}, False),
+    ({"none": (Rule(name="known", field="account", op="known"),)}, {"account": "acme"}, False),
+    ({"none": (Rule(name="known", field="account", op="known"),)}, {}, True),
+    ({"all": (Rule(name="cheap", field="score", op="<", value=40),)}, {}, True),
+    ({"all": (Rule(name="not x", field="segment", op="!=", value="x"),)}, {"segment": "x"}, False),
+    ({"all": (Rule(name="origin", field="origin", op="not in", value=("sales",)),)}, {"origin": "partner"}, True),
+]
+
+
+@pytest.mark.parametrize(("rules", "said", "passes"), GATES)
+def test_a_gate_is_named_rules_and_says_what_each_saw(rules, said, passes):
+    gate = FIRST.gate.model_copy(update={"all": (), "any": (), "none": (), **rules})
+    folded = folded_under(prepare(variant(gate=gate)), (0, E.CREATED, {"kind": "form", **said}), until=0.1)
+    assert (folded.state["stage"] == "mql") is passes
+    if passes:
+        decision = facts(folded, "decision")[0][1]
+        assert {rule["rule"] for rule in decision["rules"]} == {rule.name for each in rules.values() for rule in each}
+        assert all(rule["need"] for rule in decision["rules"])
+
+
+def test_a_decision_under_a_reported_qualification_says_which_rules_failed():
+    decision = facts(fold(history((0, E.STAGE_REPORTED, MQL)), 0.1), "decision")[0][1]
+    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in decision["rules"]] == [("score", False, "0"), ("suppressed", True, "")]
+
+
+def test_a_firm_without_a_marketing_department_gives_every_stage_to_sales():
+    stages = {name: one.model_copy(update={"owner": "sales"}) for name, one in FIRST.stages.items()}
+    folded = folded_under(prepare(variant(stages=stages)), (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), until=2)
+    assert {said["owner_team"] for _, said, _ in facts(folded, "transition")} == {"sales"}
+
+
+def test_facts_carry_the_version_under_which_they_were_decided():
+    folded = fold(history((0, E.CREATED, {"kind": "demo_form"}), (1, E.ACCEPTED, {})), 2)
+    for kind in ("journey", "transition", "clock", "handoff", "decision"):
+        assert {orjson.loads(fact.content)["version"] for fact in folded.facts.values() if fact.kind == kind} == {"1"}, kind
+    assert DEFINITION.first.funnel.version == "1"
