@@ -22,5 +22,6 @@ BEHIND_SECONDS = Histogram(
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 60),
 )
 STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by stage and owner team", ["stage", "owner_team"])
+CONFLICTS = Gauge(f"{PREFIX}_identity_conflicts", "Links that would join what may not be joined, until the CRM or a person decides")
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
 UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])

@@ -311,6 +311,10 @@ class Batch:
         """Add a version of the funnel, as a partition took it."""
         self._add("definitions", [said[column.name] for column in _OTHERS["definitions"]])
 
+    def shared(self, said: dict[str, Any]) -> None:
+        """Add an alias that several leads share."""
+        self._add("shared_aliases", [said[column.name] for column in _OTHERS["shared_aliases"]])
+
     def archived(self, partition: int, next_offset: int) -> None:
         """Say how far a partition of the touches is in the archive."""
         self._add("archived", [partition, next_offset])
@@ -380,6 +384,7 @@ _OTHERS: dict[str, tuple[Column, ...]] = {
         Column("generation", "UInt16"), Column("version", "String"), Column("effective_from", TIME), Column("digest", "String"),
         Column("content", "String"),
     ),
+    "shared_aliases": (Column("origin", "String"), Column("kind", WORD), Column("leads", "UInt32")),
     "holes": (
         Column("generation", "UInt16"), Column("worker", WORD), Column("topic", WORD), Column("partition", "UInt16"),
         Column("first", "UInt64"), Column("following", "UInt64"), Column("accepted_at", TIME),
@@ -414,6 +419,7 @@ ORDER = (
     "rates",
     "surveys",
     "holes",
+    "shared_aliases",
     "definitions",
     "touches",
     "cuts",

@@ -81,6 +81,8 @@ class Deliver:
                 batch.state(said)
             case "definition":
                 batch.definition(said)
+            case "shared":
+                batch.shared(said)
             case "hole":
                 batch.hole(said)
             case "cut":

@@ -15,6 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+def _shared(row: identity.AliasRow, partition: int) -> Out:
+    """Tell of an alias that several leads share: its kind and origin, never the alias itself."""
+    kind, _, _ = row.alias.partition(":")
+    origin = row.origin.id if row.origin else ""
+    said = {"k": "shared", "origin": origin, "kind": kind, "leads": max(len(row.leads), 1) + row.shared}
+    return Out(topics.FACTS, None, orjson.dumps(said), partition)
+
+
 class Resolve(Logic):
     """The engine's logic around the pure `identity.resolve`."""
 
@@ -30,6 +38,8 @@ class Resolve(Logic):
         self.count("released", done.released)
         outs = [Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record)) for touch in done.touches]
         outs += [Out(topics.EVENTS, alias.encode(), orjson.dumps(link)) for alias, link in done.links]
+        if done.row.shared > before.shared:
+            outs.append(_shared(done.row, record.partition))
         if done.row == before and row is not None:
             return Effects(tuple(outs))
         return Effects(tuple(outs), identity.dump(done.row), done.row.next_due)

@@ -1,22 +1,53 @@
-"""explain: one lead, readable by a salesperson: what happened when, when we learned it, what we said and took back."""
+"""explain: one lead, readable by a salesperson: what happened when, when we learned it, what we said and took back.
+
+`gather` reads ClickHouse; `story` makes one document of it; `readable` (telling.py) writes it for people.
+"""
 
 from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from typing import Any
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from schemas.events import Event, parse
+from sinks.clickhouse import generations
 from streams.domain import identity
+from streams.domain.fold import outlook
+
+from . import archive
+
+if TYPE_CHECKING:
+    from streams.domain.definition import Definitions
 
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 class Unknown(Exception):  # noqa: N818 - the asker must act: another alias, or wait for the event
     """Nobody is known by that name."""
+
+
+class Known(NamedTuple):
+    """An event of the lead: whole id, when we learned it (ms), and whether it was held under a weak alias meanwhile."""
+
+    event: Event
+    name: str
+    received_at: int
+    held: bool = False
+
+
+class Revision(NamedTuple):
+    """One revision of a fact, when it was said (ms), and the event that made it; None when time did, or a merge."""
+
+    fact: str
+    kind: str
+    journey: int
+    at: int
+    revision: int
+    content: str | None
+    said_at: int
+    cause: str | None = None
 
 
 def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
@@ -38,91 +69,76 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
     return str(rows[0][0])
 
 
-def explain(client: Any, lead: str, generation: int) -> dict[str, Any]:
-    """Give the lead's events with when we learned them, its facts, and every revision that was taken back."""
+def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]:
+    """Tell a lead of the shown generation as a document; `now` (ms) is the instant that the score is counted to."""
     state = client.query(
         "SELECT * FROM lead_state FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID}", parameters={"g": generation, "l": lead}
     )
-    now = dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
-    events = client.query(
-        "SELECT content, received_at, event_id FROM touches FINAL WHERE has({o:Array(String)}, origin) "
-        "AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
-        parameters={"o": now.get("origins") or [lead]},
+    stands = dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
+    read = client.query(
+        "SELECT content, event_id, toUnixTimestamp64Milli(received_at), held FROM touches FINAL "
+        "WHERE has({o:Array(String)}, origin) AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
+        parameters={"o": stands.get("origins") or [lead]},
     ).result_rows
     revisions = client.query(
-        "SELECT fact_id, kind, event_time, revision, is_deleted, content, ingested_at FROM fact_revisions FINAL "
-        "WHERE generation = {g:UInt16} AND lead_id = {l:UUID} AND kind != 'state' ORDER BY revision",
+        "SELECT r.fact_id, r.kind, r.journey, toUnixTimestamp64Milli(r.event_time), r.revision, r.is_deleted, r.content, "
+        "toUnixTimestamp64Milli(r.ingested_at), t.event_id FROM "
+        "(SELECT * FROM fact_revisions FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID} AND kind != 'state') AS r "
+        "LEFT JOIN (SELECT source_partition, source_offset, event_id FROM touches WHERE lead_id = {l:UUID} AND kind = 'event') AS t "
+        "ON t.source_partition = r.source_partition AND t.source_offset = r.source_offset ORDER BY r.revision",
         parameters={"g": generation, "l": lead},
     ).result_rows
-    latest = {row[0]: row for row in revisions}
+    known = [Known(Event(*orjson.loads(content)), name, received, bool(held)) for content, name, received, held in read]
+    said = [
+        Revision(fact, kind, journey, at, number, None if gone else content, said_at, cause or None)
+        for fact, kind, journey, at, number, gone, content, said_at, cause in revisions
+    ]
+    return story(lead, stands, known, said, archive.definitions_of(client, generations.active(client)), now)
+
+
+def story(
+    lead: str, stands: dict[str, Any], known: list[Known], said: list[Revision], definitions: Definitions, now: int
+) -> dict[str, Any]:
+    """Make one document of a lead's events and of every revision of its facts. Pure."""
+    latest = {one.fact: one for one in said}
+    names = {one.event.id: one.name for one in known}
+    view = outlook(lead, [one.event for one in known], definitions, now)
     return {
         "lead": lead,
-        "now": now,
-        "events": [_event(Event(*orjson.loads(content)), received, name) for content, received, name in events],
-        "facts": [_fact(row) for row in sorted(latest.values(), key=lambda row: (row[2], row[3])) if not row[4]],
-        "restated": [{**_fact(row), "at": row[6]} for row in revisions if row is not latest[row[0]] or row[4]],
+        "now": stands,
+        "definitions": [
+            {"version": one.funnel.version, "effective_from": one.funnel.effective_from, "strategy": one.funnel.strategy}
+            for one in definitions.versions
+        ],
+        "events": [_event(one) for one in known],
+        "facts": [_fact(one, names) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content],
+        "restated": [_restated(one, said, names) for one in said if one.content and one is not latest[one.fact]],
+        "ladder": list(definitions.first.funnel.ladder),
+        "outlook": view,
     }
 
 
-def _event(event: Event, received: datetime, name: str) -> dict[str, Any]:
-    return {
-        "at": datetime.fromtimestamp(event.at / 1000, UTC),
-        "learned": received,
-        "type": event.type,
-        "id": name,
-        **parse(event.body),
-    }
+def _moment(at: int) -> datetime:
+    return datetime.fromtimestamp(at / 1000, UTC)
 
 
-def _fact(row: Any) -> dict[str, Any]:
-    return {"event_time": row[2], "kind": row[1], "revision": row[3], **(orjson.loads(row[5]) if row[5] else {"withdrawn": True})}
+def _event(one: Known) -> dict[str, Any]:
+    head = {"at": _moment(one.event.at), "learned": _moment(one.received_at), "type": one.event.type, "id": one.name, "held": one.held}
+    return {**parse(one.event.body), **head}
 
 
-def readable(said: dict[str, Any], zone: str) -> list[str]:
-    """Write it for people, in the reporting zone."""
-
-    def when(moment: datetime) -> str:
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(ZoneInfo(zone)).strftime("%Y-%m-%d %H:%M")
-
-    now = said["now"]
-    lines = [f"Lead {said['lead']}"]
-    if now:
-        lines.append(f"  stands in {now['stage']}, journey {now['journey']}, owner {now['owner'] or 'nobody'}, score {now['score']:g}")
-    lines.append("What happened, and when we learned it")
-    for event in said["events"]:
-        what = event.get("kind") or event.get("stage") or event.get("reason") or ""
-        lines.append(f"  {when(event['at'])}  {event['type']} {what} ({event['source']}; learned {when(event['learned'])})")
-    lines.append("What follows from it")
-    for fact in said["facts"]:
-        lines.append(f"  {when(fact['event_time'])}  {_say(fact)}")  # noqa: PERF401 - a sentence a line
-    if said["restated"]:
-        lines.append("What was said before and is no longer so")
-        lines += [f"  {when(fact['event_time'])}  {fact['kind']} revision {fact['revision']}: {_say(fact)}" for fact in said["restated"]]
-    return lines
+def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
+    body = orjson.loads(one.content) if one.content else {}
+    head = {"event_time": _moment(one.at), "kind": one.kind, "journey": one.journey, "revision": one.revision}
+    return {**body, **head, "said": _moment(one.said_at), "cause": names.get(one.cause or "", one.cause)}
 
 
-def _say(fact: dict[str, Any]) -> str:
-    match fact["kind"]:
-        case _ if fact.get("withdrawn"):
-            return "withdrawn"
-        case "transition":
-            implied = " (implied)" if fact["implied"] else ""
-            reason = f": {fact['reason']}" if fact["reason"] else ""
-            return f"{fact['from'] or 'nowhere'} -> {fact['to']}{implied}, because of {fact['why']}{reason}"
-        case "clock":
-            return f"clock {fact['stage']}.{fact['clock']}: {fact['status']}"
-        case "decision":
-            rules = "; ".join(
-                f"{r['rule']} {r['value']} ({'passed' if r['passed'] else 'failed'}, needs {r['need']})" for r in fact["rules"]
-            )
-            return f"gate asked by {fact['by']}: {rules}"
-        case "handoff":
-            return f"hand-off to sales: {fact['outcome']}{' ' + fact['reason'] if fact['reason'] else ''}"
-        case "journey":
-            return f"journey: origin {fact['origin'] or 'unknown'}, source {fact['source'] or 'unattributed'}"
-        case "deal":
-            return f"deal {fact['deal']}: {fact['status']}, amount {fact['amount'] or 'unknown'}"
-        case "note":
-            return f"{fact['what']}: {fact['event']} {fact.get('stage', '')} while in {fact['current']}"
-        case kind:
-            return str(kind)
+def _restated(one: Revision, said: list[Revision], names: dict[str, str]) -> dict[str, Any]:
+    """Tell what a revision had said, and what the next one says in its place; None when the fact was taken back."""
+    after = min((other for other in said if other.fact == one.fact and other.revision > one.revision), key=_revision)
+    by = {"overruled_at": _moment(after.said_at), "overruled_by": names.get(after.cause or "", after.cause)}
+    return {**_fact(one, names), **by, "instead": _fact(after, names) if after.content else None}
+
+
+def _revision(one: Revision) -> int:
+    return one.revision

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -91,7 +91,7 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
             kpis.ask(client, kpis.question(running, 0, asof + 1, asof)),
             kpis.ask(scratch, kpis.question(candidate.versions[-1].funnel, 0, asof + 1, asof)),
         )
-    out.moved = _moved(client, folds)
+        out.moved = _moved(client, scratch.database, folds)
     out.fired = backtest((fact for folded in folds.values() for fact in folded.facts.values()), candidate, asof)
     out.seconds = round(time.monotonic() - began, 1)
     return out
@@ -152,31 +152,38 @@ def _compare(running: list[dict[str, Any]], candidate: list[dict[str, Any]]) -> 
     return out
 
 
-def _moved(client: Any, folds: dict[str, Folded]) -> list[Moved]:
+# Which leads would stand elsewhere, as a subquery: a list of thousands of ids has no place in a request's address.
+_ELSEWHERE = """
+SELECT then.lead_id
+FROM {scratch}.v_lead_state AS then
+LEFT JOIN v_lead_state AS now ON now.lead_id = then.lead_id
+WHERE then.stage != now.stage OR then.journey != now.journey
+"""
+
+
+def _moved(client: Any, scratch: str, folds: dict[str, Folded]) -> list[Moved]:
+    elsewhere = _ELSEWHERE.replace("{scratch}", scratch)
     stands = {
         lead: (stage, journey)
-        for lead, stage, journey in client.query("SELECT toString(lead_id), stage, journey FROM v_lead_state").result_rows
+        for lead, stage, journey in client.query(
+            f"SELECT toString(lead_id), stage, journey FROM v_lead_state WHERE lead_id IN ({elsewhere})"
+        ).result_rows
     }
-    elsewhere = sorted(lead for lead, folded in folds.items() if stands.get(lead) != (folded.state["stage"], folded.state["journey"]))
-    moves: dict[str, list[tuple[int, str, str, int]]] = {lead: [] for lead in elsewhere}
+    moves: dict[str, list[tuple[int, str, str, int]]] = defaultdict(list)
     statement = (
         "SELECT toString(lead_id), toUnixTimestamp64Milli(event_time), to_stage, why, journey FROM v_stage_transitions "
-        "WHERE lead_id IN {leads:Array(UUID)} ORDER BY journey, event_time"
+        f"WHERE lead_id IN ({elsewhere}) ORDER BY journey, event_time"
     )
-    scores = {}
-    for start in range(0, len(elsewhere), 5_000):
-        some = elsewhere[start : start + 5_000]
-        for lead, *move in client.query(statement, parameters={"leads": some}).result_rows:
-            moves[lead].append(tuple(move))
-        asked = client.query(
-            "SELECT toString(lead_id), argMin((decided_by, score), event_time) FROM v_decisions WHERE lead_id IN {leads:Array(UUID)} "
-            "GROUP BY lead_id",
-            parameters={"leads": some},
-        )
-        scores.update({lead: f"{by} at score {score:g}" for lead, (by, score) in asked.result_rows})
+    for lead, *move in client.query(statement).result_rows:
+        moves[lead].append(tuple(move))
+    decided = client.query(
+        "SELECT toString(lead_id), argMin((decided_by, score), event_time) FROM v_decisions "
+        f"WHERE lead_id IN ({elsewhere}) GROUP BY lead_id"
+    )
+    scores = {lead: f"{by} at score {score:g}" for lead, (by, score) in decided.result_rows}
     out = []
-    for lead in elsewhere:
-        stage, journey = stands.get(lead, ("", 0))
+    for (lead,) in client.query(f"SELECT toString(lead_id) FROM ({elsewhere}) ORDER BY lead_id").result_rows:
+        stage, journey = stands.get(lead, ("nowhere", 0))
         state = folds[lead].state
         why = _difference(moves[lead], _transitions(folds[lead]), scores.get(lead, ""))
         out.append(Moved(lead, f"{stage} ({journey})", f"{state['stage']} ({state['journey']})", why))

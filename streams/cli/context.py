@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
 from rich.console import Console
 
 from streams.settings import Settings
+
+if TYPE_CHECKING:
+    from streams.live.figures import Figures
 
 console = Console()
 errors = Console(stderr=True)
@@ -32,6 +35,20 @@ def on_home(home: Path | None) -> Settings:
         raise Failed(f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, or set LEADSTREAM_BROKERS and the rest")
     os.environ.update(shown["environment"])
     return Settings()
+
+
+def figures(settings: Settings) -> Figures:
+    """Give what people watch, with the audit's way to tell one lead: rooms of one floor meet here."""
+    import time
+
+    from sinks.clickhouse import generations
+    from streams.audit import explain, telling
+    from streams.live.figures import Figures
+
+    def tell(client: Any, lead: str) -> dict[str, Any]:
+        return explain.explain(client, lead, generations.active(client), int(time.time() * 1000))
+
+    return Figures(settings, tell, telling.readable)
 
 
 def document(value: Any) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, console, document, figures, on_home
 from .data import AnyHome
 from .run import Json
 
@@ -25,27 +25,26 @@ def explain(
     from sinks.clickhouse import generations
     from sinks.clickhouse.writer import connect
     from streams.audit import explain as audit
+    from streams.audit.telling import readable
 
     settings = on_home(home)
-    client = connect(settings)
+    client, watch = connect(settings), figures(settings)
     try:
         found = audit.lead_of(client, lead, settings.identity(), generations.active(client))
     except audit.Unknown as error:
         raise Failed(str(error)) from error
-    said = audit.explain(client, found, generations.active(client))
+    said = watch.story(found)
     if as_json:
         document(said)
         return
-    for line in audit.readable(said, generations.in_force(client, settings.funnel).reporting.zone):
+    for line in readable(said, generations.in_force(client, settings.funnel).reporting.zone):
         console.print(line, highlight=False, soft_wrap=True)
 
 
 @app.command()
 def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> None:
     """List the leads past a service level, the longest due first. Example: leadstream stalled."""
-    from streams.live.figures import Figures
-
-    rows = Figures(on_home(home)).stalled(limit)
+    rows = figures(on_home(home)).stalled(limit)
     if as_json:
         document(rows)
         return
@@ -123,7 +122,6 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
     """Look at everything that a running installation needs. Example: leadstream doctor."""
     from sinks.clickhouse.writer import connect
     from streams.intake import admin
-    from streams.live.figures import Figures
 
     settings = on_home(home)
     found: list[dict[str, object]] = []
@@ -137,7 +135,7 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
     look("identity key", lambda: "set" if settings.identity() else "")
     look("kafka topics", lambda: f"{len(admin.apply(settings.brokers, settings.partitions, settings.replication, dry=True))} differences")
     look("clickhouse", lambda: connect(settings).query("SELECT version()").first_row[0])
-    look("time", lambda: f"told {Figures(settings).health()['tick_age_seconds']:.1f} s ago")
+    look("time", lambda: f"told {figures(settings).health()['tick_age_seconds']:.1f} s ago")
     if as_json:
         document(found)
     else:

@@ -12,7 +12,7 @@ import typer
 
 from streams.settings import WORKERS, Settings
 
-from .context import Failed, console, document
+from .context import Failed, console, document, figures
 
 app = typer.Typer()
 Home = Annotated[Path, typer.Option(help="The data folder.")]
@@ -91,7 +91,7 @@ def live() -> None:
     from streams.live.page import serve
 
     _log()
-    serve(Settings())
+    serve(Settings(), figures(Settings()))
 
 
 @app.command()

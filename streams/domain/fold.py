@@ -16,6 +16,7 @@ from schemas.funnel import DETOURS
 from . import statements
 from .clocks import ClockState, Running
 from .gates import Score, Verdict, day_of, judge, only_rises
+from .history import canonical
 from .journey import NEVER, Before, Deal, Folded, Handoff, Journey, Move, State
 from .lifecycle import Said, Saying, Standing, Then, follows, say
 from .packs import Pack, key_of
@@ -59,6 +60,28 @@ def fold(
     run.fire(max(now, 0))
     run.state.horizon = max(run.state.horizon, now)
     return statements.of(run.lead, run.state, definitions)
+
+
+def outlook(lead: str, events: list[Event], definitions: Definitions, now: int) -> dict[str, Any]:
+    """Say what is ahead of a lead at `now` (ms): rules still missing for mql, clocks that run, the move that comes by itself.
+
+    What it says changes with time alone, so it is told to a reader and never kept as a fact.
+    """
+    run = _Fold(lead, definitions)
+    for event in canonical(events):
+        run.apply(event)
+    run.fire(max(now, 0))
+    state = run.state
+    if not state.journeys:
+        return {}
+    view: dict[str, Any] = {"running": [{"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running]}
+    if state.stage in _GATE and state.stage != "mql" and run.funnel.stages["mql"].gate is not None:
+        rules = run._verdict(now).rules  # noqa: SLF001 - one module
+        view["missing"] = [{"rule": rule, "value": value, "need": need} for rule, passed, value, need in rules if not passed]
+    timer = run.funnel.stages[state.stage].timer
+    if timer and state.timer < NEVER:
+        view |= {"timer_at": state.timer, "timer_to": timer.to}
+    return view
 
 
 def _fields(body: dict[str, Any]) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
+from uuid import UUID
 
 from fastapi import FastAPI, HTTPException, Query, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -44,8 +45,11 @@ def add(app: FastAPI, figures: Figures) -> None:
         return figures.feed()
 
     @app.get("/api/leads/{lead}")
-    def lead(lead: str) -> list[dict[str, Any]]:
-        return figures.timeline(lead)
+    def lead(lead: UUID) -> dict[str, Any]:
+        said = figures.story(str(lead))
+        if not said["now"]:
+            raise HTTPException(404, f"no lead has the id {lead}")
+        return said
 
     @app.get("/healthz")
     def healthz() -> dict[str, Any]:
@@ -61,6 +65,7 @@ def add(app: FastAPI, figures: Figures) -> None:
             "WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated') GROUP BY stage, team"
         ):
             metrics.STALLED.labels(row["stage"], row["team"]).set(row["n"])
+        metrics.CONFLICTS.set(figures.rows("SELECT count() AS n FROM v_conflicts")[0]["n"])
         for row in figures.funnel_now():
             metrics.OPEN.labels(row["stage"]).set(row["open"])
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -10,6 +10,8 @@ from sinks.clickhouse.rows import ACTIVE
 from sinks.clickhouse.writer import connect
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schemas.funnel import Funnel
     from streams.settings import Settings
 
@@ -20,9 +22,11 @@ BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}  # acceptance in fir
 class Figures:
     """Asks ClickHouse on behalf of people. One client, made when first needed, again after a failure."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Connect when first asked."""
-        self.settings = settings
+    def __init__(
+        self, settings: Settings, explain: Callable[[Any, str], dict[str, Any]], readable: Callable[[dict[str, Any], str], list[str]]
+    ) -> None:
+        """Connect when first asked. `explain` and `readable` tell one lead: the same on the page as on the command line."""
+        self.settings, self._explain, self._readable = settings, explain, readable
         self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
 
@@ -116,13 +120,15 @@ class Figures:
         age = time.time() - told / 1000 if told else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
 
-    def timeline(self, lead: str) -> list[dict[str, Any]]:
-        """Give everything said of one lead, in time."""
-        return self.rows(
-            "SELECT event_time, kind, content, revision FROM fact_revisions FINAL WHERE lead_id = {lead:UUID} AND kind != 'state' "
-            f"AND generation = {ACTIVE} ORDER BY event_time, revision",
-            lead=lead,
-        )
+    def story(self, lead: str) -> dict[str, Any]:
+        """Give one lead's story as `leadstream explain --json` does."""
+        self.rows("SELECT 1")
+        return self._explain(self._client, lead)
+
+    def told(self, lead: str) -> list[str]:
+        """Give one lead's story as `leadstream explain` prints it."""
+        return self._readable(self.story(lead), self.funnel.reporting.zone)
+
 
 
 _JOIN_STATE = (

@@ -6,6 +6,7 @@ No personal data: leads are shown by id and owner, with the address of their CRM
 from __future__ import annotations
 
 import asyncio
+import html
 from typing import TYPE_CHECKING, Any
 
 import structlog
@@ -25,10 +26,9 @@ _HEADS = (("stage", "left"), ("entered", "right"), ("open", "right"), ("to next"
 _LADDER = ("inquiry", "mql", "sal", "sql", "opportunity", "customer")
 
 
-def serve(settings: Settings) -> None:
+def serve(settings: Settings, figures: Figures) -> None:
     """Serve page and API on one port until told to stop."""
     app = FastAPI(title="leadstream", version="1")
-    figures = Figures(settings)
     api.add(app, figures)
 
     @ui.page("/", title="leadstream")
@@ -150,11 +150,10 @@ class _Screen:
             part.update()
 
     async def _open(self, lead: str) -> None:
-        facts = await asyncio.to_thread(self.figures.timeline, lead)
-        with ui.dialog() as dialog, ui.card().classes("min-w-96"):
-            ui.label(f"lead {lead}").classes("font-bold")
-            for fact in facts:
-                ui.label(f"{_short(fact['event_time'])}  {fact['kind']}  {fact['content'][:160]}").classes("text-xs font-mono")
+        lines = await asyncio.to_thread(self.figures.told, lead)
+        with ui.dialog() as dialog, ui.card().classes("max-w-full"):
+            with ui.element("pre").classes("story text-xs whitespace-pre-wrap"):
+                ui.html("\n".join(map(html.escape, lines)), sanitize=False)
             ui.button("close", on_click=dialog.close)
         dialog.open()
 

@@ -6,7 +6,7 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
-from tests.conftest import tool
+from tests.conftest import run_cli, tool
 from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import bearer, said
 
@@ -84,3 +84,13 @@ def test_nothing_on_the_page_is_fetched_from_elsewhere(stack, page):
 def test_no_email_stands_on_the_page(stack, page):
     until(lambda: shown(page), "the funnel")
     assert "@" not in page.locator("body").inner_text()
+
+
+def test_a_click_on_a_transition_tells_the_leads_story_as_the_command_line_does(stack, page):
+    until(lambda: page.locator("tbody tr").count() > 0 and page.locator(".q-table tbody tr").count() > 0, "a transition")
+    page.locator(".q-table tbody tr").last.click()
+    story = until(lambda: page.locator("pre.story").count() and page.locator("pre.story").inner_text(), "the story")
+    lead = story.splitlines()[0].removeprefix("Lead ")
+    told = run_cli("explain", lead, home=stack.home)[1]
+    assert story.split("What is ahead")[0].split() == told.split("What is ahead")[0].split()
+    assert "What happened, and when we learned it" in story

@@ -15,6 +15,7 @@ from streams.embedded.stack import Stack
 from streams.intake import arrival
 from streams.settings import Settings
 from tests.conftest import run_cli
+from tests.integration import invariants
 from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import bearer, said
 
@@ -55,5 +56,6 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         until(lambda: leads() == 9, "the lead that came after the hole")
         told = client.query("SELECT worker, topic, partition, first, following FROM holes FINAL").result_rows
         assert {row[2:] for row in told} == {(hole["partition"], hole["first"], hole["following"]) for hole in found}
+        invariants.hold(client, settings, archive=False)  # the archive has what advance has lost
         left = run_cli("holes", "list", "--json", home=home)[1]
         assert left == [], (found, left)

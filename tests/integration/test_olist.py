@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import ROOT, run_cli
+from tests.integration import invariants
 
 MAPPING = ROOT / "schemas" / "mappings" / "olist.yaml"
 
@@ -49,6 +50,7 @@ def home(tmp_path_factory, olist):
             shares.append(_kill_at(stack, role, share, importing))
         out, err = importing.communicate(timeout=250)
         assert importing.returncode == 0, err[-3000:]
+        invariants.hold(*invariants.of(stack))
         yield home, json.loads(out), shares
     del os.environ["LEADSTREAM_SINK_ROWS"]
 

@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from schemas import topics
 from streams.intake import signatures
+from tests.conftest import run_cli
 from tests.integration.test_engine_faults import until
 
 
@@ -210,3 +211,51 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
     found = until(figures, "four hand-offs")
     assert sum(f["numerator"] for f in found) + found[0]["pending"] == 4
     assert {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"} == {"spam", "no-fit"}
+
+
+def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stays_on_both(stack, post, clickhouse):
+    for number, name in enumerate(("word1", "word2")):
+        body = said("lead.created", f"{name}-1", time.time() - 60 + number, f"{name}@example.com", kind="form", direction="inbound")
+        assert post("/v1/events", body, **bearer(stack)).status_code == 202
+    until(lambda: all(standing(clickhouse, f"{name}@example.com", stack) for name in ("word1", "word2")), "two leads")
+    run_cli("merge", "word1@example.com", "word2@example.com", home=stack.home)
+    until(lambda: len(standing(clickhouse, "word1@example.com", stack)[2]) == 2, "one lead")
+    told = run_cli("explain", "word2@example.com", home=stack.home)[1]
+    assert "2 identities are one lead" in told
+    assert told.count("became known") == 2
+    body = said("consent", "word-no", time.time(), "word1@example.com", granted=False)
+    assert post("/v1/events", body, **bearer(stack)).status_code == 202
+    statement = "SELECT opted_out FROM v_lead_state WHERE has(origins, {l:String})"
+
+    def opted_out(name):
+        from streams.domain.identity import origin_id
+
+        lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), f"email:{name}@example.com")
+        return clickhouse.query(statement, parameters={"l": lead}).result_rows == [(1,)]
+
+    until(lambda: opted_out("word1"), "the opt-out")
+    run_cli("unmerge", "word1@example.com", "word2@example.com", home=stack.home)
+    until(lambda: len(standing(clickhouse, "word2@example.com", stack)[2]) == 1, "two leads again")
+    until(lambda: opted_out("word1") and opted_out("word2"), "the opt-out of both")
+
+
+def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack, post):
+    now = int(time.time() * 1000)
+    base = {"subscriptionId": 1, "portalId": 1, "occurredAt": now, "attemptNumber": 0, "subscriptionType": "contact.propertyChange"}
+    events = [
+        {**base, "eventId": number, "objectId": contact, "propertyName": "email", "propertyValue": "shared@example.com"}
+        for number, contact in enumerate((901, 902))
+    ]
+    body, stamp = orjson.dumps(events), str(now)
+    url = f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/hubspot"
+    signed = signatures.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", url, body, stamp)
+    headers = {"X_HubSpot_Signature_v3": signed, "X_HubSpot_Request_Timestamp": stamp}
+    assert post("/v1/hubspot", body, **headers).status_code == 202
+
+    def listed():
+        found = run_cli("identity", "--json", home=stack.home)[1]["conflicts"]
+        return [one for one in found if {one["one_record"][-3:], one["other_record"][-3:]} & {"901", "902"}]
+
+    until(listed, "the conflict")
+    run_cli("merge", "hubspot:1:contact:901", "hubspot:1:contact:902", home=stack.home)
+    until(lambda: not listed(), "the end of the conflict")

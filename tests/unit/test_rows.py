@@ -21,6 +21,7 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     batch.archived(0, 1)
     hole = {"worker": "w", "topic": "t", "partition": 0, "first": 1, "following": 2, "accepted_at": 1}
     batch.definition({"generation": 1, "version": "1", "effective_from": 0, "digest": "d", "content": "{}"})
+    batch.shared({"origin": "o", "kind": "email", "leads": 21})
     batch.hole({"generation": 1, **hole})
     batch.spend(
         {

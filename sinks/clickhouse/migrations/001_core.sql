@@ -172,3 +172,11 @@ CREATE TABLE IF NOT EXISTS definitions (
   content String CODEC(ZSTD(1))
 ) ENGINE = ReplacingMergeTree
 ORDER BY (generation, version, digest);
+
+-- Aliases that several leads share (info@, a kiosk's phone): by the origin that they lead to, never the alias itself.
+CREATE TABLE IF NOT EXISTS shared_aliases (
+  origin String,
+  kind LowCardinality(String),
+  leads UInt32
+) ENGINE = ReplacingMergeTree(leads)
+ORDER BY (origin, kind);

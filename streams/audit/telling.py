@@ -1,0 +1,180 @@
+"""A lead's story as people read it: short lines, in the reporting zone, in the words of the funnel."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from zoneinfo import ZoneInfo
+
+_WHAT = {
+    "lead.created": "became known",
+    "lead.snapshot": "stood in the CRM at the cut-over",
+    "lead.stage_reported": "was reported",
+    "lead.accepted": "was accepted by sales",
+    "lead.rejected": "was rejected",
+    "lead.assigned": "was assigned",
+    "lead.deleted": "was deleted in the CRM",
+    "touch": "touched",
+    "score_changed": "scored anew",
+    "consent": "said about contact",
+    "opportunity.created": "got a deal",
+    "opportunity.stage_changed": "moved a deal",
+    "opportunity.won": "won",
+    "opportunity.lost": "lost",
+    "identity.linked": "was recognised",
+    "merge": "was merged",
+    "unmerge": "was parted",
+    "erase": "was erased",
+    "void": "voided",
+}
+_LATE = timedelta(minutes=1)
+
+
+def readable(said: dict[str, Any], zone: str) -> list[str]:
+    """Write a story for people."""
+    tell = _Teller(ZoneInfo(zone))
+    return [
+        *tell.head(said),
+        "",
+        "What happened, and when we learned it",
+        *(f"  {line}" for line in map(tell.event, said["events"])),
+        "",
+        "What follows from it",
+        *(f"  {line}" for line in map(tell.fact, _shown(said["facts"], said["ladder"]))),
+        *tell.restated(said["restated"]),
+        *tell.ahead(said["outlook"]),
+    ]
+
+
+def _shown(facts: list[dict[str, Any]], ladder: list[str]) -> list[dict[str, Any]]:
+    """Sort for reading: by time; at one instant the journey first, then its moves along the ladder, then what they started."""
+    order = {"journey": 0, "decision": 1, "transition": 2, "handoff": 3, "clock": 4, "deal": 5}
+
+    def place(fact: dict[str, Any]) -> tuple[Any, ...]:
+        step = ladder.index(fact["to"]) if fact["kind"] == "transition" and fact["to"] in ladder else 0
+        return fact["event_time"], fact["journey"], order.get(fact["kind"], 9), step, fact.get("clock", ""), fact["revision"]
+
+    return sorted(facts, key=place)
+
+
+def _was_wrong(fact: dict[str, Any]) -> bool:
+    """Whether a statement was taken back or put right; a hand-off that was decided, say, only went on."""
+    after = fact["instead"]
+    if after is None:
+        return True
+    match fact["kind"]:
+        case "clock":
+            return fact["status"] in ("breached", "escalated") and after["status"] == "met"
+        case "handoff":
+            return fact["outcome"] not in ("pending", after["outcome"])
+        case "journey":
+            return any(fact[name] != after[name] and fact[name] for name in ("origin", "source", "excluded"))
+        case "deal":
+            return False
+        case _:
+            return True
+
+
+class _Teller:
+    def __init__(self, zone: ZoneInfo) -> None:
+        self.zone = zone
+
+    def when(self, moment: datetime) -> str:
+        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+
+    def ms(self, at: int | None) -> str:
+        return self.when(datetime.fromtimestamp(at / 1000, UTC)) if at is not None else "never"
+
+    def head(self, said: dict[str, Any]) -> list[str]:
+        now, versions = said["now"], ", ".join(one["version"] for one in said["definitions"])
+        lines = [f"Lead {said['lead']}"]
+        if now:
+            marks = [name.replace("_", " ") for name in ("hot", "test", "opted_out") if now.get(name)]
+            marks += [now["suppressed"]] if now.get("suppressed") else []
+            told = f" ({', '.join(marks)})" if marks else ""
+            lines.append(f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{told}")
+            if now.get("record_url"):
+                lines.append(f"  record {now['record_url']}")
+            if len(now.get("origins") or ()) > 1:
+                lines.append(f"  {len(now['origins'])} identities are one lead")
+            if now.get("conflicts"):
+                whose = "the CRM decides, or `leadstream merge | unmerge`"
+                lines.append(f"  {now['conflicts']} links would join what may not be joined: {whose}")
+        lines.append(f"  judged by version {versions} of the funnel")
+        return lines
+
+    def event(self, event: dict[str, Any]) -> str:
+        what = _WHAT.get(event["type"], event["type"])
+        detail = event.get("kind") or event.get("stage") or event.get("reason") or event.get("owner") or event.get("voids") or ""
+        if event["type"] == "consent":
+            detail = "may be contacted" if event.get("granted") else "may not be contacted"
+        if event.get("deal"):
+            deal = event["deal"]
+            named = (deal["id"], deal.get("stage"), deal.get("amount"), deal.get("currency"), detail)
+            detail = " ".join(part for part in named if part)
+        by = {"human": " by a person of ours", "automated": " automatically"}.get(event.get("direction", ""), "")
+        late = event["learned"] - event["at"] > _LATE
+        learned = f", learned {self.when(event['learned'])}" if late else ""
+        held = ", held until we knew whose it was" if event["held"] else ""
+        stated = f", dated {self.ms(event['stated_at'])} by its source" if event.get("stated_at") else ""
+        return f"{self.when(event['at'])}  {what}{by}: {detail} ({event['source']}{learned}{held}{stated})".replace(":  (", " (")
+
+    def fact(self, fact: dict[str, Any]) -> str:
+        return f"{self.when(fact['event_time'])}  {self.say(fact)}"
+
+    def say(self, fact: dict[str, Any]) -> str:
+        match fact["kind"]:
+            case "journey":
+                parts = [f"origin {fact['origin'] or 'unknown'}", f"source {fact['source'] or 'unattributed'}"]
+                parts += ["an opening balance"] * fact["opening"] + [f"left out as {fact['excluded']}"] * bool(fact["excluded"])
+                parts += ["a stage was entered before an earlier one"] * fact["negative"]
+                return f"journey {fact['journey']} begins: {', '.join(parts)}"
+            case "transition":
+                why = "passed by, so implied" if fact["implied"] else f"because of {fact['why']}"
+                reason = f": {fact['reason']}" if fact["reason"] else ""
+                return f"{fact['from'] or 'nowhere'} -> {fact['to']} ({fact['owner_team']}), {why}{reason}"
+            case "decision":
+                rules = "; ".join(
+                    f"{rule['rule']} {rule['value'] or 'nothing'}, needs {rule['need']}{'' if rule['passed'] else ': FAILED'}"
+                    for rule in fact["rules"]
+                )
+                return f"the gate was asked ({fact['by']} decided): {rules}"
+            case "handoff":
+                reason = f", {fact['reason']}" if fact["reason"] else ""
+                decided = f" on {self.ms(fact['decided_at'])}" if fact["decided_at"] else ""
+                return f"hand-off to sales: {fact['outcome'].replace('_', ' ')}{decided}{reason}"
+            case "clock":
+                done = f", done {self.ms(fact['stopped_at'])}" if fact["stopped_at"] else ""
+                return f"clock {fact['stage']}.{fact['clock']}: due {self.ms(fact['due_at'])}, {fact['status']}{done}"
+            case "deal":
+                amount = f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
+                role = "" if fact["role"] == "primary" else f", only as {fact['role']}"
+                return f"deal {fact['deal']}: {fact['status']}, amount {amount}{role}"
+            case "disagreement":
+                gate, crm = ("yes", "no") if fact["gate"] else ("no", "yes")
+                return f"gate and {fact['system']} disagree about {fact['stage']}: gate {gate}, {fact['system']} {crm}"
+            case "note":
+                about = fact.get("stage") or fact.get("reason") or fact.get("team") or ""
+                return f"{fact['what']}: {fact['event']} {about} while in {fact['current'] or 'no stage'} ({fact['system']})"
+            case "conflict":
+                return f"conflict: {fact['a']} and {fact['b']} would be joined and may not"
+            case kind:
+                return str(kind)
+
+    def restated(self, facts: list[dict[str, Any]]) -> list[str]:
+        lines = []
+        for fact in filter(_was_wrong, facts):
+            by = fact["overruled_by"] or "what time or a merge brought"
+            what = f"now {self.say(fact['instead'])}" if fact["instead"] else "withdrawn"
+            lines.append(f"  {self.fact(fact)}; {what}, since {self.when(fact['overruled_at'])}, because of {by}")
+        return ["", "What was said before and is no longer so", *lines] if lines else []
+
+    def ahead(self, view: dict[str, Any]) -> list[str]:
+        lines = []
+        if view.get("missing"):
+            told = "; ".join(f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}" for rule in view["missing"])
+            lines.append(f"  still missing for mql: {told}")
+        lines += [f"  clock {one['clock']} runs, due {self.ms(one['due_at'])}" for one in view.get("running", ())]
+        if view.get("timer_at"):
+            lines.append(f"  moves to {view['timer_to']} by itself on {self.ms(view['timer_at'])}")
+        return ["", "What is ahead", *lines] if lines else []

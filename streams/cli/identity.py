@@ -1,0 +1,64 @@
+"""Commands about who is who: list what is unsettled, and say a word."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from .context import Failed, console, document, on_home
+from .data import AnyHome
+from .run import Json
+
+app = typer.Typer()
+Alias = Annotated[str, typer.Argument(help="An email, or an alias like hubspot:<portal>:contact:<id>.")]
+
+
+@app.command()
+def identity(home: AnyHome = None, as_json: Json = False) -> None:
+    """List conflicts, aliases that many leads share, and events that count in two leads. Example: leadstream identity."""
+    from sinks.clickhouse.writer import connect
+    from streams.audit.identities import unsettled
+
+    found = unsettled(connect(on_home(home)))
+    if as_json:
+        document(found)
+        return
+    for one in found["conflicts"]:
+        where = " and ".join(filter(None, (one["one_record"], one["other_record"]))) or f"{one['one']} and {one['other']}"
+        console.print(f"conflict since {one['since']:%Y-%m-%d} of lead {one['lead']}: {where}", highlight=False, soft_wrap=True)
+    for one in found["shared"]:
+        console.print(f"shared: a {one['kind']} leads to {one['leads']} leads; ignore it or part them ({one['origin']})", highlight=False)
+    for one in found["twins"]:
+        console.print(f"event {one['event_id']} counts in {', '.join(one['leads'])}", highlight=False, soft_wrap=True)
+
+
+@app.command()
+def merge(one: Alias, other: Alias, home: AnyHome = None) -> None:
+    """Say that two identities are one lead. Example: leadstream merge jane@example.com hubspot:1:contact:77."""
+    _say("merge", one, other, home)
+
+
+@app.command()
+def unmerge(one: Alias, other: Alias, home: AnyHome = None) -> None:
+    """Say that two identities are not one lead. Example: leadstream unmerge jane@example.com hubspot:1:contact:77."""
+    _say("unmerge", one, other, home)
+
+
+def _say(word: str, one: str, other: str, home: object) -> None:
+    import uuid
+    from datetime import UTC, datetime
+
+    from schemas.events import EventType
+    from streams.domain.identity import Strength, strength
+    from streams.intake.client import LeadPublisher
+    from streams.sources.adapter import email_alias
+
+    pair = tuple(email_alias(name) or name for name in (one, other))
+    for name in pair:
+        if ":" not in name or strength(name) is Strength.WEAK:
+            raise Failed(f"{name!r} names nobody strongly: give an email, a CRM id, a user id or an ad lead id")
+    settings = on_home(home)  # type: ignore[arg-type]
+    with LeadPublisher(settings.brokers, source="leadstream") as publisher:
+        publisher.publish(f"{word}:{uuid.uuid4()}", EventType(word), datetime.now(UTC), aliases=pair)
+    console.print(f"said: {word}; `leadstream explain {one}` shows what follows")

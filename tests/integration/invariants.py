@@ -1,0 +1,33 @@
+"""What holds after every run, whatever died in it: what came in equals what went out and what is open, and so on."""
+
+from schemas import funnel
+from sinks.clickhouse import kpis
+from streams.audit import verify
+from streams.intake import arrival
+
+
+def hold(client, settings, *, archive=True):
+    """Wait until all has arrived, then assert KPI 3, that 8 + 9 + 10 + pending is all hand-offs, and that verify is clean."""
+    assert arrival.settled(lambda: client, settings.partitions), "time does not reach ClickHouse"
+    asked = kpis.question(funnel.in_force(settings.funnel), 0, 1 << 41, 1 << 41)
+    found = kpis.ask(client, asked, ["balance", "acceptance", "rejection", "no_decision"])
+    for figure in found:
+        if figure["kpi"] == "balance":
+            assert figure["numerator"] - figure["denominator"] == figure["value"], figure
+    ledger = [figure for figure in found if figure["kpi"] != "balance"]
+    if ledger:
+        whole = next(figure for figure in ledger if figure["kpi"] == "acceptance")
+        assert sum(figure["numerator"] for figure in ledger) + whole["pending"] == whole["denominator"], ledger
+    if archive:
+        report = verify.verify(client, settings.partitions)
+        assert report.clean, {name: getattr(report, name)[:3] for name in ("missing", "extra", "different")}
+
+
+def of(stack):
+    """Give the client and the settings of a stack that runs."""
+    from sinks.clickhouse.writer import connect
+    from streams.settings import Settings
+
+    values = {name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()}
+    settings = Settings(**values)
+    return connect(settings), settings

@@ -1,0 +1,115 @@
+"""A changed gate: previewed over the archive, adopted as a generation, gone back from; and a later version by a record."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import httpx
+import pytest
+
+from schemas.funnel import FUNNELS
+from sinks.clickhouse import generations
+from streams.embedded.stack import Stack
+from tests.conftest import run_cli
+from tests.integration import histories, invariants
+from tests.integration.test_engine_faults import until
+from tests.integration.test_pipeline import bearer, said
+
+LEADS = 300
+
+
+def key(figure):
+    return json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True)
+
+
+def figures(found):
+    """What can be compared between two moments: ages of open leads grow meanwhile."""
+    return {key(one): [one[name] for name in ("value", "numerator", "denominator", "n")] for one in found if one["kpi"] != "open_age"}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("generations")
+    histories.write(folder / "data", LEADS)
+    text = (FUNNELS / "default.yaml").read_text()
+    (folder / "stricter.yaml").write_text(text.replace('op: ">=", value: 50', 'op: ">=", value: 70').replace('version: "1"', 'version: "70"'))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def stack(folder):
+    with Stack(folder / "home", "default") as running:
+        run_cli("import", folder / "data" / "mapping.yaml", "--data", folder / "data", "--json", home=running.home)
+        yield running
+
+
+@pytest.fixture(scope="module")
+def preview(stack, folder):
+    return run_cli("preview", folder / "stricter.yaml", "--json", home=stack.home)[1]
+
+
+def test_a_preview_names_the_leads_that_would_stand_elsewhere_and_why(preview):
+    assert preview["leads"] == LEADS
+    assert 20 < len(preview["moved"]) < LEADS
+    assert all(one["stands"] != one["would"] and ": enters " in one["why"] for one in preview["moved"])
+    assert any("gate at score" in one["why"] for one in preview["moved"])
+
+
+def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
+    found = run_cli("preview", FUNNELS / "default.yaml", "--json", home=stack.home)[1]
+    assert [one for one in found["kpis"] if one["differs"] and one["kpi"] != "open_age"] == []
+    assert found["moved"] == []
+
+
+def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_back_shows_what_was(stack, folder, preview):
+    before = figures(run_cli("kpis", "--json", home=stack.home)[1])
+    assert run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1] == {"generation": 2, "before": 1}
+    client, settings = invariants.of(stack)
+    invariants.hold(client, settings)
+    after = figures(run_cli("kpis", "--json", home=stack.home)[1])
+    assert after == figures([one["candidate"] for one in preview["kpis"] if one["candidate"]])
+    assert after != before
+    assert run_cli("rollback", "--json", home=stack.home)[1] == {"generation": 1, "before": 2}
+    assert figures(run_cli("kpis", "--json", home=stack.home)[1]) == before
+    assert [one.generation for one in generations.history(client)] == [1, 2, 1]
+
+
+def test_what_happens_after_the_switch_is_in_both_generations(stack):
+    body = said("lead.created", "late-comer", datetime.now(UTC).timestamp(), "late@example.com", kind="demo_form")
+    assert httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", json=body, headers=bearer(stack)).status_code == 202
+    client, settings = invariants.of(stack)
+    statement = "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN (SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
+    until(lambda: client.query(statement).first_row[0] == 2, "the lead in both")
+    invariants.hold(client, settings)
+
+
+def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reaches_back_is_refused(stack, folder):
+    text = (FUNNELS / "default.yaml").read_text().replace('version: "1"', 'version: "2"')
+    day = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
+    (folder / "later.yaml").write_text(text.replace("1970-01-01", day))
+    (folder / "back.yaml").write_text(text.replace("1970-01-01", "2020-01-01"))
+    code, _, told = run_cli("definitions", "add", folder / "back.yaml", home=stack.home, check=False)
+    assert code == 1
+    assert "leadstream adopt" in told.replace("\n", " ")
+    run_cli("definitions", "add", folder / "later.yaml", home=stack.home)
+
+    def listed():
+        found = run_cli("definitions", "list", "--json", home=stack.home)[1]
+        return [version["version"] for version in found[0]["versions"]] == ["1", "2"]
+
+    until(listed, "the later version")
+    invariants.hold(*invariants.of(stack))
+
+
+def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
+    path = next((stack.home / "generations" / "1").glob("default.yaml"))
+    good = path.read_text()
+    path.write_text(good.replace("excluded: [duplicate, spam]", "excluded: [spam]"))
+    try:
+        stack._processes["advance"].terminate()
+        until(lambda: stack._shown["advance"].state == "stopped", "the worker that stops")
+        assert "put the file back" in (stack.home / "logs" / "advance.log").read_text()
+    finally:
+        path.write_text(good)
+        (stack.home / "start-advance").touch()
+    until(lambda: stack._shown["advance"].state == "running", "the worker's return")
+    invariants.hold(*invariants.of(stack))

@@ -1,0 +1,89 @@
+"""explain, for ten edge cases, as a salesperson reads it: tests/golden/explain/*.txt. LEADSTREAM_GOLDEN=write writes them anew.
+
+Each case is played event by event in the order in which we learned of them, with the clock running between.
+"""
+
+import os
+from pathlib import Path
+
+import orjson
+import pytest
+
+from schemas.events import RANK, Event, short
+from streams.audit.explain import Known, Revision, story
+from streams.audit.telling import readable
+from streams.domain import row
+from streams.domain.members import Edge, Origin
+from tests.unit.test_lifecycle import DAY, DEFINITION, MQL, T0, E
+
+GOLDEN = Path(__file__).parent.parent / "golden" / "explain"
+MINUTE = 60_000
+EURO = {"deal": {"id": "hubspot:1:deal:9", "amount": "1200", "currency": "EUR"}}
+
+# name: (told until day, [(happened on day, learned on day or None at once, type, what was said)])
+CASES = {
+    "accepted-late": (30, [(0, None, E.CREATED, {"kind": "demo_form"}), (18, None, E.ACCEPTED, {"source": "hubspot"})]),
+    "late-proof-of-a-call": (2, [(0, None, E.CREATED, {"kind": "demo_form"}), (0.001, 1, E.TOUCH, {"kind": "call", "direction": "human", "source": "salesforce"})]),
+    "never-decided": (20, [(0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot", "owner": "ann"})]),
+    "rejected-then-won-back": (260, [
+        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (1, None, E.REJECTED, {"reason": "not-ready", "source": "hubspot"}),
+        (120, None, E.TOUCH, {"kind": "demo_form", "marketing": {"platform": "google"}}), (121, None, E.ACCEPTED, {"source": "hubspot"}),
+    ]),
+    "loss-reopened": (60, [
+        (0, None, E.OPPORTUNITY_CREATED, {**EURO, "source": "hubspot"}), (10, None, E.OPPORTUNITY_LOST, {**EURO, "source": "hubspot", "reason": "price"}),
+        (40, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}),
+    ]),
+    "won-before-first-contact": (5, [(0, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}), (2, None, E.CREATED, {"kind": "form"})]),
+    "voided-mistake": (3, [
+        (0, None, E.CREATED, {"kind": "form"}), (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (0.2, None, E.VOID, {"voids": "e2", "source": "hubspot"}),
+    ]),
+    "crm-and-gate-disagree": (1, [(0, None, E.CREATED, {"kind": "form", "origin": "Partner"}), (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (0.2, None, E.STAGE_REPORTED, {"stage": "lead", "source": "hubspot"})]),
+    "two-identities-and-an-opt-out": (50, [(0, None, E.CREATED, {"kind": "form"}), (1, None, "link", {}), (2, None, E.CONSENT, {"granted": False, "source": "hubspot"})]),
+    "opening-balance-at-the-cut-over": (40, [(0, None, E.SNAPSHOT, {"stage": "opportunity", "source": "hubspot", "owner": "bob", "record_url": "https://crm.example/1"})]),
+}  # fmt: skip
+
+
+def play(until, said):
+    """Play a case; give the lead's state, what is known of it, and every revision that was said."""
+    current, known, revisions, names = row.Row("lead"), [], [], {}
+    mate = Origin(1, "", "mate", "")
+
+    def keep(step, at, cause):
+        revisions.extend(Revision(*change[:4], change.revision, change.content, at, cause) for change in step.changes)
+        return step.row
+
+    def tick(until_ms):
+        nonlocal current
+        while (due := row.tick(current, current.told, DEFINITION).next_due) is not None and due < until_ms:
+            current = keep(row.tick(current, due + 1, DEFINITION), due + 1, None)
+
+    for number, (day, learned, kind, fields) in sorted(enumerate(said, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]):
+        at, seen = int(T0 + day * DAY), int(T0 + (day if learned is None else learned) * DAY) + 400
+        tick(seen)
+        if kind == "link":
+            current = keep(row.connect(current, Edge(at, 0, "link", "link", Origin(0, "", "lead", ""), mate), DEFINITION), seen, None)
+            continue
+        name = f"e{number}"
+        body = orjson.dumps({"source": "segment", **fields}, option=orjson.OPT_SORT_KEYS).decode()
+        event = Event(at, RANK[kind], 0, short(name), "lead", kind.value, body)
+        known.append(Known(event, name, seen))
+        names[event.id] = name
+        current = keep(row.advance(current, event, DEFINITION), seen, name)
+    end = int(T0 + until * DAY)
+    tick(end)
+    state = row.state_of(row.tick(current, end, DEFINITION).row, DEFINITION).state
+    return state, sorted(known), revisions, end
+
+
+@pytest.mark.parametrize("name", sorted(CASES))
+def test_a_lead_is_told_as_the_golden_file_tells_it(name):
+    state, known, revisions, end = play(*CASES[name])
+    said = readable(story("lead", state, known, revisions, DEFINITION, end), "Europe/Paris")
+    text, path = "\n".join(said) + "\n", GOLDEN / f"{name}.txt"
+    if os.environ.get("LEADSTREAM_GOLDEN") == "write":
+        path.write_text(text)
+    assert text == path.read_text()
+
+
+def test_every_golden_file_belongs_to_a_case():
+    assert {path.stem for path in GOLDEN.iterdir()} == set(CASES)
