@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from schemas.funnel import Funnel
 
-NOTIFY_MS = 86_400_000  # what fell due longer ago is recorded, not notified: importing history wakes nobody
+NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
 ROW_BYTES = 1_500_000  # what the changelog takes; about 50,000 packed touches (docs/adr/0006)
 _LATE = ("breached", "escalated")
 
@@ -109,8 +109,8 @@ class Advance(Logic):
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
 
     def _alert(self, lead: str, name: str, revision: int, clock: dict[str, Any], now: int) -> list[Out]:
-        due = clock["due_at"]
-        if not now or now - due > NOTIFY_MS or clock["test"] or (clock["status"] not in _LATE and clock["status"] != "met"):
+        reached = clock["escalate_at"] if clock["status"] == "escalated" else clock["due_at"]
+        if not now or now - reached > NOTIFY_MS or clock["test"] or (clock["status"] not in _LATE and clock["status"] != "met"):
             return []
         what = "raised" if clock["status"] in _LATE and clock["stopped_at"] is None else "retracted"
         alert = {"id": name, "lead": lead, "revision": revision, "generation": self.generation, "what": what, **clock}

@@ -40,9 +40,10 @@ def find(settings: Settings, worker: str) -> list[Hole]:
     consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
     try:
         places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
+        known = _positions(settings, worker, places)  # first: a worker that reads on meanwhile must not seem beyond an older end
         begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
         found = []
-        for place, (first, epoch) in _positions(settings, worker, places).items():
+        for place, (first, epoch) in known.items():
             if begin[place] > first or end[place] < first:
                 found.append(Hole(worker, place.topic, place.partition, first, begin[place], epoch))
         return found

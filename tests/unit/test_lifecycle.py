@@ -78,6 +78,7 @@ RULES = [
     ("with another deal open a loss is a touch", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_CREATED, {"deal": {"id": "d2"}}), (2, E.OPPORTUNITY_LOST, DEAL), (3, E.OPPORTUNITY_LOST, DEAL)], 4, "inquiry* mql* sal* sql* opportunity"),
     ("an opening balance at lost may be reopened", [(0, E.SNAPSHOT, stage("lost")), (1, E.OPPORTUNITY_CREATED, DEAL)], 2, "lost inquiry* mql* sal* sql* opportunity"),
     ("a recycled lead whose mql was only implied qualifies again as a new journey", [(0, E.ACCEPTED, {}), (1, E.REJECTED, {"reason": "not-ready"}), (2, E.STAGE_REPORTED, MQL)], 3, "inquiry* mql* sal recycled inquiry* mql"),
+    ("recycled starts with no points", [(0, E.CREATED, {"kind": "demo_form"}), (1, E.REJECTED, {"reason": "not-ready"}), (2, E.TOUCH, {"kind": "page_view"})], 3, "inquiry mql recycled"),
     ("evangelists come from customers", [(0, E.OPPORTUNITY_WON, DEAL), (1, E.STAGE_REPORTED, stage("evangelist"))], 2, "inquiry* mql* sal* sql* opportunity* customer evangelist"),
 ]  # fmt: skip
 

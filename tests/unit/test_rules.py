@@ -268,3 +268,33 @@ def test_facts_carry_the_version_under_which_they_were_decided():
     for kind in ("journey", "transition", "clock", "handoff", "decision"):
         assert {orjson.loads(fact.content)["version"] for fact in folded.facts.values() if fact.kind == kind} == {"1"}, kind
     assert DEFINITION.first.funnel.version == "1"
+
+
+def test_a_touch_at_the_very_instant_of_the_hand_off_came_before_it():
+    folded = fold(history((0, E.STAGE_REPORTED, MQL), (0, E.TOUCH, HUMAN)), 2)
+    assert clock(folded, "mql.first_touch")["status"] == "escalated"
+
+
+def test_of_two_contents_of_one_event_the_smallest_counts_whichever_came_first():
+    early, late = history((0, E.CREATED, {"kind": "form"}), (1, E.CREATED, {"kind": "form"}))
+    twice = [early, late._replace(id=early.id)]
+    for order in (twice, twice[::-1]):
+        folded = fold(order, 2)
+        assert folded.state["score"] == 30
+        assert [at for at, said, _ in facts(folded, "transition") if said["to"] == "inquiry"] == [T0]
+
+
+def test_a_clock_is_judged_up_to_the_last_thing_that_happened_though_nobody_told_the_time():
+    from streams.domain import row
+
+    current = row.Row("lead")
+    for event in history((0, E.STAGE_REPORTED, MQL), (2, E.TOUCH, INBOUND)):
+        current = row.advance(current, event, DEFINITION).row
+    assert clock(row.state_of(current, DEFINITION), "mql.first_touch")["status"] == "escalated"
+
+
+def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
+    from streams.domain.lifecycle import mermaid
+    from tests.conftest import ROOT
+
+    assert mermaid(FIRST) in (ROOT / "docs" / "lifecycle.md").read_text()

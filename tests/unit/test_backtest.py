@@ -1,0 +1,102 @@
+"""The backtest of a preview: as many alerts as the same events raise when they are played on a simulated clock."""
+
+import random
+from collections import Counter
+from types import SimpleNamespace
+
+import orjson
+import pytest
+
+from schemas import topics
+from schemas.events import RANK, Event, EventType, short
+from schemas.funnel import FUNNELS, load
+from streams.agents.advance import Advance
+from streams.audit.preview import backtest
+from streams.domain import row
+from streams.domain.definition import prepare
+from streams.engine.ticks import Tick
+
+FUNNEL = load(FUNNELS / "default.yaml")
+DEFINITIONS = prepare(FUNNEL)
+T0, DAY = 1_767_600_000_000, 86_400_000
+
+
+def histories(seed):
+    rng = random.Random(seed)
+    for lead in range(40):
+        at, events = T0 + rng.randint(0, 30 * DAY), []
+        for number, kind in enumerate([EventType.CREATED, *rng.choices([EventType.TOUCH, EventType.STAGE_REPORTED, EventType.ACCEPTED, EventType.REJECTED], k=5)]):
+            said = {
+                EventType.CREATED: {"kind": rng.choice(["form", "demo_form"])},
+                EventType.TOUCH: {"kind": "call", "direction": rng.choice(["human", "inbound"])},
+                EventType.STAGE_REPORTED: {"source": "hubspot", "stage": "marketingqualifiedlead"},
+                EventType.REJECTED: {"reason": "not-ready"},
+            }.get(kind, {})
+            body = orjson.dumps({"source": "segment", **said}, option=orjson.OPT_SORT_KEYS).decode()
+            events.append(Event(at, RANK[kind], 0, short(f"{lead}-{number}"), f"lead{lead}", kind.value, body))
+            at += rng.randint(0, 6 * DAY)
+        yield f"lead{lead}", events
+
+
+class Player:
+    """One lead played through the worker's own logic, told the time whenever something falls due; counts what it raises."""
+
+    def __init__(self, lead, raised):
+        self.lead, self.raised, self.body, self.due = lead, raised, None, None
+        self.logic = Advance([FUNNEL], 1, lambda _what, _number: None)
+        self.logic.begin(0)
+
+    def record(self, at, value):
+        return SimpleNamespace(partition=0, offset=1, timestamp=at, key=self.lead.encode(), value=value)
+
+    def take(self, effects):
+        for out in effects.outs:
+            if out.topic == topics.ALERTS:
+                said = orjson.loads(out.value)
+                self.raised[f"{said['stage']}.{said['clock']}", said["status"]] += said["what"] == "raised"
+        if effects.row is not None:
+            self.body, self.due = effects.row, effects.due
+
+    def wait(self, until):
+        while self.due is not None and self.due < until:
+            now = self.due + 1
+            self.take(self.logic.due(self.lead.encode(), self.body, now, self.record(now, Tick(now, "t", 0, 1).dump())))
+
+    def happens(self, event):
+        self.wait(event.at)
+        value = orjson.dumps({"t": "event", "event": list(event), "received_at": event.at})
+        self.take(self.logic.record(self.record(event.at, value), self.body, event.at))
+
+
+def played(leads, until):
+    raised = Counter()
+    for lead, events in leads:
+        player = Player(lead, raised)
+        for event in events:
+            player.happens(event)
+        player.wait(until)
+    return +raised
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_backtest_counts_the_alerts_that_a_simulated_clock_raises(seed):
+    until = T0 + 89 * DAY
+    facts = [
+        fact
+        for lead, events in histories(seed)
+        for fact in row.fold_group(lead, frozenset(events), frozenset(), DEFINITIONS, until).facts.values()
+    ]
+    counted = Counter()
+    for one in backtest(iter(facts), DEFINITIONS, until):
+        counted[one["clock"], one["level"]] += one["n"]
+    assert counted == played(histories(seed), until)
+    assert sum(counted.values()) > 20
+
+
+def test_a_backtest_names_the_recipient_and_the_week():
+    body = orjson.dumps({"source": "hubspot", "stage": "marketingqualifiedlead"}).decode()
+    event = Event(T0, RANK[EventType.STAGE_REPORTED], 0, short("e"), "lead", EventType.STAGE_REPORTED.value, body)
+    facts = row.fold_group("lead", frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY).facts.values()
+    found = backtest(iter(facts), DEFINITIONS, T0 + 10 * DAY)
+    assert {one["recipient"] for one in found} == {"joint"}
+    assert {one["week"] for one in found} == {"2026-01-05"}
