@@ -278,6 +278,9 @@ class Kpis(Strict):
     acceptance_threshold: float = 0.23
 
 
+_WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
+
+
 class Funnel(Strict):
     """A whole definition."""
 
@@ -329,6 +332,20 @@ class Funnel(Strict):
         for vendor, mapping in self.vendors.items():
             for word, to in mapping.items():
                 need(to, {*self.stages, "rejected"}, f"vendors.{vendor}.{word}", "stage")
+        led_to = {*self.ladder, *DETOURS, "nurturing", "evangelist", *self.rejections.values()}
+        led_to |= {stage.timer.to for stage in self.stages.values() if stage.timer}
+        led_to |= {to for mapping in self.vendors.values() for to in mapping.values()}
+        for name, stage in self.stages.items():
+            if name not in led_to:
+                wrong.append(f"stages.{name}: nothing leads here: put it on the ladder, or into a timer, a rejection or a vendor's map")
+            if stage.gate and name != "mql":
+                wrong.append(f"stages.{name}.gate: the gate decides about mql; no other stage has one")
+            for system in stage.authority:
+                need(system, self.enabled_sources, f"stages.{name}.authority", "enabled source")
+        for name in self.kpis.windows:
+            need(name, {*self.stages, *_WINDOWS}, f"kpis.windows.{name}", "stage and none of the KPIs' own windows")
+        missing = sorted({*_WINDOWS, "inquiry", "mql", "sal", "opportunity"} - self.kpis.windows.keys())
+        wrong += [f"kpis.windows: {name} is missing; its cohorts could not be closed" for name in missing]
         for word in self.gate.hot:
             need(word, self.gate.points, "gate.hot", "touch with points")
         if wrong:

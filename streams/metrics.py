@@ -23,5 +23,6 @@ BEHIND_SECONDS = Histogram(
 )
 STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by stage and owner team", ["stage", "owner_team"])
 CONFLICTS = Gauge(f"{PREFIX}_identity_conflicts", "Links that would join what may not be joined, until the CRM or a person decides")
+STALE_KPIS = Gauge(f"{PREFIX}_stale_kpis", "Targets of an older strategy than the funnel's, or of a period that ended without a next one")
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
 UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])

@@ -66,6 +66,7 @@ def add(app: FastAPI, figures: Figures) -> None:
         ):
             metrics.STALLED.labels(row["stage"], row["team"]).set(row["n"])
         metrics.CONFLICTS.set(figures.rows("SELECT count() AS n FROM v_conflicts")[0]["n"])
+        metrics.STALE_KPIS.set(sum(1 for _ in figures.kpis(names=("stale_kpi",))))
         for row in figures.funnel_now():
             metrics.OPEN.labels(row["stage"]).set(row["open"])
         return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)

@@ -10,6 +10,11 @@ from schemas.funnel import FUNNELS, Duration, Funnel, FunnelError, in_force, inc
 from streams.agents.versions import digest
 
 ERRORS = [
+    ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  limbo: {owner: sales}", r"stages\.limbo: nothing leads here"),
+    ("windows: {inquiry: 30 days,", "windows: {enquiry: 30 days,", r"kpis\.windows\.enquiry: 'enquiry' is no stage"),
+    ("acceptance: 14 days, recovery", "recovery", r"kpis\.windows: acceptance is missing"),
+    ("marketing: {calendar: office}", "marketing: {calendar: home}", r"teams\.marketing\.calendar: 'home' is no calendar"),
+    ("    decided_by: either\n", "    decided_by: either\n    authority: [crm]\n", r"stages\.mql\.authority: 'crm' is no enabled source"),
     ("half_life: 90 days", "half_live: 90 days", r":\d+: gate\.half_live: Extra inputs"),
     ("field: score", "field: skore", r"'skore' is no field that a gate reads: write one of score"),
     ('op: ">=", value: 50', 'op: ">=", value: many', r"'>=' takes a number"),
