@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
 ROLLUP_SECONDS = 5.0
+ROLLUP_SHARE = 10  # of the time at most a tenth: an import touches every day, so each recompute reads all of them
 MARK_SECONDS = 1.0
 
 
@@ -48,7 +49,7 @@ class Writer:
         """Connect lazily: a server that is not up yet is waited for by `write`."""
         self._settings = settings
         self._client: Any = None
-        self._rolled = self._marked = 0.0
+        self._roll_at = self._marked = 0.0
         self._marks: dict[str, dict[tuple[Any, ...], list[Any]]] = {"cuts": {}, "archived": {}}
         self._generations = {settings.generation}  # of which facts came since the last rollup
 
@@ -67,11 +68,13 @@ class Writer:
             if rows:
                 self._insert(table, rows)
                 written[table] = len(rows)
-        if time.monotonic() - self._rolled > ROLLUP_SECONDS:
-            self._rolled = time.monotonic()
+        if time.monotonic() > self._roll_at:
+            began = time.monotonic()
             for generation in sorted(self._generations):
                 rollup.recompute(self._open(), generation, self._settings.funnel)
             self._generations.clear()
+            ended = time.monotonic()
+            self._roll_at = ended + max(ROLLUP_SECONDS, ROLLUP_SHARE * (ended - began))
         return written
 
     def _hold_marks(self, batch: Batch) -> None:

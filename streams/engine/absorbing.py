@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
     from .recovery import SafeApp
 
+MANY = 2_000  # so much in one beat is an import or a catching up: there larger writes matter, and not the moment
+THROUGHPUT = 10
+
 log = logging.getLogger("leadstream.engine")
 
 
@@ -57,19 +60,19 @@ class Absorbing(Worker):
             loop = asyncio.get_running_loop()
             while not self.app.should_stop:
                 began = loop.time()
-                await self._flush()
-                await asyncio.sleep(max(0.02, self.every - (loop.time() - began)))
+                wait = self.every * (THROUGHPUT if await self._flush() > MANY else 1)
+                await asyncio.sleep(max(0.02, wait - (loop.time() - began)))
         except asyncio.CancelledError:
             raise
         except BaseException:
             log.exception("%s: unexpected", self.name)
             die(f"{self.name} ends: what was not written must not be acknowledged")
 
-    async def _flush(self) -> None:
+    async def _flush(self) -> int:
         batch, self._waiting = self._waiting, []
         self._room.set()
         if not batch:
-            return
+            return 0
         await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
         self.hooks.between("written")
         for _, records, generation, event in batch:
@@ -78,3 +81,4 @@ class Absorbing(Worker):
                 event.ack()
             else:
                 self.drop(event)
+        return sum(len(chunk[1]) for chunk in batch)

@@ -79,17 +79,17 @@ class Pipeline(RuleBasedStateMachine):
 
     # ---------------------------------------------------------------- the two hops
     def send_event(self, alias, record):
-        self.events[hash_of(alias)].append((alias, orjson.dumps(record)))
+        self.stamp += 1  # the broker's: a record that is read again has the stamp that it had
+        self.events[hash_of(alias)].append((alias, orjson.dumps(record), self.stamp))
 
     @rule(partition=st.integers(0, PARTITIONS - 1), crash=st.booleans(), times=st.integers(1, 6))
     def resolve_reads(self, partition, crash, times):
         for number in range(times):
             if not self.events[partition]:
                 return
-            alias, body = self.events[partition][0]
-            self.stamp += 1
+            alias, body, stamp = self.events[partition][0]
             before = self.aliases.get(alias) or identity.AliasRow(alias)
-            done = identity.resolve(before, orjson.loads(body), self.stamp, self.stamp, KEY)
+            done = identity.resolve(before, orjson.loads(body), stamp, stamp, KEY)
             for touch in done.touches:
                 self.touches[hash_of(touch.lead)].append((touch.lead, orjson.dumps(touch.record)))
             for other, link in done.links:
