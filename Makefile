@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint mutants bench lock clean
+.PHONY: help setup demo test test-long lint mutants bench bench-preview lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -21,7 +21,7 @@ demo: setup ## start everything and play a firm on it; Ctrl-C stops
 	.venv/bin/leadstream demo $(ARGS)
 
 test: setup lint ## everything but long fault and benchmark runs
-	$(PY) -m pytest -m "not long" $(ARGS)
+	$(PY) -m pytest -m "not long" -n 2 --dist loadfile $(ARGS)
 
 test-long: setup ## 20,000 histories, faults on a real broker
 	LEADSTREAM_EXAMPLES=20000 $(PY) -m pytest --timeout 7200 $(ARGS)
@@ -36,6 +36,9 @@ mutants: setup ## remove rules one by one; the tests must notice each (about hal
 
 bench: setup ## latency from gateway to ClickHouse at 200 events/s
 	$(PY) -m tests.benchmarks.latency
+
+bench-preview: setup ## a preview of 20,000 leads, held to a full re-import (about 6 minutes)
+	$(PY) -m tests.benchmarks.preview $(ARGS)
 
 lock: ## make requirements.lock again (needs uv); it names no package index
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header -o requirements.lock pyproject.toml

@@ -1,6 +1,5 @@
 """A changed gate: previewed over the archive, adopted as a generation, gone back from; and a later version by a record."""
 
-import json
 from datetime import UTC, datetime, timedelta
 
 import httpx
@@ -9,6 +8,7 @@ import pytest
 from schemas.funnel import FUNNELS
 from sinks.clickhouse import generations
 from streams.embedded.stack import Stack
+from tests.benchmarks.preview import figures, reimported, stricter
 from tests.conftest import run_cli
 from tests.integration import histories, invariants
 from tests.integration.test_engine_faults import until
@@ -17,21 +17,11 @@ from tests.integration.test_pipeline import bearer, said
 LEADS = 300
 
 
-def key(figure):
-    return json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True)
-
-
-def figures(found):
-    """What can be compared between two moments: ages of open leads grow meanwhile."""
-    return {key(one): [one[name] for name in ("value", "numerator", "denominator", "n")] for one in found if one["kpi"] != "open_age"}
-
-
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("generations")
     histories.write(folder / "data", LEADS)
-    text = (FUNNELS / "default.yaml").read_text()
-    (folder / "stricter.yaml").write_text(text.replace('op: ">=", value: 50', 'op: ">=", value: 70').replace('version: "1"', 'version: "70"'))
+    stricter(folder / "stricter.yaml")
     return folder
 
 
@@ -58,6 +48,11 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     found = run_cli("preview", FUNNELS / "default.yaml", "--json", home=stack.home)[1]
     assert [one for one in found["kpis"] if one["differs"] and one["kpi"] != "open_age"] == []
     assert found["moved"] == []
+
+
+def test_a_preview_says_what_a_full_re_import_under_the_candidate_says(folder, preview):
+    said = figures([one["candidate"] for one in preview["kpis"] if one["candidate"]])
+    assert said == reimported(folder / "data", folder / "other", folder / "stricter.yaml", seconds=280)
 
 
 def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_back_shows_what_was(stack, folder, preview):
