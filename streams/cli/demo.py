@@ -35,13 +35,13 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed plays the same firm.")] = 7,
 ) -> None:
     """Start everything and play a firm on it. Example: leadstream demo --for 60s --json."""
-    from streams.embedded.stack import Stack, StackError
+    from streams.embedded.stack import PORTS, Stack, StackError
 
     limit = _seconds(duration) if duration else None
     out = errors if as_json else console
     try:
         fresh = not (home / "simulated").exists()
-        with Stack(home, "default", say=lambda text: out.print(f"  starting {text}")) as stack:
+        with Stack(home, "default", ports=PORTS, say=lambda text: out.print(f"  starting {text}")) as stack:
             out.print(f"  live page  http://127.0.0.1:{stack.ports['live']}")
             out.print(f"  gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
             summary = _play(stack, home, seed, fresh, limit, out)

@@ -30,7 +30,7 @@ def records(
 
     settings = on_home(home)
     try:
-        found = intake.read(file, funnel.load(settings.funnel))
+        found = intake.read(file, funnel.in_force(settings.funnel))
         intake.publish(found, settings.brokers)
     except OSError as error:
         raise Failed(f"{file}: {error.strerror or error}") from error

@@ -100,10 +100,10 @@ def up(
     funnel: Annotated[str | None, typer.Option(help="The funnel file that a new home starts with.")] = None,
 ) -> None:
     """Start the embedded stack and keep it up until Ctrl-C. Example: leadstream up --home data."""
-    from streams.embedded.stack import Stack, StackError
+    from streams.embedded.stack import PORTS, Stack, StackError
 
     try:
-        with Stack(home, funnel, say=lambda text: console.print(f"  {text}")) as stack:
+        with Stack(home, funnel, ports=PORTS, say=lambda text: console.print(f"  {text}")) as stack:
             console.print(f"live page  http://127.0.0.1:{stack.ports['live']}")
             console.print(f"gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
             signal.pause()

@@ -42,6 +42,7 @@ _SECRETS = (
     "hubspot_secret",
 )
 STOP_SECONDS = 15.0
+PORTS = {"live": 8380, "gateway": 8381, "clickhouse": 8382}  # what `up` and `demo` would like; a taken one gives another
 
 
 class StackError(Exception):
@@ -115,9 +116,10 @@ class Stack:
         home: Path,
         funnel: str | None = None,
         partitions: int = 4,
+        ports: dict[str, int] | None = None,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """`say` is told each step. Takes the home's lock.
+        """`say` is told each step; `ports` are those that a new home would like. Takes the home's lock.
 
         Raises:
             StackError: another stack runs on this home, or the home runs another funnel.
@@ -128,7 +130,7 @@ class Stack:
         self._lock = self._take_lock()
         self.funnel = choose_funnel(self.home, funnel)
         self.secrets = load_secrets(self.home)
-        self.ports = self._ports()
+        self.ports = self._ports(ports or {})
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._shown: dict[str, Process] = {}
         self._logs: dict[str, IO[bytes]] = {}
@@ -143,9 +145,9 @@ class Stack:
             raise StackError(f"a stack runs on {self.home} already: stop it, or use another --home") from error
         return lock
 
-    def _ports(self) -> dict[str, int]:
+    def _ports(self, liked: dict[str, int]) -> dict[str, int]:
         path = self.home / "ports.json"
-        wanted = json.loads(path.read_text()) if path.exists() else {"live": 8380, "gateway": 8381, "clickhouse": 8382}
+        wanted = json.loads(path.read_text()) if path.exists() else liked
         names = ("broker", "controller", "gateway", "clickhouse", "live", *(f"metrics-{worker}" for worker in WORKERS))
         ports: dict[str, int] = {}
         for name in names:
