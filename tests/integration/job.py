@@ -1,11 +1,13 @@
 """A job for the engine's fault runs that knows nothing of leads: per key, the set of numbers seen; out: each number once.
 
 Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at, and
-at its how-manieth time (`rows written=2`): counted, never drawn, so that a run that should die does.
+at its how-manieth time (`rows written=2`): counted, never drawn, so that a run that should die does. LEADSTREAM_STOP names one
+in the same way at which it stops itself (SIGSTOP), as a zombie in the making does.
 """
 
 import logging
 import os
+import signal
 import sys
 
 import faust
@@ -40,7 +42,8 @@ class Numbers(Logic):
         return None
 
 
-def dying_at(wanted):
+def at(wanted, do):
+    """Give a hook that does something at a step, at its how-manieth time (`step=2`)."""
     step, _, times = wanted.partition("=")
     left = int(times or 1)
 
@@ -48,7 +51,18 @@ def dying_at(wanted):
         nonlocal left
         left -= said == step
         if said == step and not left:
-            os._exit(9)
+            do()
+
+    return between
+
+
+def between_steps():
+    die = at(os.environ.get("LEADSTREAM_DIE", ""), lambda: os._exit(9))
+    stop = at(os.environ.get("LEADSTREAM_STOP", ""), lambda: os.kill(os.getpid(), signal.SIGSTOP))
+
+    def between(said):
+        die(said)
+        stop(said)
 
     return between
 
@@ -73,7 +87,7 @@ def main():
 
         changelog.send_batches = cut_in_half(commit.send_batches)
     app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}")
-    Stateful(app, "job", IN, PARTITIONS, Hooks(between=dying_at(os.environ.get("LEADSTREAM_DIE", ""))), DEAD, Numbers(), (), None)
+    Stateful(app, "job", IN, PARTITIONS, Hooks(between=between_steps()), DEAD, Numbers(), (), None)
 
     @app.task
     async def ready():
