@@ -1,0 +1,197 @@
+"""What a move does: stages entered and left, journeys, clocks and hand-offs, and what was decided about them.
+
+`Mover` holds the state of one fold and the steps that change it; fold.py says which step an event takes. Mutable, and
+nothing of it outlives one fold.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+from schemas.events import Event, parse
+
+from . import statements
+from .clocks import ClockState, Running
+from .gates import Score, Verdict, judge
+from .journey import NEVER, Before, Handoff, Journey, Move, State
+
+if TYPE_CHECKING:
+    from schemas.funnel import Funnel
+
+    from .definition import Definitions
+
+
+class Mover:
+    """The state of one lead while it is folded, and the steps that change it."""
+
+    def __init__(self, lead: str, definitions: Definitions) -> None:
+        self.lead, self.definitions = lead, definitions
+        self.said = definitions.first  # the version in force when the present event happened: it maps what was said
+        self.state = State(definitions.first)
+        self.ladder = definitions.first.funnel.ladder
+
+    @property
+    def funnel(self) -> Funnel:
+        """The version that the present episode is judged by."""
+        return self.state.under.funnel
+
+    def index(self, stage: str) -> int:
+        """Give a stage's place on the ladder, which all versions share."""
+        return self.definitions.first.index(stage)
+
+    def fire(self, limit: int) -> None:
+        """Fire the timers due before `limit`, each at its due time; they chain."""
+        state = self.state
+        while state.timer < limit:
+            due, stage = state.timer, state.stage
+            spec = self.funnel.stages[stage].timer
+            assert spec is not None
+            state.horizon = max(state.horizon, due)
+            back = None
+            if spec.taken_back_within:
+                back = self.remember(state.under.after(stage, due, spec.taken_back_within))
+            if stage == "mql":
+                self.decide("timed_out", due, "")
+            self.enter(spec.to, due, "timer", words=None)
+            state.before = back
+
+    def remember(self, until: int) -> Before:
+        state, journey = self.state, self.state.journeys[-1]
+        running = tuple(copy.copy(clock) for clock in state.running)
+        place = (state.stage, state.since, state.entry, state.timer, journey.reached)
+        return Before(*place, running, dict(journey.clocks), journey.score, journey.hot, until, state.under)
+
+    def verdict(self, at: int) -> Verdict:
+        """Ask the gate of the episode about the lead as it stands at an instant."""
+        return judge(self.funnel.gate, self.values(self.state.journeys[-1].score.at(at)))
+
+    def values(self, score: float) -> dict[str, Any]:
+        """Give what a gate's rules may read (schemas.funnel.FIELDS)."""
+        state, journey = self.state, self.state.journeys[-1]
+        source, channel, campaign = journey.attribution
+        said = {"suppressed": state.suppressed, "opted_out": state.opted_out, "hot": journey.hot, "origin": state.origin}
+        return {**state.lead, **said, "source": source, "channel": channel, "campaign": campaign, "score": score}
+
+    def enter(
+        self,
+        to: str,
+        at: int,
+        why: str,
+        words: tuple[str, ...] | None,
+        reason: str = "",
+        system: str = "",
+        implied: bool = False,
+        opening: bool = False,
+    ) -> None:
+        """Move to a stage at `at`. `words` stop the clocks of the stage left; None (a timer) cancels them."""
+        state, journey = self.state, self.state.journeys[-1]
+        self.close_clocks(at, words)
+        frm, place, under = state.stage, self.index(to), self.definitions.at(at)
+        if place >= 0 and not opening:
+            for passed in self.ladder[journey.reached + 1 : place]:
+                journey.moves.append(Move(frm, passed, at, "implied", self._occurrence(passed), implied=True, under=under))
+                frm = passed
+        journey.reached = max(journey.reached, place)
+        occurrence = self._occurrence(to)
+        journey.moves.append(Move(frm, to, at, why, occurrence, implied, reason, system, opening, under=under))
+        state.under = under
+        journey.score.use(under.funnel.gate)
+        state.stage, state.since, state.entry, state.before = to, at, len(journey.moves) - 1, None
+        if to in ("recycled", "inactive"):
+            journey.score = Score(self.definitions.at(at).funnel.gate, self.funnel.reporting.zone)
+            journey.hot = False
+        self._start_clocks(to, at, occurrence)
+        if to == "mql" and not implied and not opening:
+            assigned = at if state.lead.get("owner") else None
+            journey.handoffs.append(Handoff(at, occurrence, journey.hot, assigned, under=under))
+
+    def _occurrence(self, stage: str) -> int:
+        return sum(move.to == stage for move in self.state.journeys[-1].moves)
+
+    def new_journey(self) -> None:
+        state = self.state
+        score = state.journeys[-1].score if state.journeys else Score(self.funnel.gate, self.funnel.reporting.zone)
+        journey = Journey(len(state.journeys) + 1, score)
+        if state.journeys:
+            journey.hot = state.journeys[-1].hot
+            journey.deals = {}
+        state.journeys.append(journey)
+        state.before = None
+
+    def void_last_move(self) -> None:
+        """Take back the recycling or the loss: the lead stands as it stood, and the fact of the move is withdrawn."""
+        state, journey, before = self.state, self.state.journeys[-1], self.state.before
+        assert before is not None
+        journey.moves.pop()
+        state.stage, state.since, state.entry, state.timer = before.stage, before.since, before.entry, before.timer
+        state.running, state.before = list(before.running), None
+        journey.reached, journey.clocks = before.reached, before.clocks
+        journey.score, journey.hot, state.under = before.score, before.hot, before.under
+        journey.score.use(before.under.funnel.gate)
+
+    def _start_clocks(self, stage: str, at: int, occurrence: int) -> None:
+        state, journey, under = self.state, self.state.journeys[-1], self.state.under
+        spec = self.funnel.stages[stage]
+        state.timer = under.after(stage, at, spec.timer.after) if spec.timer else NEVER
+        for name, clock in spec.clocks.items():
+            if not under.measured(clock) or (stage == "nurturing" and state.opted_out):
+                continue
+            times = under.clock_times(stage, clock, at, journey.hot)
+            stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
+            state.running.append(Running(stage, name, journey.number, occurrence, at, *times, journey.hot, stops, restarts, under))
+
+    def words(self, words: tuple[str, ...], at: int) -> None:
+        """Let what was said stop or restart the clocks of the present stage."""
+        state = self.state
+        for clock in list(state.running):
+            if clock.stops & set(words):
+                self._keep(clock, clock.stopped(at))
+                state.running.remove(clock)
+            elif clock.restarts & set(words):
+                if at > clock.due:
+                    self._keep(clock, clock.stopped(at))
+                    clock.lapses += 1
+                spec = clock.under.funnel.stages[clock.stage].clocks[clock.name]
+                clock.start = at
+                clock.warn, clock.due, clock.escalate = clock.under.clock_times(clock.stage, spec, at, clock.hot)
+
+    def close_clocks(self, at: int, words: tuple[str, ...] | None) -> None:
+        for clock in self.state.running:
+            stopped = words is not None and clock.stops & set(words)
+            if clock.restarts and at <= clock.due:
+                continue  # it never lapsed: no fact
+            self._keep(clock, clock.stopped(at) if stopped else clock.cancelled(at))
+        self.state.running = []
+
+    def _keep(self, clock: Running, said: ClockState) -> None:
+        journey = self.state.journeys[clock.journey - 1]
+        journey.clocks[f"{clock.stage}.{clock.name}", clock.occurrence, clock.lapses] = (copy.copy(clock), said)
+
+    def decide(self, outcome: str, at: int, reason: str, overrule: bool = False) -> None:
+        handoffs = self.state.journeys[-1].handoffs
+        if handoffs and (handoffs[-1].outcome == "pending" or overrule):
+            handoffs[-1].outcome, handoffs[-1].decided_at, handoffs[-1].reason = outcome, at, reason
+
+    def opt_out(self, event: Event) -> None:
+        """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks."""
+        state = self.state
+        state.opted_out = not parse(event.body).get("granted", False)
+        if state.opted_out:
+            state.running = [clock for clock in state.running if clock.stage != "nurturing"]
+
+    def decision(self, at: int, by: str, verdict: Verdict) -> None:
+        rows = [{"rule": rule, "passed": passed, "value": value, "need": need} for rule, passed, value, need in verdict.rules]
+        said = {"at": at, "by": by, "score": verdict.score, "rules": rows, "version": self.funnel.version}
+        self.state.journeys[-1].decisions.append(said)
+
+    def disagree(self, at: int, **said: Any) -> None:
+        content = {"at": at, "stage": "mql", "version": self.funnel.version, **said}
+        self.state.journeys[-1].disagreements.setdefault(f"mql|{said['gate']}", content)
+
+    def note(self, event: Event, what: str, **fields: str) -> None:
+        state = self.state
+        body = parse(event.body)
+        extra = {"current": state.stage, "system": body["source"], "event": event.type, "what": what, **fields}
+        number = len(state.journeys)
+        state.notes.append(statements.note(self.lead, number, event, what, extra))
