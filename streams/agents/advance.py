@@ -12,7 +12,7 @@ from schemas.facts import FactKind
 from streams.agents.versions import Versions
 from streams.domain import row as rows
 from streams.engine.commit import Out
-from streams.engine.processor import Effects, Logic
+from streams.engine.logic import Effects, Logic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence

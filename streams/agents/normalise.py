@@ -10,7 +10,7 @@ from schemas import topics
 from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
-from streams.engine.processor import Effects, PayloadRejected, Rejected
+from streams.engine.logic import Effects, PayloadRejected, Rejected
 from streams.sources.adapter import AHEAD_MS
 from streams.sources.registry import SOURCES
 

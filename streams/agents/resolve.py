@@ -9,7 +9,7 @@ import orjson
 from schemas import topics
 from streams.domain import identity
 from streams.engine.commit import Out
-from streams.engine.processor import Effects, Logic
+from streams.engine.logic import Effects, Logic
 
 if TYPE_CHECKING:
     from collections.abc import Callable

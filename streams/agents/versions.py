@@ -15,7 +15,7 @@ from schemas import topics
 from schemas.funnel import Funnel, incompatible
 from streams.domain.definition import Definitions, prepare
 from streams.engine.commit import Out
-from streams.engine.processor import Effects, MustAct, PayloadRejected
+from streams.engine.logic import Effects, MustAct, PayloadRejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

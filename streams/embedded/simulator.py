@@ -11,9 +11,8 @@ import functools
 import operator
 import random
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,8 @@ import httpx
 import orjson
 
 from streams.intake import signatures
+
+from .ledger import Ledger
 
 DAY = 86_400_000
 PORTAL, PAGES = 4242, ("/", "/pricing/", "/product/", "/blog/", "/demo/")
@@ -31,23 +32,6 @@ _CAMPAIGNS = (
     ("newsletter", "email", "october"),
     ("", "", ""),
 )
-
-
-@dataclass
-class Ledger:
-    """What the simulator knows to have sent and got acknowledged."""
-
-    published: Counter[str] = field(default_factory=Counter)  # bodies by source, repeats included
-    accepted: int = 0  # distinct events whose lead is known
-    duplicates: int = 0  # events of bodies sent a second time
-    held: int = 0  # events of visitors who never said who they are
-    dead_letters: int = 0  # parts of bodies that can't be read
-    merged: int = 0  # strong aliases joined to another of the same person
-    refused: int = 0  # bodies that the gateway did not take
-
-    def document(self) -> dict[str, Any]:
-        """Give it as JSON."""
-        return {**self.__dict__, "published": dict(sorted(self.published.items()))}
 
 
 @dataclass(frozen=True)

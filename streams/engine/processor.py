@@ -13,7 +13,7 @@ import logging
 import os
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from faust.types import TP
 
@@ -22,79 +22,17 @@ from .changelog import COMMON, ChangelogTable, Marker, common_key, fence
 from .chunks import chunk_topic
 from .commit import ForeignWrite, Out, send_all
 from .deadletters import Limit, TooManyDeadLetters, letter
+from .logic import Effects, MustAct, PayloadRejected, Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence
 
+    from .logic import Logic
     from .recovery import SafeApp
 
 log = logging.getLogger("leadstream.engine")
 
 EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = 70, 78, 75  # 78: a restart alone will not help, somebody must act
-
-
-class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the record goes to the dead letters
-    """A record that can't be read. `body` replaces the raw body in the dead letter, with its secrets removed."""
-
-    def __init__(self, reason: str, body: bytes | None = None) -> None:
-        """Say why, for whoever sent it."""
-        super().__init__(reason)
-        self.body = body
-
-
-class Rejected(NamedTuple):
-    """A part of a record that can't be read, beside parts that can."""
-
-    reason: str
-    body: bytes | None = None
-
-
-class Effects(NamedTuple):
-    """What one record did. `row` is None when nothing changed; `due` is when time alone changes the row next (ms)."""
-
-    outs: tuple[Out, ...] = ()
-    row: bytes | None = None
-    due: int | None = None
-    rejected: tuple[Rejected, ...] = ()
-
-
-class MustAct(Exception):  # noqa: N818 - it stops the worker; the text says who must do what
-    """A restart alone will not help: the process ends with EXIT_STOPPED."""
-
-
-class Logic(ABC):
-    """A stateful processor's pure half. A record changes the row of its own key and no other.
-
-    A partition may have one common row, which its other rows are folded with (definitions, say): a record whose key is
-    COMMON changes it, so it comes in order with all others and nothing enters the state by a side door.
-    """
-
-    @abstractmethod
-    def record(self, record: Any, row: bytes | None, now: int) -> Effects:
-        """Fold one record into its row."""
-
-    @abstractmethod
-    def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:
-        """Tell a row that time has come to `now`, as the tick `record` says."""
-
-    @abstractmethod
-    def next_due(self, row: bytes) -> int | None:
-        """Read when time alone changes a row next."""
-
-    def told(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
-        """Say what else a rise of the partition's time sends."""
-        return ()
-
-    def begin(self, _partition: int) -> Effects:
-        """Give the common row that a new partition begins with; none by default."""
-        return Effects()
-
-    def know(self, _partition: int, _row: bytes | None) -> None:  # noqa: B027 - most workers have none
-        """Hear the common row as the table has it: at takeover, and after a chunk was dropped."""
-
-    def common(self, _record: Any, _row: bytes | None, _now: int) -> Effects:
-        """Fold a record that is for the partition as a whole into its common row."""
-        raise PayloadRejected("this worker has nothing that is common to a partition")
 
 
 def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:

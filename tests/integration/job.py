@@ -15,7 +15,8 @@ import orjson
 
 from streams.engine import commit, recovery
 from streams.engine.commit import Out
-from streams.engine.processor import Effects, Hooks, Logic, PayloadRejected, Stateful
+from streams.engine.logic import Effects, Logic, PayloadRejected
+from streams.engine.processor import Hooks, Stateful
 
 IN, OUT, DEAD = "job.in", "job.out", "job.dead"
 PARTITIONS = 2

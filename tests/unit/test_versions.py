@@ -8,7 +8,7 @@ import pytest
 
 from schemas.funnel import FUNNELS, load
 from streams.agents.versions import Versions, record
-from streams.engine.processor import MustAct, PayloadRejected
+from streams.engine.logic import MustAct, PayloadRejected
 
 FIRST = load(FUNNELS / "default.yaml")
 NOW = 1_767_600_000_000  # 5 January 2026

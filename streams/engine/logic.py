@@ -1,0 +1,76 @@
+"""What a worker asks of whoever uses it: the pure half of a stateful processor, and what one record may do.
+
+It knows records and rows, never leads; the engine calls it, and stores and sends what it gives back.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from .commit import Out
+
+
+class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the record goes to the dead letters
+    """A record that can't be read. `body` replaces the raw body in the dead letter, with its secrets removed."""
+
+    def __init__(self, reason: str, body: bytes | None = None) -> None:
+        """Say why, for whoever sent it."""
+        super().__init__(reason)
+        self.body = body
+
+
+class Rejected(NamedTuple):
+    """A part of a record that can't be read, beside parts that can."""
+
+    reason: str
+    body: bytes | None = None
+
+
+class Effects(NamedTuple):
+    """What one record did. `row` is None when nothing changed; `due` is when time alone changes the row next (ms)."""
+
+    outs: tuple[Out, ...] = ()
+    row: bytes | None = None
+    due: int | None = None
+    rejected: tuple[Rejected, ...] = ()
+
+
+class MustAct(Exception):  # noqa: N818 - it stops the worker; the text says who must do what
+    """A restart alone will not help: the process ends with EXIT_STOPPED."""
+
+
+class Logic(ABC):
+    """A stateful processor's pure half. A record changes the row of its own key and no other.
+
+    A partition may have one common row, which its other rows are folded with (definitions, say): a record whose key is
+    COMMON changes it, so it comes in order with all others and nothing enters the state by a side door.
+    """
+
+    @abstractmethod
+    def record(self, record: Any, row: bytes | None, now: int) -> Effects:
+        """Fold one record into its row."""
+
+    @abstractmethod
+    def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:
+        """Tell a row that time has come to `now`, as the tick `record` says."""
+
+    @abstractmethod
+    def next_due(self, row: bytes) -> int | None:
+        """Read when time alone changes a row next."""
+
+    def told(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
+        """Say what else a rise of the partition's time sends."""
+        return ()
+
+    def begin(self, _partition: int) -> Effects:
+        """Give the common row that a new partition begins with; none by default."""
+        return Effects()
+
+    def know(self, _partition: int, _row: bytes | None) -> None:  # noqa: B027 - most workers have none
+        """Hear the common row as the table has it: at takeover, and after a chunk was dropped."""
+
+    def common(self, _record: Any, _row: bytes | None, _now: int) -> Effects:
+        """Fold a record that is for the partition as a whole into its common row."""
+        raise PayloadRejected("this worker has nothing that is common to a partition")
