@@ -36,6 +36,7 @@ class Resolve(Logic):
         done = identity.resolve(before, orjson.loads(record.value), record.timestamp, now or record.timestamp, self.key)
         self.count("held", done.held)
         self.count("released", done.released)
+        self.count("shared", done.row.shared - before.shared)
         outs = [Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record)) for touch in done.touches]
         outs += [Out(topics.EVENTS, alias.encode(), orjson.dumps(link)) for alias, link in done.links]
         if done.row.shared > before.shared:
