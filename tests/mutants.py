@@ -67,7 +67,7 @@ MUTANTS = (
     Mutant("21 an episode keeps the version it began under", D + "moving.py", "        return self.state.under.funnel\n", "        return self.said.funnel\n"),
     Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < said.timestamp + BEYOND_MS:", "if False:"),
     Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
-    Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, bodies):", "if not self.state.journeys:"),
+    Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, said):", "if not self.state.journeys:"),
     # 1-product: the lifecycle
     Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", self._occurrence(passed), implied=True, under=under', '"implied", self._occurrence(passed), under=under'),
     Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", 'to = funnel.rejections.get(reason, "disqualified")', 'to = "disqualified"'),

@@ -67,6 +67,11 @@ def zone(client: Any, generation: int, folder: Path) -> str:
     return _ZONES[generation]
 
 
+def known(client: Any) -> set[int]:
+    """Name the generations that were ever rolled up."""
+    return {int(number) for (number,) in client.query("SELECT DISTINCT generation FROM rollup_watermark").result_rows}
+
+
 def recompute(client: Any, generation: int, definition: Path) -> None:
     """Recompute the touched days. Runs again with the same result; a crash between only repeats work."""
     parameters = {"generation": generation, "zone": zone(client, generation, definition), "version": int(time.time() * 1000)}

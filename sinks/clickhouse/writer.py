@@ -9,10 +9,12 @@ import clickhouse_connect
 import stamina
 from clickhouse_connect.driver.exceptions import OperationalError
 
-from . import rollup
+from . import generations, rollup
 from .rows import ORDER, Batch, columns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.settings import Settings
 
 _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
@@ -51,7 +53,7 @@ class Writer:
         self._client: Any = None
         self._roll_at = self._marked = 0.0
         self._marks: dict[str, dict[tuple[Any, ...], list[Any]]] = {"cuts": {}, "archived": {}}
-        self._generations = {settings.generation}  # of which facts came since the last rollup
+        self._generations: set[int] | None = None  # of which facts came since the last rollup; None: not asked for yet
 
     @classmethod
     def connect(cls, settings: Settings) -> Writer:
@@ -62,6 +64,8 @@ class Writer:
         """Write all rows; give how many went to each table. Blocks while the server is away."""
         written = {}
         self._hold_marks(batch)
+        if self._generations is None:  # what came before a restart may not have been rolled up
+            self._generations = self._retried(lambda client: {generations.active(client), *rollup.known(client)})
         self._generations.update(row[0] for row in batch.rows.get("stage_transitions", ()))
         for table in ORDER:
             rows = batch.rows.get(table)
@@ -71,7 +75,7 @@ class Writer:
         if time.monotonic() > self._roll_at:
             began = time.monotonic()
             for generation in sorted(self._generations):
-                rollup.recompute(self._open(), generation, self._settings.funnel)
+                self._retried(lambda client, one=generation: rollup.recompute(client, one, self._settings.funnel))  # type: ignore[misc]
             self._generations.clear()
             ended = time.monotonic()
             self._roll_at = ended + max(ROLLUP_SECONDS, ROLLUP_SHARE * (ended - began))
@@ -98,11 +102,16 @@ class Writer:
 
     def _insert(self, table: str, rows: list[list[Any]]) -> None:
         names, types = columns_of(table)
+        self._retried(lambda client: client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS))
+
+    def _retried(self, turn: Callable[[Any], Any]) -> Any:
+        """Do something with the client; again while the server is away."""
         for attempt in stamina.retry_context(on=away, timeout=None, attempts=None, wait_max=5.0):
             with attempt:
                 client = self._open()
                 try:
-                    client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS)
+                    return turn(client)
                 except Exception:
                     self._client = None
                     raise
+        raise AssertionError("stamina raises what the last attempt raised")

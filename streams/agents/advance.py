@@ -8,7 +8,7 @@ import orjson
 
 from schemas import topics
 from schemas.events import Event
-from schemas.facts import FactKind
+from schemas.facts import Change, FactKind
 from streams.agents.versions import Versions
 from streams.domain import row as rows
 from streams.engine.commit import Out
@@ -95,8 +95,8 @@ class Advance(Logic):
         live = record.offset >= self.born.get(record.partition, 0)
         for change in step.changes:
             outs.append(Out(topics.FACTS, lead.encode(), orjson.dumps({"k": "fact", **common, **change._asdict()})))
-            if change.kind == FactKind.CLOCK and change.content and live:
-                outs += self._alert(lead, change.id, change.revision, orjson.loads(change.content), now)
+            if change.kind == FactKind.CLOCK and live:
+                outs += self._alert(lead, change, now)
         if step.state:
             body = orjson.dumps({"k": "state", **common, **step.state._asdict()})
             outs += [Out(topics.FACTS, lead.encode(), body), Out(topics.STATE, f"{self.generation}:{lead}".encode(), body)]
@@ -108,10 +108,18 @@ class Advance(Logic):
         self.count("forwarded", len(step.forwards))
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
 
-    def _alert(self, lead: str, name: str, revision: int, clock: dict[str, Any], now: int) -> list[Out]:
-        reached = clock["escalate_at"] if clock["status"] == "escalated" else clock["due_at"]
-        if not now or now - reached > NOTIFY_MS or clock["test"] or (clock["status"] not in _LATE and clock["status"] != "met"):
+    def _alert(self, lead: str, change: Change, now: int) -> list[Out]:
+        """Tell of a level that a clock has reached, or take back what may have been told: a repeat of either is harmless."""
+        clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
+        late = bool(clock) and clock["status"] in _LATE and clock["stopped_at"] is None
+        if not now or clock.get("test"):
             return []
-        what = "raised" if clock["status"] in _LATE and clock["stopped_at"] is None else "retracted"
-        alert = {"id": name, "lead": lead, "revision": revision, "generation": self.generation, "what": what, **clock}
+        if late:
+            reached = clock["escalate_at"] if clock["status"] == "escalated" else clock["due_at"]
+            if now - reached > NOTIFY_MS:
+                return []
+        elif clock and now <= clock["due_at"]:
+            return []  # it was never late, so nothing was told
+        what = "raised" if late else "retracted"
+        alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": what, **clock}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]

@@ -6,6 +6,7 @@ folded before it came; so every worker folds every event under the same version,
 
 from __future__ import annotations
 
+import logging
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,8 @@ from streams.engine.logic import Effects, MustAct, PayloadRejected
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+logger = logging.getLogger("leadstream.versions")
 
 BEYOND_MS = 600_000  # no event is dated more than 5 minutes after its receipt, and no record was received after its own stamp
 
@@ -75,6 +78,9 @@ class Versions:
                     f"version {funnel.version} of the funnel was changed in its file after it came into the log: put the file back, "
                     "and write what is new as a later version (`leadstream definitions add`) or adopt it (`leadstream adopt`)"
                 )
+        waiting = [version for version in mine if version not in {funnel.version for funnel in log}]
+        if waiting:
+            logger.warning("the folder has version %s, which no record has brought: `leadstream definitions add`", ", ".join(waiting))
         self._known[partition] = prepare(*log)
 
     def common(self, said: Any, row: bytes | None) -> Effects:

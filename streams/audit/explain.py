@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from schemas.events import Event, parse
-from sinks.clickhouse import generations
 from streams.domain import identity
 from streams.domain.fold import outlook
 
@@ -93,7 +92,7 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
         Revision(fact, kind, journey, at, number, None if gone else content, said_at, cause or None)
         for fact, kind, journey, at, number, gone, content, said_at, cause in revisions
     ]
-    return story(lead, stands, known, said, archive.definitions_of(client, generations.active(client)), now)
+    return story(lead, stands, known, said, archive.definitions_of(client, generation), now)
 
 
 def story(
@@ -102,7 +101,8 @@ def story(
     """Make one document of a lead's events and of every revision of its facts. Pure."""
     latest = {one.fact: one for one in said}
     names = {one.event.id: one.name for one in known}
-    view = outlook(lead, [one.event for one in known], definitions, now)
+    erased = {one.event.origin for one in known if one.event.type == "erase"}
+    view = outlook(lead, [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased], definitions, now)
     return {
         "lead": lead,
         "now": stands,

@@ -84,12 +84,12 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
             if folded.state:
                 folds[lead] = folded
     out.leads = len(folds)
-    running = generations.versions(client, generation)[-1]
-    with _scratch(settings, client, candidate.versions[-1].funnel) as scratch:
+    running, wanted = generations.in_force(client, settings.funnel), candidate.at(asof).funnel
+    with _scratch(settings, client, wanted) as scratch:
         _fill(client, scratch, settings.clickhouse_database, folds)
         out.kpis = _compare(
             kpis.ask(client, kpis.question(running, 0, asof + 1, asof)),
-            kpis.ask(scratch, kpis.question(candidate.versions[-1].funnel, 0, asof + 1, asof)),
+            kpis.ask(scratch, kpis.question(wanted, 0, asof + 1, asof)),
         )
         out.moved = _moved(client, scratch.database, folds)
     out.fired = backtest((fact for folded in folds.values() for fact in folded.facts.values()), candidate, asof)

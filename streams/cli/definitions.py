@@ -98,7 +98,7 @@ def definitions_add(
     settings = on_home(home)
     try:
         fresh = adoption.add(settings, connect(settings), funnel, versions.record, lambda one: prepare(one).first.start)
-    except FunnelError as error:
+    except (FunnelError, adoption.NotReady) as error:
         raise Failed(str(error)) from error
     if as_json:
         document({"version": fresh.version, "effective_from": fresh.effective_from})
@@ -151,6 +151,7 @@ def adopt(
     funnel: FunnelFile,
     home: AnyHome = None,
     note: Annotated[str, typer.Option(help="Why; kept with the switch.")] = "",
+    generation: Annotated[int | None, typer.Option(help="Go on with one that was begun before and did not catch up in time.")] = None,
     as_json: Json = False,
 ) -> None:
     """Fold all history under a candidate beside what runs, then show it. Example: leadstream adopt my-funnel.yaml."""
@@ -165,7 +166,7 @@ def adopt(
     client = connect(settings)
     before = generations.active(client)
     try:
-        number = adoption.prepare_generation(settings, client, funnel)
+        number = generation or adoption.prepare_generation(settings, client, funnel)
     except FunnelError as error:
         raise Failed(str(error)) from error
     if not stack.start_again(settings.home, f"advance@{number}"):
@@ -173,11 +174,14 @@ def adopt(
         errors.print(f"no stack runs here: start a worker `advance` with {said}; waiting for it", soft_wrap=True)
     try:
         adoption.caught_up(lambda: connect(settings), settings, number)
-    except adoption.NotReady as error:
-        raise Failed(str(error)) from error
-    report = verify.verify(client, settings.partitions, number)
+        report = verify.verify(client, settings.partitions, number)
+    except (adoption.NotReady, ValueError) as error:
+        raise Failed(f"{error}; then `leadstream adopt {funnel} --generation {number}` goes on with it") from error
     if not report.clean:
-        raise Failed(f"generation {number} differs from the archive, so {before} stays: see `leadstream verify --generation {number}`")
+        raise Failed(
+            f"generation {number} differs from the archive, so {before} stays: see `leadstream verify --generation {number}`; "
+            f"`leadstream adopt {funnel} --generation {number}` tries again"
+        )
     generations.switch(client, number, _candidate(funnel).first.funnel.funnel, note or f"adopted {funnel.name}")
     if as_json:
         document({"generation": number, "before": before})

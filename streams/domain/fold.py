@@ -6,14 +6,13 @@ before any later one. The state lives only inside a fold; what a row keeps is th
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
 from schemas.funnel import DETOURS
 
 from . import statements
-from .gates import day_of, judge, only_rises
+from .gates import judge, only_rises
 from .history import canonical
 from .journey import NEVER, Deal, Folded, Journey
 from .lifecycle import Said, Saying, Standing, Then, follows, say
@@ -127,16 +126,16 @@ class _Fold(Mover):
         return saying.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""
 
     def apply_pack(self, pack: Pack) -> None:
-        """Apply the touches of a pack: in one step where none of them can do more than add points and restart clocks."""
-        bodies = [(parse(body), count, last) for body, count, last in pack.said]
-        if not self._quiet(pack, bodies):
+        """Apply the touches of a pack: day by day where none of them can do more than add points and restart clocks."""
+        said = [(parse(pack.bodies[place]), count, last) for place, count, last in pack.said]
+        if not self._quiet(pack, said):
             for event in pack.events():
                 self.apply(event)
             return
         state, journey = self.state, self.state.journeys[-1]
         state.horizon, state.last_activity = max(state.horizon, pack.last), max(state.last_activity, pack.last)
         state.last_touch = pack.last
-        for body, count, last in sorted(bodies, key=operator.itemgetter(2)):
+        for body, count, last in said:
             direction, kind = body.get("direction", "inbound"), body.get("kind", "")
             if direction != "inbound":
                 state.last_outbound = last
@@ -145,32 +144,48 @@ class _Fold(Mover):
             journey.score.add(kind, last, count)
             self.words((direction,), last)
 
-    def _quiet(self, pack: Pack, bodies: list[tuple[dict[str, Any], int, int]]) -> bool:
+    def _quiet(self, pack: Pack, said: list[tuple[dict[str, Any], int, int]]) -> bool:
         """Say whether nothing can happen within a pack, as the lead stands before it."""
-        state, zone = self.state, self.funnel.reporting.zone
-        if not state.journeys or state.timer < pack.last or day_of(pack.first, zone) != day_of(pack.last, zone):
+        state = self.state
+        if not state.journeys or state.timer < pack.last or self.definitions.at(pack.first) is not self.definitions.at(pack.last):
             return False
-        journey = state.journeys[-1]
-        directions = {body.get("direction", "inbound") for body, _, _ in bodies}
-        if any(clock.stops & directions or (clock.restarts & directions and pack.last > clock.due) for clock in state.running):
-            return False
-        if "human" in directions and journey.handoffs and journey.handoffs[-1].touched_at is None:
-            return False
-        gate, said, score = self.funnel.gate, self.definitions.at(pack.first), journey.score.copy()
-        if said is not self.definitions.at(pack.last):
-            return False
-        for body, count, last in bodies:
-            kind = body.get("kind", "")
-            worth = gate.points.get(kind)
+        journey, version = state.journeys[-1], self.definitions.at(pack.first)
+        for body in map(parse, pack.bodies):
+            kind, direction = body.get("kind", ""), body.get("direction", "inbound")
+            worth = self.funnel.gate.points.get(kind)
             known = all(state.lead.get(name) == value for name, value in _fields(body).items())
-            named = state.origin or not said.origin(body)
+            named = state.origin or not version.origin(body)
             attributed = journey.attribution != ("", "", "") or not body.get("marketing")
-            if not (known and named and attributed) or (worth and worth.points < 0) or (kind in gate.hot and not journey.hot):
+            first_human = direction == "human" and journey.handoffs and journey.handoffs[-1].touched_at is None
+            stops = any(direction in clock.stops for clock in state.running)
+            if not (known and named and attributed) or first_human or stops or (worth and worth.points < 0):
                 return False
-            score.add(kind, last, count)
+            if kind in self.funnel.gate.hot and not journey.hot:
+                return False
+        return self._in_time(said) and self._shut(said)
+
+    def _in_time(self, said: list[tuple[dict[str, Any], int, int]]) -> bool:
+        """Say whether every clock that the touches restart is restarted before it lapses."""
+        for clock in self.state.running:
+            due, spec = clock.due, clock.under.funnel.stages[clock.stage].clocks[clock.name]
+            for body, _, last in said:
+                if body.get("direction", "inbound") in clock.restarts:
+                    if last > due:
+                        return False
+                    due = clock.under.clock_times(clock.stage, spec, last, clock.hot)[1]
+        return True
+
+    def _shut(self, said: list[tuple[dict[str, Any], int, int]]) -> bool:
+        """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
+        state, gate = self.state, self.funnel.gate
         if state.stage not in _GATE or state.stage == "mql" or self.funnel.stages["mql"].gate is None:
             return True
-        return only_rises(gate) and not judge(gate, self.values(score.at(pack.last))).passed
+        score = state.journeys[-1].score.copy()
+        for body, count, last in said:
+            score.add(body.get("kind", ""), last, count)
+            if judge(gate, self.values(score.at(last))).passed:
+                return False
+        return only_rises(gate)
 
     def _first(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
         state = self.state
@@ -216,12 +231,12 @@ class _Fold(Mover):
                     self.void_last_move()
                 if self.index(saying.to) > state.journeys[-1].reached:
                     self._reach(event, saying, body, why="reopened")
+            case Then.NEW_JOURNEY if saying.to == "mql" and self._refuses(event.at):
+                self._agreed(event, body["source"])  # nothing moves: the disagreement stands with the present journey
             case Then.NEW_JOURNEY:
                 self.close_clocks(event.at, ("leave", *saying.words))
                 self.new_journey()
                 self._reach(event, saying, body)
-                if not state.journeys[-1].moves:  # the gate decides, and said no
-                    state.journeys.pop()
             case Then.ENTER:
                 if saying.to == "lost":
                     before = self.remember(NEVER)
@@ -255,6 +270,10 @@ class _Fold(Mover):
         if saying.reason in self.said.funnel.gate.suppressed:
             state.suppressed = saying.reason
 
+    def _refuses(self, at: int) -> bool:
+        stage = self.funnel.stages["mql"]
+        return stage.gate is not None and stage.decided_by == "gate" and not self.verdict(at).passed
+
     def _agreed(self, event: Event, system: str) -> bool:
         """Ask the gate about a reported qualification; where it decides and says no, nothing moves."""
         stage = self.funnel.stages["mql"]
@@ -273,7 +292,6 @@ class _Fold(Mover):
         for move in journey.moves:
             if move.to == saying.to and move.implied:
                 move.at, move.implied, move.why, move.system = event.at, False, event.type, parse(event.body)["source"]
-                move.under = self.said
         if self.state.stage == saying.to:
             self.state.since = event.at
         self.words(saying.words, event.at)

@@ -1,7 +1,7 @@
-"""Old touches in little room, nothing lost: a pack holds consecutive touches of one origin on one day (docs/adr/0006).
+"""Old touches in little room, nothing lost: a pack holds consecutive touches of one origin (docs/adr/0006).
 
-A newsletter of ten years is thousands of touches that each did nothing but add points. A pack takes 22 bytes a touch
-instead of 200, and the fold takes it in one step where nothing can have happened within it. Where something can (a late
+A newsletter of ten years is thousands of touches that each did nothing but add points. A pack takes 27 bytes a touch
+instead of 200, and the fold takes it day by day where nothing can have happened within it. Where something can (a late
 move, a void, a merge), it is unpacked and folded touch by touch: so nothing is ever too late for the history.
 """
 
@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 
 KEEP = 128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
 SLACK = 64  # packing waits until so many more have come: one pass for many touches
-_ONE = struct.Struct(">IHH8s")  # ms after the first, source's sequence, place of the body, id
+MOST = 128  # touches of one pack: what a late event unpacks
+_ONE = struct.Struct(">QHH8s")  # ms after the first, source's sequence, place of the body, id
 _FIELDS = {
     "source", "kind", "direction", "marketing", "attributes", "origin",
     "owner", "queue", "manager", "record_url", "account", "segment",
@@ -30,13 +31,14 @@ _MINUTE = 60_000
 
 
 class Pack(NamedTuple):
-    """Touches in the order of their keys. `said` sums them by body: (body, how many, ms of the last)."""
+    """Touches in the order of their keys. `said` sums them by day and body, in time: (place of the body, how many, ms of the last)."""
 
     first: int
     last: int
     origin: str
     direct: bool
-    said: tuple[tuple[str, int, int], ...]
+    bodies: tuple[str, ...]
+    said: tuple[tuple[int, int, int], ...]
     touches: bytes
 
     @property
@@ -48,7 +50,7 @@ class Pack(NamedTuple):
         """Give them as they came."""
         kind, rank = EventType.TOUCH, RANK[EventType.TOUCH]
         return [
-            Event(self.first + after, rank, sequence, name.hex(), self.origin, kind.value, self.said[place][0])
+            Event(self.first + after, rank, sequence, name.hex(), self.origin, kind.value, self.bodies[place])
             for after, sequence, place, name in _ONE.iter_unpack(self.touches)
         ]
 
@@ -63,7 +65,7 @@ class Pack(NamedTuple):
 
     def plain(self) -> tuple[Any, ...]:
         """Give it as JSON takes it."""
-        return *self[:5], base64.b64encode(self.touches).decode()
+        return *self[:6], base64.b64encode(self.touches).decode()
 
 
 def key_of(one: Pack) -> tuple[int, int, int, str, str]:
@@ -74,8 +76,9 @@ def key_of(one: Pack) -> tuple[int, int, int, str, str]:
 
 def pack_of(value: Any) -> Pack:
     """Read what `plain` gave."""
-    first, last, origin, direct, said, touches = value
-    return Pack(first, last, origin, direct, tuple((body, count, at) for body, count, at in said), base64.b64decode(touches))
+    first, last, origin, direct, bodies, said, touches = value
+    sums = tuple((place, count, at) for place, count, at in said)
+    return Pack(first, last, origin, direct, tuple(bodies), sums, base64.b64decode(touches))
 
 
 def _bytes(name: str) -> bytes:
@@ -113,35 +116,35 @@ def pack(
     run_of: Any = None
     for event in ordered:
         fits = event in old and often[event.id] == 1 and event.id not in named
-        belongs = (event.origin, (event.id, event.origin) in direct, day_of(event.at, zone)) if fits else None
+        belongs = (event.origin, (event.id, event.origin) in direct) if fits else None
         walled = bool(walls) and walls[-1] < event.key
         while walls and walls[-1] < event.key:
             walls.pop()
-        if belongs != run_of or walled:
-            made += _closed(run, run_of)
+        if belongs != run_of or walled or len(run) == MOST:
+            made += _closed(run, run_of, zone)
             run, run_of = [], belongs
         if fits:
             run.append(event)
-    made += _closed(run, run_of)
+    made += _closed(run, run_of, zone)
     gone = {event for one in made for event in one.events()}
     return frozenset(event for event in events if event not in gone), tuple(made)
 
 
-def _closed(run: list[Event], belongs: Any) -> list[Pack]:
+def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
     if len(run) < 2:
         return []
-    origin, direct, _ = belongs
+    origin, direct = belongs
     first = run[0].at
     place: dict[str, int] = {}
-    count: Counter[str] = Counter()
-    last: dict[str, int] = {}
+    sums: dict[tuple[int, int], tuple[int, int]] = {}
     rows = []
     for event in run:
-        count[event.body] += 1
-        last[event.body] = event.at
-        rows.append(_ONE.pack(event.at - first, event.sequence, place.setdefault(event.body, len(place)), bytes.fromhex(event.id)))
-    said = tuple((body, count[body], last[body]) for body in place)
-    return [Pack(first, run[-1].at, origin, direct, said, b"".join(rows))]
+        at = place.setdefault(event.body, len(place))
+        count, _ = sums.get((day_of(event.at, zone), at), (0, 0))
+        sums[day_of(event.at, zone), at] = (count + 1, event.at)
+        rows.append(_ONE.pack(event.at - first, event.sequence, at, bytes.fromhex(event.id)))
+    said = sorted(((at, count, last) for (_, at), (count, last) in sums.items()), key=lambda one: (one[2], one[0]))
+    return [Pack(first, run[-1].at, origin, direct, tuple(place), tuple(said), b"".join(rows))]
 
 
 def unpack(packs: Iterable[Pack]) -> tuple[frozenset[Event], frozenset[tuple[str, str]]]:

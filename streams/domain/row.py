@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from schemas.events import Event, EventType
+from schemas.events import Event, EventType, parse
 from schemas.facts import Change, Fact, FactKind, digest, make
 
 from . import members
@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from .definition import Definitions
 
-_FORBIDS = (EventType.CONSENT, EventType.ERASE)  # what may forbid contact: a merge carries it, an unmerge leaves it on both
+# What may forbid contact, and what takes that back: a merge carries it to the whole, an unmerge leaves it on both halves.
+_SPREAD = (EventType.CONSENT, EventType.ERASE, EventType.VOID)
 
 Emitted = tuple[str, str, int, int]  # digest, kind, journey, event time: what a tombstone needs
 
@@ -131,7 +132,7 @@ def _at_home(row: Row) -> list[Event]:
 def _targets(row: Row, event: Event) -> frozenset[str]:
     """Name the rows that an event counts in: its survivor's. What forbids contact goes to all that an edge connects."""
     groups = members.groups(row.edges)
-    near = members.reach(event.origin, row.edges) if event.type in _FORBIDS else (event.origin,)
+    near = members.reach(event.origin, row.edges) if event.type in _SPREAD else (event.origin,)
     return frozenset(members.survivor(groups.of(origin), row.edges) for origin in near)
 
 
@@ -203,8 +204,7 @@ def fold_group(
     erased = {event.origin for event in events if event.type == EventType.ERASE}
     own = capped(e for e in events if e.origin in group and (e.type == EventType.ERASE or e.origin not in erased))
     old = [one for one in packs if one.origin in group and one.origin not in erased]
-    forbids = (e for e in events if e.type == EventType.ERASE or (e.type == EventType.CONSENT and e.origin not in erased))
-    carried = frozenset(event for event in forbids if members.left_on(event.origin, event.at, group, edges))
+    carried = _carried(group, events, edges, erased)
     folded = fold(lead, canonical([*own, *carried]), definitions, now, old, carried)
     mine = [edge for edge in groups.conflicts if edge.a.id in group]
     facts = dict(folded.facts)
@@ -214,6 +214,23 @@ def fold_group(
     counted = len(own) + sum(one.size for one in old)
     state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted} if folded.state else {}
     return Folded(facts, state, folded.next_due)
+
+
+def _carried(
+    group: frozenset[str], events: frozenset[Event], edges: frozenset[members.Edge], erased: set[str]
+) -> frozenset[Event]:
+    """Give what forbade contact to others before a group was parted from them, as their own voids leave it.
+
+    Only what forbids: a consent that somebody else gave is nobody's of this group.
+    """
+    if not any(edge.type == members.UNMERGE for edge in edges):
+        return frozenset()
+    groups, found = members.groups(edges), []
+    spread = [e for e in events if e.type in _SPREAD and e.origin not in group]
+    for other in {groups.of(event.origin) for event in spread}:
+        said = canonical(e for e in spread if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased))
+        found += [e for e in said if e.type == EventType.ERASE or not parse(e.body).get("granted", False)]
+    return frozenset(event for event in found if members.left_on(event.origin, event.at, group, edges))
 
 
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:

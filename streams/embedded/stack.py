@@ -98,9 +98,14 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
     try:
         funnels = load_all(source)
         if not folder.exists():
-            folder.mkdir(parents=True)
+            fresh = folder.with_name("1.new")
+            shutil.rmtree(fresh, ignore_errors=True)
+            fresh.mkdir(parents=True)
             for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
-                shutil.copy(file, folder)
+                shutil.copy(file, fresh)
+            fresh.rename(folder)  # whole or not at all
+        elif wanted and Path(wanted).exists() and any(one not in load_all(folder) for one in funnels):
+            raise StackError(f"{home} runs other definitions than {wanted}: bring them in by `leadstream definitions add` or `adopt`")
         elif wanted and (runs := load_all(folder)[0].funnel) != funnels[0].funnel:
             raise StackError(f"{home} runs the funnel {runs!r}, and this needs {wanted!r}: use another --home")
     except FunnelError as error:
@@ -282,7 +287,7 @@ class Stack:
         while not self._ending.wait(0.5):
             try:
                 self._look_after()
-            except OSError as error:  # a full disk, say: the watch goes on, since nobody else would start what dies
+            except (OSError, StackError) as error:  # a full disk, say: the watch goes on, since nobody else would start what dies
                 self.say(f"the watch met {error}")
 
     def _look_after(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +41,7 @@ class Absorbing(Worker):
         super().__init__(app, name, topics, partitions, hooks, deadletters)
         self.write, self.every, self.most = write, every, most
         self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
-        self._room = asyncio.Event()
+        self._room, self._full = asyncio.Event(), asyncio.Event()
         self._room.set()
         app.task(self._run)
 
@@ -52,6 +53,7 @@ class Absorbing(Worker):
         self._waiting.append((tp, fresh, generation, event))
         if sum(len(chunk[1]) for chunk in self._waiting) >= self.most:
             self._room.clear()
+            self._full.set()
         await self._room.wait()
         return False
 
@@ -61,7 +63,8 @@ class Absorbing(Worker):
             while not self.app.should_stop:
                 began = loop.time()
                 wait = self.every * (THROUGHPUT if await self._flush() > MANY else 1)
-                await asyncio.sleep(max(0.02, wait - (loop.time() - began)))
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._full.wait(), max(0.02, wait - (loop.time() - began)))
         except asyncio.CancelledError:
             raise
         except BaseException:
@@ -70,6 +73,7 @@ class Absorbing(Worker):
 
     async def _flush(self) -> int:
         batch, self._waiting = self._waiting, []
+        self._full.clear()
         self._room.set()
         if not batch:
             return 0

@@ -160,12 +160,11 @@ class Stateless(Worker):
         deadletters: str,
         turn: Callable[[Any], Effects],
         tick_to: str | None,
-        check_stamp: bool = True,
         wait: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`turn` is pure: a record in, outputs out. `wait` may hold a chunk back (an import yields to live events)."""
         super().__init__(app, name, topics, partitions, hooks, deadletters)
-        self.turn, self.tick_to, self.check_stamp, self.wait = turn, tick_to, check_stamp, wait
+        self.turn, self.tick_to, self.wait = turn, tick_to, wait
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
         fresh = await self.from_next(tp, records, self.position(tp, generation))
@@ -190,7 +189,7 @@ class Stateless(Worker):
         for record in records:
             tick = None if record.headers else ticks.read(record.value)  # a body from outside names its source; a tick does not
             if tick:
-                if not self.check_stamp or tick.now <= record.timestamp + ticks.AHEAD_MS:
+                if tick.now <= record.timestamp + ticks.AHEAD_MS:
                     told = max(told, tick.now)
                 continue
             try:
@@ -239,11 +238,14 @@ class Stateful(Worker):
             self._tell_common(partition)
             if partition in self._heaps and partition not in self.table.recovered:
                 continue
-            rows = self.table.rows_of(partition)
-            heap = [(due, key) for key, row in rows if (due := self.logic.next_due(row[8:])) is not None]
-            heapq.heapify(heap)
-            self._heaps[partition] = heap
+            self._heaps[partition] = self._heap(partition)
         self.table.recovered.clear()
+
+    def _heap(self, partition: int) -> list[tuple[int, bytes]]:
+        rows = self.table.rows_of(partition)
+        heap = [(due, key) for key, row in rows if (due := self.logic.next_due(row[8:])) is not None]
+        heapq.heapify(heap)
+        return heap
 
     def _tell_common(self, partition: int) -> None:
         row = self.table.row(common_key(partition))
@@ -267,8 +269,7 @@ class Stateful(Worker):
         await send_all(producer, folded.outs, self.partitions)
         self.hooks.between("outputs sent")
         if generation != self.app.consumer_generation_id:
-            self._heaps.pop(partition, None)
-            self.table.recovered.add(partition)
+            self._heaps[partition] = self._heap(partition)  # the fold took from it what it fired
             self._tell_common(partition)
             return self.drop(event)
         await self.table.commit(producer, partition, folded.rows, folded.marker)

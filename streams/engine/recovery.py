@@ -152,7 +152,7 @@ class SafeApp(faust.App):
     async def first_from(self, tp: Any, offset: int) -> int:
         """Ask the broker itself for the first record of a partition at or after an offset; give its offset."""
         servers = [f"{url.host}:{url.port}" for url in self.conf.broker_consumer]
-        consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False)
+        consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="none")  # gone is an error
         await consumer.start()
         try:
             place = TopicPartition(tp.topic, tp.partition)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from schemas.funnel import Funnel
     from streams.settings import Settings
 
-DAY_MS = 86_400_000
+TAKEN_SECONDS = 60.0
 
 
 class NotReady(Exception):  # noqa: N818 - whoever asked must wait, or look at the workers
@@ -35,10 +35,13 @@ def add(settings: Settings, client: Any, path: Path, write: Callable[[Funnel, in
 
     Raises:
         FunnelError: it can't follow the versions that the workers know; the text says why and what to do.
+        NotReady: it was sent, and no worker took it.
 
     """
     fresh, generation = load(path), generations.active(client)
-    wrong = incompatible([*generations.versions(client, generation), fresh])
+    # a version that some partition took already is sent again: a run that broke half way is completed, and a repeat changes nothing
+    known = [one for one in generations.versions(client, generation) if one != fresh]
+    wrong = incompatible([*known, fresh])
     if start_of(fresh) < time.time() * 1000 + 3_600_000:
         wrong.append(
             f"effective_from: {fresh.effective_from} has begun: a version holds for what begins later, so write tomorrow or later; "
@@ -55,6 +58,11 @@ def add(settings: Settings, client: Any, path: Path, write: Callable[[Funnel, in
             producer.send(topics.TOUCHES, write(fresh, generation), key=COMMON, partition=partition).get(timeout=30)
     finally:
         producer.close(timeout=5)
+    end = time.monotonic() + TAKEN_SECONDS
+    while fresh not in generations.versions(client, generation):
+        if time.monotonic() > end:
+            raise NotReady(f"no worker took version {fresh.version}: see `leadstream status` and the dead letters, then run this again")
+        time.sleep(0.3)
     return fresh
 
 

@@ -68,14 +68,15 @@ def accept(settings: Settings, worker: str) -> list[Hole]:
             raise Busy(f"{worker} runs: stop it, then accept its holes")
         found = find(settings, worker)
         for hole in found:
+            generation = settings.generation if worker == "advance" else 0
+            said = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict()}
+            # told first: a hole that is stated twice is one row, one that is skipped untold would be silence
+            producer.send(topics.FACTS, orjson.dumps(said), partition=hole.partition).get(timeout=30)
             if worker in topics.STATEFUL:
                 _mark(settings, producer, hole)
             else:
                 place = TopicPartition(hole.topic, hole.partition)
                 admin.alter_group_offsets(settings.app_id(worker), {place: OffsetAndMetadata(hole.following, "", -1)})
-            generation = settings.generation if worker == "advance" else 0
-            said = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict()}
-            producer.send(topics.FACTS, orjson.dumps(said), partition=hole.partition).get(timeout=30)
         return found
     finally:
         producer.close(timeout=5)

@@ -81,3 +81,15 @@ def test_what_was_never_joined_has_nothing_to_leave_behind():
 def test_a_merge_carries_an_opt_out_to_the_whole():
     no = said("no", 15, EventType.CONSENT, "b")
     assert opted_out("a", no, edges=frozenset({edge(10, MERGE, A, B)}))
+
+
+def test_a_consent_that_another_half_gave_does_not_overrule_a_refusal_of_ones_own():
+    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
+    assert opted_out("a", no, yes)
+    assert opted_out("b", no, yes) is False  # its own word came later, while they were one
+
+
+def test_a_refusal_that_was_voided_forbids_nothing_on_either_half():
+    no, void = said("no", 5, EventType.CONSENT, "b"), said("v", 6, EventType.VOID, "b", voids="no")
+    assert not opted_out("a", no, void)
+    assert not opted_out("b", no, void)

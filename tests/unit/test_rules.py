@@ -298,3 +298,31 @@ def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
     from tests.conftest import ROOT
 
     assert mermaid(FIRST) in (ROOT / "docs" / "lifecycle.md").read_text()
+
+
+def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_was():
+    definitions = prepare(variant(stages=mql(decided_by="gate")))
+    said = [(0, E.CREATED, {"kind": "demo_form"}), (20, E.STAGE_REPORTED, MQL), (21, E.ACCEPTED, {})]
+    refused = folded_under(definitions, *said[:2], until=200)
+    assert clock(refused, "recycled.review")["status"] == "escalated"
+    assert [one["gate"] for _, one, _ in facts(refused, "disagreement")] == [False]
+    taken_back = folded_under(definitions, *said, until=22)
+    assert (taken_back.state["stage"], taken_back.state["journey"]) == ("sal", 1)
+
+
+def test_a_gate_that_changes_during_an_episode_judges_the_next_one():
+    from datetime import date
+
+    stricter = FIRST.gate.model_copy(update={"all": (Rule(name="score", field="score", op=">=", value=70),)})
+    definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), gate=stricter))
+    form = (5, E.TOUCH, {"kind": "demo_form"})
+    assert folded_under(definitions, (0, E.CREATED, {}), form, until=6).state["stage"] == "mql"  # nurturing began under version 1
+    assert folded_under(definitions, (4, E.CREATED, {}), form, until=6).state["stage"] != "mql"
+
+
+def test_what_comes_after_an_erasure_is_not_even_kept():
+    from streams.domain import row
+
+    erase, late = history((1, E.ERASE, {}), (0.5, E.CREATED, {"kind": "form"}))
+    erased = row.advance(row.Row("lead"), erase, DEFINITION).row
+    assert row.advance(erased, late, DEFINITION).row is erased
