@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from schemas.funnel import Funnel
 
 NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
-ROW_BYTES = 1_500_000  # what the changelog takes; about 50,000 packed touches (docs/adr/0006)
+ROW_BYTES = 1_500_000  # what the changelog takes; about 40,000 packed touches (docs/adr/0006)
 _LATE = ("breached", "escalated")
 
 
