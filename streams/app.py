@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from schemas import funnel, topics
+from schemas import reading, topics
 from streams import metrics
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
@@ -56,7 +56,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, worker, read[0], partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
-        advance = Advance(funnel.load_all(settings.funnel), settings.generation, hooks.count, settings.born())
+        advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.born())
         Stateful(app, worker, read[0], partitions, hooks, dead, advance, (topics.EVENTS,), None)
     elif worker == "deliver":
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse

@@ -6,7 +6,7 @@ import time
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas import funnel
+from schemas import reading
 from schemas.funnel import Funnel
 
 if TYPE_CHECKING:
@@ -64,6 +64,6 @@ def in_force(client: Any, folder: Path, day: date | None = None) -> Funnel:
     """Give the version that the shown generation is in, else what the files say (before any worker has read something)."""
     known = versions(client, active(client))
     if not known:
-        return funnel.in_force(folder, day)
+        return reading.in_force(folder, day)
     today = day or datetime.now(UTC).date()
     return [known[0], *(one for one in known if one.effective_from <= today)][-1]

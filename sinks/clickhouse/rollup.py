@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from schemas import funnel
+from schemas import reading
 
 from . import generations
 
@@ -62,7 +62,7 @@ def zone(client: Any, generation: int, folder: Path) -> str:
     if generation not in _ZONES:
         known = generations.versions(client, generation)
         if not known:
-            return funnel.in_force(folder).reporting.zone
+            return reading.in_force(folder).reporting.zone
         _ZONES[generation] = known[0].reporting.zone
     return _ZONES[generation]
 

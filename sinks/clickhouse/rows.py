@@ -5,15 +5,8 @@ Times travel as ms since the epoch: clickhouse-connect writes an integer into Da
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
-from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
-
-import orjson
-
-if TYPE_CHECKING:
-    from schemas.records import Rate, SurveyAnswer, Target
+from typing import Any, NamedTuple
 
 TIME = "DateTime64(3, 'UTC')"
 WHEN = f"Nullable({TIME})"
@@ -218,131 +211,6 @@ def ddl() -> list[str]:
     return statements
 
 
-def hash64(text: str) -> int:
-    """Give 8 bytes of a content's hash as an unsigned integer."""
-    return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
-
-
-class Batch:
-    """Rows by table, as one write of the sink takes them."""
-
-    def __init__(self) -> None:
-        """Start empty."""
-        self.rows: dict[str, list[list[Any]]] = {}
-
-    def _add(self, table: str, row: list[Any]) -> None:
-        self.rows.setdefault(table, []).append(row)
-
-    def fact(self, said: dict[str, Any]) -> None:
-        """Add one revision: to its own table, and to those that keep every one."""
-        content = said["content"]
-        deleted = int(content is None)
-        head = [said["generation"], said["lead"], said["journey"], said["id"], said["at"], said["revision"], deleted]
-        body = orjson.loads(content) if content else {}
-        if "rules" in body:
-            body["rules"] = orjson.dumps(body["rules"]).decode()
-        table, columns = TABLES[said["kind"]]
-        self._add(table, [*head, *(value_of(body, column) for column in columns)])
-        self._add(
-            "fact_revisions",
-            [
-                said["generation"], said["lead"], said["id"], said["kind"], said["journey"], said["at"], said["revision"],
-                deleted, content or "", said["partition"], said["offset"],
-            ],
-        )  # fmt: skip
-
-    def state(self, said: dict[str, Any]) -> None:
-        """Add a lead's absolute state; without content the lead is another's now."""
-        body = orjson.loads(said["content"]) if said["content"] else {}
-        head = [said["generation"], said["lead"], said["revision"], int(not body)]
-        self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
-        place = [said["partition"], said["offset"]]
-        content = said["content"] or ""
-        self._add(
-            "fact_revisions",
-            [
-                said["generation"],
-                said["lead"],
-                "state",
-                "state",
-                0,
-                0,
-                said["revision"],
-                int(not body),
-                content,
-                *place,
-            ],
-        )
-
-    def touch(self, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
-        """Add one record of the archive: an event or an edge, as `advance` read it."""
-        kind = said["t"]
-        value = said[kind]
-        content = orjson.dumps(value).decode()
-        name, origin, at = (said.get("name", value[3]), value[4], value[0]) if kind == "event" else (value[2], "", value[0])
-        copied, held = int(said.get("copy", False)), int(said.get("held", False))
-        self._add(
-            "touches",
-            [
-                lead,
-                name,
-                origin,
-                hash64(content),
-                kind,
-                copied,
-                held,
-                content,
-                at,
-                said["received_at"],
-                partition,
-                offset,
-            ],
-        )
-
-    def cut(self, said: dict[str, Any]) -> None:
-        """Add a cut: below this offset all facts were folded up to `now`."""
-        self._add("cuts", [said["generation"], said["partition"], said["next_offset"], said["now"]])
-
-    def hole(self, said: dict[str, Any]) -> None:
-        """Add a hole that a person accepted: records of a topic that nobody has read."""
-        self._add("holes", [said[column.name] for column in _OTHERS["holes"]])
-
-    def definition(self, said: dict[str, Any]) -> None:
-        """Add a version of the funnel, as a partition took it."""
-        self._add("definitions", [said[column.name] for column in _OTHERS["definitions"]])
-
-    def shared(self, said: dict[str, Any]) -> None:
-        """Add an alias that several leads share."""
-        self._add("shared_aliases", [said[column.name] for column in _OTHERS["shared_aliases"]])
-
-    def archived(self, partition: int, next_offset: int) -> None:
-        """Say how far a partition of the touches is in the archive."""
-        self._add("archived", [partition, next_offset])
-
-    def spend(self, said: dict[str, Any], stamp: int) -> None:
-        """Add a statement of cost."""
-        self._add(
-            "spend",
-            [
-                date.fromisoformat(said["day"]), said["platform"], said["account"], said["campaign"], said["breakdown"],
-                Decimal(said["amount"]), said["currency"], said["clicks"], said["impressions"], said.get("stated_at", stamp),
-            ],
-        )  # fmt: skip
-
-    def target(self, said: Target, stamp: int) -> None:
-        """Add a target, stated at `stamp` (ms)."""
-        row = [said.metric, said.owner, said.start, said.end, said.scope, said.value, int(said.shared), said.strategy, stamp]
-        self._add("targets", row)
-
-    def rate(self, said: Rate, stamp: int) -> None:
-        """Add a currency's rate, stated at `stamp` (ms)."""
-        self._add("rates", [said.currency, said.reporting, said.day, Decimal(said.rate), stamp])
-
-    def answer(self, said: SurveyAnswer, stamp: int) -> None:
-        """Add an answer, stated at `stamp` (ms)."""
-        self._add("surveys", [said.survey, said.question, said.respondent, said.team, said.answered_at, said.score, stamp])
-
-
 def value_of(body: dict[str, Any], column: Column) -> Any:
     """Give a column's value out of a fact's content."""
     value = body.get(column.key or column.name)
@@ -355,11 +223,11 @@ def value_of(body: dict[str, Any], column: Column) -> Any:
 
 def columns_of(table: str) -> tuple[list[str], list[str]]:
     """Give names and types of the columns of a table, in the order of `Batch`; or the client describes it each time."""
-    pairs = _OTHERS[table] if table in _OTHERS else next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
+    pairs = OTHERS[table] if table in OTHERS else next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
     return [column.name for column in pairs], [column.type for column in pairs]
 
 
-_OTHERS: dict[str, tuple[Column, ...]] = {
+OTHERS: dict[str, tuple[Column, ...]] = {
     "fact_revisions": (
         Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("fact_id", "String"), Column("kind", WORD),
         Column("journey", "UInt16"), Column("event_time", TIME), Column("revision", "UInt64"), Column("is_deleted", "UInt8"),

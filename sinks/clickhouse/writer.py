@@ -10,7 +10,8 @@ import stamina
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from . import generations, rollup
-from .rows import ORDER, Batch, columns_of
+from .batch import Batch
+from .rows import ORDER, columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas import topics
 from schemas.records import Rate, SurveyAnswer, Target
-from sinks.clickhouse.rows import Batch
+from sinks.clickhouse.batch import Batch
 from streams import metrics
 from streams.engine import ticks
 from streams.engine.changelog import COMMON

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from schemas import topics
-from schemas.funnel import Funnel, incompatible
+from schemas.funnel import Funnel
+from schemas.reading import incompatible
 from streams.domain.definition import Definitions, prepare
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, MustAct, PayloadRejected

@@ -18,7 +18,8 @@ import orjson
 
 from schemas.facts import Change, Fact
 from sinks.clickhouse import generations, kpis, migrate
-from sinks.clickhouse.rows import ORDER, Batch, columns_of
+from sinks.clickhouse.batch import Batch
+from sinks.clickhouse.rows import ORDER, columns_of
 from sinks.clickhouse.writer import connect
 
 from . import archive

@@ -31,12 +31,12 @@ def topics_apply(
 @app.command()
 def migrate(home: AnyHome = None) -> None:
     """Bring ClickHouse's tables up to date. Example: leadstream migrate."""
-    from schemas import funnel
+    from schemas import reading
     from sinks.clickhouse import migrate as migrations
     from sinks.clickhouse.writer import connect
 
     settings = on_home(home)
-    name = funnel.in_force(settings.funnel).funnel
+    name = reading.in_force(settings.funnel).funnel
     try:
         for ran in migrations.apply(connect(settings), settings.clickhouse_database, name, settings.generation):
             console.print("applied", ran)

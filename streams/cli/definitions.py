@@ -21,7 +21,7 @@ FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of 
 @app.command()
 def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
     """Check a funnel definition, or a folder of versions. Example: leadstream check my-funnel.yaml."""
-    from schemas import funnel as definitions
+    from schemas import reading as definitions
     from streams.domain.definition import prepare
 
     try:
@@ -42,7 +42,7 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
 @app.command()
 def diagram(funnel: FunnelFile = DEFAULT) -> None:
     """Print a definition as a Mermaid diagram. Example: leadstream diagram."""
-    from schemas import funnel as definitions
+    from schemas import reading as definitions
     from streams.domain.lifecycle import mermaid
 
     typer.echo(mermaid(definitions.in_force(funnel)), nl=False)
@@ -89,7 +89,7 @@ def definitions_add(
     funnel: Annotated[Path, typer.Argument(help="The later version's file.")], home: AnyHome = None, as_json: Json = False
 ) -> None:
     """Publish a later version to every worker: what begins from then on is judged by it. Example: leadstream definitions add v2.yaml."""
-    from schemas.funnel import FunnelError
+    from schemas.reading import FunnelError
     from sinks.clickhouse.writer import connect
     from streams.agents import versions
     from streams.domain.definition import prepare
@@ -107,7 +107,7 @@ def definitions_add(
 
 
 def _candidate(path: Path) -> Any:
-    from schemas import funnel as definitions
+    from schemas import reading as definitions
     from streams.domain.definition import prepare
 
     try:
@@ -155,7 +155,7 @@ def adopt(
     as_json: Json = False,
 ) -> None:
     """Fold all history under a candidate beside what runs, then show it. Example: leadstream adopt my-funnel.yaml."""
-    from schemas.funnel import FunnelError
+    from schemas.reading import FunnelError
     from sinks.clickhouse import generations
     from sinks.clickhouse.writer import connect
     from streams.audit import verify

@@ -73,8 +73,8 @@ def import_(
 
 
 def _all_time(settings: Any) -> Any:
-    from schemas import funnel
+    from schemas import reading
     from sinks.clickhouse import kpis
 
     now = int(time.time() * 1000)
-    return kpis.question(funnel.in_force(settings.funnel), 0, now + 1, now)
+    return kpis.question(reading.in_force(settings.funnel), 0, now + 1, now)

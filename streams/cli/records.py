@@ -25,12 +25,12 @@ def records(
 
     from kafka.errors import KafkaError
 
-    from schemas import funnel
+    from schemas import reading
     from streams.intake import records as intake
 
     settings = on_home(home)
     try:
-        found = intake.read(file, funnel.in_force(settings.funnel))
+        found = intake.read(file, reading.in_force(settings.funnel))
         intake.publish(found, settings.brokers)
     except OSError as error:
         raise Failed(f"{file}: {error.strerror or error}") from error

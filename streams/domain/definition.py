@@ -9,7 +9,7 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from schemas.funnel import incompatible
+from schemas.reading import incompatible
 
 from . import calendar
 

@@ -22,7 +22,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
-from schemas.funnel import FUNNELS, FunnelError, load_all
+from schemas.reading import FUNNELS, FunnelError, load_all
 from streams.engine.processor import EXIT_STOPPED
 from streams.settings import WORKERS
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from kafka import KafkaProducer
 
 from schemas import topics
-from schemas.funnel import FunnelError, Problem, incompatible, load, load_all
+from schemas.reading import FunnelError, Problem, incompatible, load, load_all
 from sinks.clickhouse import generations
 from streams.engine.changelog import COMMON
 

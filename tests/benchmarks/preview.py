@@ -10,7 +10,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from schemas.funnel import FUNNELS
+from schemas.reading import FUNNELS
 from streams.embedded.stack import Stack
 from tests.conftest import run_cli
 from tests.integration import histories

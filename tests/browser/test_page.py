@@ -65,10 +65,10 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, c
     assert {stage: entered for stage, (entered, _) in shown(page).items() if entered} == inflow
     balance = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "balance"}
     assert {stage: standing for stage, (_, standing) in shown(page).items()} == balance
-    from schemas import funnel
+    from schemas import reading
     from sinks.clickhouse import kpis
 
-    asked = kpis.question(funnel.in_force(stack.funnel), 0, asof + 1, asof)
+    asked = kpis.question(reading.in_force(stack.funnel), 0, asof + 1, asof)
     sql = {(f["kpi"], str(f["dimensions"])): f["value"] for f in kpis.ask(clickhouse, asked) if f["kpi"] != "open_age"}
     assert {(f["kpi"], str(f["dimensions"])): f["value"] for f in figures if f["kpi"] != "open_age"} == sql
 

@@ -1,6 +1,6 @@
 """What holds after every run, whatever died in it: what came in equals what went out and what is open, and so on."""
 
-from schemas import funnel
+from schemas import reading
 from sinks.clickhouse import kpis
 from streams.audit import verify
 from streams.intake import arrival
@@ -9,7 +9,7 @@ from streams.intake import arrival
 def hold(client, settings, *, archive=True):
     """Wait until all has arrived, then assert KPI 3, that 8 + 9 + 10 + pending is all hand-offs, and that verify is clean."""
     assert arrival.settled(lambda: client, settings.partitions), "time does not reach ClickHouse"
-    asked = kpis.question(funnel.in_force(settings.funnel), 0, 1 << 41, 1 << 41)
+    asked = kpis.question(reading.in_force(settings.funnel), 0, 1 << 41, 1 << 41)
     found = kpis.ask(client, asked, ["balance", "acceptance", "rejection", "no_decision"])
     for figure in found:
         if figure["kpi"] == "balance":

@@ -8,7 +8,7 @@ import time
 import httpx
 import yaml
 
-from schemas import funnel
+from schemas import reading
 from sinks.clickhouse import kpis
 from tests.conftest import ROOT, tool
 from tests.integration.test_engine_faults import until
@@ -70,7 +70,7 @@ def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stac
     assert answer.status_code == 202
     panels = {title: expanded(sql) for title, sql in dashboard().PANELS.items()}
     now = int(time.time() * 1000)
-    asked = kpis.question(funnel.in_force(stack.funnel), 0, now, now)
+    asked = kpis.question(reading.in_force(stack.funnel), 0, now, now)
 
     def agree():
         standing = dict(clickhouse.query(panels["Open now"]).result_rows)
@@ -92,6 +92,7 @@ def test_compose_names_every_process_of_the_stack():
 def test_the_funnels_json_schema_is_what_the_model_says():
     import json
 
-    from schemas.funnel import FUNNELS, Funnel
+    from schemas.funnel import Funnel
+    from schemas.reading import FUNNELS
 
     assert json.loads((FUNNELS / "funnel.schema.json").read_text()) == json.loads(json.dumps(Funnel.model_json_schema()))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import pytest
 
-from schemas.funnel import FUNNELS
+from schemas.reading import FUNNELS
 from sinks.clickhouse import generations
 from streams.embedded.stack import Stack
 from tests.benchmarks.preview import figures, reimported, stricter

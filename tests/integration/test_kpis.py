@@ -7,10 +7,10 @@ import orjson
 import pytest
 
 from schemas.events import EventType
-from schemas.funnel import FUNNELS, load
+from schemas.reading import FUNNELS, load
 from schemas.records import Rate, SurveyAnswer, Target
 from sinks.clickhouse import kpis
-from sinks.clickhouse.rows import Batch
+from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.writer import Writer
 from tests.unit.test_lifecycle import DAY, MQL, T0, fold, history
 

@@ -187,7 +187,7 @@ def test_a_dead_process_is_started_again(stack):
 
 
 def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does_not_leave_the_ledger(stack, post, clickhouse):
-    from schemas import funnel
+    from schemas import reading
     from sinks.clickhouse import kpis
 
     now = time.time()
@@ -201,7 +201,7 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
         for kind, after, data in story:
             body = said(kind, f"{name}-{after}", now - 60 + after, f"{name}@example.com", segment="ledger", **data)
             assert post("/v1/events", body, **bearer(stack)).status_code == 202
-    asked = kpis.question(funnel.in_force(stack.funnel), 0, int(now * 1000), int(now * 1000), "segment")
+    asked = kpis.question(reading.in_force(stack.funnel), 0, int(now * 1000), int(now * 1000), "segment")
 
     def figures():
         found = [

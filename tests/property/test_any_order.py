@@ -6,7 +6,8 @@ from datetime import date
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from schemas.funnel import FUNNELS, Points, Timer, load
+from schemas.funnel import Points, Timer
+from schemas.reading import FUNNELS, load
 from streams.domain import members, packs, row
 from streams.domain.definition import prepare
 from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event_sets, times

@@ -9,7 +9,7 @@ import pytest
 
 from schemas import topics
 from schemas.events import RANK, Event, EventType, short
-from schemas.funnel import FUNNELS, load
+from schemas.reading import FUNNELS, load
 from streams.agents.advance import Advance
 from streams.audit.preview import backtest
 from streams.domain import row

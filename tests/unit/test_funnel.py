@@ -6,7 +6,8 @@ from datetime import date
 
 import pytest
 
-from schemas.funnel import FUNNELS, Duration, Funnel, FunnelError, in_force, incompatible, load
+from schemas.funnel import Duration, Funnel
+from schemas.reading import FUNNELS, FunnelError, in_force, incompatible, load
 from streams.agents.versions import digest
 
 ERRORS = [

@@ -4,7 +4,7 @@ import orjson
 import pytest
 
 from schemas.events import RANK, Event, EventType, short
-from schemas.funnel import FUNNELS, load
+from schemas.reading import FUNNELS, load
 from streams.domain import row
 from streams.domain.definition import prepare
 

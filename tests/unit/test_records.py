@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from schemas import topics
-from schemas.funnel import FUNNELS, load
+from schemas.reading import FUNNELS, load
 from schemas.records import Rate, SurveyAnswer, Target
 from streams.agents.deliver import Deliver
 from streams.intake.records import RecordsError, read

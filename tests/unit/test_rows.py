@@ -4,7 +4,8 @@ import orjson
 
 from schemas.facts import FactKind
 from schemas.records import Rate, SurveyAnswer, Target
-from sinks.clickhouse.rows import ORDER, TABLES, Batch, columns_of
+from sinks.clickhouse.batch import Batch
+from sinks.clickhouse.rows import ORDER, TABLES, columns_of
 
 
 def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns():

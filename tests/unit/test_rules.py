@@ -3,7 +3,8 @@
 import orjson
 import pytest
 
-from schemas.funnel import FUNNELS, Rule, Timer, load
+from schemas.funnel import Rule, Timer
+from schemas.reading import FUNNELS, load
 from streams.domain.definition import prepare
 from tests.unit.test_lifecycle import DAY, DEAL, DEFINITION, MQL, T0, E, facts, fold, history, path, stage
 

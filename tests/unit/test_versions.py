@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import orjson
 import pytest
 
-from schemas.funnel import FUNNELS, load
+from schemas.reading import FUNNELS, load
 from streams.agents.versions import Versions, record
 from streams.engine.logic import MustAct, PayloadRejected
 
