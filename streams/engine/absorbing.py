@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from .recovery import SafeApp
 
-MANY = 2_000  # so much in one beat is an import or a catching up: there larger writes matter, and not the moment
+BUSY = 5_000  # records a second: an import or a catching up, where larger writes matter, and not the moment
 THROUGHPUT = 10
 
 log = logging.getLogger("leadstream.engine")
@@ -60,9 +60,11 @@ class Absorbing(Worker):
     async def _run(self) -> None:
         try:
             loop = asyncio.get_running_loop()
+            began = loop.time()
             while not self.app.should_stop:
-                began = loop.time()
-                wait = self.every * (THROUGHPUT if await self._flush() > MANY else 1)
+                before, began = began, loop.time()
+                rate = await self._flush() / max(began - before, 0.001)  # a rate: after a long write a beat holds much of little
+                wait = self.every * (THROUGHPUT if rate > BUSY else 1)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(self._full.wait(), max(0.02, wait - (loop.time() - began)))
         except asyncio.CancelledError:
