@@ -81,7 +81,7 @@ MUTANTS = (
     Mutant("a write by a team that does not own the stage is flagged", D + "fold.py", 'self.note(event, "not the owner"', 'False and self.note(event, "not the owner"'),
     Mutant("an opt-out cancels nurture clocks", D + "moving.py", 'state.running = [clock for clock in state.running if clock.stage != "nurturing"]', "pass"),
     Mutant("a gate has suppression", D + "gates.py", "*((rule, not _holds(rule, values)) for rule in gate.none)", "*((rule, True) for rule in gate.none)"),
-    Mutant("points halve with age", D + "gates.py", "max(0, today - day) // self._half_days", "0"),
+    Mutant("points halve with age", D + "gates.py", " / (1 << halvings)", ""),
     Mutant("a day's points have a cap", D + "gates.py", "points = min(points, worth.daily - self._today.get((kind, day), 0))", "pass"),
     Mutant("warn at 75 percent", D + "definition.py", "calendar.add(start, within, hours, (3, 4))", "calendar.add(start, within, hours, (1, 2))"),
     Mutant("escalate at 150 percent", D + "definition.py", "calendar.add(start, within, hours, (3, 2))", "calendar.add(start, within, hours, (2, 1))"),

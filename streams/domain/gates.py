@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from bisect import bisect_right
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
@@ -15,6 +16,9 @@ if TYPE_CHECKING:
     from schemas.funnel import Gate, Rule
 
 _QUARTER_MS = 900_000  # every zone's offset is a multiple of a quarter of an hour
+
+
+_MOST_HALVINGS = 60  # what is older still counts as this old: no gate can see so little
 
 
 class Verdict(NamedTuple):
@@ -46,14 +50,16 @@ class Score:
         """Start with nothing. `zone` is the reporting zone, whose days cap what a day may bring."""
         self.gate, self.zone = gate, zone
         self._seen: dict[tuple[str, int], int] = {}  # touches by kind and day
-        self._earned: dict[int, int] = {}
+        self._days: list[int] = []  # days that brought points, in order
+        self._sums: list[int] = []  # the points up to and with each of them
         self._today: dict[tuple[str, int], int] = {}
         self._half_days = _half_days(gate)
 
     def copy(self) -> Score:
         """Give one that can be added to without changing this one."""
         other = copy.copy(self)
-        other._seen, other._earned, other._today = {**self._seen}, {**self._earned}, {**self._today}  # noqa: SLF001 - it is one of us
+        other._seen, other._today = {**self._seen}, {**self._today}  # noqa: SLF001 - it is one of us
+        other._days, other._sums = [*self._days], [*self._sums]  # noqa: SLF001
         return other
 
     def add(self, kind: str, at: int, times: int = 1) -> int:
@@ -71,20 +77,35 @@ class Score:
             points = min(points, worth.daily - self._today.get((kind, day), 0))
             self._today[kind, day] = self._today.get((kind, day), 0) + points
         if points:
-            self._earned[day] = self._earned.get(day, 0) + points
+            self._earn(day, points)
         return points
+
+    def _earn(self, day: int, points: int) -> None:
+        place = bisect_right(self._days, day)
+        if not place or self._days[place - 1] != day:
+            self._days.insert(place, day)
+            self._sums.insert(place, self._sums[place - 1] if place else 0)
+            place += 1
+        for each in range(place - 1, len(self._sums)):  # one, as touches come in the order of their days
+            self._sums[each] += points
 
     def at(self, now: int) -> float:
         """Give the score at an instant: points halve each time a half-life has passed."""
-        today = day_of(now, self.zone)
-        return sum(points / (1 << min(60, max(0, today - day) // self._half_days)) for day, points in sorted(self._earned.items()))
+        left, total, halvings = len(self._days), 0.0, 0
+        last = day_of(now, self.zone)  # a touch of tomorrow counts whole, as one of today does
+        while left:
+            last -= self._half_days
+            older = bisect_right(self._days, last, 0, left) if halvings < _MOST_HALVINGS else 0
+            total += (self._sums[left - 1] - (self._sums[older - 1] if older else 0)) / (1 << halvings)
+            left, halvings = older, halvings + 1
+        return total
 
     def use(self, gate: Gate) -> None:
         """Count anew under another gate: an episode is judged by the definition in force when it began (rule 21)."""
         if gate is self.gate:
             return
         self.gate, self._half_days = gate, _half_days(gate)
-        self._earned, self._today = {}, {}
+        self._days, self._sums, self._today = [], [], {}
         for (kind, day), times in self._seen.items():
             self._count(kind, day, times)
 
