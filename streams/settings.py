@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
+DROPPED = "dropped"  # the file in a generation's folder that says that nobody folds it any more
+
+
+def roles(home: Path) -> list[str]:
+    """Name the workers of a home: each generation that was not dropped has an `advance` of its own, and keeps it for a roll-back."""
+    folders = [one for one in (home / "generations").glob("*") if one.name.isdigit() and not (one / DROPPED).exists()]
+    numbers = sorted(int(folder.name) for folder in folders) or [1]  # a server keeps no folders: LEADSTREAM_GENERATION says which
+    advances = ["advance" if number == 1 else f"advance@{number}" for number in numbers]
+    return [*(worker for worker in WORKERS if worker != "advance"), *advances]
 
 
 class Settings(BaseSettings):
@@ -46,6 +59,12 @@ class Settings(BaseSettings):
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
 
+    @classmethod
+    def of(cls, environment: Mapping[str, str]) -> Settings:
+        """Give the settings that a process with this environment would have."""
+        prefix = cls.model_config["env_prefix"]
+        return cls(**{name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)})  # type: ignore[arg-type]
+
     def app_id(self, worker: str) -> str:
         """Name a worker's application: another number of own partitions is another one, since fences can't be compared.
 
@@ -53,6 +72,11 @@ class Settings(BaseSettings):
         """
         name = f"{worker}-{self.generation}" if worker == "advance" else worker
         return f"leadstream-{name}-{self.partitions}"
+
+    def role(self, name: str) -> Settings:
+        """Give the settings of a worker by its role: `advance@2` folds generation 2."""
+        generation = name.partition("@")[2]
+        return self.model_copy(update={"generation": int(generation)}) if generation else self
 
     def born(self) -> dict[int, int]:
         """Give the end offsets of lead.touches when this generation was adopted: what lies below, the one before it forwarded."""

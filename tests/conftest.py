@@ -55,8 +55,7 @@ def stack(tmp_path_factory):
 def settings(stack):
     from streams.settings import Settings
 
-    values = {name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()}
-    return Settings(**values)
+    return Settings.of(stack.environment())
 
 
 @pytest.fixture

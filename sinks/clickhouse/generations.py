@@ -42,6 +42,25 @@ def switch(client: Any, generation: int, name: str, note: str) -> None:
     client.insert("active_generation", [["live", *row]], column_names=["dataset", *columns], column_type_names=["String", *types])
 
 
+def drop(client: Any, generation: int) -> None:
+    """Drop every row of a generation; what was shown when stays in the log."""
+    tables = client.query(
+        "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree') "
+        "AND name NOT IN ('active_generation', 'generation_log') "
+        "AND name IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'generation')"
+    ).result_rows
+    whole = client.query(
+        "SELECT DISTINCT table, partition_id FROM system.parts WHERE database = currentDatabase() AND active "
+        "AND (partition = {g:String} OR startsWith(partition, concat('(', {g:String}, ',')))",
+        parameters={"g": str(generation)},
+    ).result_rows
+    for table, partition in whole:
+        client.command(f"ALTER TABLE {table} DROP PARTITION ID '{partition}'")
+    for (table,) in tables:  # those that are not cut by generation: cuts, definitions, holes
+        if table not in {name for name, _ in whole}:
+            client.command(f"DELETE FROM {table} WHERE generation = {int(generation)}")
+
+
 def versions(client: Any, generation: int) -> list[Funnel]:
     """Give the versions of the funnel that a generation's workers took from the log; none before they have read something.
 

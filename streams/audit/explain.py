@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -102,7 +104,8 @@ def story(
     latest = {one.fact: one for one in said}
     names = {one.event.id: one.name for one in known}
     erased = {one.event.origin for one in known if one.event.type == "erase"}
-    view = outlook(lead, [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased], definitions, now)
+    mine = [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased]
+    instead = _instead(said)
     return {
         "lead": lead,
         "now": stands,
@@ -112,9 +115,9 @@ def story(
         ],
         "events": [_event(one) for one in known],
         "facts": [_fact(one, names) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content],
-        "restated": [_restated(one, said, names) for one in said if one.content and one is not latest[one.fact]],
+        "restated": [_restated(one, instead[one], names) for one in said if one.content and one in instead],
         "ladder": list(definitions.first.funnel.ladder),
-        "outlook": view,
+        "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
     }
 
 
@@ -133,12 +136,15 @@ def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     return {**body, **head, "said": _moment(one.said_at), "cause": names.get(one.cause or "", one.cause)}
 
 
-def _restated(one: Revision, said: list[Revision], names: dict[str, str]) -> dict[str, Any]:
+def _instead(said: list[Revision]) -> dict[Revision, Revision]:
+    """Give to each revision that is no longer so the next one of its fact."""
+    chains = defaultdict(list)
+    for one in sorted(said, key=lambda one: one.revision):
+        chains[one.fact].append(one)
+    return {one: after for chain in chains.values() for one, after in pairwise(chain)}
+
+
+def _restated(one: Revision, after: Revision, names: dict[str, str]) -> dict[str, Any]:
     """Tell what a revision had said, and what the next one says in its place; None when the fact was taken back."""
-    after = min((other for other in said if other.fact == one.fact and other.revision > one.revision), key=_revision)
     by = {"overruled_at": _moment(after.said_at), "overruled_by": names.get(after.cause or "", after.cause)}
     return {**_fact(one, names), **by, "instead": _fact(after, names) if after.content else None}
-
-
-def _revision(one: Revision) -> int:
-    return one.revision

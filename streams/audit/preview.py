@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 BACKTEST_DAYS = 90
 _ROWS = 20_000
+_ABANDONED_SECONDS = 6 * 3600  # no preview takes so long
 _COPIED = ("spend", "targets", "rates", "surveys")  # what no definition decides
 _CLOSE = 1e-9
 
@@ -100,8 +101,12 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
 
 @contextmanager
 def _scratch(settings: Settings, client: Any, funnel: Funnel) -> Iterator[Any]:
-    """Make a database of its own beside the installation's, and drop it afterwards."""
-    name = f"{settings.clickhouse_database}_preview_{os.getpid()}"
+    """Make a database of its own beside the installation's, and drop it afterwards; and those of previews that were killed."""
+    mark = f"{settings.clickhouse_database}_preview_"
+    for (left,) in client.query("SELECT name FROM system.databases WHERE startsWith(name, {m:String})", parameters={"m": mark}).result_rows:
+        if int(left.removeprefix(mark).partition("_")[0]) < time.time() - _ABANDONED_SECONDS:
+            client.command(f"DROP DATABASE IF EXISTS {left}")
+    name = f"{mark}{int(time.time())}_{os.getpid()}"
     client.command(f"CREATE DATABASE IF NOT EXISTS {name}")
     try:
         scratch = connect(settings.model_copy(update={"clickhouse_database": name}))

@@ -75,6 +75,7 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
         }
         for number in sorted({one.generation for one in log})
     ]
+    found = [one for one in found if one["versions"] or one["shown"]]  # a dropped one has none
     if as_json:
         document(found)
         return
@@ -104,6 +105,27 @@ def definitions_add(
         document({"version": fresh.version, "effective_from": fresh.effective_from})
     else:
         console.print(f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too")
+
+
+@definitions_app.command("drop")
+def definitions_drop(
+    generation: Annotated[int, typer.Argument(help="The generation that nobody needs any more.")],
+    home: AnyHome = None,
+    as_json: Json = False,
+) -> None:
+    """End a generation that is not shown: its worker and its facts. The archive stays. Example: leadstream definitions drop 1."""
+    from sinks.clickhouse.writer import connect
+    from streams.intake import adoption
+
+    settings = on_home(home)
+    try:
+        adoption.drop(settings, connect(settings), generation)
+    except adoption.NotReady as error:
+        raise Failed(str(error)) from error
+    if as_json:
+        document({"dropped": generation})
+    else:
+        console.print(f"generation {generation} is gone; `leadstream adopt` folds the archive anew under any definition")
 
 
 def _candidate(path: Path) -> Any:
@@ -199,9 +221,10 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     settings = on_home(home)
     client = connect(settings)
     shown = generations.active(client)
-    earlier = [one.generation for one in generations.history(client) if one.generation != shown]
+    others = (one.generation for one in generations.history(client) if one.generation != shown)
+    earlier = [number for number in others if generations.versions(client, number)]  # a dropped one has none
     if not earlier:
-        raise Failed(f"generation {shown} is the only one that was ever shown: there is nothing to go back to")
+        raise Failed(f"generation {shown} is the only one that was shown and was not dropped: there is nothing to go back to")
     try:
         adoption.caught_up(lambda: connect(settings), settings, earlier[-1], 60.0)
     except adoption.NotReady as error:

@@ -83,10 +83,10 @@ def deadletters_replay(home: AnyHome = None, topic: Annotated[str | None, typer.
 def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
     """Show which records a worker can never read, because its topic lost them. Example: leadstream holes list."""
     from streams.intake import holes
-    from streams.settings import WORKERS
+    from streams.settings import roles
 
     settings = on_home(home)
-    found = [hole for worker in WORKERS for hole in holes.find(settings, worker)]
+    found = [hole for role in roles(settings.home) for hole in holes.find(settings, role)]
     if as_json:
         document([hole._asdict() for hole in found])
         return
@@ -96,16 +96,19 @@ def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
 
 @holes_app.command("accept")
 def holes_accept(
-    worker: Annotated[str, typer.Argument(help="The worker that stopped.")], home: AnyHome = None, as_json: Json = False
+    worker: Annotated[str, typer.Argument(help="The worker that stopped, by its role: advance, advance@2, …")],
+    home: AnyHome = None,
+    as_json: Json = False,
 ) -> None:
     """Move a stopped worker over what its topic lost; the hole is stated in the facts. Example: leadstream holes accept advance."""
     from streams.embedded import stack
     from streams.intake import holes
-    from streams.settings import WORKERS
+    from streams.settings import roles
 
-    if worker not in WORKERS:
-        raise typer.BadParameter(f"{worker!r} is none of {', '.join(WORKERS)}")
     settings = on_home(home)
+    known = roles(settings.home)
+    if worker not in known:
+        raise typer.BadParameter(f"{worker!r} is none of {', '.join(known)}")
     try:
         found = holes.accept(settings, worker)
     except holes.Busy as error:

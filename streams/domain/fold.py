@@ -58,15 +58,17 @@ def fold(
     return statements.of(run.lead, run.state, definitions)
 
 
-def outlook(lead: str, events: list[Event], definitions: Definitions, now: int) -> dict[str, Any]:
+def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, *, opted_out: bool) -> dict[str, Any]:
     """Say what is ahead of a lead at `now` (ms): rules still missing for mql, clocks that run, the move that comes by itself.
 
-    What it says changes with time alone, so it is told to a reader and never kept as a fact.
+    What it says changes with time alone, so it is told to a reader and never kept as a fact. `opted_out` is what the
+    facts say: an opt-out may have come from another half, parted since, whose events are not among these.
     """
     run = _Fold(lead, definitions)
     for event in canonical(events):
         run.apply(event)
     run.fire(max(now, 0))
+    run.forbid(opted_out)
     state = run.state
     if not state.journeys:
         return {}

@@ -175,9 +175,13 @@ class Mover:
 
     def opt_out(self, event: Event) -> None:
         """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks."""
+        self.forbid(not parse(event.body).get("granted", False))
+
+    def forbid(self, contact: bool) -> None:
+        """Take that contact is forbidden, or that it is allowed again."""
         state = self.state
-        state.opted_out = not parse(event.body).get("granted", False)
-        if state.opted_out:
+        state.opted_out = contact
+        if contact:
             state.running = [clock for clock in state.running if clock.stage != "nurturing"]
 
     def decision(self, at: int, by: str, verdict: Verdict) -> None:

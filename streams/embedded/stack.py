@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any, Self
 
 from schemas.reading import FUNNELS, FunnelError, load_all
 from streams.engine.processor import EXIT_STOPPED
-from streams.settings import WORKERS
+from streams.settings import WORKERS, roles
 
 from . import broker
 
@@ -191,19 +191,14 @@ class Stack:
         self.command("topics", "apply")
         self.command("migrate")
         self.say("workers, gateway, live page")
-        for role in ("gateway", "live", "ticker", *WORKERS, *self._adopted()):
+        for role in ("gateway", "live", "ticker", *roles(self.home)):
             self._spawn(role)
         self._wait_port("gateway", 60)
         self._wait_port("live", 60)
-        for worker in WORKERS:
+        for worker in (role for role in roles(self.home) if role in WORKERS):
             self._wait_port(worker, 90, f"metrics-{worker}")
         self._watch = threading.Thread(target=self._supervise, daemon=True)
         self._watch.start()
-
-    def _adopted(self) -> list[str]:
-        """Name the roles of adopted generations: each has an `advance` of its own, and keeps running for a roll-back."""
-        numbers = sorted(int(folder.name) for folder in (self.home / "generations").iterdir() if folder.name.isdigit())
-        return [f"advance@{number}" for number in numbers if number > 1]
 
     def _own(self, role: str) -> dict[str, str]:
         """Give the variables of one role beside those of the home."""
@@ -291,11 +286,17 @@ class Stack:
                 self.say(f"the watch met {error}")
 
     def _look_after(self) -> None:
+        wanted = roles(self.home)
         for asked in self.home.glob("start-advance@*"):
             role = asked.name.removeprefix("start-")
             if role not in self._processes:
                 asked.unlink()
-                self._spawn(role)
+                if role in wanted:
+                    self._spawn(role)
+        for role in [role for role in self._processes if role.startswith("advance") and role not in wanted]:
+            self._end([self._processes.pop(role)])  # its generation was dropped
+            del self._shown[role]
+            self._write()
         for role, process in list(self._processes.items()):
             code = process.poll()
             if code is None or self._ending.is_set():
@@ -327,20 +328,24 @@ class Stack:
         workers = (*WORKERS, *(role for role in self._processes if "@" in role))
         for layer in (("ticker", "live", "gateway"), workers, ("clickhouse",), ("broker",)):
             ending = [self._processes[role] for role in layer if role in self._processes]
-            for process in ending:
-                if process.poll() is None:
-                    process.terminate()
-            end = time.monotonic() + STOP_SECONDS
-            for process in ending:
-                try:
-                    process.wait(max(0.1, end - time.monotonic()))
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait(5)
+            self._end(ending)
         for log in self._logs.values():
             log.close()
         (self.home / "stack.json").unlink(missing_ok=True)
         self._lock.close()
+
+    @staticmethod
+    def _end(ending: list[subprocess.Popen[bytes]]) -> None:
+        for process in ending:
+            if process.poll() is None:
+                process.terminate()
+        end = time.monotonic() + STOP_SECONDS
+        for process in ending:
+            try:
+                process.wait(max(0.1, end - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(5)
 
     def __enter__(self) -> Self:
         """Start; what was started ends when that fails."""

@@ -121,7 +121,7 @@ class Worker(ABC):
                 die(
                     f"{self.name}: {tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
                     "retention was shorter than the outage, or the topic was made again. Restore it from its backup, "
-                    f"or accept the hole: `leadstream holes accept {self.name}`",
+                    "or accept the hole: `leadstream holes list`, then `leadstream holes accept`",
                     EXIT_STOPPED,
                 )
             self._seeking[tp] = following
@@ -135,7 +135,7 @@ class Worker(ABC):
         if end is not None and following > end:
             die(
                 f"{self.name}: {tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
-                f"Restore it, or accept the hole: `leadstream holes accept {self.name}`",
+                "Restore it, or accept the hole: `leadstream holes list`, then `leadstream holes accept`",
                 EXIT_STOPPED,
             )
         return [record for record in records if record.offset >= following]

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
 from kafka import KafkaProducer
+from kafka.admin import KafkaAdminClient
+from kafka.errors import GroupIdNotFoundError, UnknownTopicOrPartitionError
 
 from schemas import topics
 from schemas.reading import FunnelError, Problem, incompatible, load, load_all
 from sinks.clickhouse import generations
 from streams.engine.changelog import COMMON
+from streams.settings import DROPPED
 
-from . import arrival
+from . import arrival, holes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,10 +28,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 TAKEN_SECONDS = 60.0
+STOPS_SECONDS = 20.0  # a worker that is told to end writes what it has first
 
 
-class NotReady(Exception):  # noqa: N818 - whoever asked must wait, or look at the workers
-    """A generation can't be shown yet."""
+class NotReady(Exception):  # noqa: N818 - whoever asked must wait, look at the workers, or show another one first
+    """A generation can't be shown, or dropped, yet."""
 
 
 def add(settings: Settings, client: Any, path: Path, write: Callable[[Funnel, int], bytes], start_of: Callable[[Funnel], int]) -> Funnel:
@@ -97,3 +102,34 @@ def caught_up(client_of: Callable[[], Any], settings: Settings, generation: int,
     """
     if not arrival.folded(client_of, settings.partitions, int(time.time() * 1000), seconds, generation):
         raise NotReady(f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? see `leadstream status`")
+
+
+def drop(settings: Settings, client: Any, generation: int) -> None:
+    """End a generation that is not shown: its worker, its facts, its changelog. The archive and the other generations stay.
+
+    Raises:
+        NotReady: it is shown, there is none of this number, or its worker runs.
+
+    """
+    folder = settings.home / "generations" / str(generation)
+    if generation == generations.active(client):
+        raise NotReady(f"generation {generation} is shown: show another one first (`leadstream adopt`, `leadstream rollback`)")
+    if not folder.is_dir() and not generations.versions(client, generation):
+        raise NotReady(f"there is no generation {generation}: see `leadstream definitions list`")
+    if folder.is_dir():
+        (folder / DROPPED).touch()  # the stack ends its worker, and starts it no more
+    worker = settings.role(f"advance@{generation}").app_id("advance")
+    admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
+    try:
+        if holes.members(admin, worker, settings.session_timeout + STOPS_SECONDS):
+            raise NotReady(f"the worker of generation {generation} runs: stop it, then run this again")
+        arrival.read_by(
+            settings.brokers, settings.app_id("deliver"), arrival.ends(settings.brokers, topics.FACTS, settings.partitions), lambda _: None
+        )
+        generations.drop(client, generation)
+        with contextlib.suppress(GroupIdNotFoundError):
+            admin.delete_groups([worker])
+        with contextlib.suppress(UnknownTopicOrPartitionError):
+            admin.delete_topics([f"{worker}-advance-changelog"])
+    finally:
+        admin.close()

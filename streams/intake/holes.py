@@ -27,7 +27,7 @@ class Busy(Exception):  # noqa: N818 - whoever asked must stop the worker first
 class Hole(NamedTuple):
     """What a worker misses of one partition: from `first` up to, not including, `following`; they are gone."""
 
-    worker: str
+    worker: str  # its role: `advance@2` folds generation 2
     topic: str
     partition: int
     first: int
@@ -35,8 +35,9 @@ class Hole(NamedTuple):
     epoch: int
 
 
-def find(settings: Settings, worker: str) -> list[Hole]:
+def find(settings: Settings, role: str) -> list[Hole]:
     """Give the holes that stop a worker. A topic that ends before what is to be read next was made again: all of it is gone."""
+    settings, worker = settings.role(role), _worker(role)
     consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
     try:
         places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
@@ -45,35 +46,33 @@ def find(settings: Settings, worker: str) -> list[Hole]:
         found = []
         for place, (first, epoch) in known.items():
             if begin[place] > first or end[place] < first:
-                found.append(Hole(worker, place.topic, place.partition, first, begin[place], epoch))
+                found.append(Hole(role, place.topic, place.partition, first, begin[place], epoch))
         return found
     finally:
         consumer.close()
 
 
-def accept(settings: Settings, worker: str) -> list[Hole]:
+def accept(settings: Settings, role: str) -> list[Hole]:
     """Move a stopped worker over its holes, and state each in lead.facts.
 
     Raises:
         Busy: the worker runs.
 
     """
+    settings, worker = settings.role(role), _worker(role)
     admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
     producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all", linger_ms=0)
     try:
-        end = time.monotonic() + settings.session_timeout + 5  # so long the broker waits for one that ended at once
-        while (running := _members(admin, settings.app_id(worker))) and time.monotonic() < end:
-            time.sleep(0.2)
-        if running:
-            raise Busy(f"{worker} runs: stop it, then accept its holes")
-        found = find(settings, worker)
+        if members(admin, settings.app_id(worker), settings.session_timeout + 5):  # so long the broker waits for one that ended at once
+            raise Busy(f"{role} runs: stop it, then accept its holes")
+        found = find(settings, role)
         for hole in found:
             generation = settings.generation if worker == "advance" else 0
-            said = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict()}
+            said = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict(), "worker": worker}
             # told first: a hole that is stated twice is one row, one that is skipped untold would be silence
             producer.send(topics.FACTS, orjson.dumps(said), partition=hole.partition).get(timeout=30)
             if worker in topics.STATEFUL:
-                _mark(settings, producer, hole)
+                _mark(settings, worker, producer, hole)
             else:
                 place = TopicPartition(hole.topic, hole.partition)
                 admin.alter_group_offsets(settings.app_id(worker), {place: OffsetAndMetadata(hole.following, "", -1)})
@@ -83,11 +82,23 @@ def accept(settings: Settings, worker: str) -> list[Hole]:
         admin.close()
 
 
+def members(admin: KafkaAdminClient, group: str, seconds: float) -> list[Any]:
+    """Give who still belongs to a group after waiting so long for it to be empty."""
+    end = time.monotonic() + seconds
+    while (found := _members(admin, group)) and time.monotonic() < end:
+        time.sleep(0.2)
+    return found
+
+
 def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     described = admin.describe_groups([group])
     said = described.get(group, {}) if isinstance(described, dict) else described[0]
     members = said.get("members", []) if isinstance(said, dict) else getattr(said, "members", [])
     return list(members)
+
+
+def _worker(role: str) -> str:
+    return role.partition("@")[0]
 
 
 def _positions(settings: Settings, worker: str, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
@@ -128,9 +139,9 @@ def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
         consumer.close()
 
 
-def _mark(settings: Settings, producer: Any, hole: Hole) -> None:
-    marker = _marker(settings, hole.worker, hole.partition)
+def _mark(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
+    marker = _marker(settings, worker, hole.partition)
     assert marker is not None
     moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
-    place = _changelog(settings, hole.worker, hole.partition)
+    place = _changelog(settings, worker, hole.partition)
     producer.send(place.topic, moved.dump(), key=marker_key(hole.partition), partition=place.partition).get(timeout=30)

@@ -59,7 +59,7 @@ def main():
     options = asked.parse_args()
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
         environment = stack.environment()
-        settings = Settings(**{name.removeprefix("LEADSTREAM_").lower(): value for name, value in environment.items()})
+        settings = Settings.of(environment)
         base, secret = environment["LEADSTREAM_PUBLIC_URL"], environment["LEADSTREAM_SEGMENT_SECRET"]
         asyncio.run(post_at(options.rate, 5, base, secret))  # warm
         began = int(time.time() * 1000)

@@ -28,6 +28,5 @@ def of(stack):
     from sinks.clickhouse.writer import connect
     from streams.settings import Settings
 
-    values = {name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()}
-    settings = Settings(**values)
+    settings = Settings.of(stack.environment())
     return connect(settings), settings

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.reading import FUNNELS
 from sinks.clickhouse import generations
+from sinks.clickhouse.rows import TABLES
 from streams.embedded.stack import Stack
 from tests.benchmarks.preview import figures, reimported, stricter
 from tests.conftest import run_cli
@@ -34,6 +35,7 @@ def stack(folder):
 
 @pytest.fixture(scope="module")
 def preview(stack, folder):
+    invariants.of(stack)[0].command("CREATE DATABASE lead_preview_1700000000_1")  # of one that was killed
     return run_cli("preview", folder / "stricter.yaml", "--json", home=stack.home)[1]
 
 
@@ -42,6 +44,11 @@ def test_a_preview_names_the_leads_that_would_stand_elsewhere_and_why(preview):
     assert 20 < len(preview["moved"]) < LEADS
     assert all(one["stands"] != one["would"] and ": enters " in one["why"] for one in preview["moved"])
     assert any("gate at score" in one["why"] for one in preview["moved"])
+
+
+def test_a_preview_leaves_no_database_behind_be_it_its_own_or_that_of_one_that_was_killed(stack, preview):
+    left = invariants.of(stack)[0].query("SELECT name FROM system.databases WHERE name LIKE '%preview%'").result_rows
+    assert left == []
 
 
 def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
@@ -108,3 +115,26 @@ def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
         (stack.home / "start-advance").touch()
     until(lambda: stack._shown["advance"].state == "running", "the worker's return")
     invariants.hold(*invariants.of(stack))
+
+
+def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and_nothing_else(stack, folder):
+    client, settings = invariants.of(stack)
+    run_cli("adopt", folder / "stricter.yaml", "--generation", 2, home=stack.home)
+    before = figures(run_cli("kpis", "--json", home=stack.home)[1])
+    code, _, told = run_cli("definitions", "drop", "2", home=stack.home, check=False)
+    assert code == 1
+    assert "show another one first" in told.replace("\n", " ")
+    assert run_cli("definitions", "drop", "1", "--json", home=stack.home)[1] == {"dropped": 1}
+    tables = ["fact_revisions", "lead_state", "funnel_daily", "definitions", "cuts", *(table for table, _ in TABLES.values())]
+    left = {table: client.query(f"SELECT countIf(generation = 2) > 0, countIf(generation = 1) FROM {table}").first_row for table in tables}
+    assert {table: gone for table, (_, gone) in left.items() if gone} == {}
+    assert sum(stays for stays, _ in left.values()) > 6
+    assert "advance" not in stack._processes
+    assert [one["generation"] for one in run_cli("definitions", "list", "--json", home=stack.home)[1]] == [2]
+    assert "nothing to go back to" in run_cli("rollback", home=stack.home, check=False)[2].replace("\n", " ")
+    invariants.hold(client, settings)
+    stack.stop()
+    with Stack(stack.home) as again:
+        assert {role for role in again._processes if role.startswith("advance")} == {"advance@2"}
+        invariants.hold(*invariants.of(again))
+        assert figures(run_cli("kpis", "--json", home=stack.home)[1]) == before

@@ -10,21 +10,21 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas import topics
-from sinks.clickhouse.writer import connect
+from schemas.reading import FUNNELS
 from streams.embedded.stack import Stack
 from streams.intake import arrival
-from streams.settings import Settings
 from tests.conftest import run_cli
 from tests.integration import invariants
 from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import bearer, said
 
+ROLES = ("advance", "advance@2")
 
-def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts(tmp_path):
+
+def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts_of_its_generation(tmp_path):
     home = tmp_path / "home"
     with Stack(home) as stack:
-        settings = Settings(**{name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()})
-        client = connect(settings)
+        client, settings = invariants.of(stack)
 
         def post(name):
             body = orjson.dumps(said("lead.created", name, time.time(), f"{name}@example.com", kind="form"))
@@ -37,25 +37,29 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
             post(f"before{number}")
         until(lambda: leads() == 8, "the first leads")
         until(lambda: arrival.settled(lambda: client, settings.partitions), "a marker in every partition")
-        first = stack._processes["advance"].pid
-        os.kill(first, signal.SIGSTOP)
+        run_cli("adopt", FUNNELS / "default.yaml", "--json", home=home)
+        running = {role: stack._processes[role].pid for role in ROLES}
+        for pid in running.values():
+            os.kill(pid, signal.SIGSTOP)
         post("lost")
         until(lambda: client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[0] == 1, "the touch that will be lost")
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
         admin.delete_records({TopicPartition(topics.TOUCHES, n): end for (_, n), end in arrival.ends(settings.brokers, topics.TOUCHES, 4).items()})
         admin.close()
         assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[2].replace("\n", " ")
-        os.kill(first, signal.SIGKILL)
-        until(lambda: stack._shown["advance"].state == "stopped", "the worker that stops")
-        assert "holes accept advance" in (home / "logs" / "advance.log").read_text()
+        for pid in running.values():
+            os.kill(pid, signal.SIGKILL)
+        for role in ROLES:
+            until(lambda role=role: stack._shown[role].state == "stopped", f"{role} that stops")
+            assert "`leadstream holes accept`" in (home / "logs" / f"{role}.log").read_text()
         found = run_cli("holes", "list", "--json", home=home)[1]
-        assert {hole["worker"] for hole in found} == {"advance"}
-        accepted = run_cli("holes", "accept", "advance", "--json", home=home)[1]
+        assert {hole["worker"] for hole in found} == set(ROLES)
+        accepted = [hole for role in ROLES for hole in run_cli("holes", "accept", role, "--json", home=home)[1]]
         assert accepted == found
         post("after")
         until(lambda: leads() == 9, "the lead that came after the hole")
-        told = client.query("SELECT worker, topic, partition, first, following FROM holes FINAL").result_rows
-        assert {row[2:] for row in told} == {(hole["partition"], hole["first"], hole["following"]) for hole in found}
+        told = client.query("SELECT generation, partition, first, following FROM holes FINAL").result_rows
+        assert set(told) == {(1 + ROLES.index(hole["worker"]), hole["partition"], hole["first"], hole["following"]) for hole in found}
         invariants.hold(client, settings, archive=False)  # the archive has what advance has lost
         left = run_cli("holes", "list", "--json", home=home)[1]
         assert left == [], (found, left)

@@ -59,9 +59,8 @@ def _arrived(stack):
     from sinks.clickhouse.writer import connect
     from streams.settings import Settings
 
-    values = {name.removeprefix("LEADSTREAM_").lower(): value for name, value in stack.environment().items()}
     with contextlib.suppress(Exception):
-        return connect(Settings(**values)).query("SELECT uniqExact(lead_id) FROM lead_state").first_row[0] / 8000
+        return connect(Settings.of(stack.environment())).query("SELECT uniqExact(lead_id) FROM lead_state").first_row[0] / 8000
     return 0.0
 
 
@@ -137,8 +136,7 @@ def test_the_deal_won_before_its_first_contact_is_flagged_and_counted(home, trut
     from streams.embedded.stack import read
     from streams.settings import Settings
 
-    environment = read(home[0])["environment"]
-    client = connect(Settings(**{name.removeprefix("LEADSTREAM_").lower(): value for name, value in environment.items()}))
+    client = connect(Settings.of(read(home[0])["environment"]))
     assert client.query("SELECT sum(negative) FROM v_journeys").first_row[0] == (truth.days < 0).sum() == 1
 
 
@@ -187,8 +185,7 @@ def test_verify_finds_and_names_what_a_hand_changed(home, hand):
     from streams.embedded.stack import read
     from streams.settings import Settings
 
-    environment = read(home[0])["environment"]
-    client = connect(Settings(**{name.removeprefix("LEADSTREAM_").lower(): value for name, value in environment.items()}))
+    client = connect(Settings.of(read(home[0])["environment"]))
     number = sorted(HANDS).index(hand)
     statement, kind = HANDS[hand]
     lead, fact = client.query(
