@@ -22,12 +22,12 @@ def history(*said):
     return events
 
 
-def fold(events, until=400.0):
+def fold(events, until=400.0, under=DEFINITION):
     current = row.Row("lead")
     for event in events:
-        current = row.advance(current, event, DEFINITION).row
-    step = row.tick(current, int(T0 + until * DAY), DEFINITION)
-    return row.state_of(step.row, DEFINITION)
+        current = row.advance(current, event, under).row
+    step = row.tick(current, int(T0 + until * DAY), under)
+    return row.state_of(step.row, under)
 
 
 def facts(folded, kind):
@@ -156,8 +156,11 @@ def test_an_opt_out_cancels_the_nurture_clock():
 def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
     olist = prepare(load(FUNNELS / "olist.yaml"))
     assert olist.first.not_measured() == []
-    quiet = DEFINITION.first.funnel.model_copy(update={"enabled_sources": ("segment",)})
-    assert "mql.decision" in prepare(quiet).first.not_measured()
+    quiet = prepare(DEFINITION.first.funnel.model_copy(update={"enabled_sources": ("segment",)}))
+    assert "mql.decision" in quiet.first.not_measured()
+    said = history((0, E.STAGE_REPORTED, MQL))
+    started = [{clock["clock"] for _, clock, _ in facts(fold(said, 2, under), "clock")} for under in (DEFINITION, quiet)]
+    assert started == [{"first_touch", "decision"}, set()]
 
 
 def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
