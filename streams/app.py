@@ -13,7 +13,9 @@ from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
 from streams.engine import recovery
 from streams.engine.absorbing import Absorbing
-from streams.engine.processor import Hooks, Stateful, Stateless
+from streams.engine.stateful import Stateful
+from streams.engine.stateless import Stateless
+from streams.engine.worker import Hooks
 from streams.settings import WORKERS, Settings
 from streams.sources.adapter import Connection
 

@@ -25,12 +25,12 @@ class Failed(Exception):  # noqa: N818 - the command's way to say no, exit code 
 
 def on_home(home: Path | None) -> Settings:
     """Give the settings for a home: those of the stack that runs on it, else the environment's."""
-    from streams.embedded import stack
+    from streams.embedded.home import read
 
     if home is None and "LEADSTREAM_BROKERS" in os.environ:
         return Settings()  # a server: the environment says where everything is
     wanted = home or Path(".leadstream")
-    shown = stack.read(wanted)
+    shown = read(wanted)
     if not shown:
         raise Failed(f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, or set LEADSTREAM_BROKERS and the rest")
     os.environ.update(shown["environment"])

@@ -181,7 +181,7 @@ def adopt(
     from sinks.clickhouse import generations
     from sinks.clickhouse.writer import connect
     from streams.audit import verify
-    from streams.embedded import stack
+    from streams.embedded.home import start_again
     from streams.intake import adoption
 
     settings = on_home(home)
@@ -191,7 +191,7 @@ def adopt(
         number = generation or adoption.prepare_generation(settings, client, funnel)
     except FunnelError as error:
         raise Failed(str(error)) from error
-    if not stack.start_again(settings.home, f"advance@{number}"):
+    if not start_again(settings.home, f"advance@{number}"):
         said = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL=<its folder> LEADSTREAM_BIRTH=<its birth.json>"
         errors.print(f"no stack runs here: start a worker `advance` with {said}; waiting for it", soft_wrap=True)
     try:

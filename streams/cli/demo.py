@@ -35,7 +35,8 @@ def demo(
     seed: Annotated[int, typer.Option(help="The same seed plays the same firm.")] = 7,
 ) -> None:
     """Start everything and play a firm on it. Example: leadstream demo --for 60s --json."""
-    from streams.embedded.stack import PORTS, Stack, StackError
+    from streams.embedded.home import StackError
+    from streams.embedded.stack import PORTS, Stack
 
     limit = _seconds(duration) if duration else None
     out = errors if as_json else console

@@ -20,13 +20,14 @@ app = typer.Typer()
 @contextlib.contextmanager
 def _stack(home: Path, funnel: str) -> Iterator[None]:
     """Use the stack that runs on the home, or start one for as long as this takes."""
-    from streams.embedded import stack
+    from streams.embedded.home import choose_funnel, read
+    from streams.embedded.stack import Stack
 
-    if stack.read(home):
-        stack.choose_funnel(home, funnel)
+    if read(home):
+        choose_funnel(home, funnel)
         yield
         return
-    with stack.Stack(home, funnel, say=lambda text: errors.print(f"  {text}")):
+    with Stack(home, funnel, say=lambda text: errors.print(f"  {text}")):
         yield
 
 
@@ -41,7 +42,7 @@ def import_(
     from schemas import topics
     from sinks.clickhouse import kpis
     from sinks.clickhouse.writer import connect
-    from streams.embedded.stack import StackError
+    from streams.embedded.home import StackError
     from streams.intake import arrival, importer
     from streams.sources import files
 

@@ -101,7 +101,7 @@ def holes_accept(
     as_json: Json = False,
 ) -> None:
     """Move a stopped worker over what its topic lost; the hole is stated in the facts. Example: leadstream holes accept advance."""
-    from streams.embedded import stack
+    from streams.embedded.home import start_again
     from streams.intake import holes
     from streams.settings import roles
 
@@ -113,7 +113,7 @@ def holes_accept(
         found = holes.accept(settings, worker)
     except holes.Busy as error:
         raise Failed(str(error)) from error
-    begun = stack.start_again(settings.home, worker)
+    begun = start_again(settings.home, worker)
     if as_json:
         document([hole._asdict() for hole in found])
     else:

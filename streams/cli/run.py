@@ -100,7 +100,8 @@ def up(
     funnel: Annotated[str | None, typer.Option(help="The funnel file that a new home starts with.")] = None,
 ) -> None:
     """Start the embedded stack and keep it up until Ctrl-C. Example: leadstream up --home data."""
-    from streams.embedded.stack import PORTS, Stack, StackError
+    from streams.embedded.home import StackError
+    from streams.embedded.stack import PORTS, Stack
 
     try:
         with Stack(home, funnel, ports=PORTS, say=lambda text: console.print(f"  {text}")) as stack:
@@ -116,7 +117,7 @@ def up(
 @app.command()
 def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
     """List each process with role, pid, state and address. Example: leadstream status --json."""
-    from streams.embedded.stack import read
+    from streams.embedded.home import read
 
     shown = read(home)
     processes = shown["processes"] if shown else []

@@ -1,4 +1,4 @@
-"""The third kind of worker: a sink. What it read is acknowledged only when the other side has it."""
+"""A worker that is a sink. What it read is acknowledged only when the other side has it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
-from .processor import Hooks, Worker, die
+from .worker import Hooks, Worker, die
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

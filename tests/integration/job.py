@@ -16,7 +16,8 @@ import orjson
 from streams.engine import commit, recovery
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic, PayloadRejected
-from streams.engine.processor import Hooks, Stateful
+from streams.engine.stateful import Stateful
+from streams.engine.worker import Hooks
 
 IN, OUT, DEAD = "job.in", "job.out", "job.dead"
 PARTITIONS = 2

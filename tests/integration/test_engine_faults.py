@@ -19,7 +19,7 @@ from kafka.admin import KafkaAdminClient, NewTopic
 from kafka.errors import KafkaError
 
 from streams.embedded import broker
-from streams.embedded.stack import free_port
+from streams.embedded.home import free_port
 from tests.integration.job import DEAD, IN, OUT, PARTITIONS
 
 LIMIT = 60

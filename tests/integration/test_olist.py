@@ -133,7 +133,7 @@ def test_conversion_by_origin_equals_pandas_and_a_missing_origin_stays_apart_fro
 
 def test_the_deal_won_before_its_first_contact_is_flagged_and_counted(home, truth):
     from sinks.clickhouse.writer import connect
-    from streams.embedded.stack import read
+    from streams.embedded.home import read
     from streams.settings import Settings
 
     client = connect(Settings.of(read(home[0])["environment"]))
@@ -182,7 +182,7 @@ HANDS = {
 @pytest.mark.parametrize("hand", sorted(HANDS))
 def test_verify_finds_and_names_what_a_hand_changed(home, hand):
     from sinks.clickhouse.writer import connect
-    from streams.embedded.stack import read
+    from streams.embedded.home import read
     from streams.settings import Settings
 
     client = connect(Settings.of(read(home[0])["environment"]))

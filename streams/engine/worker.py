@@ -1,0 +1,133 @@
+"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and absorbing.py. They know records, never leads.
+
+A chunk is done in four steps, each only after the one before is certain: outputs and dead letters acknowledged;
+the generation still ours; rows and marker written as our own; applied and acknowledged. A crash between any two
+repeats outputs under the same identity and loses nothing. Any unexpected error ends the process.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from faust.types import TP
+
+from .chunks import chunk_topic
+from .commit import ForeignWrite
+from .deadletters import Limit, TooManyDeadLetters
+from .logic import MustAct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from .recovery import SafeApp
+
+log = logging.getLogger("leadstream.engine")
+
+EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = 70, 78, 75  # 78: a restart alone will not help, somebody must act
+
+
+def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
+    """End the process at once: Faust must never acknowledge a chunk that failed."""
+    log.critical("%s", reason)
+    logging.shutdown()
+    os._exit(code)
+
+
+@dataclass
+class Hooks:
+    """Counters and faults. Tests set `between` to kill the process between two steps of a commit."""
+
+    count: Callable[[str, int], None] = lambda _name, _number: None
+    gauge: Callable[[str, int, float], None] = lambda _name, _partition, _value: None
+    between: Callable[[str], None] = lambda _step: None
+
+
+class Worker(ABC):
+    """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
+
+    def __init__(self, app: SafeApp, name: str, topics: Sequence[str], partitions: int, hooks: Hooks, deadletters: str) -> None:
+        self.app, self.name, self.partitions, self.hooks, self.deadletters = app, name, partitions, hooks, deadletters
+        self.limit = Limit()
+        self._seeking: dict[Any, int] = {}
+        self._next: dict[Any, tuple[int, int]] = {}  # of a worker without a table: generation and next offset
+        for topic in topics:
+            app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{name}.{topic}")(self._agent)
+
+    async def _agent(self, stream: Any) -> None:
+        async for event in stream.noack().events():
+            try:
+                message = event.message
+                if await self.handle(TP(message.topic, message.partition), event.value, message.generation_id, event):
+                    event.ack()
+            except asyncio.CancelledError:
+                raise
+            except (TooManyDeadLetters, MustAct) as error:
+                die(f"{self.name} stops: {error}", EXIT_STOPPED)
+            except ForeignWrite as error:
+                die(f"{self.name}: {error}; reading again from the broker", EXIT_FOREIGN)
+            except BaseException:
+                log.exception("%s: unexpected", self.name)
+                die(f"{self.name} ends: an unexpected error must not acknowledge a chunk")
+
+    @abstractmethod
+    async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        """Do one chunk; give whether it may be acknowledged."""
+
+    def drop(self, event: Any) -> bool:
+        """Leave a chunk to be read again: it is not acknowledged, and Faust must not wait for it."""
+        self.app.consumer._unacked_messages.discard(event.message)
+        return False
+
+    def position(self, tp: TP, generation: int) -> int | None:
+        """Give the next offset of a worker without a table: what it did in this generation, else what was committed."""
+        known = self._next.get(tp)
+        if known and known[0] == generation:
+            return known[1]
+        committed: int | None = self.app.consumer._committed_offset.get(tp)
+        return committed
+
+    async def from_next(self, tp: TP, records: Sequence[Any], following: int | None) -> Sequence[Any] | None:
+        """Drop what is done already; where there is a hole, seek back and give None. Never skip.
+
+        A hole in which the broker has no record is none: a transaction's marker, or what a compaction removed.
+
+        An offset that the topic no longer holds, or does not reach, stops the worker and says what is missing.
+        """
+        consumer = self.app.consumer
+        if following is None:
+            following = (await consumer.earliest_offsets(tp))[tp]
+        if records[0].offset > following and self._seeking.get(tp) != following:
+            earliest = (await consumer.earliest_offsets(tp))[tp]
+            if earliest > following:
+                die(
+                    f"{self.name}: {tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
+                    "retention was shorter than the outage, or the topic was made again. Restore it from its backup, "
+                    "or accept the hole: `leadstream holes list`, then `leadstream holes accept`",
+                    EXIT_STOPPED,
+                )
+            self._seeking[tp] = following
+            log.warning("%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset)
+            await consumer.seek_wait({tp: following})
+            return None
+        if records[0].offset > following and await self.app.first_from(tp, following) < records[0].offset:
+            return None  # fetched before the seek; what lies between comes again
+        self._seeking.pop(tp, None)
+        end = consumer.highwater(tp)
+        if end is not None and following > end:
+            die(
+                f"{self.name}: {tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
+                "Restore it, or accept the hole: `leadstream holes list`, then `leadstream holes accept`",
+                EXIT_STOPPED,
+            )
+        return [record for record in records if record.offset >= following]
+
+    def count(self, dead: bool) -> None:
+        self.limit.count(dead)
+        self.hooks.count("read", 1)
+        if dead:
+            self.hooks.count("dead", 1)
