@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from holidays import list_supported_countries
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 DETOURS = ("recycled", "inactive", "lost", "disqualified", "churned")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
@@ -54,7 +54,12 @@ class Duration(NamedTuple):
         return f"{self.amount} {'business ' if self.business else ''}{self.unit}{'s' if self.amount != 1 else ''}"
 
 
-Span = Annotated[Duration, BeforeValidator(Duration.read), PlainSerializer(str, return_type=str)]  # read and written alike
+Span = Annotated[  # read and written alike
+    Duration,
+    BeforeValidator(Duration.read),
+    PlainSerializer(str, return_type=str),
+    WithJsonSchema({"type": "string", "pattern": _DURATION.pattern}),
+]
 
 
 class Strict(BaseModel):
@@ -63,9 +68,9 @@ class Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
-def _zone(name: str) -> str:
+def _zone(name: object) -> object:
     try:
-        ZoneInfo(name)
+        ZoneInfo(str(name))
     except (KeyError, ValueError, OSError) as error:
         raise ValueError(f"{name!r} is no IANA time zone: write one like Europe/Paris") from error
     return name
@@ -79,7 +84,7 @@ class Reporting(Strict):
 
     zone: Zone
     week_start: Literal["monday", "sunday"] = "monday"
-    fiscal_year_start: str = "01-01"
+    fiscal_year_start: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] = "01-01"  # month-day
     currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
 
 
@@ -126,9 +131,10 @@ class Calendar(Strict):
 
 
 class Team(Strict):
-    """Whose calendar a stage's clocks run in."""
+    """Whose calendar a stage's clocks run in. A team `of` others is where their work overlaps: each of them owns its stages too."""
 
     calendar: str
+    of: tuple[str, ...] = ()
 
 
 StopWord = Literal["human", "automated", "inbound", "accepted", "rejected", "onboarded", "leave", "moved"]
@@ -164,11 +170,12 @@ class Stage(Strict):
 
     owner: str
     also: tuple[str, ...] = ()
-    decided_by: Literal["source", "gate", "either"] = "source"
+    decided_by: Literal["source", "gate", "either"] = "either"  # of mql: whose word moves a lead there
     authority: tuple[str, ...] = ()  # the systems whose word moves leads here; empty is any
     gate: str | None = None
     clocks: dict[str, Clock] = Field(default_factory=dict)
     timer: Timer | None = None
+    reopened_within: Span = Duration(90, "day", business=False)  # of lost: what comes so soon after voids the loss
 
 
 class Points(Strict):
@@ -275,6 +282,7 @@ class Kpis(Strict):
     acceptance_threshold: float = 0.23
 
 
+_CORE = ("inquiry", "mql", "sal", "opportunity", "customer")  # what the lifecycle, the ledger and the KPIs speak of
 _WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
 
 
@@ -313,10 +321,19 @@ class Funnel(Strict):
 
         for step in self.ladder:
             need(step, self.stages, "ladder", "stage")
+        core = [step for step in self.ladder if step in _CORE]
+        if core != list(_CORE) or len(set(self.ladder)) != len(self.ladder):
+            wrong.append(f"ladder: write each stage once, and among them {', '.join(_CORE)} in this order")
+        for step in self.optional:
+            need(step, set(self.ladder) - set(_CORE), "optional", "stage of the ladder that may be passed by")
+        for reason in self.excluded:
+            need(reason, self.rejections, "excluded", "reason of rejection")
         gone = [name for name in (*DETOURS, "nurturing", "evangelist") if name not in self.stages]
         wrong += [f"stages: {name!r} is missing; the lifecycle moves leads there" for name in gone]
         for name, team in self.teams.items():
             need(team.calendar, self.calendars, f"teams.{name}.calendar", "calendar")
+            for member in team.of:
+                need(member, self.teams, f"teams.{name}.of", "team")
         for name, stage in self.stages.items():
             need(stage.owner, self.teams, f"stages.{name}.owner", "team")
             if stage.timer:
@@ -325,18 +342,19 @@ class Funnel(Strict):
                 need(clock.calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.calendar", "calendar")
                 need(clock.hot_calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.hot_calendar", "calendar")
         for reason, to in self.rejections.items():
-            need(to, self.stages, f"rejections.{reason}", "stage")
+            need(to, DETOURS, f"rejections.{reason}", "stage that a rejection can lead to")
         for vendor, mapping in self.vendors.items():
             for word, to in mapping.items():
                 need(to, {*self.stages, "rejected"}, f"vendors.{vendor}.{word}", "stage")
-        led_to = {*self.ladder, *DETOURS, "nurturing", "evangelist", *self.rejections.values()}
-        led_to |= {stage.timer.to for stage in self.stages.values() if stage.timer}
-        led_to |= {to for mapping in self.vendors.values() for to in mapping.values()}
+        led_to = self._reachable()
         for name, stage in self.stages.items():
             if name not in led_to:
                 wrong.append(f"stages.{name}: nothing leads here: put it on the ladder, or into a timer, a rejection or a vendor's map")
-            if stage.gate and name != "mql":
-                wrong.append(f"stages.{name}.gate: the gate decides about mql; no other stage has one")
+            if name != "mql" and (stage.gate or stage.decided_by != "either"):
+                wrong.append(f"stages.{name}: the gate decides about mql; no other stage has gate or decided_by")
+            need(stage.gate, {"mql"}, f"stages.{name}.gate", "gate")
+            if name == "mql" and stage.decided_by == "gate" and not stage.gate:
+                wrong.append("stages.mql.decided_by: the gate decides and none is named: write `gate: mql` beside it")
             for system in stage.authority:
                 need(system, self.enabled_sources, f"stages.{name}.authority", "enabled source")
         for name in self.kpis.windows:
@@ -348,3 +366,19 @@ class Funnel(Strict):
         if wrong:
             raise ValueError("\n".join(wrong))
         return self
+
+    def _reachable(self) -> set[str]:
+        """Name the stages that something leads to: the lifecycle itself, a rejection, a vendor's map, or a timer of one of these."""
+        found = {*self.ladder, *DETOURS, "nurturing", "evangelist", *(to for mapping in self.vendors.values() for to in mapping.values())}
+        todo = list(found)
+        while todo:
+            stage = self.stages.get(todo.pop())
+            if stage and stage.timer and stage.timer.to not in found:
+                found.add(stage.timer.to)
+                todo.append(stage.timer.to)
+        return found
+
+    def owners(self, *stages: str) -> frozenset[str]:
+        """Name the teams that own one of these stages, those that share it included."""
+        teams = {self.stages[name].owner for name in stages if name in self.stages}
+        return frozenset(teams | {member for team in teams for member in self.teams[team].of})

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import copy
+import difflib
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 from pydantic import ValidationError
 
-from .funnel import Funnel
+from .funnel import Funnel, Strict
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 FUNNELS = Path(__file__).parent / "funnels"
 
@@ -20,6 +26,15 @@ class Problem(NamedTuple):
     line: int
     where: str
     text: str
+    file: str = ""  # of a folder's problem
+
+
+class Clash(NamedTuple):
+    """Why a version can't follow the others: its place among them, the key that says so, and what to do."""
+
+    place: int
+    key: str
+    text: str
 
 
 class FunnelError(Exception):
@@ -28,7 +43,7 @@ class FunnelError(Exception):
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         """Keep the problems and say them all in the message."""
         self.path, self.problems = path, problems
-        super().__init__("\n".join(f"{path}:{p.line}: {p.where}: {p.text}" for p in problems))
+        super().__init__("\n".join(f"{p.file or path}:{p.line}: {p.where}: {p.text}" for p in problems))
 
 
 def _line(node: yaml.Node | None, path: list[str | int]) -> int:
@@ -48,6 +63,62 @@ def _line(node: yaml.Node | None, path: list[str | int]) -> int:
     return best + 1
 
 
+def _twice(node: yaml.Node | None, path: tuple[str, ...] = ()) -> list[Problem]:
+    """Find keys that stand twice in one mapping: YAML takes the last, and the first would be silence."""
+    found = []
+    children = node.value if isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) else ()
+    if isinstance(node, yaml.MappingNode):
+        seen: dict[str, int] = {}
+        for key, _ in node.value:
+            line = key.start_mark.line + 1
+            if key.value in seen:
+                found.append(Problem(line, ".".join((*path, key.value)), f"stands on line {seen[key.value]} too; keep one of them"))
+            seen[key.value] = line
+    for child in children:
+        key, value = child if isinstance(child, tuple) else (None, child)
+        found += _twice(value, (*path, key.value) if key is not None else path)
+    return found
+
+
+def _problems(error: ValidationError, tree: yaml.Node | None) -> list[Problem]:
+    found = []
+    for item in error.errors():
+        where = list(item["loc"])
+        for text in item["msg"].removeprefix("Value error, ").split("\n"):
+            named = text.split(": ", 1)[0].split(".") if not where and ": " in text else where
+            found.append(Problem(_line(tree, list(named)), ".".join(map(str, named)) or "funnel", _hint(item["type"], named, text)))
+    return found
+
+
+def _hint(kind: str, where: Sequence[str | int], text: str) -> str:
+    if kind == "extra_forbidden":
+        known = {name for model in Strict.__subclasses__() for name in model.model_fields}
+        like = difflib.get_close_matches(str(where[-1]), known, 1)
+        return f"no such key here{f'; did you mean {like[0]}?' if like else ': take it out'}"
+    if kind == "missing":
+        return f"is missing; write `{where[-1]}: ...` here, as schemas/funnels/default.yaml does"
+    return text
+
+
+def _mended(raw: Any, error: ValidationError) -> Any:
+    """Put in what the shipped definition says wherever this one can't be read: so that what its names lack is told in the same go."""
+    raw, good = copy.deepcopy(raw), yaml.safe_load((FUNNELS / "default.yaml").read_text(encoding="utf-8"))
+    for item in error.errors():
+        *path, last = item["loc"] or (None,)
+        with contextlib.suppress(KeyError, IndexError, TypeError):
+            there, model = raw, good
+            for step in path:
+                there = there[step]
+                model = model.get(step) if isinstance(model, dict) else None
+            if item["type"] == "extra_forbidden":
+                del there[last]
+            elif isinstance(model, dict) and last in model:
+                there[last] = model[last]
+            else:
+                del there[last]
+    return raw
+
+
 def load(path: Path) -> Funnel:
     """Read and check a definition.
 
@@ -55,43 +126,55 @@ def load(path: Path) -> Funnel:
         FunnelError: with every problem, its line and a hint.
 
     """
-    text = path.read_text(encoding="utf-8")
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FunnelError(path, [Problem(1, "file", f"can't be read: {error.strerror}; name a funnel file or a folder of them")]) from error
     try:
         tree = yaml.compose(text)
         raw = yaml.safe_load(text)
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         raise FunnelError(path, [Problem(mark.line + 1 if mark else 1, "yaml", str(error))]) from error
+    if not isinstance(raw, dict):
+        raise FunnelError(path, [Problem(1, "funnel", "no funnel: begin with a copy of schemas/funnels/default.yaml")])
+    problems = _twice(tree)
     try:
-        return Funnel.model_validate(raw)
+        funnel = Funnel.model_validate(raw)
     except ValidationError as error:
-        problems = []
-        for item in error.errors():
-            where = list(item["loc"])
-            for text in item["msg"].removeprefix("Value error, ").split("\n"):
-                named = text.split(": ", 1)[0].split(".") if not where and ": " in text else where
-                problems.append(Problem(_line(tree, list(named)), ".".join(map(str, named)) or "funnel", text))
-        raise FunnelError(path, problems) from error
+        problems += _problems(error, tree)
+        try:
+            Funnel.model_validate(_mended(raw, error))
+        except ValidationError as more:
+            problems += [one for one in _problems(more, tree) if one not in problems and all(not item["loc"] for item in more.errors())]
+    if problems:
+        raise FunnelError(path, sorted(problems))
+    return funnel
 
 
-def incompatible(funnels: list[Funnel]) -> list[str]:
-    """Say why versions of a funnel can't follow each other on one history; each line names the version and what to do."""
-    wrong, seen, first = [], {}, funnels[0]
+def incompatible(funnels: list[Funnel]) -> list[Clash]:
+    """Say why versions of a funnel can't follow each other on one history; each names the version and what to do."""
+    wrong, seen, first = [], set(), funnels[0]
     days: dict[date, str] = {}
     hint = "what it changes holds for open journeys too: adopt it as a new generation (`leadstream adopt`)"
-    for funnel in funnels:
+    for place, funnel in enumerate(funnels):
         name = f"{funnel.funnel} version {funnel.version}"
+
+        def clash(key: str, text: str, place: int = place, name: str = name) -> None:
+            wrong.append(Clash(place, key, f"{name}: {text}"))
+
         if funnel.funnel != first.funnel:
-            wrong.append(f"{name}: another funnel than {first.funnel}; keep one funnel in a folder")
+            clash("funnel", f"another funnel than {first.funnel}; keep one funnel in a folder")
         if funnel.version in seen:
-            wrong.append(f"{name}: two files have this version; give each its own")
+            clash("version", "two files have this version; give each its own")
         if funnel.effective_from in days:
-            wrong.append(f"{name}: version {days[funnel.effective_from]} comes into force on {funnel.effective_from} too")
+            other = days[funnel.effective_from]
+            clash("effective_from", f"version {other} comes into force on {funnel.effective_from} too; change one of them")
         if (funnel.ladder, funnel.stages.keys(), funnel.optional) != (first.ladder, first.stages.keys(), first.optional):
-            wrong.append(f"{name}: its stages differ from those of version {first.version}; {hint}")
+            clash("stages", f"its stages differ from those of version {first.version}; {hint}")
         if funnel.reporting.zone != first.reporting.zone:
-            wrong.append(f"{name}: its reporting zone differs from that of version {first.version}; {hint}")
-        seen[funnel.version] = funnel
+            clash("reporting", f"its reporting zone differs from that of version {first.version}; {hint}")
+        seen.add(funnel.version)
         days[funnel.effective_from] = funnel.version
     return wrong
 
@@ -106,11 +189,20 @@ def load_all(path: Path) -> list[Funnel]:
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
         raise FunnelError(path, [Problem(1, "funnel", "no *.yaml in this folder; begin with schemas/funnels/default.yaml")])
-    funnels = sorted((load(file) for file in files), key=lambda funnel: (funnel.effective_from, funnel.version))
-    wrong = incompatible(funnels)
-    if wrong:
-        raise FunnelError(path, [Problem(1, "versions", text) for text in wrong])
-    return funnels
+    read, problems = [], []
+    for file in files:
+        try:
+            read.append((load(file), file))
+        except FunnelError as error:
+            problems += [problem._replace(file=str(file)) for problem in error.problems]
+    read.sort(key=lambda one: (one[0].effective_from, one[0].version))
+    for clash in incompatible([funnel for funnel, _ in read]) if read else ():
+        file = read[clash.place][1]
+        line = _line(yaml.compose(file.read_text(encoding="utf-8")), [clash.key])
+        problems.append(Problem(line, clash.key, clash.text, str(file)))
+    if problems:
+        raise FunnelError(path, problems)
+    return [funnel for funnel, _ in read]
 
 
 def in_force(path: Path, day: date | None = None) -> Funnel:

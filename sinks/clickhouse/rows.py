@@ -118,6 +118,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("reported", "UInt8", "source"),
             Column("system", WORD),
             Column("score", "Float64"),
+            Column("rules", "String"),
             Column("moved", "UInt8"),
             Column("version", WORD),
         ),

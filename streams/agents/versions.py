@@ -99,7 +99,7 @@ class Versions:
             return Effects()
         wrong = incompatible([*known, fresh])
         if wrong:
-            raise PayloadRejected("; ".join(wrong))
+            raise PayloadRejected("; ".join(clash.text for clash in wrong))
         start = prepare(fresh).first.start
         if start < said.timestamp + BEYOND_MS:
             raise PayloadRejected(f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already")

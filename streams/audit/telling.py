@@ -134,11 +134,7 @@ class _Teller:
                 reason = f": {fact['reason']}" if fact["reason"] else ""
                 return f"{fact['from'] or 'nowhere'} -> {fact['to']} ({fact['owner_team']}), {why}{reason}"
             case "decision":
-                rules = "; ".join(
-                    f"{rule['rule']} {rule['value'] or 'nothing'}, needs {rule['need']}{'' if rule['passed'] else ': FAILED'}"
-                    for rule in fact["rules"]
-                )
-                return f"the gate was asked ({fact['by']} decided): {rules}"
+                return f"the gate was asked ({fact['by']} decided): {self.rules(fact)}"
             case "handoff":
                 reason = f", {fact['reason']}" if fact["reason"] else ""
                 decided = f" on {self.ms(fact['decided_at'])}" if fact["decided_at"] else ""
@@ -152,7 +148,7 @@ class _Teller:
                 return f"deal {fact['deal']}: {fact['status']}, amount {amount}{role}"
             case "disagreement":
                 gate, crm = ("yes", "no") if fact["gate"] else ("no", "yes")
-                return f"gate and {fact['system']} disagree about {fact['stage']}: gate {gate}, {fact['system']} {crm}"
+                return f"gate and {fact['system']} disagree about {fact['stage']}: gate {gate}, {fact['system']} {crm}: {self.rules(fact)}"
             case "note":
                 about = fact.get("stage") or fact.get("reason") or fact.get("team") or ""
                 return f"{fact['what']}: {fact['event']} {about} while in {fact['current'] or 'no stage'} ({fact['system']})"
@@ -160,6 +156,13 @@ class _Teller:
                 return f"conflict: {fact['a']} and {fact['b']} would be joined and may not"
             case kind:
                 return str(kind)
+
+    @staticmethod
+    def rules(fact: dict[str, Any]) -> str:
+        return "; ".join(
+            f"{rule['rule']} {rule['value'] or 'nothing'}, needs {rule['need']}{'' if rule['passed'] else ': FAILED'}"
+            for rule in fact["rules"]
+        )
 
     def restated(self, facts: list[dict[str, Any]]) -> list[str]:
         lines = []

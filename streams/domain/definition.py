@@ -146,5 +146,5 @@ def prepare(*funnels: Funnel) -> Definitions:
     versions = tuple(Definition(funnel) for funnel in sorted(funnels, key=lambda funnel: (funnel.effective_from, funnel.version)))
     wrong = incompatible([version.funnel for version in versions])
     if wrong:
-        raise ValueError("\n".join(wrong))
+        raise ValueError("\n".join(clash.text for clash in wrong))
     return Definitions(versions)

@@ -68,7 +68,7 @@ def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, 
     for event in canonical(events):
         run.apply(event)
     run.fire(max(now, 0))
-    run.forbid(opted_out)
+    run.forbid(opted_out, now)
     state = run.state
     if not state.journeys:
         return {}
@@ -100,8 +100,8 @@ class _Fold(Mover):
             return
         self.said = self.definitions.at(event.at)
         state.horizon = max(state.horizon, event.at)
-        self._know(event, body)
-        saying = say(event, self.said.funnel)
+        learned = self._know(event, body)
+        saying = say(event, self.said.funnel, self.funnel if state.journeys else self.said.funnel)
         silent = self._no_authority(event, saying, body)
         if silent:
             saying = Saying(Said.TOUCH)
@@ -111,13 +111,14 @@ class _Fold(Mover):
         if not state.journeys:
             self._first(event, saying, body)
         elif event.type == EventType.SNAPSHOT:
-            self.words(("moved",), event.at)  # an opening balance counts once; later ones are repeats
+            self._opening(event, saying)
         else:
             self._act(event, saying, body)
         if silent:
             self.note(event, "no authority", stage=silent)
         journey = state.journeys[-1]
-        self._touch(event, body, journey)
+        if (self._touch(event, body, journey) or learned) and state.stage in _GATE:
+            self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body)
 
@@ -149,7 +150,9 @@ class _Fold(Mover):
     def _quiet(self, pack: Pack, said: list[tuple[dict[str, Any], int, int]]) -> bool:
         """Say whether nothing can happen within a pack, as the lead stands before it."""
         state = self.state
-        if not state.journeys or state.timer < pack.last or self.definitions.at(pack.first) is not self.definitions.at(pack.last):
+        if not state.journeys or state.timer < pack.last or state.before is not None:
+            return False
+        if self.definitions.at(pack.first) is not self.definitions.at(pack.last):
             return False
         journey, version = state.journeys[-1], self.definitions.at(pack.first)
         for body in map(parse, pack.bodies):
@@ -192,6 +195,8 @@ class _Fold(Mover):
     def _first(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
         state = self.state
         self.new_journey()
+        if saying.unmapped:
+            self._unmapped(event, saying, body)
         if event.type == EventType.SNAPSHOT and saying.to:
             state.journeys[-1].opening = True
             self.enter(saying.to, event.at, "snapshot", words=saying.words, opening=True)
@@ -204,13 +209,31 @@ class _Fold(Mover):
             if saying.said is not Said.TOUCH:
                 self._act(event, saying, body)
 
+    def _unmapped(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
+        self.note(event, "unmapped", stage=body.get("stage", ""), reason=saying.reason)
+
+    def _opening(self, event: Event, saying: Saying) -> None:
+        """Take the first snapshot of a lead of which something was known before: it stands where the CRM says, and passed nothing by.
+
+        An opening balance counts once; later ones are repeats.
+        """
+        state = self.state
+        then = follows(saying, self._standing(), event.at, self.ladder)
+        if then is not Then.ENTER or any(journey.opening for journey in state.journeys):
+            self.words(("moved",), event.at)
+            return
+        state.journeys[-1].opening = True
+        self.enter(saying.to, event.at, "snapshot", words=("leave", *saying.words), opening=True)
+
     def _act(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
         state = self.state
         then = follows(saying, self._standing((body.get("deal") or {}).get("id", "")), event.at, self.ladder)
         if saying.unmapped:
-            self.note(event, "unmapped", stage=body.get("stage", ""), reason=saying.reason)
-        if body.get("attributes", {}).get("team") not in (None, self.funnel.stages[state.stage].owner):
-            self.note(event, "not the owner", team=body["attributes"]["team"], owner=self.funnel.stages[state.stage].owner)
+            self._unmapped(event, saying, body)
+        team = body.get("attributes", {}).get("team")
+        mine = (state.stage, saying.to) if state.stage == "mql" else (state.stage,)  # a hand-off has two sides
+        if team is not None and team not in self.funnel.owners(*mine):
+            self.note(event, "not the owner", team=team, owner=self.funnel.stages[state.stage].owner)
         match then:
             case Then.TOUCH:
                 self.words(saying.words, event.at)
@@ -231,8 +254,10 @@ class _Fold(Mover):
             case Then.REOPEN:
                 if state.before is not None:  # an opening balance may stand at lost: there is no move to take back
                     self.void_last_move()
-                if self.index(saying.to) > state.journeys[-1].reached:
+                if self.index(saying.to) > state.journeys[-1].reached or state.stage == "lost":
                     self._reach(event, saying, body, why="reopened")
+                else:
+                    self.words(saying.words, event.at)
             case Then.NEW_JOURNEY if saying.to == "mql" and self._refuses(event.at):
                 self._agreed(event, body["source"])  # nothing moves: the disagreement stands with the present journey
             case Then.NEW_JOURNEY:
@@ -241,7 +266,8 @@ class _Fold(Mover):
                 self._reach(event, saying, body)
             case Then.ENTER:
                 if saying.to == "lost":
-                    before = self.remember(NEVER)
+                    within = self.funnel.stages["lost"].reopened_within
+                    before = self.remember(state.under.after(state.stage, event.at, within))
                     self._reach(event, saying, body)
                     state.before = before
                 else:
@@ -249,27 +275,26 @@ class _Fold(Mover):
 
     def _standing(self, deal: str = "") -> Standing:
         state, journey = self.state, self.state.journeys[-1]
-        until = state.before.until if state.before and state.stage == "recycled" else 0
-        open_deals = {each.id for each in journey.deals.values() if each.status == "open"}
+        until = state.before.until if state.before else NEVER if state.stage == "lost" else 0  # an opening balance at lost
+        open_deals = {each.id for each in journey.deals.values() if each.status == "open" and each.role == "primary"}
         others = bool(open_deals - {deal}) if deal else len(open_deals) > 1
-        return Standing(state.stage, journey.reached, journey.implied(), until, others)
+        system = journey.moves[state.entry].system if journey.moves else ""
+        return Standing(state.stage, journey.reached, journey.implied(), until, others, system)
 
     def _reach(self, event: Event, saying: Saying, body: dict[str, Any], why: str = "") -> None:
-        state, to = self.state, saying.to
+        state, to, judge = self.state, saying.to, self.funnel
         if to == "mql" and not self._agreed(event, body["source"]):
             return
-        if state.stage == "mql":
-            if saying.said is Said.REJECT:
-                self.decide("rejected", event.at, saying.reason)
-            elif self.index(to) > self.index("mql"):
-                self.decide("accepted", event.at, "")
-            else:
-                self.decide("rejected", event.at, saying.reason or "not-stated")
         words = ("leave", *saying.words)
+        if state.stage == "mql" and to in DETOURS:  # also where a CRM says the stage and not that it rejects
+            self.decide("rejected", event.at, saying.reason)
+            words = (*words, "rejected")
+        elif state.stage == "mql":
+            self.decide("accepted", event.at, "")
         self.enter(to, event.at, why or event.type, words=words, reason=saying.reason, system=body["source"])
-        if saying.said is Said.REJECT and saying.reason in self.said.funnel.excluded:
+        if to in DETOURS and saying.reason in judge.excluded:
             state.journeys[-1].excluded = saying.reason
-        if saying.reason in self.said.funnel.gate.suppressed:
+        if saying.reason in judge.gate.suppressed:
             state.suppressed = saying.reason
 
     def _refuses(self, at: int) -> bool:
@@ -284,7 +309,7 @@ class _Fold(Mover):
         verdict = self.verdict(event.at)
         allowed = stage.decided_by != "gate" or verdict.passed
         if not verdict.passed:
-            self.disagree(event.at, gate=False, source=True, system=system, score=verdict.score, moved=allowed)
+            self.disagree(event.at, verdict, source=True, system=system, moved=allowed)
         if allowed:
             self.decision(event.at, "source", verdict)
         return allowed
@@ -295,17 +320,21 @@ class _Fold(Mover):
             if move.to == saying.to and move.implied:
                 move.at, move.implied, move.why, move.system = event.at, False, event.type, parse(event.body)["source"]
         if self.state.stage == saying.to:
-            self.state.since = event.at
+            self.begin_anew(event.at)
         self.words(saying.words, event.at)
 
-    def _know(self, event: Event, body: dict[str, Any]) -> None:
+    def _know(self, event: Event, body: dict[str, Any]) -> bool:
+        """Keep what an event says of the lead itself; give whether a gate may read it that did not before."""
         state = self.state
+        before = ({**state.lead}, state.origin, state.suppressed, state.opted_out)
         state.last_activity = max(state.last_activity, event.at)
         state.origin = state.origin or self.said.origin(body)
         state.lead.update(_fields(body))
         persona = body.get("attributes", {}).get("persona", "")
         if persona in self.said.funnel.gate.suppressed:
             state.suppressed = persona
+        if body.get("test") and "test" in self.said.funnel.gate.suppressed:
+            state.suppressed = "test"
         if event.type == EventType.ASSIGNED:
             state.lead["assigned_at"] = event.at
             for journey in state.journeys[-1:]:
@@ -313,16 +342,17 @@ class _Fold(Mover):
                     handoff.assigned_at = handoff.assigned_at or event.at
         if event.type == EventType.CONSENT:
             self.opt_out(event)
+        return before != (state.lead, state.origin, state.suppressed, state.opted_out)
 
-    def _touch(self, event: Event, body: dict[str, Any], journey: Journey) -> None:
-        """Note a touch: attribution, first human touch of a hand-off, points, and what the gate makes of them."""
-        state = self.state
+    def _touch(self, event: Event, body: dict[str, Any], journey: Journey) -> bool:
+        """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
+        state, known = self.state, (journey.attribution, journey.hot)
         journey.test = journey.test or bool(body.get("test"))
         over = state.stage in DETOURS  # what brings a lead back is the next journey's source
         if body.get("marketing") and journey.attribution == ("", "", "") and not over:
             journey.attribution = self.said.attribution(body["marketing"])
         if event.type not in (EventType.TOUCH, EventType.CREATED):
-            return
+            return known != (journey.attribution, journey.hot)
         direction, kind = body.get("direction", "inbound"), body.get("kind", "")
         state.last_touch = event.at
         if direction != "inbound":
@@ -332,8 +362,7 @@ class _Fold(Mover):
             for handoff in journey.handoffs[-1:]:
                 handoff.touched_at = handoff.touched_at or event.at
         journey.hot = journey.hot or kind in self.funnel.gate.hot
-        if journey.score.add(kind, event.at) and state.stage in _GATE:
-            self._gate(event, body)
+        return bool(journey.score.add(kind, event.at)) or known != (journey.attribution, journey.hot)
 
     def _gate(self, event: Event, body: dict[str, Any]) -> None:
         state, stage = self.state, self.funnel.stages["mql"]
@@ -343,7 +372,7 @@ class _Fold(Mover):
         if not verdict.passed:
             return
         if stage.decided_by == "source":
-            self.disagree(event.at, gate=True, source=False, system=body["source"], score=verdict.score, moved=False)
+            self.disagree(event.at, verdict, source=False, system=body["source"], moved=False)
             return
         saying = Saying(Said.REACH, "mql", words=("moved",), by_hand=False)
         then = follows(saying, self._standing(), event.at, self.ladder)
@@ -363,7 +392,7 @@ class _Fold(Mover):
             deal = Deal(said["id"], event.at, said.get("amount"), said.get("role", "primary"), {})
             journey.deals[said["id"]] = deal
         deal.body = {**deal.body, **said}
-        saying = say(event, self.said.funnel)
+        saying = say(event, self.said.funnel, self.funnel)
         if saying.said is Said.LOSE:
             deal.status, deal.closed_at = "lost", event.at
         elif saying.to == "customer":

@@ -114,6 +114,7 @@ class State:
     running: list[Running] = field(default_factory=list)
     notes: list[Fact] = field(default_factory=list)
     before: Before | None = None
+    meanwhile: list[tuple[tuple[str, ...], int]] = field(default_factory=list)  # what was said since `before`: (words, at)
     lead: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
     suppressed: str = ""

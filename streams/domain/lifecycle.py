@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 NOWHERE = ""
 DETOUR = frozenset({"recycled", "inactive"})
 ENDED = frozenset({"disqualified", "churned"})
+NOT_STATED = "not-stated"
 
 
 class Then(StrEnum):
@@ -51,6 +52,8 @@ class Saying(NamedTuple):
     words: tuple[str, ...] = ()
     by_hand: bool = True
     unmapped: bool = False
+    acceptance: bool = False  # lead.accepted itself: sales, or customer success, takes what it was handed
+    system: str = ""
 
 
 class Standing(NamedTuple):
@@ -59,8 +62,9 @@ class Standing(NamedTuple):
     stage: str
     reached: int
     implied: frozenset[str]  # stages of this journey that were only implied
-    taken_back_until: int  # an automatic recycling can be taken back until then; 0 when it cannot
+    taken_back_until: int  # an automatic recycling, or a loss, can be taken back until then; 0 when it cannot
     other_deals_open: bool
+    system: str = ""  # whose word moved the lead here
 
 
 class Row(NamedTuple):
@@ -75,27 +79,32 @@ class Row(NamedTuple):
 LADDER = frozenset({"inquiry", "nurturing", "mql", "sal", "sql", "opportunity", "customer", "evangelist"})
 HANDED = frozenset({"mql", "sal"})
 WORKED = frozenset({"sal", "sql", "opportunity"})
+CUSTOMERS = frozenset({"customer", "evangelist"})
 
 TABLE: tuple[Row, ...] = (
     # what was said    while the lead stands in          and                     then
     Row(Said.REACH,    frozenset({NOWHERE}),             "",                     Then.ENTER),
     Row(Said.REACH,    frozenset({"recycled"}),          "taken back in time",   Then.TAKE_BACK),
+    Row(Said.REACH,    CUSTOMERS,                        "an acceptance",        Then.TOUCH),
+    Row(Said.REACH,    frozenset({"opportunity"}),       "a qualification",      Then.TOUCH),
     Row(Said.REACH,    LADDER,                           "beyond",               Then.ENTER),
     Row(Said.REACH,    LADDER,                           "only implied so far",  Then.REPLACE),
     Row(Said.REACH,    LADDER,                           "same stage",           Then.TOUCH),
     Row(Said.REACH,    LADDER,                           "",                     Then.ECHO),
     Row(Said.REACH,    DETOUR,                           "qualified",            Then.NEW_JOURNEY),
-    Row(Said.REACH,    frozenset({"lost"}),              "sql or beyond",        Then.REOPEN),
-    Row(Said.REACH,    ENDED,                            "qualified by hand",    Then.NEW_JOURNEY),
+    Row(Said.REACH,    frozenset({"lost"}),              "reopened in time",     Then.REOPEN),
+    Row(Said.REACH,    frozenset({"lost"}),              "reopened",             Then.NEW_JOURNEY),
+    Row(Said.REACH,    ENDED,                            "reopened by hand",     Then.NEW_JOURNEY),
     Row(Said.REACH,    None,                             "only implied so far",  Then.REPLACE),
     Row(Said.REACH,    DETOUR,                           "",                     Then.TOUCH),
     Row(Said.REACH,    None,                             "",                     Then.IGNORE),
     Row(Said.ASIDE,    frozenset({NOWHERE}),             "",                     Then.ENTER),
     Row(Said.ASIDE,    None,                             "same stage",           Then.TOUCH),
     Row(Said.ASIDE,    frozenset({"inquiry"}),           "to nurturing",         Then.ENTER),
-    Row(Said.ASIDE,    frozenset({"customer"}),          "to evangelist",        Then.ENTER),
-    Row(Said.ASIDE,    frozenset({"customer", "evangelist"}), "to churned",      Then.ENTER),
-    Row(Said.ASIDE,    LADDER - {"customer", "evangelist"}, "to a detour",       Then.ENTER),
+    Row(Said.ASIDE,    LADDER,                           "to evangelist",        Then.ENTER),
+    Row(Said.ASIDE,    CUSTOMERS,                        "to churned",           Then.ENTER),
+    Row(Said.ASIDE,    LADDER - CUSTOMERS,               "to a detour",          Then.ENTER),
+    Row(Said.ASIDE,    DETOUR | {"lost"},                "to disqualified",      Then.ENTER),
     Row(Said.ASIDE,    None,                             "",                     Then.IGNORE),
     Row(Said.REJECT,   HANDED,                           "",                     Then.ENTER),
     Row(Said.REJECT,   None,                             "",                     Then.IGNORE),
@@ -122,10 +131,16 @@ def _holds(when: str, saying: Saying, standing: Standing, at: int, ladder: tuple
             return "accepted" in saying.words and at <= standing.taken_back_until
         case "qualified":
             return to >= ladder.index("mql")
-        case "qualified by hand":
-            return to >= ladder.index("mql") and saying.by_hand
-        case "sql or beyond":
-            return to >= ladder.index("sql")
+        case "a qualification":
+            return saying.to == "mql"
+        case "an acceptance":
+            return saying.acceptance
+        case "reopened by hand":  # a lower stage, said by another system, is a slow synchronisation
+            return saying.by_hand and (to >= ladder.index("mql") or saying.system == standing.system)
+        case "reopened":
+            return to > ladder.index("sal") or to >= standing.reached
+        case "reopened in time":
+            return at <= standing.taken_back_until and _holds("reopened", saying, standing, at, ladder)
         case "another deal open":
             return standing.other_deals_open
         case "to a detour":
@@ -143,26 +158,34 @@ def follows(saying: Saying, standing: Standing, at: int, ladder: tuple[str, ...]
     raise AssertionError(f"the table has no row for {saying} in {standing}")
 
 
-def say(event: Event, funnel: Funnel) -> Saying:
-    """Put an event into the lifecycle's terms, with the funnel's map of the vendor's stages."""
+def say(event: Event, funnel: Funnel, judge: Funnel) -> Saying:
+    """Put an event into the lifecycle's terms.
+
+    `funnel` is the version in force when it happened, whose map of the vendors' stages it is read by; `judge` the one that the
+    present episode keeps, which says where a rejection leads.
+    """
     body: dict[str, Any] = parse(event.body)
-    match event.type:
+    return _say(event.type, body, funnel, judge)._replace(system=body["source"])
+
+
+def _say(kind: str, body: dict[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
+    match kind:
         case EventType.CREATED:
             return Saying(Said.REACH, "inquiry", words=(body.get("direction", "inbound"),), by_hand=False)
         case EventType.ACCEPTED:
-            return Saying(Said.REACH, "sal", words=("accepted", "moved"))
+            return Saying(Said.REACH, "sal", words=("accepted", "moved"), acceptance=True)
         case EventType.REJECTED:
-            return _rejection(body, funnel)
+            return _rejection(body, judge)
         case EventType.OPPORTUNITY_CREATED:
             return Saying(Said.REACH, "opportunity", words=("accepted", "moved"))
         case EventType.OPPORTUNITY_WON:
             return Saying(Said.REACH, "customer", words=("accepted", "moved"))
         case EventType.OPPORTUNITY_LOST:
-            return Saying(Said.LOSE, "lost", body.get("reason", ""), ("moved",))
+            return _loss(body)
         case EventType.OPPORTUNITY_STAGE_CHANGED:
             return _deal_stage(body, funnel)
         case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
-            return _reported(body, funnel)
+            return _reported(body, funnel, judge)
         case EventType.DELETED:
             return Saying(Said.ASIDE, "disqualified", "deleted")
         case EventType.TOUCH:
@@ -173,9 +196,13 @@ def say(event: Event, funnel: Funnel) -> Saying:
 
 
 def _rejection(body: dict[str, Any], funnel: Funnel) -> Saying:
-    reason = body.get("reason") or "not-stated"
+    reason = body.get("reason") or NOT_STATED
     to = funnel.rejections.get(reason, "disqualified")
     return Saying(Said.REJECT, to, reason, ("rejected", "moved"), unmapped=reason not in funnel.rejections)
+
+
+def _loss(body: dict[str, Any]) -> Saying:
+    return Saying(Said.LOSE, "lost", body.get("reason") or NOT_STATED, ("moved",))
 
 
 def _deal_stage(body: dict[str, Any], funnel: Funnel) -> Saying:
@@ -186,33 +213,56 @@ def _deal_stage(body: dict[str, Any], funnel: Funnel) -> Saying:
     if ends and stage in ends.won:
         return Saying(Said.REACH, "customer", words=("accepted", "moved"))
     if ends and stage in ends.lost:
-        return Saying(Said.LOSE, "lost", body.get("reason", ""), ("moved",))
+        return _loss(body)
     return Saying(Said.REACH, "opportunity", words=("accepted", "moved"))
 
 
-def _reported(body: dict[str, Any], funnel: Funnel) -> Saying:
+def _reported(body: dict[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
     word = body.get("stage", "")
     stage = funnel.vendors.get(body["source"], {}).get(word, word if word in funnel.stages else None)
     if stage is None:
         return Saying(Said.TOUCH, words=("inbound",), by_hand=False, unmapped=True)
     if stage == "rejected":
-        return _rejection(body, funnel)
-    if stage not in funnel.ladder:
-        return Saying(Said.ASIDE, stage, body.get("reason", ""), ("moved",))
+        return _rejection(body, judge)
+    if stage not in funnel.ladder:  # backward only with a reason
+        backward = stage in DETOUR or stage in ENDED or stage == "lost"
+        return Saying(Said.ASIDE, stage, body.get("reason") or (NOT_STATED if backward else ""), ("moved",))
     accepted = ("accepted",) if funnel.ladder.index(stage) > funnel.ladder.index("mql") else ()
     return Saying(Said.REACH, stage, body.get("reason", ""), (*accepted, "moved"))
 
 
 def mermaid(funnel: Funnel) -> str:
-    """Draw the table as a Mermaid state diagram: successes, timers, rejections and losses."""
-    lines = ["stateDiagram-v2", "    [*] --> inquiry"]
-    lines += [f"    {a} --> {b}" for a, b in zip(funnel.ladder, funnel.ladder[1:], strict=False)]
-    lines += ["    customer --> evangelist", "    customer --> churned: churned", "    recycled --> mql: new journey"]
-    for name, stage in funnel.stages.items():
-        if stage.timer:
-            lines.append(f"    {name} --> {stage.timer.to}: after {stage.timer.after}")
-    for to in sorted(set(funnel.rejections.values())):
-        reasons = ", ".join(sorted(reason for reason, where in funnel.rejections.items() if where == to))
-        lines += [f"    {stage} --> {to}: {reasons}" for stage in sorted(HANDED)]
-    lines += [f"    {stage} --> lost: lost" for stage in sorted(WORKED)]
+    """Draw the lifecycle as a Mermaid state diagram, by asking the table about every stage and all that can be said there.
+
+    One step of the ladder is drawn, since a longer one only implies those between; what a stage's timer does is drawn too.
+    """
+    lines = dict.fromkeys(["stateDiagram-v2", "    [*] --> inquiry"])
+    for stage in funnel.stages:
+        lines |= dict.fromkeys(f"    {stage} --> {to}{f': {label}' if label else ''}" for to, label in _arrows(stage, funnel))
+        timer = funnel.stages[stage].timer
+        if timer:
+            lines[f"    {stage} --> {timer.to}: after {timer.after}"] = None
     return "\n".join(lines) + "\n"
+
+
+_ARROWS = {Then.ENTER: "", Then.NEW_JOURNEY: "new journey", Then.TAKE_BACK: "accepted late", Then.REOPEN: "reopened"}
+
+
+def _arrows(stage: str, funnel: Funnel) -> list[tuple[str, str]]:
+    ladder = funnel.ladder
+    beside = {"nurturing": 0, "evangelist": len(ladder) - 1, "lost": ladder.index("opportunity")}
+    place = ladder.index(stage) if stage in ladder else beside.get(stage, -1)
+    standing = Standing(stage, place, frozenset(), 1, other_deals_open=False)
+    sayings = [Saying(Said.REACH, to, acceptance=to == "sal", words=("accepted",) * (to == "sal")) for to in ladder]
+    sayings += [Saying(Said.ASIDE, to) for to in funnel.stages if to not in ladder and (to != "evangelist" or stage == "customer")]
+    sayings += [Saying(Said.REJECT, to, reason) for reason, to in funnel.rejections.items()]
+    sayings.append(Saying(Said.LOSE, "lost"))
+    found: dict[tuple[str, str], list[str]] = {}
+    for saying in sayings:
+        then = follows(saying, standing, 0, ladder)
+        if then not in _ARROWS or (saying.said is Said.REACH and then is Then.ENTER and ladder.index(saying.to) > place + 1):
+            continue
+        if then is Then.NEW_JOURNEY and saying.to != "mql":
+            continue  # it begins anywhere from there on, as every journey does
+        found.setdefault((saying.to, _ARROWS[then]), []).append(saying.reason)
+    return [(to, label or ", ".join(filter(None, reasons))) for (to, label), reasons in found.items()]

@@ -88,16 +88,17 @@ class Mover:
         state, journey = self.state, self.state.journeys[-1]
         self.close_clocks(at, words)
         frm, place, under = state.stage, self.index(to), self.definitions.at(at)
+        place = len(self.ladder) if to == "evangelist" else place  # whoever speaks for us is a customer
         if place >= 0 and not opening:
             for passed in self.ladder[journey.reached + 1 : place]:
                 journey.moves.append(Move(frm, passed, at, "implied", self._occurrence(passed), implied=True, under=under))
                 frm = passed
-        journey.reached = max(journey.reached, place)
+        journey.reached = max(journey.reached, min(place, len(self.ladder) - 1))
         occurrence = self._occurrence(to)
         journey.moves.append(Move(frm, to, at, why, occurrence, implied, reason, system, opening, under=under))
         state.under = under
         journey.score.use(under.funnel.gate)
-        state.stage, state.since, state.entry, state.before = to, at, len(journey.moves) - 1, None
+        state.stage, state.since, state.entry, state.before, state.meanwhile = to, at, len(journey.moves) - 1, None, []
         if to in ("recycled", "inactive"):
             journey.score = Score(self.definitions.at(at).funnel.gate, self.funnel.reporting.zone)
             journey.hot = False
@@ -129,21 +130,43 @@ class Mover:
         journey.reached, journey.clocks = before.reached, before.clocks
         journey.score, journey.hot, state.under = before.score, before.hot, before.under
         journey.score.use(before.under.funnel.gate)
+        meanwhile, state.meanwhile = state.meanwhile, []
+        for words, at in meanwhile:
+            self.words(words, at)
+
+    def begin_anew(self, at: int) -> None:
+        """Begin the present episode at another instant: its entry was implied, and is reported now."""
+        state, journey = self.state, self.state.journeys[-1]
+        move = journey.moves[state.entry]
+        move.under = state.under = self.definitions.at(at)
+        journey.score.use(state.under.funnel.gate)
+        episode = (state.stage, move.occurrence)
+        journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
+        state.since, state.running = at, []
+        self._start_clocks(state.stage, at, move.occurrence)
 
     def _start_clocks(self, stage: str, at: int, occurrence: int) -> None:
-        state, journey, under = self.state, self.state.journeys[-1], self.state.under
+        state = self.state
         spec = self.funnel.stages[stage]
-        state.timer = under.after(stage, at, spec.timer.after) if spec.timer else NEVER
-        for name, clock in spec.clocks.items():
-            if not under.measured(clock) or (stage == "nurturing" and state.opted_out):
+        state.timer = state.under.after(stage, at, spec.timer.after) if spec.timer else NEVER
+        if stage != "nurturing" or not state.opted_out:
+            self._run_clocks(stage, at, occurrence)
+
+    def _run_clocks(self, stage: str, at: int, occurrence: int) -> None:
+        state, journey, under = self.state, self.state.journeys[-1], self.state.under
+        for name, clock in self.funnel.stages[stage].clocks.items():
+            if not under.measured(clock):
                 continue
+            lapses = sum(key[:2] == (f"{stage}.{name}", occurrence) for key in journey.clocks)
             times = under.clock_times(stage, clock, at, journey.hot)
             stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
-            state.running.append(Running(stage, name, journey.number, occurrence, at, *times, journey.hot, stops, restarts, under))
+            state.running.append(Running(stage, name, journey.number, occurrence, at, *times, journey.hot, stops, restarts, under, lapses))
 
     def words(self, words: tuple[str, ...], at: int) -> None:
         """Let what was said stop or restart the clocks of the present stage."""
         state = self.state
+        if state.before is not None:  # if the move is taken back, the clocks of the stage before will want to know
+            state.meanwhile.append((words, at))
         for clock in list(state.running):
             if clock.stops & set(words):
                 self._keep(clock, clock.stopped(at))
@@ -174,24 +197,30 @@ class Mover:
             handoffs[-1].outcome, handoffs[-1].decided_at, handoffs[-1].reason = outcome, at, reason
 
     def opt_out(self, event: Event) -> None:
-        """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks."""
-        self.forbid(not parse(event.body).get("granted", False))
+        """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks, a consent starts them again."""
+        self.forbid(not parse(event.body).get("granted", False), event.at)
 
-    def forbid(self, contact: bool) -> None:
+    def forbid(self, contact: bool, at: int) -> None:
         """Take that contact is forbidden, or that it is allowed again."""
         state = self.state
+        if contact == state.opted_out:
+            return
         state.opted_out = contact
-        if contact:
-            state.running = [clock for clock in state.running if clock.stage != "nurturing"]
+        if state.stage == "nurturing" and contact:
+            self.close_clocks(at, None)
+        elif state.stage == "nurturing":
+            self._run_clocks("nurturing", at, state.journeys[-1].moves[state.entry].occurrence)
 
     def decision(self, at: int, by: str, verdict: Verdict) -> None:
-        rows = [{"rule": rule, "passed": passed, "value": value, "need": need} for rule, passed, value, need in verdict.rules]
-        said = {"at": at, "by": by, "score": verdict.score, "rules": rows, "version": self.funnel.version}
-        self.state.journeys[-1].decisions.append(said)
+        self.state.journeys[-1].decisions.append({**self._asked(at, verdict), "by": by})
 
-    def disagree(self, at: int, **said: Any) -> None:
-        content = {"at": at, "stage": "mql", "version": self.funnel.version, **said}
-        self.state.journeys[-1].disagreements.setdefault(f"mql|{said['gate']}", content)
+    def _asked(self, at: int, verdict: Verdict) -> dict[str, Any]:
+        rows = [{"rule": rule, "passed": passed, "value": value, "need": need} for rule, passed, value, need in verdict.rules]
+        return {"at": at, "score": verdict.score, "rules": rows, "version": self.funnel.version}
+
+    def disagree(self, at: int, verdict: Verdict, **said: Any) -> None:
+        content = {**self._asked(at, verdict), "stage": "mql", "gate": verdict.passed, **said}
+        self.state.journeys[-1].disagreements.setdefault(f"mql|{verdict.passed}", content)
 
     def note(self, event: Event, what: str, **fields: str) -> None:
         state = self.state

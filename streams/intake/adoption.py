@@ -46,7 +46,7 @@ def add(settings: Settings, client: Any, path: Path, write: Callable[[Funnel, in
     fresh, generation = load(path), generations.active(client)
     # a version that some partition took already is sent again: a run that broke half way is completed, and a repeat changes nothing
     known = [one for one in generations.versions(client, generation) if one != fresh]
-    wrong = incompatible([*known, fresh])
+    wrong = [clash.text for clash in incompatible([*known, fresh])]
     if start_of(fresh) < time.time() * 1000 + 3_600_000:
         wrong.append(
             f"effective_from: {fresh.effective_from} has begun: a version holds for what begins later, so write tomorrow or later; "

@@ -7,7 +7,7 @@ from datetime import date
 import pytest
 
 from schemas.funnel import Duration, Funnel
-from schemas.reading import FUNNELS, FunnelError, in_force, incompatible, load
+from schemas.reading import FUNNELS, FunnelError, in_force, incompatible, load, load_all
 from streams.agents.versions import digest
 
 ERRORS = [
@@ -16,7 +16,7 @@ ERRORS = [
     ("acceptance: 14 days, recovery", "recovery", r"kpis\.windows: acceptance is missing"),
     ("marketing: {calendar: office}", "marketing: {calendar: home}", r"teams\.marketing\.calendar: 'home' is no calendar"),
     ("    decided_by: either\n", "    decided_by: either\n    authority: [crm]\n", r"stages\.mql\.authority: 'crm' is no enabled source"),
-    ("half_life: 90 days", "half_live: 90 days", r":\d+: gate\.half_live: Extra inputs"),
+    ("half_life: 90 days", "half_live: 90 days", r":\d+: gate\.half_live: no such key here; did you mean half_life\?"),
     ("field: score", "field: skore", r"'skore' is no field that a gate reads: write one of score"),
     ('op: ">=", value: 50', 'op: ">=", value: many', r"'>=' takes a number"),
     ("name: suppressed, field", "name: score, field", r"two rules of one name"),
@@ -25,6 +25,17 @@ ERRORS = [
     ("timer: {after: 14 days, to: recycled", "timer: {after: 14 dayz, to: recycled", r"is no duration: write '5 minutes'"),
     ("to: nurturing}", "to: nurture}", r"stages\.inquiry\.timer\.to: 'nurture' is no stage; write one of"),
     ("owner: joint", "owner: nobody", r"stages\.mql\.owner: 'nobody' is no team"),
+    ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  a: {owner: sales, timer: {after: 1 day, to: b}}\n  b: {owner: sales, timer: {after: 1 day, to: a}}", r"stages\.a: nothing leads here"),
+    ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  mql: {owner: sales}", r"stages\.mql: stands on line \d+ too"),
+    ("    gate: mql\n", "    gate: nonsense\n", r"stages\.mql\.gate: 'nonsense' is no gate"),
+    ("    decided_by: either\n    gate: mql\n", "    decided_by: gate\n", r"the gate decides and none is named"),
+    ("  sales: {calendar: office}", "  sales: {}", r"teams\.sales\.calendar: is missing; write `calendar"),
+    ("ladder: [inquiry, mql, sal, sql,", "ladder: [mql, inquiry, sal, sql,", r"ladder: write each stage once"),
+    ("optional: [sql]", "optional: [sqll]", r"optional: 'sqll' is no stage of the ladder"),
+    ("excluded: [duplicate, spam]", "excluded: [duplicates]", r"excluded: 'duplicates' is no reason"),
+    ("not-ready: recycled", "not-ready: opportunity", r"rejections\.not-ready: 'opportunity' is no stage that a rejection"),
+    ("fiscal_year_start: 01-01", "fiscal_year_start: 13-99", r"reporting\.fiscal_year_start"),
+    ("zone: Europe/Paris\n  week_start", "zone: 5\n  week_start", r"no IANA time zone"),
     ("hot: [demo_form, ", "hot: [demo, ", r"gate\.hot: 'demo' is no touch with points"),
 ]
 
@@ -40,6 +51,27 @@ def test_an_error_names_its_line_and_what_to_write(tmp_path, good, bad, said):
     assert re.search(said, str(caught.value))
     wanted = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if bad.split("\n")[0] in line)
     assert abs(caught.value.problems[0].line - wanted) <= 12
+
+
+def test_what_a_file_lacks_and_what_its_names_lack_is_told_in_one_go_for_every_file_of_a_folder(tmp_path):
+    text = (FUNNELS / "default.yaml").read_text()
+    (tmp_path / "a.yaml").write_text(text.replace("half_life: 90", "half_live: 90").replace("owner: joint", "owner: nobody"))
+    (tmp_path / "b.yaml").write_text(text.replace("office}", "home}"))
+    (tmp_path / "c.yaml").write_text(text)
+    (tmp_path / "d.yaml").write_text(text)
+    with pytest.raises(FunnelError) as caught:
+        load_all(tmp_path)
+    said = str(caught.value)
+    for name, what in (("a", "gate.half_live"), ("a", "'nobody' is no team"), ("b", "'home' is no calendar"), ("d", "two files have this version")):
+        assert re.search(rf"{name}\.yaml:\d+: .*{what}", said), (name, what)
+    with pytest.raises(FunnelError, match="can't be read"):
+        load(tmp_path / "none.yaml")
+
+
+def test_durations_are_text_in_the_schema_for_editors_as_in_the_files():
+    schema = json.dumps(Funnel.model_json_schema())
+    assert "prefixItems" not in schema
+    assert re.search(r'"within": \{[^}]*"type": "string"', schema)
 
 
 def test_both_shipped_definitions_are_good():
@@ -77,7 +109,7 @@ CLASHES = [
 def test_versions_that_can_not_follow_each_other_are_refused_with_a_hint(changes, said):
     first = load(FUNNELS / "default.yaml")
     later = first.model_copy(update={"version": "2", "effective_from": date(2026, 1, 1), **changes})
-    assert any(said in text for text in incompatible([first, later]))
+    assert any(said in clash.text for clash in incompatible([first, later]))
 
 
 def test_the_version_in_force_is_the_latest_that_has_begun(tmp_path):

@@ -1,5 +1,7 @@
 """The rules of 1-product beside the moves (test_lifecycle.py): clocks, who decides, what a lead is, one row a rule."""
 
+from datetime import date
+
 import orjson
 import pytest
 
@@ -39,6 +41,13 @@ CLOCKS = [
     ("and onboarded in 30 days", [(0, E.OPPORTUNITY_WON, DEAL), (5, E.TOUCH, {"kind": "onboarded", "direction": "human"})], 6, "customer.onboarding", {"status": "met"}),
     ("nurturing wants a touch of ours every 30 days", [(0, E.CREATED, {}), (10, E.TOUCH, INBOUND)], 40, "nurturing.nurture_touch", {"status": "breached"}),
     ("a recycled lead is reviewed after 90 days", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "not-ready"})], 95, "recycled.review", {"due_at": T0 + 91 * DAY - DAY // 24, "status": "breached"}),
+    ("an acceptance by customer success meets its clock", [(0, E.OPPORTUNITY_WON, DEAL), (0.2, E.ACCEPTED, {})], 3, "customer.acceptance", {"status": "met"}),
+    ("a deal that is reopened was idle while it was lost", [(0, E.OPPORTUNITY_CREATED, DEAL), (20, E.OPPORTUNITY_LOST, DEAL), (80, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "late"}})], 81, "opportunity.stalled", {"status": "escalated", "stopped_at": T0 + 80 * DAY}),
+    ("a touch of a lost deal counts once the loss is voided", [(0, E.OPPORTUNITY_CREATED, DEAL), (20, E.OPPORTUNITY_LOST, DEAL), (25, E.TOUCH, HUMAN), (40, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "late"}})], 72, "opportunity.stalled", {"due_at": T0 + 70 * DAY}),
+    ("a touch of a recycled lead counts once the recycling is taken back", [(0, E.STAGE_REPORTED, MQL), (15, E.TOUCH, HUMAN), (20, E.ACCEPTED, {})], 21, "mql.first_touch", {"stopped_at": T0 + 15 * DAY}),
+    ("an opt-out takes no breach back", [(0, E.CREATED, {}), (60, E.CONSENT, {"granted": False})], 61, "nurturing.nurture_touch", {"status": "escalated", "stopped_at": None}),
+    ("a consent starts the nurture clock again", [(0, E.CREATED, {}), (5, E.CONSENT, {"granted": False}), (6, E.CONSENT, {"granted": True})], 100, "nurturing.nurture_touch", {"status": "escalated", "due_at": T0 + 36 * DAY}),
+    ("disqualified is a decision, however the CRM says it", [(0, E.STAGE_REPORTED, MQL), (0.1, E.STAGE_REPORTED, {"stage": "disqualified", "reason": "spam"})], 3, "mql.decision", {"status": "met"}),
     ("a timer that ends a stage cancels what still runs", [(0, E.STAGE_REPORTED, MQL)], 15, "mql.decision", {"status": "escalated", "stopped_at": None}),
 ]  # fmt: skip
 
@@ -128,6 +137,53 @@ def test_an_opening_balance_is_marked_and_its_clocks_start_at_the_cut_over():
     assert facts(folded, "journey")[0][1]["opening"] is True
     assert facts(folded, "transition")[0][1]["opening"] is True
     assert clock(folded, "opportunity.stalled")["due_at"] == T0 + 30 * DAY
+
+
+def test_a_hand_off_has_two_sides_and_a_joint_stage_two_owners():
+    for team in ("marketing", "sales"):
+        said = history((0, E.STAGE_REPORTED, MQL), (0.1, E.ACCEPTED, {"attributes": {"team": team}}))
+        assert [note["what"] for _, note, _ in facts(fold(said, 0.2), "note")] == []
+
+
+def test_a_journey_disqualified_as_spam_leaves_the_denominators_however_the_crm_says_it():
+    said = history((0, E.STAGE_REPORTED, MQL), (0.1, E.STAGE_REPORTED, {"stage": "disqualified", "reason": "spam"}))
+    folded = fold(said, 1)
+    assert facts(folded, "journey")[0][1]["excluded"] == "spam"
+    assert facts(folded, "handoff")[0][1]["outcome"] == "rejected"
+
+
+def test_a_first_word_that_no_mapping_knows_is_counted():
+    folded = fold(history((0, E.STAGE_REPORTED, stage("odd"))), 0.1)
+    assert [note["what"] for _, note, _ in facts(folded, "note")] == ["unmapped"]
+
+
+@pytest.mark.parametrize("field", ["account", "segment"])
+def test_the_gate_is_asked_whenever_it_may_read_something_new(field):
+    gate = FIRST.gate.model_copy(update={"all": (*FIRST.gate.all, Rule(name=field, field=field, op="known"))})
+    under = prepare(FIRST.model_copy(update={"gate": gate}))
+    said = history((0, E.CREATED, {"kind": "demo_form"}), (0.1, E.ASSIGNED, {field: "acme"}))
+    assert [path(fold(said[:count], 0.2, under)) for count in (1, 2)] == ["inquiry", "inquiry mql"]
+
+
+def test_an_implied_entry_that_is_reported_begins_its_clocks_and_timers_then():
+    said = history((0, E.TOUCH, {"kind": "page_view"}), (0.3, E.CREATED, {}))
+    assert fold(said, 0.31).state["timer_at"] == fold(history((0.3, E.CREATED, {})), 0.31).state["timer_at"]
+
+
+def test_an_open_episode_keeps_where_its_rejection_leads():
+    later = FIRST.model_copy(update={"version": "2", "effective_from": date(2026, 1, 6), "rejections": {**FIRST.rejections, "no-fit": "recycled"}})
+    said = history((0, E.STAGE_REPORTED, MQL), (3, E.REJECTED, {"reason": "no-fit"}))
+    assert fold(said, 4, prepare(FIRST, later)).state["stage"] == "disqualified"
+
+
+def test_a_loss_is_taken_back_for_90_days_also_where_no_timer_ends_it():
+    stages = {**FIRST.stages, "lost": FIRST.stages["lost"].model_copy(update={"timer": None})}
+    under = prepare(FIRST.model_copy(update={"stages": stages}))
+    journeys = [
+        fold(history((0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (day, E.OPPORTUNITY_WON, DEAL)), 400, under).state["journey"]
+        for day in (80, 300)
+    ]
+    assert journeys == [1, 2]
 
 
 def test_a_write_by_a_team_that_does_not_own_the_stage_is_flagged_and_not_lost():
