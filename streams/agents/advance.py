@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
 ROW_BYTES = 1_500_000  # what the changelog takes; about 40,000 packed touches (docs/adr/0006)
 _LATE = ("breached", "escalated")
+_WHOM = ("owner", "queue", "manager", "record_url")
 
 
 class Advance(Logic):
@@ -96,7 +97,7 @@ class Advance(Logic):
         for change in step.changes:
             outs.append(Out(topics.FACTS, lead.encode(), orjson.dumps({"k": "fact", **common, **change._asdict()})))
             if change.kind == FactKind.CLOCK and live:
-                outs += self._alert(lead, change, now)
+                outs += self._alert(step, change, record.partition, now)
         if step.state:
             body = orjson.dumps({"k": "state", **common, **step.state._asdict()})
             outs += [Out(topics.FACTS, lead.encode(), body), Out(topics.STATE, f"{self.generation}:{lead}".encode(), body)]
@@ -108,8 +109,11 @@ class Advance(Logic):
         self.count("forwarded", len(step.forwards))
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
 
-    def _alert(self, lead: str, change: Change, now: int) -> list[Out]:
-        """Tell of a level that a clock has reached, or take back what may have been told: a repeat of either is harmless."""
+    def _alert(self, step: rows.Step, change: Change, partition: int, now: int) -> list[Out]:
+        """Tell of a level that a clock has reached, or take back what may have been told: a repeat of either is harmless.
+
+        An alert says whom it concerns: the team that owns the stage, and owner and CRM record as the lead has them.
+        """
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
         late = bool(clock) and clock["status"] in _LATE and clock["stopped_at"] is None
         if not now or clock.get("test"):
@@ -120,6 +124,9 @@ class Advance(Logic):
                 return []
         elif clock and now <= clock["due_at"]:
             return []  # it was never late, so nothing was told
-        what = "raised" if late else "retracted"
-        alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": what, **clock}
+        lead, stands = step.row.lead, step.stands or {}
+        alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": "retracted", **clock}
+        if late:
+            alert |= {"what": "raised", "team": self.versions.of(partition).at(change.at).funnel.stages[clock["stage"]].owner}
+        alert |= {name: stands.get(name, "") for name in _WHOM}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]

@@ -80,6 +80,7 @@ class Step(NamedTuple):
     forwards: tuple[Forward, ...] = ()
     next_due: int | None = None
     repeated: bool = False
+    stands: dict[str, Any] | None = None  # the lead's row of state, whether or not it changed
 
 
 def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = False) -> Step:
@@ -256,7 +257,7 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
         revision += 1
         state = State(revision, content)
     after = replace(row, revision=revision, emitted=emitted, stated=stated)
-    return Step(after, tuple(changes), state, forwards, folded.next_due)
+    return Step(after, tuple(changes), state, forwards, folded.next_due, stands=folded.state)
 
 
 def _in_time(fact: Fact) -> tuple[int, str]:

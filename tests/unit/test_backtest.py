@@ -42,7 +42,7 @@ class Player:
     """One lead played through the worker's own logic, told the time whenever something falls due; counts what it raises."""
 
     def __init__(self, lead, raised):
-        self.lead, self.raised, self.body, self.due = lead, raised, None, None
+        self.lead, self.raised, self.body, self.due, self.alerts = lead, raised, None, None, []
         self.logic = Advance([FUNNEL], 1, lambda _what, _number: None)
         self.logic.begin(0)
 
@@ -53,6 +53,7 @@ class Player:
         for out in effects.outs:
             if out.topic == topics.ALERTS:
                 said = orjson.loads(out.value)
+                self.alerts.append(said)
                 self.raised[f"{said['stage']}.{said['clock']}", said["status"]] += said["what"] == "raised"
         if effects.row is not None:
             self.body, self.due = effects.row, effects.due
@@ -100,3 +101,38 @@ def test_a_backtest_names_the_recipient_and_the_week():
     found = backtest(iter(facts), DEFINITIONS, T0 + 10 * DAY)
     assert {one["recipient"] for one in found} == {"joint"}
     assert {one["week"] for one in found} == {"2026-01-05"}
+
+
+def alerts(*told, until, at_once=0):
+    """Play events of one lead; give its alerts. `at_once`: the time is told only then, as after an import."""
+    player = Player("lead", Counter())
+    for number, (day, kind, fields) in enumerate(told):
+        body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
+        at = T0 + int(day * DAY)
+        event = Event(at, RANK[kind], 0, short(f"e{number}"), "lead", kind.value, body)
+        player.happens(event)
+    if at_once:
+        now = T0 + at_once * DAY
+        player.take(player.logic.due(b"lead", player.body, now, player.record(now, Tick(now, "t", 0, 1).dump())))
+    player.wait(T0 + until * DAY)
+    return player.alerts
+
+
+MQL = {"stage": "marketingqualifiedlead"}
+WHOM = {"owner": "ann", "queue": "west", "manager": "eve", "record_url": "https://crm.example/1"}
+
+
+def test_an_alert_says_whom_it_concerns_and_where_the_record_is():
+    said = alerts((0, EventType.STAGE_REPORTED, {**MQL, **WHOM}), until=2)
+    assert {one["clock"] for one in said} == {"first_touch"}
+    assert all({name: one[name] for name in WHOM} == WHOM and one["team"] == "joint" for one in said)
+
+
+def test_a_test_lead_raises_no_alert():
+    assert alerts((0, EventType.STAGE_REPORTED, {**MQL, "test": True}), until=10) == []
+
+
+def test_what_was_late_more_than_a_day_ago_is_recorded_and_wakes_nobody():
+    said = alerts((0, EventType.STAGE_REPORTED, MQL), until=6, at_once=5)
+    assert "first_touch" not in {one["clock"] for one in said}
+    assert "decision" in {one["clock"] for one in said}
