@@ -175,7 +175,7 @@ class Stage(Strict):
     gate: str | None = None
     clocks: dict[str, Clock] = Field(default_factory=dict)
     timer: Timer | None = None
-    reopened_within: Span = Duration(90, "day", business=False)  # of lost: what comes so soon after voids the loss
+    reopened_within: Span = Field(default="90 days", validate_default=True)  # of lost: what comes so soon after voids the loss
 
 
 class Points(Strict):

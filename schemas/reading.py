@@ -110,9 +110,7 @@ def _mended(raw: Any, error: ValidationError) -> Any:
             for step in path:
                 there = there[step]
                 model = model.get(step) if isinstance(model, dict) else None
-            if item["type"] == "extra_forbidden":
-                del there[last]
-            elif isinstance(model, dict) and last in model:
+            if item["type"] != "extra_forbidden" and isinstance(model, dict) and last in model:
                 there[last] = model[last]
             else:
                 del there[last]
@@ -146,7 +144,8 @@ def load(path: Path) -> Funnel:
         try:
             Funnel.model_validate(_mended(raw, error))
         except ValidationError as more:
-            problems += [one for one in _problems(more, tree) if one not in problems and all(not item["loc"] for item in more.errors())]
+            if not any(item["loc"] for item in more.errors()):
+                problems += [one for one in _problems(more, tree) if one not in problems]
     if problems:
         raise FunnelError(path, sorted(problems))
     return funnel

@@ -24,6 +24,12 @@ def roles(home: Path) -> list[str]:
     return [*(worker for worker in WORKERS if worker != "advance"), *advances]
 
 
+def split(role: str) -> tuple[str, str]:
+    """Give a role's worker and generation; `advance@2` is `advance` of 2, and a generation that is not named is empty."""
+    worker, _, generation = role.partition("@")
+    return worker, generation
+
+
 class Settings(BaseSettings):
     """Settings of every process, from `LEADSTREAM_*` variables; secrets also from files (`LEADSTREAM_SECRETS_DIR`)."""
 
@@ -73,9 +79,13 @@ class Settings(BaseSettings):
         name = f"{worker}-{self.generation}" if worker == "advance" else worker
         return f"leadstream-{name}-{self.partitions}"
 
+    def changelog(self, worker: str) -> str:
+        """Name the topic of a stateful worker's rows, as Faust names it."""
+        return f"{self.app_id(worker)}-{worker}-changelog"
+
     def role(self, name: str) -> Settings:
         """Give the settings of a worker by its role: `advance@2` folds generation 2."""
-        generation = name.partition("@")[2]
+        generation = split(name)[1]
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
     def born(self) -> dict[int, int]:

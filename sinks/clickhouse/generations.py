@@ -56,9 +56,8 @@ def drop(client: Any, generation: int) -> None:
     ).result_rows
     for table, partition in whole:
         client.command(f"ALTER TABLE {table} DROP PARTITION ID '{partition}'")
-    for (table,) in tables:  # those that are not cut by generation: cuts, definitions, holes
-        if table not in {name for name, _ in whole}:
-            client.command(f"DELETE FROM {table} WHERE generation = {int(generation)}")
+    for table in {name for (name,) in tables} - {name for name, _ in whole}:  # not cut by generation: cuts, definitions, holes
+        client.command(f"DELETE FROM {table} WHERE generation = {int(generation)}")
 
 
 def versions(client: Any, generation: int) -> list[Funnel]:

@@ -221,17 +221,17 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     settings = on_home(home)
     client = connect(settings)
     shown = generations.active(client)
-    others = (one.generation for one in generations.history(client) if one.generation != shown)
-    earlier = [number for number in others if generations.versions(client, number)]  # a dropped one has none
-    if not earlier:
+    others = (one.generation for one in reversed(generations.history(client)) if one.generation != shown)
+    earlier = next((number for number in others if generations.versions(client, number)), None)  # a dropped one has none
+    if earlier is None:
         raise Failed(f"generation {shown} is the only one that was shown and was not dropped: there is nothing to go back to")
     try:
-        adoption.caught_up(lambda: connect(settings), settings, earlier[-1], 60.0)
+        adoption.caught_up(lambda: connect(settings), settings, earlier, 60.0)
     except adoption.NotReady as error:
         raise Failed(str(error)) from error
-    name = generations.versions(client, earlier[-1])[-1].funnel
-    generations.switch(client, earlier[-1], name, f"rolled back from generation {shown}")
+    name = generations.versions(client, earlier)[-1].funnel
+    generations.switch(client, earlier, name, f"rolled back from generation {shown}")
     if as_json:
-        document({"generation": earlier[-1], "before": shown})
+        document({"generation": earlier, "before": shown})
     else:
-        console.print(f"generation {earlier[-1]} is shown")
+        console.print(f"generation {earlier} is shown")

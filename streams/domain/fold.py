@@ -101,7 +101,7 @@ class _Fold(Mover):
         self.said = self.definitions.at(event.at)
         state.horizon = max(state.horizon, event.at)
         learned = self._know(event, body)
-        saying = say(event, self.said.funnel, self.funnel if state.journeys else self.said.funnel)
+        saying = heard = say(event, self.said.funnel, self.funnel if state.journeys else self.said.funnel)
         silent = self._no_authority(event, saying, body)
         if silent:
             saying = Saying(Said.TOUCH)
@@ -120,7 +120,7 @@ class _Fold(Mover):
         if (self._touch(event, body, journey) or learned) and state.stage in _GATE:
             self._gate(event, body)
         if deal and not silent:
-            self._deal(event, deal, body)
+            self._deal(event, deal, body, heard)
 
     def _no_authority(self, event: Event, saying: Saying, body: dict[str, Any]) -> str:
         """Name the stage that a system spoke of without having authority over it; empty when it may."""
@@ -158,7 +158,7 @@ class _Fold(Mover):
         for body in map(parse, pack.bodies):
             kind, direction = body.get("kind", ""), body.get("direction", "inbound")
             worth = self.funnel.gate.points.get(kind)
-            known = all(state.lead.get(name) == value for name, value in _fields(body).items())
+            known = self._knows(_fields(body))
             named = state.origin or not version.origin(body)
             attributed = journey.attribution != ("", "", "") or not body.get("marketing")
             first_human = direction == "human" and journey.handoffs and journey.handoffs[-1].touched_at is None
@@ -326,23 +326,27 @@ class _Fold(Mover):
     def _know(self, event: Event, body: dict[str, Any]) -> bool:
         """Keep what an event says of the lead itself; give whether a gate may read it that did not before."""
         state = self.state
-        before = ({**state.lead}, state.origin, state.suppressed, state.opted_out)
+        before = (state.origin, state.suppressed, state.opted_out)
+        fields = _fields(body) | ({"assigned_at": event.at} if event.type == EventType.ASSIGNED else {})
+        known = self._knows(fields)
+        state.lead.update(fields)
         state.last_activity = max(state.last_activity, event.at)
         state.origin = state.origin or self.said.origin(body)
-        state.lead.update(_fields(body))
         persona = body.get("attributes", {}).get("persona", "")
         if persona in self.said.funnel.gate.suppressed:
             state.suppressed = persona
         if body.get("test") and "test" in self.said.funnel.gate.suppressed:
             state.suppressed = "test"
         if event.type == EventType.ASSIGNED:
-            state.lead["assigned_at"] = event.at
             for journey in state.journeys[-1:]:
                 for handoff in journey.handoffs[-1:]:
                     handoff.assigned_at = handoff.assigned_at or event.at
         if event.type == EventType.CONSENT:
             self.opt_out(event)
-        return before != (state.lead, state.origin, state.suppressed, state.opted_out)
+        return not known or before != (state.origin, state.suppressed, state.opted_out)
+
+    def _knows(self, fields: dict[str, Any]) -> bool:
+        return all(self.state.lead.get(name) == value for name, value in fields.items())
 
     def _touch(self, event: Event, body: dict[str, Any], journey: Journey) -> bool:
         """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
@@ -385,17 +389,16 @@ class _Fold(Mover):
             self.decision(event.at, "gate", verdict)
             self.enter("mql", event.at, "gate", words=("leave", "moved"), system="gate")
 
-    def _deal(self, event: Event, said: dict[str, Any], body: dict[str, Any]) -> None:
+    def _deal(self, event: Event, said: dict[str, Any], body: dict[str, Any], heard: Saying) -> None:
         journey = next((j for j in self.state.journeys if said["id"] in j.deals), self.state.journeys[-1])
         deal = journey.deals.get(said["id"])
         if deal is None:
             deal = Deal(said["id"], event.at, said.get("amount"), said.get("role", "primary"), {})
             journey.deals[said["id"]] = deal
         deal.body = {**deal.body, **said}
-        saying = say(event, self.said.funnel, self.funnel)
-        if saying.said is Said.LOSE:
+        if heard.said is Said.LOSE:
             deal.status, deal.closed_at = "lost", event.at
-        elif saying.to == "customer":
+        elif heard.to == "customer":
             deal.status, deal.closed_at = "won", event.at
         elif deal.status != "open" and said.get("stage"):
             deal.status, deal.closed_at = "open", None

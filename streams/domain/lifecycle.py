@@ -10,6 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.events import Event, EventType, parse
+from schemas.funnel import DETOURS
 
 if TYPE_CHECKING:
     from schemas.funnel import Funnel
@@ -225,8 +226,7 @@ def _reported(body: dict[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
     if stage == "rejected":
         return _rejection(body, judge)
     if stage not in funnel.ladder:  # backward only with a reason
-        backward = stage in DETOUR or stage in ENDED or stage == "lost"
-        return Saying(Said.ASIDE, stage, body.get("reason") or (NOT_STATED if backward else ""), ("moved",))
+        return Saying(Said.ASIDE, stage, body.get("reason") or (NOT_STATED if stage in DETOURS else ""), ("moved",))
     accepted = ("accepted",) if funnel.ladder.index(stage) > funnel.ladder.index("mql") else ()
     return Saying(Said.REACH, stage, body.get("reason", ""), (*accepted, "moved"))
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Self
 
 from streams.engine.worker import EXIT_STOPPED
-from streams.settings import WORKERS, roles
+from streams.settings import WORKERS, roles, split
 
 from . import broker
 from .home import StackError, choose_funnel, choose_ports, free_port, load_secrets, take_lock
@@ -117,13 +117,12 @@ class Stack:
 
     def _own(self, role: str) -> dict[str, str]:
         """Give the variables of one role beside those of the home."""
-        generation = role.partition("@")[2]
+        own, generation = {}, split(role)[1]
         if generation:
             self.ports.setdefault(f"metrics-{role}", free_port())
-        own = {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
-        if generation:
             folder = self.home / "generations" / generation
-            own |= {"GENERATION": generation, "FUNNEL": str(folder), "BIRTH": str(folder / "birth.json")}
+            own = {"GENERATION": generation, "FUNNEL": str(folder), "BIRTH": str(folder / "birth.json")}
+        own |= {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
         return {f"LEADSTREAM_{name}": value for name, value in own.items()}
 
     def command(self, *arguments: str) -> None:
@@ -149,7 +148,7 @@ class Stack:
                 "clickhouse": ["clickhouse"],
                 "live": ["live"],
                 "ticker": ["ticker"],
-            }.get(role, ["worker", role.partition("@")[0]])
+            }.get(role, ["worker", split(role)[0]])
             environment = {**os.environ, **self.environment(), **self._own(role)}
             process = subprocess.Popen(
                 [sys.executable, "-m", "streams.cli.main", *arguments],

@@ -118,7 +118,8 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
         raise NotReady(f"there is no generation {generation}: see `leadstream definitions list`")
     if folder.is_dir():
         (folder / DROPPED).touch()  # the stack ends its worker, and starts it no more
-    worker = settings.role(f"advance@{generation}").app_id("advance")
+    own = settings.model_copy(update={"generation": generation})
+    worker = own.app_id("advance")
     admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
     try:
         if holes.members(admin, worker, settings.session_timeout + STOPS_SECONDS):
@@ -130,6 +131,6 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
         with contextlib.suppress(GroupIdNotFoundError):
             admin.delete_groups([worker])
         with contextlib.suppress(UnknownTopicOrPartitionError):
-            admin.delete_topics([f"{worker}-advance-changelog"])
+            admin.delete_topics([own.changelog("advance")])
     finally:
         admin.close()

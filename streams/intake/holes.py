@@ -15,6 +15,7 @@ from kafka.admin import KafkaAdminClient
 
 from schemas import topics
 from streams.engine.changelog import Marker, marker_key
+from streams.settings import split
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -37,7 +38,7 @@ class Hole(NamedTuple):
 
 def find(settings: Settings, role: str) -> list[Hole]:
     """Give the holes that stop a worker. A topic that ends before what is to be read next was made again: all of it is gone."""
-    settings, worker = settings.role(role), _worker(role)
+    settings, worker = settings.role(role), split(role)[0]
     consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
     try:
         places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
@@ -59,7 +60,7 @@ def accept(settings: Settings, role: str) -> list[Hole]:
         Busy: the worker runs.
 
     """
-    settings, worker = settings.role(role), _worker(role)
+    settings, worker = settings.role(role), split(role)[0]
     admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
     producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all", linger_ms=0)
     try:
@@ -97,10 +98,6 @@ def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     return list(members)
 
 
-def _worker(role: str) -> str:
-    return role.partition("@")[0]
-
-
 def _positions(settings: Settings, worker: str, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
     """Give next offset and epoch by partition, of those that were ever read: from the markers, else as committed."""
     if worker not in topics.STATEFUL:
@@ -118,13 +115,9 @@ def _positions(settings: Settings, worker: str, places: list[TopicPartition]) ->
     return found
 
 
-def _changelog(settings: Settings, worker: str, partition: int) -> TopicPartition:
-    return TopicPartition(f"{settings.app_id(worker)}-{worker}-changelog", partition)
-
-
 def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
     """Read a partition's changelog for its marker: the highest, as recovery would take it."""
-    place, newest, key = _changelog(settings, worker, partition), b"", marker_key(partition)
+    place, newest, key = TopicPartition(settings.changelog(worker), partition), b"", marker_key(partition)
     consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False, auto_offset_reset="earliest")
     try:
         consumer.assign([place])
@@ -143,5 +136,4 @@ def _mark(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     marker = _marker(settings, worker, hole.partition)
     assert marker is not None
     moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
-    place = _changelog(settings, worker, hole.partition)
-    producer.send(place.topic, moved.dump(), key=marker_key(hole.partition), partition=place.partition).get(timeout=30)
+    producer.send(settings.changelog(worker), moved.dump(), key=marker_key(hole.partition), partition=hole.partition).get(timeout=30)
