@@ -14,6 +14,8 @@ from typing import Annotated, Any, Literal, NamedTuple
 import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from schemas.money import Amount, Currency
+
 
 class EventType(StrEnum):
     """The vocabulary of `lead.events`; a vendor's words are mapped to it by its adapter."""
@@ -75,9 +77,9 @@ class Deal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: Text
-    amount: Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,6})?$")] | None = None
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = None
-    margin: Annotated[str, StringConstraints(pattern=r"^-?\d{1,15}(\.\d{1,6})?$")] | None = None
+    amount: Amount | None = None
+    currency: Currency | None = None
+    margin: Amount | None = None
     stage: Text | None = None
     close_date: Text | None = None
     role: Text = "primary"  # the contact's role; anything but primary is an influenced deal
@@ -113,7 +115,7 @@ class LeadEvent(BaseModel):
     direction: Direction | None = None  # of a touch
     stage: Text | None = None  # a stage in the source's own words
     reason: Text | None = None
-    score: float | None = None
+    score: Annotated[float, Field(allow_inf_nan=False)] | None = None
     granted: bool | None = None  # of a consent
     origin: Text | None = None  # marketing, sales, partner, ...
     owner: Text | None = None

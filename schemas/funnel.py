@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 from holidays import list_supported_countries
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
+from schemas.money import Currency
+
 DETOURS = ("recycled", "inactive", "lost", "disqualified", "churned")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MS = {"minute": 60_000, "hour": 3_600_000}
@@ -85,7 +87,7 @@ class Reporting(Strict):
     zone: Zone
     week_start: Literal["monday", "sunday"] = "monday"
     fiscal_year_start: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] = "01-01"  # month-day
-    currency: Annotated[str, Field(pattern=r"^[A-Z]{3}$")] = "EUR"
+    currency: Currency = "EUR"
 
 
 class Calendar(Strict):

@@ -10,9 +10,11 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from schemas.events import EARLIEST, LATEST
+from schemas.money import Cost, Currency
 
 Word = Annotated[str, StringConstraints(min_length=1, max_length=200)]
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Day = Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2100, 1, 1))]
+Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 class Spend(BaseModel):
@@ -24,13 +26,14 @@ class Spend(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     platform: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]+$")]
     account: str
-    day: Annotated[str, StringConstraints(pattern=r"^\d{4}-\d\d-\d\d$")]
+    day: Day
     campaign: str = ""
     breakdown: str = ""  # the rest of the report's key (ad, device, ...): replacing by campaign alone would lose rows
-    amount: Annotated[str, StringConstraints(pattern=r"^\d{1,15}(\.\d{1,6})?$")]
+    amount: Cost
     currency: Currency
-    clicks: int = 0
-    impressions: int = 0
+    clicks: Count = 0
+    impressions: Count = 0
+    stated_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)] | None = None  # when its report was received (ms): the later one holds
 
     @property
     def key(self) -> str:
@@ -50,8 +53,8 @@ class Target(BaseModel):
     metric: Word
     value: Annotated[Decimal, Field(gt=0, max_digits=18, decimal_places=6)]
     owner: Word
-    start: date
-    end: date
+    start: Day
+    end: Day
     dimensions: dict[Word, Word] = Field(default_factory=dict)
     shared: bool = False
     strategy: Word
@@ -79,7 +82,7 @@ class Rate(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
     currency: Currency
     reporting: Currency
-    day: date
+    day: Day
     rate: Annotated[str, StringConstraints(pattern=r"^\d{1,9}(\.\d{1,10})?$")]
 
     @model_validator(mode="after")

@@ -37,7 +37,7 @@ MUTANTS = (
     Mutant("1 equal timestamps go by rank", "schemas/events.py", "EventType.TOUCH: 3", "EventType.TOUCH: 7"),
     Mutant("2 one content per id, the smallest", D + "history.py", "if event.id not in seen:", "if True:"),
     Mutant("2 a voided void has no effect", D + "history.py", "for event in reversed(events):", "for event in events:"),
-    Mutant("4 a redelivery changes nothing", D + "row.py", "if last == event:\n            return Step(given, repeated=True)", "if last == event:\n            return _state_anew(replace(row, revision=row.revision + 1), definitions, ())"),
+    Mutant("4 a redelivery changes nothing", D + "row.py", "if last == event:\n            return Step(given, repeated=True, flooded=1)", "if last == event:\n            return _state_anew(replace(row, revision=row.revision + 1), definitions, ())"),
     Mutant("23 the flood cap counts over everything that came", D + "row.py", "if len(minute) >= FLOOD_CAP:", "if len(minute) >= 10 * FLOOD_CAP:"),
     Mutant("23 of a flood the smallest count", D + "row.py", "last = max(*minute, event)", "last = event"),
     # 6-history: time
@@ -56,8 +56,13 @@ MUTANTS = (
     Mutant("15 recycled resets the score", D + "moving.py", 'if to in ("recycled", "inactive"):', "if False:"),
     Mutant("16 an implied entry yields to a reported one", D + "lifecycle.py", "return saying.to in standing.implied", "return False"),
     # 6-history: merge
-    Mutant("17 an unmerge bars links", D + "members.py", "if shared or barred(a, b):", "if shared:"),
-    Mutant("17 two values of a unique kind are a conflict", D + "members.py", "if shared or barred(a, b):", "if barred(a, b):"),
+    Mutant("17 an unmerge bars links", D + "members.py", "if not same and not walls:", "if not same:"),
+    Mutant("17 two values of a unique kind are a conflict", D + "members.py", "if not same and not walls:", "if not walls:"),
+    Mutant("17 a later word settles a conflict", D + "members.py", "elif all(bar.key < edge.key for bar in walls):", "else:"),
+    Mutant("17 a word may join three", D + "identity.py", "name = f\"{record['id']}|{a.id}:{b.id}\" if", "name = record[\"id\"] if"),
+    Mutant("a deal of two contacts is the first one's", D + "members.py", "elif edge.of_deal:\n            influenced", "elif False:\n            influenced"),
+    Mutant("a contact that was taken off a deal may come back", D + "members.py", "edge.key < taken_off[edge.ends].key", "True"),
+    Mutant("a merge carries a refusal from before it", D + "members.py", "if edge.type == LINK or edge.at <= at", "if True"),
     Mutant("17 words from the latest", D + "members.py", "for edge in reversed(ordered):", "for edge in ordered:"),
     Mutant("18 edges go to every row that any edge connects", D + "row.py", "for other in sorted(members.reach(after.lead, after.edges) - {after.lead}):", "for other in sorted(after.group() - {after.lead}):"),
     Mutant("18 the survivor is chosen by what no late event changes", D + "members.py", "return min(group, key=lambda origin: order[origin])", "return max(group, key=lambda origin: (len(list(edges)) % 2, order[origin]))"),
@@ -76,6 +81,7 @@ MUTANTS = (
     Mutant("with another deal open a loss is a touch", D + "lifecycle.py", "return standing.other_deals_open", "return False"),
     Mutant("an influenced deal moves its primary contact only", D + "fold.py", 'if deal and deal.get("role", "primary") != "primary":', "if False:"),
     Mutant("who decides: the gate", D + "fold.py", 'allowed = stage.decided_by != "gate" or verdict.passed', "allowed = True"),
+    Mutant("stages of one instant go by their place", D + "fold.py", "return sorted(events, key=place)", "return events"),
     Mutant("which system has authority over a stage", D + "fold.py", 'return saying.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""', 'return ""'),
     Mutant("an opening balance implies nothing", D + "moving.py", "if place >= 0 and not opening:", "if place >= 0:"),
     Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.said.origin(body)", "state.origin = self.said.origin(body) or state.origin"),
@@ -89,7 +95,7 @@ MUTANTS = (
     Mutant("a clock that no source can stop is not started", D + "moving.py", "if not under.measured(clock):", "if False:"),
     # identity
     Mutant("a CRM id always has a row of its own", D + "identity.py", "and strength(row.alias) is not Strength.CRM", ""),
-    Mutant("a weak-only event is held until its lead is known", D + "identity.py", "touches = tuple(_touch(origin, record, held=True) for record in row.held)", "touches = ()"),
+    Mutant("a weak-only event is held until its lead is known", D + "identity.py", "touches = tuple(_touch(origin, record, held=True) for _, record in row.held)", "touches = ()"),
 )  # fmt: skip
 
 

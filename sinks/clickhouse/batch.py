@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import date
 from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ import orjson
 from .rows import OTHERS, STATE, TABLES, value_of
 
 if TYPE_CHECKING:
-    from schemas.records import Rate, SurveyAnswer, Target
+    from schemas.records import Rate, Spend, SurveyAnswer, Target
 
 
 def hash64(text: str) -> int:
@@ -116,15 +115,11 @@ class Batch:
         """Say how far a partition of the touches is in the archive."""
         self._add("archived", [partition, next_offset])
 
-    def spend(self, said: dict[str, Any], stamp: int) -> None:
-        """Add a statement of cost."""
-        self._add(
-            "spend",
-            [
-                date.fromisoformat(said["day"]), said["platform"], said["account"], said["campaign"], said["breakdown"],
-                Decimal(said["amount"]), said["currency"], said["clicks"], said["impressions"], said.get("stated_at", stamp),
-            ],
-        )  # fmt: skip
+    def spend(self, said: Spend, stamp: int) -> None:
+        """Add a statement of cost; `stamp` (ms) is the record's, where it does not say when it was received."""
+        key = [said.day, said.platform, said.account, said.campaign, said.breakdown]
+        since = stamp if said.stated_at is None else said.stated_at
+        self._add("spend", [*key, Decimal(said.amount), said.currency, said.clicks, said.impressions, since])
 
     def target(self, said: Target, stamp: int) -> None:
         """Add a target, stated at `stamp` (ms)."""

@@ -10,6 +10,7 @@ from schemas import topics
 from schemas.events import Event
 from schemas.facts import Change, FactKind
 from streams.agents.versions import Versions
+from streams.domain import clocks
 from streams.domain import row as rows
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
 ROW_BYTES = 1_500_000  # what the changelog takes; about 40,000 packed touches (docs/adr/0006)
-_LATE = ("breached", "escalated")
 _WHOM = ("owner", "queue", "manager", "record_url")
 
 
@@ -62,7 +62,8 @@ class Advance(Logic):
             copied = said.get("copy", False)
             step = rows.advance(before, event, definitions, copied=copied)
             self.count("events", not copied)
-            self.count("duplicates", step.repeated and not copied)
+            self.count("duplicates", step.repeated and not step.flooded and not copied)
+            self.count("flooded", 0 if copied else step.flooded)
         if step.repeated and step.row is before:
             return Effects()
         effects = self._effects(step, record, now)
@@ -115,18 +116,17 @@ class Advance(Logic):
         An alert says whom it concerns: the team that owns the stage, and owner and CRM record as the lead has them.
         """
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
-        late = bool(clock) and clock["status"] in _LATE and clock["stopped_at"] is None
         if not now or clock.get("test"):
             return []
-        if late:
-            reached = clock["escalate_at"] if clock["status"] == "escalated" else clock["due_at"]
+        reached = clocks.levels(clock, change.at).get(clock["status"]) if clock and clock["stopped_at"] is None else None
+        if reached is not None:
             if now - reached > NOTIFY_MS:
                 return []
-        elif clock and now <= clock["due_at"]:
-            return []  # it was never late, so nothing was told
+        elif clock and now <= (clock["warn_at"] if clocks.warns(clock, change.at) else clock["due_at"]):
+            return []  # no level was reached yet, so nothing was told
         lead, stands = step.row.lead, step.stands or {}
         alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": "retracted", **clock}
-        if late:
+        if reached is not None:
             alert |= {"what": "raised", "team": self.versions.of(partition).at(change.at).funnel.stages[clock["stage"]].owner}
         alert |= {name: stands.get(name, "") for name in _WHOM}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]

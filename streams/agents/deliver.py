@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,7 @@ import orjson
 from pydantic import ValidationError
 
 from schemas import topics
-from schemas.records import Rate, SurveyAnswer, Target
+from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
 from streams import metrics
 from streams.engine import ticks
@@ -22,8 +21,6 @@ if TYPE_CHECKING:
 
     from sinks.clickhouse.writer import Writer
 
-log = logging.getLogger("leadstream.deliver")
-
 
 class Deliver:
     """Collects what chunks hold into one batch of rows and writes it."""
@@ -32,18 +29,17 @@ class Deliver:
         """`writer` retries while ClickHouse is away; nothing is acknowledged until it has all."""
         self.writer = writer
 
-    def write(self, chunks: Sequence[tuple[Any, Sequence[Any]]]) -> None:
-        """Write the records of several chunks, facts first (4-clickhouse)."""
+    def write(self, chunks: Sequence[tuple[Any, Sequence[Any]]]) -> list[tuple[Any, str]]:
+        """Write the records of several chunks, facts first (4-clickhouse); give those that can't be read, with the reason."""
         batch = Batch()
+        refused: list[tuple[Any, str]] = []
         received: list[int] = []
         for tp, records in chunks:
             for record in records:
                 if tp.topic == topics.TOUCHES:
                     self._archive(record, batch, received)
-                elif tp.topic == topics.SPEND:
-                    batch.spend(orjson.loads(record.value), record.timestamp)
                 elif tp.topic in _STATED:
-                    self._stated(record, batch)
+                    refused += self._stated(record, batch)
                 else:
                     self._fact(orjson.loads(record.value), batch)
             if tp.topic == topics.TOUCHES:
@@ -56,6 +52,7 @@ class Deliver:
         for at in received:
             if now - at < 60_000:
                 metrics.BEHIND_SECONDS.observe((now - at) / 1000)
+        return refused
 
     def _archive(self, record: Any, batch: Batch, received: list[int]) -> None:
         if ticks.read(record.value) is None and record.key != COMMON:
@@ -64,13 +61,14 @@ class Deliver:
             received.append(said["received_at"])
 
     @staticmethod
-    def _stated(record: Any, batch: Batch) -> None:
+    def _stated(record: Any, batch: Batch) -> list[tuple[Any, str]]:
         """Add what people state. One that nobody can read must not stop the facts, and has no place in ClickHouse."""
         try:
             _STATED[record.topic](batch, record)
         except ValidationError as error:
-            metrics.RECORDS.labels("deliver", "dead").inc()
-            log.error("%s[%s] %s can't be read: %s", record.topic, record.partition, record.offset, error)  # noqa: TRY400 - no bug of ours
+            first = error.errors()[0]
+            return [(record, f"{'.'.join(map(str, first['loc'])) or record.topic}: {first['msg']}")]
+        return []
 
     @staticmethod
     def _fact(said: dict[str, Any], batch: Batch) -> None:
@@ -90,6 +88,7 @@ class Deliver:
 
 
 _STATED: dict[str, Callable[[Batch, Any], None]] = {
+    topics.SPEND: lambda batch, record: batch.spend(Spend.model_validate_json(record.value), record.timestamp),
     topics.TARGETS: lambda batch, record: batch.target(Target.model_validate_json(record.value), record.timestamp),
     topics.RATES: lambda batch, record: batch.rate(Rate.model_validate_json(record.value), record.timestamp),
     topics.SURVEYS: lambda batch, record: batch.answer(SurveyAnswer.model_validate_json(record.value), record.timestamp),

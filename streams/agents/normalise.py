@@ -50,7 +50,8 @@ def normalise(record: Any, connection: Connection) -> Effects:
         raise PayloadRejected(f"{source}: {error}") from error
     outs = [event_out(event, record.timestamp) for event in found.events]
     outs += [
-        Out(topics.SPEND, spend.key.encode(), orjson.dumps({**spend.model_dump(), "stated_at": record.timestamp})) for spend in found.spend
+        Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": record.timestamp}).model_dump_json().encode())
+        for spend in found.spend
     ]
     return Effects(tuple(outs), rejected=tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected))
 

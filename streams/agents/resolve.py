@@ -15,11 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _shared(row: identity.AliasRow, partition: int) -> Out:
-    """Tell of an alias that several leads share: its kind and origin, never the alias itself."""
-    kind, _, _ = row.alias.partition(":")
-    origin = row.origin.id if row.origin else ""
-    said = {"k": "shared", "origin": origin, "kind": kind, "leads": max(len(row.leads), 1) + row.shared}
+def _shared(alias: str, origin: str, key: bytes, partition: int) -> Out:
+    """Tell of one whom an alias leads to beside others: the alias by its kind and its id, never by itself."""
+    kind, full = alias.partition(":")[0], identity.strength(alias) is not identity.Strength.WEAK
+    said = {"k": "shared", "alias": identity.origin_id(key, alias), "kind": kind, "origin": origin, "full": int(full)}
     return Out(topics.FACTS, None, orjson.dumps(said), partition)
 
 
@@ -36,11 +35,11 @@ class Resolve(Logic):
         done = identity.resolve(before, orjson.loads(record.value), record.timestamp, now or record.timestamp, self.key)
         self.count("held", done.held)
         self.count("released", done.released)
-        self.count("shared", done.row.shared - before.shared)
+        self.count("expired", done.row.expired - before.expired)
+        self.count("shared", int(bool(done.sharing) or done.row.shared > before.shared))
         outs = [Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record)) for touch in done.touches]
         outs += [Out(topics.EVENTS, alias.encode(), orjson.dumps(link)) for alias, link in done.links]
-        if done.row.shared > before.shared:
-            outs.append(_shared(done.row, record.partition))
+        outs += [_shared(before.alias, origin, self.key, record.partition) for origin in done.sharing]
         if done.row == before and row is not None:
             return Effects(tuple(outs))
         return Effects(tuple(outs), identity.dump(done.row), done.row.next_due)

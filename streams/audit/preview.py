@@ -21,6 +21,7 @@ from sinks.clickhouse import generations, kpis, migrate
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.rows import ORDER, columns_of
 from sinks.clickhouse.writer import connect
+from streams.domain import clocks
 
 from . import archive
 
@@ -229,9 +230,8 @@ def backtest(facts: Iterator[Fact], definitions: Definitions, asof: int) -> list
         clock = orjson.loads(fact.content)
         if clock["test"]:
             continue
-        for level, at in (("breached", clock["due_at"]), ("escalated", clock["escalate_at"])):
-            reached = clock["status"] == "escalated" or (level == "breached" and clock["status"] == "breached")
-            if reached and since <= at <= asof:
+        for level, at in clocks.levels(clock, fact.at).items():
+            if since <= at <= asof:
                 funnel = definitions.at(fact.at).funnel
                 name, team = f"{clock['stage']}.{clock['clock']}", funnel.stages[clock["stage"]].owner
                 counted[name, level, team, _week(at, funnel)] += 1

@@ -138,7 +138,8 @@ class _Teller:
             case "handoff":
                 reason = f", {fact['reason']}" if fact["reason"] else ""
                 decided = f" on {self.ms(fact['decided_at'])}" if fact["decided_at"] else ""
-                return f"hand-off to sales: {fact['outcome'].replace('_', ' ')}{decided}{reason}"
+                early = ", touched before it was assigned" if fact.get("negative") else ""
+                return f"hand-off to sales: {fact['outcome'].replace('_', ' ')}{decided}{reason}{early}"
             case "clock":
                 done = f", done {self.ms(fact['stopped_at'])}" if fact["stopped_at"] else ""
                 return f"clock {fact['stage']}.{fact['clock']}: due {self.ms(fact['due_at'])}, {fact['status']}{done}"

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .definition import Definition
 
+WARN_FROM_MS = 900_000  # a shorter clock sends no warning: it would be over before anybody read it (1-product)
 OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = "open", "warned", "breached", "escalated", "met", "cancelled"
 
 
 class ClockState(NamedTuple):
-    """What a clock says at a horizon. `stopped_at` is None while it runs, and when it was cancelled."""
+    """What a clock says at a horizon. `stopped_at` is None while it runs, and when it was cancelled before it was due."""
 
     status: str
     stopped_at: int | None
+    cancelled_at: int | None = None
 
 
 def status(warn: int, due: int, escalate: int, end: int) -> str:
@@ -25,6 +27,23 @@ def status(warn: int, due: int, escalate: int, end: int) -> str:
     if end > due:
         return BREACHED
     return WARNED if end > warn else OPEN
+
+
+def warns(clock: dict[str, Any], start: int) -> bool:
+    """Say whether a clock, as its fact tells it, warns at 75%; one that each touch restarts is a fact only when it lapses."""
+    return bool(clock["due_at"] - start >= WARN_FROM_MS and not clock["restarting"])
+
+
+def levels(clock: dict[str, Any], start: int) -> dict[str, int]:
+    """Give the levels that somebody is told of and that a clock, as its fact tells it, came to, each with when (ms)."""
+    said, end = clock["status"], clock["stopped_at"] or clock["cancelled_at"]
+    over = said in (WARNED, BREACHED, ESCALATED) or (end is not None and end > clock["warn_at"])
+    found = {WARNED: clock["warn_at"]} if over and warns(clock, start) else {}
+    if said in (BREACHED, ESCALATED):
+        found[BREACHED] = clock["due_at"]
+    if said == ESCALATED:
+        found[ESCALATED] = clock["escalate_at"]
+    return found
 
 
 @dataclass
@@ -53,7 +72,7 @@ class Running:
     def cancelled(self, at: int) -> ClockState:
         """End without what it waited for: what was breached by then stays so."""
         reached = status(self.warn, self.due, self.escalate, at)
-        return ClockState(CANCELLED if at <= self.due else reached, None)
+        return ClockState(CANCELLED, None, at) if at <= self.due else ClockState(reached, None)
 
     def running(self, horizon: int) -> ClockState:
         """Say where it stands when time has come to `horizon`."""

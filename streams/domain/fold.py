@@ -6,6 +6,7 @@ before any later one. The state lives only inside a fold; what a row keeps is th
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
@@ -20,7 +21,7 @@ from .moving import Mover
 from .packs import Pack, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
 
     from .definition import Definitions
 
@@ -35,15 +36,17 @@ def fold(
     now: int,
     packs: Iterable[Pack] = (),
     carried: frozenset[Event] = frozenset(),
+    lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True,
 ) -> Folded:
     """Fold canonical events up to `now` (ms). The same set gives the same facts, whatever came first.
 
     `packs` hold old touches; no event lies among a pack's (row.py unpacks those that one does). `carried` are those of
-    `events` that happened to another half before the two were parted: of them only the opt-out stays.
+    `events` that happened to another half before the two were parted: of them only the opt-out stays. `lifts` says whether a
+    consent takes back a refusal: one of another half, given before the two were one, does not.
     """
-    run = _Fold(lead, definitions)
+    run = _Fold(lead, definitions, lifts)
     old = sorted(packs, key=key_of, reverse=True)
-    for event in events:
+    for event in _by_stage(events, definitions):
         while old and key_of(old[-1]) < event.key:
             run.apply_pack(old.pop())
         if event in carried:
@@ -65,7 +68,7 @@ def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, 
     facts say: an opt-out may have come from another half, parted since, whose events are not among these.
     """
     run = _Fold(lead, definitions)
-    for event in canonical(events):
+    for event in _by_stage(canonical(events), definitions):
         run.apply(event)
     run.fire(max(now, 0))
     run.forbid(opted_out, now)
@@ -80,6 +83,20 @@ def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, 
     if timer and state.timer < NEVER:
         view |= {"timer_at": state.timer, "timer_to": timer.to}
     return view
+
+
+def _by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
+    """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (1-product)."""
+    if not any(one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at for one, other in pairwise(events)):
+        return events
+
+    def place(event: Event) -> tuple[int, int, int]:
+        if event.type != EventType.STAGE_REPORTED:
+            return event.at, event.rank, 0
+        funnel = definitions.at(event.at).funnel
+        return event.at, event.rank, [*funnel.stages, ""].index(say(event, funnel, funnel).to or "")
+
+    return sorted(events, key=place)
 
 
 def _fields(body: dict[str, Any]) -> dict[str, Any]:
@@ -393,8 +410,9 @@ class _Fold(Mover):
         journey = next((j for j in self.state.journeys if said["id"] in j.deals), self.state.journeys[-1])
         deal = journey.deals.get(said["id"])
         if deal is None:
-            deal = Deal(said["id"], event.at, said.get("amount"), said.get("role", "primary"), {})
+            deal = Deal(said["id"], event.at, None, said.get("role", "primary"), {})
             journey.deals[said["id"]] = deal
+        deal.amount_opened = deal.amount_opened or said.get("amount")  # HubSpot tells it in an event after the creation
         deal.body = {**deal.body, **said}
         if heard.said is Said.LOSE:
             deal.status, deal.closed_at = "lost", event.at

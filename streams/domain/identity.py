@@ -20,7 +20,7 @@ from .members import LINK, MERGE, UNMERGE, Edge, Origin
 
 HELD_EVENTS = 50
 HELD_MS = 30 * 86_400_000
-SHARED_LEADS = 20  # info@, a kiosk: an alias that leads to so many raises no more edges
+SHARED_LEADS = 20  # info@, a kiosk: an alias that leads to so many raises no more edges and sends no more links
 
 
 class Strength(IntEnum):
@@ -35,7 +35,7 @@ class Strength(IntEnum):
 
 _WEAK = {"phone", "gclid", "gbraid", "wbraid", "fbclid", "li_fat_id", "ga4", "snowplow"}
 _ADS = {"meta", "google", "linkedin"}
-_UNIQUE = {"contact", "lead"}
+_RECORDS = {"contact", "lead", "deal", "opportunity"}
 
 
 def strength(alias: str) -> Strength:
@@ -52,10 +52,14 @@ def strength(alias: str) -> Strength:
     return Strength.CRM if len(parts) >= 4 else Strength.WEAK
 
 
-def unique_kind(alias: str) -> str:
-    """Name the kind of which one lead has one value: contact ids of one CRM. Empty for all others."""
+def record_kind(alias: str) -> str:
+    """Name the kind of a CRM's record, like `hubspot:1:contact`: a lead has one of each but deals. Empty for all others."""
     parts = alias.split(":")
-    return ":".join(parts[:3]) if strength(alias) is Strength.CRM and parts[2] in _UNIQUE else ""
+    return ":".join(parts[:3]) if strength(alias) is Strength.CRM and parts[2] in _RECORDS else ""
+
+
+def _deal(alias: str) -> bool:
+    return Origin(0, "", "", record_kind(alias)).deal
 
 
 def ordered(aliases: tuple[str, ...]) -> list[str]:
@@ -79,18 +83,17 @@ class AliasRow:
     origin: Origin | None = None
     told: tuple[str, ...] = ()  # aliases that know this one's origin
     raised: tuple[str, ...] = ()  # ids of the edges that were raised here
-    leads: tuple[str, ...] = ()  # origins that were seen with this alias
-    held: tuple[dict[str, Any], ...] = ()
-    held_since: int = 0
+    leads: tuple[str, ...] = ()  # other origins that were seen with this alias, at most SHARED_LEADS
+    held: tuple[tuple[int, dict[str, Any]], ...] = ()  # since when (ms), and what; oldest first
     asked: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
-    shared: int = 0
-    expired: int = 0
+    shared: int = 0  # links that were not followed, since others came first
+    expired: int = 0  # what was held and given up
 
     @property
     def next_due(self) -> int | None:
         """When what is held here is given up (ms)."""
-        return self.held_since + HELD_MS if self.held else None
+        return self.held[0][0] + HELD_MS if self.held else None
 
 
 class Touch(NamedTuple):
@@ -101,13 +104,14 @@ class Touch(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What one record did: the alias' row, records for leads, records back into `lead.events`."""
+    """What one record did: the alias' row, records for leads, records back into `lead.events`, and who shares the alias."""
 
     row: AliasRow
     touches: tuple[Touch, ...] = ()
     links: tuple[tuple[str, dict[str, Any]], ...] = ()
     held: int = 0
     released: int = 0
+    sharing: tuple[str, ...] = ()  # origins that are new to an alias that two or more share
 
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
@@ -124,10 +128,9 @@ def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: by
 
 
 def expire(row: AliasRow, now: int) -> AliasRow:
-    """Give up what was held for 30 days; it is counted, not lost silently."""
-    if row.next_due is None or now <= row.next_due:
-        return row
-    return replace(row, held=(), held_since=0, expired=row.expired + len(row.held))
+    """Give up what was held for 30 days, each for itself; it is counted, not lost silently."""
+    kept = tuple(one for one in row.held if now <= one[0] + HELD_MS)
+    return replace(row, held=kept, expired=row.expired + len(row.held) - len(kept))
 
 
 def _touch(origin: Origin, record: dict[str, Any], **said: bool) -> Touch:
@@ -140,7 +143,7 @@ def _born(row: AliasRow, stamp: int, key: bytes, house: str = "") -> tuple[Alias
     """Give the alias' origin; made now when nobody named it before."""
     if row.origin:
         return row, row.origin
-    origin = Origin(stamp, house, origin_id(key, row.alias), unique_kind(row.alias))
+    origin = Origin(stamp, house, origin_id(key, row.alias), record_kind(row.alias))
     return replace(row, origin=origin), origin
 
 
@@ -151,37 +154,55 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
         return _weak_event(row, record, others, now)
     row, origin = _born(row, stamp, key)
     word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
-    links = []
+    links: list[tuple[str, dict[str, Any]]] = []
+    sharing: tuple[str, ...] = ()
     for alias in others:
-        mark = alias if word == LINK else f"{word} {event['id']} {alias}"
-        if mark not in row.told:
-            row = replace(row, told=(*row.told, mark))
-            links.append((alias, _link_record(word, origin, event)))
-    return Resolution(row, (_touch(origin, record),), tuple(links))
+        name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
+        mark = f"{word} {name} {alias}" if name else alias
+        if mark in row.told:
+            continue
+        people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
+        if word == LINK and people:
+            before, row = row, _lead_to(row, origin_id(key, alias))
+            sharing = (*sharing, *_sharing(before, row))
+            if row.shared > before.shared:
+                continue
+        row = replace(row, told=(*row.told, mark))
+        at, sequence = event["occurred_at"], event.get("sequence", 0)
+        links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
+    return Resolution(row, (_touch(origin, record),), tuple(links), sharing=sharing)
 
 
-def _link_record(word: str, origin: Origin, event: dict[str, Any]) -> dict[str, Any]:
-    name = event["id"] if word != LINK else ""
-    return {
-        "t": "link",
-        "word": word,
-        "id": name,
-        "at": event["occurred_at"],
-        "sequence": event.get("sequence", 0),
-        "origin": list(origin),
-    }
+def _puts_on(event: dict[str, Any], one: str, other: str) -> bool:
+    """Say whether an event puts a contact on a deal: a CRM may take it off and put it on again, so each time counts."""
+    return event["type"] == EventType.LINKED and _deal(one) != _deal(other)
+
+
+def _lead_to(row: AliasRow, other: str) -> AliasRow:
+    """Note an origin that the alias leads to; beyond 20 it is counted as shared."""
+    if other in row.leads:
+        return row
+    if len(row.leads) < SHARED_LEADS:
+        return replace(row, leads=(*row.leads, other))
+    return replace(row, shared=row.shared + 1)
+
+
+def _sharing(before: AliasRow, after: AliasRow) -> tuple[str, ...]:
+    """Name who shares a strong alias, once: when its first link is not followed."""
+    return after.leads if after.shared and not before.shared else ()
 
 
 def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int) -> Resolution:
     if row.origin:
         return Resolution(row, (_touch(row.origin, record),))
-    if any(one["event"] == record["event"] for one in row.held):
+    if any(one["event"] == record["event"] for _, one in row.held):
         return Resolution(row)
     asks = tuple((alias, {"t": "ask", "from": row.alias}) for alias in others if alias not in row.asked)
     row = replace(row, asked=(*row.asked, *(alias for alias, _ in asks)))
     if len(row.held) >= HELD_EVENTS:
         return Resolution(replace(row, expired=row.expired + 1), (), asks)
-    return Resolution(replace(row, held=(*row.held, record), held_since=row.held_since or now), (), asks, held=1)
+    since = max(now, row.held[-1][0]) if row.held else now
+    return Resolution(replace(row, held=(*row.held, (since, record))), (), asks, held=1)
 
 
 def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
@@ -193,29 +214,34 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     row, origin = _born(row, stamp, key, other.home if houses else "")
     if other.id == origin.id:
         return Resolution(row)
-    name = record["id"] or f"link:{min(other.id, origin.id)}:{max(other.id, origin.id)}"
+    a, b = sorted((other, origin), key=lambda one: one.id)
+    name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"  # an event may join more than two
     if name in row.raised:
         return Resolution(row)
-    if other.id not in row.leads:
-        row = replace(row, leads=(*row.leads, other.id))
-    if len(row.leads) > SHARED_LEADS and record["word"] == LINK:
-        return Resolution(replace(row, shared=row.shared + 1))
-    a, b = sorted((other, origin), key=lambda one: one.id)
+    sharing: tuple[str, ...] = ()
+    if record["word"] == LINK and not other.deal and not origin.deal:
+        before, row = row, _lead_to(row, other.id)
+        sharing = _sharing(before, row)
+        if row.shared > before.shared:
+            return Resolution(row, sharing=sharing)
     edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
     row = replace(row, raised=(*row.raised, name))
     rows = {other.home} if houses else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
-    return Resolution(row, touches)
+    return Resolution(row, touches, sharing=sharing)
 
 
 def _learn(row: AliasRow, origin: Origin) -> Resolution:
     """A weak alias leads to the first lead it learns; what it held goes there in order, and who asked is told."""
     if row.origin:
-        return Resolution(row if row.origin.id == origin.id else replace(row, shared=row.shared + 1))
-    touches = tuple(_touch(origin, record, held=True) for record in row.held)
+        if origin.id in (row.origin.id, *row.leads):
+            return Resolution(row)
+        after = _lead_to(row, origin.id)
+        return Resolution(after, sharing=() if after.shared else (origin.id,) if row.leads else (row.origin.id, origin.id))
+    touches = tuple(_touch(origin, record, held=True) for _, record in row.held)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
     links = tuple((alias, answer) for alias in row.waiting)
-    after = replace(row, origin=origin, held=(), held_since=0, waiting=())
+    after = replace(row, origin=origin, held=(), waiting=())
     return Resolution(after, touches, links, released=len(touches))
 
 
@@ -238,7 +264,6 @@ def dump(row: AliasRow) -> bytes:
             "raised": row.raised,
             "leads": row.leads,
             "held": row.held,
-            "held_since": row.held_since,
             "asked": row.asked,
             "waiting": row.waiting,
             "shared": row.shared,
@@ -256,8 +281,7 @@ def load(body: bytes) -> AliasRow:
         tuple(raw["told"]),
         tuple(raw["raised"]),
         tuple(raw["leads"]),
-        tuple(raw["held"]),
-        raw["held_since"],
+        tuple((since, record) for since, record in raw["held"]),
         tuple(raw["asked"]),
         tuple(raw["waiting"]),
         raw["shared"],

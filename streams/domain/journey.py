@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.facts import Fact
 
@@ -11,6 +11,9 @@ from .clocks import ClockState, Running
 from .definition import Definition
 from .gates import Score
 from .lifecycle import NOWHERE
+
+if TYPE_CHECKING:
+    from schemas.events import Event
 
 NEVER = 1 << 62
 
@@ -119,6 +122,7 @@ class State:
     origin: str = ""
     suppressed: str = ""
     opted_out: bool = False
+    refusals: dict[str, Event] = field(default_factory=dict)  # by origin: what forbids contact, and was not lifted
     last_activity: int = 0
     last_human: int | None = None
     last_outbound: int | None = None  # human or automated: when we last turned to the lead

@@ -13,10 +13,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LINK, MERGE, UNMERGE = "link", "merge", "unmerge"
+_DEALS = (":deal", ":opportunity")
 
 
 class Origin(NamedTuple):
-    """A strong alias: when first seen (ms), the row that houses it ("" is its own), its id, its unique kind or ""."""
+    """A strong alias: when first seen (ms), the row that houses it ("" is its own), its id, the kind of CRM record or ""."""
 
     birth: int
     house: str
@@ -27,6 +28,11 @@ class Origin(NamedTuple):
     def home(self) -> str:
         """The row that the origin's events are sent to."""
         return self.house or self.id
+
+    @property
+    def deal(self) -> bool:
+        """Whether it is a deal: one person has many, and one deal has many people."""
+        return self.kind.endswith(_DEALS)
 
     @property
     def seniority(self) -> tuple[int, bool, str]:
@@ -49,16 +55,37 @@ class Edge(NamedTuple):
         """Whether it only says that one end lives in the other's row."""
         return self.type == LINK and (self.a.house == self.b.id or self.b.house == self.a.id)
 
+    @property
+    def key(self) -> tuple[int, int, str]:
+        """Its place among the edges."""
+        return self[:3]
+
+    @property
+    def ends(self) -> frozenset[str]:
+        """Whom it joins or parts."""
+        return frozenset({self.a.id, self.b.id})
+
+    @property
+    def of_deal(self) -> bool:
+        """Whether it says whose a deal is."""
+        return self.a.deal != self.b.deal
+
+    @property
+    def event(self) -> str:
+        """The id of the event that said it; empty for a link that two aliases of one event made."""
+        return self.id.rpartition("|")[0]
+
     def plain(self) -> tuple[object, ...]:
         """Give the edge as JSON takes it."""
         return *self[:4], tuple(self.a), tuple(self.b)
 
 
 class Groups(NamedTuple):
-    """The groups of more than one origin, and the links that were left out as conflicts."""
+    """The groups of more than one origin; the links that were left out as conflicts; those that make a deal an influenced one."""
 
     members: dict[str, frozenset[str]]
     conflicts: tuple[Edge, ...]
+    influenced: tuple[Edge, ...]
 
     def of(self, origin: str) -> frozenset[str]:
         """Give everybody in an origin's group, itself included."""
@@ -69,7 +96,9 @@ class Groups(NamedTuple):
 def groups(edges: frozenset[Edge]) -> Groups:
     """Decide who is one: words from the latest, then links from the earliest.
 
-    A link that would join what is barred, or two values of a unique kind, is left out and is a conflict.
+    A link that would join what is barred, or two records of one CRM and kind, is left out. It is a conflict until somebody
+    says a word later than it. But a deal with a second contact is none: the deal is the first one's, and the second
+    influenced it (1-product). Taking a contact off a deal takes back the links between the two, and bars nothing.
     """
     by_id: dict[str, Edge] = {}
     for edge in sorted(edges):
@@ -77,15 +106,16 @@ def groups(edges: frozenset[Edge]) -> Groups:
     ordered = sorted(by_id.values())
     group: dict[str, set[str]] = {}
     kinds: dict[str, str] = {}
+    taken_off: dict[frozenset[str], Edge] = {}
     for edge in ordered:
         for origin in (edge.a, edge.b):
             group.setdefault(origin.id, {origin.id})
-            kinds[origin.id] = origin.kind
-    bars: set[tuple[str, str]] = set()
+            kinds[origin.id] = "" if origin.deal else origin.kind
+    bars: list[Edge] = []
 
-    def barred(a: str, b: str) -> bool:
+    def between(a: str, b: str) -> list[Edge]:
         left, right = group[a], group[b]
-        return any((x in left and y in right) or (y in left and x in right) for x, y in bars)
+        return [bar for bar in bars if (bar.a.id in left and bar.b.id in right) or (bar.b.id in left and bar.a.id in right)]
 
     def join(a: str, b: str) -> None:
         union = group[a] | group[b]
@@ -94,43 +124,58 @@ def groups(edges: frozenset[Edge]) -> Groups:
 
     for edge in reversed(ordered):
         a, b = edge.a.id, edge.b.id
-        if edge.type == LINK or group[a] is group[b]:
+        if edge.type == UNMERGE and edge.of_deal:
+            taken_off.setdefault(edge.ends, edge)
+        elif edge.type == LINK or group[a] is group[b] or edge.ends in taken_off:
             continue
-        if edge.type == UNMERGE:
-            bars.add((a, b))
-        elif not barred(a, b):
+        elif edge.type == UNMERGE:
+            bars.append(edge)
+        elif not between(a, b):
             join(a, b)
-    conflicts = []
+    conflicts: list[Edge] = []
+    influenced: dict[frozenset[str], Edge] = {}
     for edge in ordered:
         a, b = edge.a.id, edge.b.id
-        if edge.type != LINK or group[a] is group[b]:
+        gone = edge.ends in taken_off and edge.key < taken_off[edge.ends].key
+        if edge.type != LINK or group[a] is group[b] or gone:
             continue
-        shared = {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""}
-        if shared or barred(a, b):
-            conflicts.append(edge)
-        else:
+        same, walls = {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""}, between(a, b)
+        if not same and not walls:
             join(a, b)
-    return Groups({origin: frozenset(members) for origin, members in group.items()}, tuple(conflicts))
+        elif edge.of_deal:
+            influenced.setdefault(edge.ends, edge)
+        elif all(bar.key < edge.key for bar in walls):
+            conflicts.append(edge)
+    return Groups({origin: frozenset(members) for origin, members in group.items()}, tuple(conflicts), tuple(influenced.values()))
 
 
 @lru_cache(maxsize=20_000)
 def _before(edges: frozenset[Edge], unmerge: Edge) -> Groups:
-    return groups(frozenset(edge for edge in edges if edge[:3] < unmerge[:3]))
+    return groups(frozenset(edge for edge in edges if edge.key < unmerge.key))
 
 
-def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge]) -> bool:
-    """Say whether what forbade contact to `origin` at an instant stays on a group that was parted from it later.
+def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge]) -> int | None:
+    """Say since when what forbade contact to `origin` at an instant stays on a group that was parted from it (ms); None: it does not.
 
     A merge carries it to the whole, so an unmerge leaves it on both halves (2-architecture, Identity).
     """
     if origin in group:
-        return False
+        return None
+    found = []
     for edge in edges:
         if edge.type == UNMERGE and at <= edge.at:
             whole = _before(edges, edge).of(edge.a.id)
             if edge.b.id in whole and origin in whole and whole & group:
-                return True
-    return False
+                found.append(edge.at)
+    return min(found, default=None)
+
+
+def were_one(one: str, other: str, at: int, edges: frozenset[Edge]) -> bool:
+    """Say whether two origins were one at an instant (ms). A word counts from when it was said, a link always.
+
+    A link is evidence that they never were two, and its time is that of the first event that happened to be read.
+    """
+    return one == other or other in groups(frozenset(edge for edge in edges if edge.type == LINK or edge.at <= at)).of(one)
 
 
 def seniorities(edges: Iterable[Edge]) -> dict[str, tuple[int, bool, str]]:

@@ -17,6 +17,8 @@ from .gates import Score, Verdict, judge
 from .journey import NEVER, Before, Handoff, Journey, Move, State
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from schemas.funnel import Funnel
 
     from .definition import Definitions
@@ -25,8 +27,10 @@ if TYPE_CHECKING:
 class Mover:
     """The state of one lead while it is folded, and the steps that change it."""
 
-    def __init__(self, lead: str, definitions: Definitions) -> None:
-        self.lead, self.definitions = lead, definitions
+    def __init__(
+        self, lead: str, definitions: Definitions, lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True
+    ) -> None:
+        self.lead, self.definitions, self.lifts = lead, definitions, lifts
         self.said = definitions.first  # the version in force when the present event happened: it maps what was said
         self.state = State(definitions.first)
         self.ladder = definitions.first.funnel.ladder
@@ -198,7 +202,12 @@ class Mover:
 
     def opt_out(self, event: Event) -> None:
         """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks, a consent starts them again."""
-        self.forbid(not parse(event.body).get("granted", False), event.at)
+        refusals = self.state.refusals
+        if parse(event.body).get("granted", False):
+            self.state.refusals = {origin: refusal for origin, refusal in refusals.items() if not self.lifts(event, refusal)}
+        else:
+            refusals[event.origin] = event
+        self.forbid(bool(self.state.refusals), event.at)
 
     def forbid(self, contact: bool, at: int) -> None:
         """Take that contact is forbidden, or that it is allowed again."""

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from schemas.events import Event, EventType, parse
+from schemas.events import Event, EventType, parse, short
 from schemas.facts import Change, Fact, FactKind, digest, make
 
 from . import members
@@ -22,7 +22,7 @@ from .journey import Folded
 from .packs import Pack, key_of, pack, pack_of, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from .definition import Definitions
 
@@ -79,7 +79,8 @@ class Step(NamedTuple):
     state: State | None = None
     forwards: tuple[Forward, ...] = ()
     next_due: int | None = None
-    repeated: bool = False
+    repeated: bool = False  # it changed nothing
+    flooded: int = 0  # contents beyond the flood cap that this record brought: its own, or one that came before
     stands: dict[str, Any] | None = None  # the lead's row of state, whether or not it changed
 
 
@@ -91,13 +92,14 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
     row = _unpacked(row, [one for one in row.packs if one.touched_by(event)])
     if event in row.events and (copied or (event.id, event.origin) in row.direct):
         return Step(given, repeated=True)
+    flooded = 0
     minute = [other for other in row.events if bucket(other) == bucket(event) and other != event]
     events = row.events | {event}
     if len(minute) >= FLOOD_CAP:
         last = max(*minute, event)
-        events -= {last}
+        events, flooded = events - {last}, 1
         if last == event:
-            return Step(given, repeated=True)
+            return Step(given, repeated=True, flooded=1)
     direct = row.direct if copied else row.direct | {(event.id, event.origin)}
     erased = row.erased
     if event.type == EventType.ERASE:
@@ -107,7 +109,7 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
         events = frozenset(e for e in events if e.origin != event.origin or e.type == EventType.ERASE)
     after = replace(row, events=events, direct=direct, erased=erased)
     forwards = () if copied else _forward(after, {event: _targets(after, event)})
-    return _state_anew(after, definitions, forwards)
+    return _state_anew(after, definitions, forwards)._replace(flooded=flooded)
 
 
 def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
@@ -203,35 +205,55 @@ def fold_group(
     groups = members.groups(edges)
     group = groups.of(lead)
     erased = {event.origin for event in events if event.type == EventType.ERASE}
+    parted = _carried(group, events, edges, erased)
     own = capped(e for e in events if e.origin in group and (e.type == EventType.ERASE or e.origin not in erased))
     old = [one for one in packs if one.origin in group and one.origin not in erased]
-    carried = _carried(group, events, edges, erased)
-    folded = fold(lead, canonical([*own, *carried]), definitions, now, old, carried)
-    mine = [edge for edge in groups.conflicts if edge.a.id in group]
+
+    def lifts(consent: Event, refusal: Event) -> bool:
+        since = parted.get(refusal)
+        return (since is not None and since <= consent.at) or members.were_one(consent.origin, refusal.origin, consent.at, edges)
+
+    folded = fold(lead, canonical([*own, *parted]), definitions, now, old, frozenset(parted), lifts)
+    mine = [edge for edge in groups.conflicts if edge.ends & group]
     facts = dict(folded.facts)
-    for edge in mine:
+    for edge in mine:  # on both halves: whoever looks at either must see it
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
         facts[fact.id] = fact
+    facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
     counted = len(own) + sum(one.size for one in old)
     state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted} if folded.state else {}
     return Folded(facts, state, folded.next_due)
 
 
+def _influenced(lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]) -> Iterator[Fact]:
+    """State the deals that a group's contacts stand on beside the contact whose deal it is (1-product).
+
+    What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
+    """
+    said = {event.id: event for event in events if event.type == EventType.LINKED}
+    for edge in groups.influenced:
+        event = said.get(short(edge.event)) if edge.ends & group else None
+        deal = parse(event.body).get("deal") if event else None
+        if event and deal:
+            yield make(lead, FactKind.DEAL, 0, event.at, "influenced", deal["id"], deal=deal["id"], role="influenced", status="open")
+
+
 def _carried(
     group: frozenset[str], events: frozenset[Event], edges: frozenset[members.Edge], erased: set[str]
-) -> frozenset[Event]:
-    """Give what forbade contact to others before a group was parted from them, as their own voids leave it.
+) -> dict[Event, int]:
+    """Give what forbade contact to others before a group was parted from them, as their own voids leave it, and when that was (ms).
 
     Only what forbids: a consent that somebody else gave is nobody's of this group.
     """
     if not any(edge.type == members.UNMERGE for edge in edges):
-        return frozenset()
+        return {}
     groups, found = members.groups(edges), []
     spread = [e for e in events if e.type in _SPREAD and e.origin not in group]
     for other in {groups.of(event.origin) for event in spread}:
         said = canonical(e for e in spread if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased))
         found += [e for e in said if e.type == EventType.ERASE or not parse(e.body).get("granted", False)]
-    return frozenset(event for event in found if members.left_on(event.origin, event.at, group, edges))
+    left = {event: members.left_on(event.origin, event.at, group, edges) for event in found}
+    return {event: at for event, at in left.items() if at is not None}
 
 
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:

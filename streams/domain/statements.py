@@ -126,8 +126,10 @@ def _handoffs(lead: str, journey: Journey) -> list[Fact]:
         del fields["origin"]
         if handoff.assigned_at is not None:
             fields["to_assigned_ms"] = hours.between(handoff.at, handoff.assigned_at)
-            if handoff.touched_at is not None:
-                fields["to_touch_ms"] = hours.between(handoff.assigned_at, handoff.touched_at)
+        if handoff.touched_at is not None:  # by somebody whom no system named: from the hand-off on
+            since = handoff.at if handoff.assigned_at is None else handoff.assigned_at
+            fields["to_touch_ms"] = hours.between(since, handoff.touched_at)
+            fields["negative"] = handoff.touched_at < since  # touched before it was assigned: flagged, never dropped
         facts.append(make(lead, FactKind.HANDOFF, journey.number, handoff.at, "handoff", handoff.occurrence, **fields))
     return facts
 
@@ -146,6 +148,7 @@ def _clock(lead: str, journey: Journey, running: Running, said: ClockState) -> F
         due_at=running.due,
         escalate_at=running.escalate,
         stopped_at=said.stopped_at,
+        cancelled_at=said.cancelled_at,
         status=said.status,
         hot=running.hot,
         restarting=bool(running.restarts),

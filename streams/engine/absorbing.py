@@ -7,6 +7,8 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
+from .commit import Out, send_all
+from .deadletters import letter
 from .worker import Hooks, Worker, die
 
 if TYPE_CHECKING:
@@ -33,11 +35,14 @@ class Absorbing(Worker):
         partitions: int,
         hooks: Hooks,
         deadletters: str,
-        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], None],
+        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], Sequence[tuple[Any, str]]],
         every: float = 0.2,
         most: int = 10_000,
     ) -> None:
-        """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first."""
+        """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first.
+
+        It gives the records that it could not read, each with the reason: they go to the dead letters before the acknowledgement.
+        """
         super().__init__(app, name, topics, partitions, hooks, deadletters)
         self.write, self.every, self.most = write, every, most
         self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
@@ -79,7 +84,11 @@ class Absorbing(Worker):
         self._room.set()
         if not batch:
             return 0
-        await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
+        refused = await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
+        letters = [Out(self.deadletters, record.key or b"", letter(record, 0, why, "rejected", None, self.name)) for record, why in refused]
+        if letters:
+            await send_all(self.app.producer._ensure_producer(), letters, self.partitions)
+            self.hooks.count("dead", len(letters))
         self.hooks.between("written")
         for _, records, generation, event in batch:
             self.hooks.count("read", len(records))

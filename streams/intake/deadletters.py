@@ -18,9 +18,11 @@ def read(brokers: str, partitions: int) -> Iterator[dict[str, Any]]:
     try:
         places = [TopicPartition(topics.DEADLETTERS, number) for number in range(partitions)]
         ends = consumer.end_offsets(places)
-        consumer.assign([place for place in places if ends[place]])
-        consumer.seek_to_beginning()
         left = {place for place in places if ends[place]}
+        if not left:
+            return
+        consumer.assign(sorted(left))
+        consumer.seek_to_beginning()
         while left:
             for records in consumer.poll(timeout_ms=1000).values():
                 for record in records:

@@ -65,7 +65,7 @@ def add(app: FastAPI, figures: Figures) -> None:
             "WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated') GROUP BY stage, team"
         ):
             metrics.STALLED.labels(row["stage"], row["team"]).set(row["n"])
-        metrics.CONFLICTS.set(figures.rows("SELECT count() AS n FROM v_conflicts")[0]["n"])
+        metrics.CONFLICTS.set(figures.rows("SELECT uniqExact(a, b) AS n FROM v_conflicts")[0]["n"])
         metrics.STALE_KPIS.set(sum(1 for _ in figures.kpis(names=("stale_kpi",))))
         for row in figures.funnel_now():
             metrics.OPEN.labels(row["stage"]).set(row["open"])

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.events import EventType
 from schemas.reading import FUNNELS, load
-from schemas.records import Rate, SurveyAnswer, Target
+from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import kpis
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.writer import Writer
@@ -45,10 +45,9 @@ class Firm:
         for table, rows in batch.rows.items():
             self.writer._insert(table, rows)
 
-    def spend(self, amount, currency="EUR", day="2026-01-05"):
+    def spend(self, amount, currency="EUR", day="2026-01-05", platform="meta", stamp=1):
         batch = Batch()
-        body = {"day": day, "platform": "meta", "account": "a", "campaign": currency, "breakdown": "", "clicks": 0, "impressions": 0}
-        batch.spend({**body, "amount": amount, "currency": currency}, 1)
+        batch.spend(Spend(platform=platform, account="a", day=day, campaign=currency, amount=amount, currency=currency), stamp)
         self.insert(batch)
 
     def rate(self, currency, day, rate, stamp=1):

@@ -1,7 +1,61 @@
 """The command on the whole stack: what a file states stands in ClickHouse, and of a wrong file nothing does."""
 
+import pytest
+from kafka import KafkaProducer
+
+from schemas import topics
+from schemas.records import Spend
+from streams.intake import deadletters
 from tests.conftest import run_cli
+from tests.integration.invariants import of
 from tests.integration.test_engine_faults import until
+
+COST = {"platform": "meta", "account": "a", "day": "2026-01-31", "amount": "5", "currency": "EUR"}
+
+
+@pytest.fixture
+def settings(stack):
+    return of(stack)[1]
+
+
+@pytest.fixture
+def publish(settings):
+    """Send records to lead.spend as whoever has access to Kafka may."""
+    producer = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
+    yield lambda *bodies: [producer.send(topics.SPEND, body, key=b"k").get(timeout=30) for body in bodies]
+    producer.close(timeout=5)
+
+
+def test_a_record_that_no_column_takes_is_a_dead_letter_and_what_comes_after_it_arrives(settings, clickhouse, publish):
+    good = Spend(**COST).model_dump_json()
+    wrong = [
+        (good.replace("2026-01-31", "2026-02-31"), "day:"),
+        (good.replace('"5"', '"1234567890123"'), "amount:"),
+        (good.replace('"clicks":0', '"clicks":-1'), "clicks:"),
+        (good.replace("EUR", "EUX"), "currency:"),
+        ("no JSON", f"{topics.SPEND}:"),
+    ]
+    publish(*(body.encode() for body, _ in wrong), good.encode())
+    until(lambda: clickhouse.query("SELECT sum(amount) FROM spend FINAL WHERE account = 'a'").first_row == (5,), "the good one")
+
+    def letters():
+        return [one for one in deadletters.read(settings.brokers, settings.partitions) if one["topic"] == topics.SPEND]
+
+    until(lambda: len(letters()) == len(wrong), "the dead letters")
+    assert [(one["body"], one["reason"].split(" ")[0]) for one in letters()] == wrong
+    assert {one["worker"] for one in letters()} == {"deliver"}
+
+
+def test_spend_that_is_stated_again_replaces_what_was_stated_of_the_same_key_also_where_it_is_read_first(clickhouse, publish):
+    def cost(amount, stated_at, **key):
+        return Spend(**{**COST, "account": "b", "amount": amount, "stated_at": stated_at, **key}).model_dump_json().encode()
+
+    publish(cost("9", 2), cost("7", 1), cost("1", 1, breakdown="ad 2"), cost("2", 1, campaign="c"))
+
+    def standing():
+        return clickhouse.query("SELECT sum(amount), count() FROM spend FINAL WHERE account = 'b'").first_row == (12, 3)
+
+    until(standing, "the later statement of each key")
 
 
 def test_records_of_a_file_reach_clickhouse_and_a_later_file_replaces_them(stack, clickhouse, tmp_path):

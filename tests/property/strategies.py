@@ -16,10 +16,10 @@ times = st.one_of(
     st.sampled_from([0, 14 * DAY, 14 * DAY + 1, 14 * DAY - 1, 28 * DAY, 44 * DAY, 104 * DAY, 194 * DAY]).map(lambda n: T0 + n),
 )
 
-ORIGINS = ("a", "b", "c", "d", "e", "f", "g")
-KINDS = {"a": "hubspot:1:contact", "b": "hubspot:1:contact", "d": "salesforce:1:lead", "e": "hubspot:1:contact"}
+ORIGINS = ("a", "b", "c", "d", "e", "f", "g", "h")
+KINDS = {"a": "hubspot:1:contact", "b": "hubspot:1:contact", "d": "salesforce:1:lead", "e": "hubspot:1:contact", "h": "hubspot:1:deal"}
 HOUSES = {"f": "c", "g": "a"}
-INFO = {name: Origin(100 + "cadbegf".index(name), HOUSES.get(name, ""), name, KINDS.get(name, "")) for name in ORIGINS}
+INFO = {name: Origin(100 + "cadhbegf".index(name), HOUSES.get(name, ""), name, KINDS.get(name, "")) for name in ORIGINS}
 
 
 def _body(draw, kind):
@@ -121,6 +121,9 @@ PAIRS = [
     ("g", "a"),
     ("f", "g"),
     ("b", "f"),
+    ("a", "h"),
+    ("b", "h"),
+    ("d", "h"),
 ]
 
 
@@ -130,7 +133,8 @@ def edge_sets(draw, most=7):
     for number in range(draw(st.integers(0, most))):
         a, b = draw(st.sampled_from(PAIRS))
         word = draw(st.sampled_from(["link", "link", "merge", "unmerge"]))
-        edges.append(Edge(draw(times), 0, f"edge{number}", word, INFO[a], INFO[b]))
+        name = f"on{number}|{a}:{b}" if word == "link" and b == "h" else f"edge{number}"  # a contact is put on a deal
+        edges.append(Edge(draw(times), 0, name, word, INFO[a], INFO[b]))
     for name, house in HOUSES.items():
         edges.append(Edge(draw(times), 0, f"house{name}", "link", INFO[name], INFO[house]))
     return edges

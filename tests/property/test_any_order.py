@@ -6,11 +6,12 @@ from datetime import date
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
+from schemas.events import EventType
 from schemas.funnel import Points, Timer
 from schemas.reading import FUNNELS, load
 from streams.domain import members, packs, row
 from streams.domain.definition import prepare
-from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event_sets, times
+from tests.property.strategies import HOUSES, INFO, ORIGINS, edge_sets, event, event_sets, times
 
 FIRST = load(FUNNELS / "default.yaml")
 
@@ -79,6 +80,8 @@ def batch(events, edges, now):
 def deliveries(draw):
     events = draw(event_sets(10, ORIGINS))
     edges = draw(edge_sets())
+    said = {"source": "hubspot", "deal": {"id": "d9"}}
+    events += [event(edge.at, EventType.LINKED, edge.event, said, origin=edge.a.id) for edge in edges if edge.event]
     inputs = [("event", HOUSES.get(e.origin, e.origin), e) for e in events]
     for edge in edges:
         ends = {edge.a.home} if edge.id.startswith("house") else {end for o in (edge.a, edge.b) for end in (o.id, o.home)}

@@ -52,7 +52,7 @@ def play(events, random):
             else:
                 placed[touch.record["name"]].add(touch.record["event"][4])
     joined = groups(frozenset(edges))
-    held = {record["event"]["id"] for row in rows.values() for record in row.held}
+    held = {record["event"]["id"] for row in rows.values() for _, record in row.held}
     together = defaultdict(set)
     for name, origins in placed.items():
         for origin in origins:

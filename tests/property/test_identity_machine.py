@@ -21,9 +21,9 @@ T0, HOUR = 1_760_000_000_000, 3_600_000
 PARTITIONS = 2
 ALIASES = [
     "hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:contact:3", "salesforce:x:lead:1", "email:a@x.example", "email:b@x.example",
-    "email:info@x.example", "segment:user:1", "segment:anon:1", "segment:anon:2", "gclid:1",
+    "email:info@x.example", "segment:user:1", "hubspot:1:deal:1", "segment:anon:1", "segment:anon:2", "gclid:1",
 ]  # fmt: skip
-CONTACTS = [alias for alias in ALIASES if alias.startswith("hubspot")]
+CONTACTS = [alias for alias in ALIASES if alias.startswith("hubspot:1:contact")]
 SAID = [
     (EventType.TOUCH, {"kind": "page_view", "direction": "inbound"}),
     (EventType.TOUCH, {"kind": "call", "direction": "human"}),
@@ -66,11 +66,15 @@ class Pipeline(RuleBasedStateMachine):
 
     @rule(
         word=st.sampled_from([EventType.MERGE, EventType.MERGE, EventType.UNMERGE]),
-        pair=st.lists(st.sampled_from(CONTACTS), min_size=2, max_size=2, unique=True),
+        records=st.lists(st.sampled_from(CONTACTS), min_size=2, max_size=3, unique=True),
         hours=st.integers(0, 2000),
     )
-    def the_crm_says_a_word(self, word, pair, hours):
-        self.publish(word.value, pair, hours)
+    def the_crm_says_a_word(self, word, records, hours):
+        self.publish(word.value, records, hours)
+
+    @rule(word=st.sampled_from([EventType.LINKED, EventType.LINKED, EventType.UNMERGE]), contact=st.sampled_from(CONTACTS), hours=st.integers(0, 2000))
+    def the_crm_puts_a_contact_on_a_deal_or_takes_it_off(self, word, contact, hours):
+        self.publish(word.value, (contact, "hubspot:1:deal:1"), hours, deal={"id": "hubspot:1:deal:1"})
 
     @rule(hours=st.integers(0, 3000))
     def time_comes(self, hours):
@@ -165,7 +169,7 @@ class Pipeline(RuleBasedStateMachine):
     def each_event_is_somewhere(self):
         """Nothing that happened is lost: it is in a lead's row, held under an alias, or was erased."""
         here = {event.id for events in self.read.events.values() for event in events}
-        held = {record["event"]["id"] for known in self.aliases.values() for record in known.held}
+        held = {record["event"]["id"] for known in self.aliases.values() for _, record in known.held}
         expired = sum(known.expired for known in self.aliases.values())
         missing = [n for n in range(1, self.count + 1) if short(f"e{n}") not in here and f"e{n}" not in held]
         assert len(missing) <= expired

@@ -146,3 +146,42 @@ def test_a_crms_own_stage_of_a_deal_says_how_it_ended(source, word, stands):
 def test_the_first_row_of_the_source_table_that_fits_holds(marketing, found):
     state = fold(history((0, E.CREATED, {"marketing": marketing})), 0.1).state
     assert (state["source"], state["channel"]) == found
+
+
+REPORTED = [(0, E.STAGE_REPORTED, MQL), (0, E.STAGE_REPORTED, stage("opportunity"))]
+
+
+@pytest.mark.parametrize("told", [REPORTED, REPORTED[::-1]])
+def test_stages_that_are_reported_at_one_instant_go_by_their_place_in_the_funnel(told):
+    assert path(fold(history(*told), 1)) == "inquiry* mql sal* sql* opportunity"
+
+
+def test_a_stage_that_nobody_maps_comes_last_of_its_instant():
+    told = [(0, E.STAGE_REPORTED, stage("odd")), (0, E.STAGE_REPORTED, stage("lead"))]
+    assert [[note["current"] for note in said(fold(history(*order), 0.1), "note")] for order in (told, told[::-1])] == [["inquiry"], ["inquiry"]]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ([(0.125, E.ASSIGNED, {"owner": "ann"}), (0.25, E.TOUCH, HUMAN)], {"to_assigned_ms": 3 * HOUR, "to_touch_ms": 3 * HOUR, "negative": False}),
+        ([(0.125, E.TOUCH, HUMAN), (0.25, E.ASSIGNED, {"owner": "ann"})], {"to_assigned_ms": 6 * HOUR, "to_touch_ms": -3 * HOUR, "negative": True}),
+        ([(0.125, E.TOUCH, HUMAN)], {"assigned_at": None, "to_touch_ms": 3 * HOUR, "negative": False}),
+        ([(0.125, E.ASSIGNED, {"owner": "ann"})], {"to_assigned_ms": 3 * HOUR, "touched_at": None}),
+    ],
+    ids=["assigned, then touched", "touched, then assigned", "touched by whom no system named", "never touched"],
+)
+def test_speed_to_lead_counts_open_hours_to_the_assignment_and_from_there_to_the_first_human_touch(told, expected):
+    (handoff,) = said(fold(history((0, E.STAGE_REPORTED, MQL), *told), 2), "handoff")
+    assert {name: handoff[name] for name in expected} == expected
+    assert ("to_touch_ms" in handoff) == (handoff["touched_at"] is not None)
+
+
+@pytest.mark.parametrize(
+    ("end", "cancelled"),
+    [((20, E.STAGE_REPORTED, stage("churned")), T0 + 20 * DAY), ((40, E.STAGE_REPORTED, stage("churned")), None)],
+    ids=["before it is due", "after"],
+)
+def test_a_cancelled_clock_says_when_it_was_and_one_that_was_breached_stays_so(end, cancelled):
+    (clock,) = clocks(fold(history((0, E.OPPORTUNITY_WON, DEAL), end), 60), "customer.onboarding")
+    assert (clock["status"], clock["cancelled_at"]) == ("cancelled" if cancelled else "breached", cancelled)

@@ -46,6 +46,29 @@ def test_a_link_that_is_left_out_is_a_conflict():
     assert [one.id for one in found.conflicts] == ["link2"]
 
 
+TWO = (edge(1, LINK, H1, A), edge(2, LINK, A, H2))
+
+
+@pytest.mark.parametrize("word", [edge(3, MERGE, H1, H2), edge(3, UNMERGE, H1, H2), edge(3, UNMERGE, A, H2)], ids=["merge", "unmerge", "of the address"])
+def test_a_word_that_comes_later_settles_a_conflict(word):
+    assert members.groups(frozenset({*TWO, word})).conflicts == ()
+
+
+def test_a_link_that_comes_after_the_word_asks_again():
+    parted = edge(1, UNMERGE, A, B)
+    assert [one.id for one in members.groups(frozenset({parted, edge(2, LINK, A, B)})).conflicts] == ["link2"]
+    assert members.groups(frozenset({parted, edge(2, LINK, A, B), edge(3, UNMERGE, A, B)})).conflicts == ()
+
+
+def test_both_halves_say_that_they_are_in_conflict():
+    both = frozenset(TWO)
+    events = frozenset({said("h1", 1, EventType.CREATED, "h1"), said("h2", 2, EventType.CREATED, "h2")})
+    for lead in ("h1", "h2"):
+        folded = row.fold_group(lead, events, both, DEFINITION, 100)
+        assert folded.state["conflicts"] == 1
+        assert [orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "conflict"] == [{"a": "a", "b": "h2"}]
+
+
 def said(name, at, kind, origin, **fields):
     body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
     return Event(at, RANK[kind], 0, short(name), origin, kind.value, body)
@@ -84,9 +107,61 @@ def test_a_merge_carries_an_opt_out_to_the_whole():
 
 
 def test_a_consent_that_another_half_gave_does_not_overrule_a_refusal_of_ones_own():
-    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
+    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 15, EventType.CONSENT, "b", granted=True)
     assert opted_out("a", no, yes)
     assert opted_out("b", no, yes) is False  # its own word came later, while they were one
+
+
+MERGED = frozenset({edge(10, MERGE, A, B)})
+
+
+@pytest.mark.parametrize("kind", [EventType.CONSENT, EventType.ERASE])
+def test_a_merge_carries_a_refusal_also_to_a_half_that_consented_later_before_the_two_were_one(kind):
+    no, yes = said("no", 3, kind, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
+    assert opted_out("a", no, yes, edges=MERGED)
+    assert opted_out("b", no, yes, edges=PARTED)  # and an unmerge leaves it on both
+    assert opted_out("b", no, yes, edges=frozenset({edge(20, UNMERGE, A, B)})) is False
+
+
+def test_a_consent_after_the_merge_speaks_for_the_whole():
+    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 12, EventType.CONSENT, "b", granted=True)
+    assert not opted_out("a", no, yes, edges=MERGED)
+
+
+def test_whoever_was_left_with_anothers_refusal_may_consent_for_himself():
+    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 25, EventType.CONSENT, "b", granted=True)
+    assert opted_out("b", no)
+    assert not opted_out("b", no, yes)
+    assert opted_out("a", no, yes)
+
+
+def test_two_aliases_of_one_event_never_were_two_so_a_consent_under_either_speaks_for_both():
+    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
+    assert not opted_out("a", no, yes, edges=frozenset({edge(10, LINK, A, B)}))
+
+
+D1, D2 = (Origin(number, "", name, "hubspot:1:deal") for number, name in enumerate(("d1", "d2"), 8))
+DEALS = [
+    ("a deal is its contact's", [edge(1, LINK, H1, D1)], ["d1h1"], []),
+    ("a contact has many deals", [edge(1, LINK, H1, D1), edge(2, LINK, H1, D2)], ["d1d2h1"], []),
+    ("a second contact influenced it, and that is no conflict", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1)], ["d1h1", "h2"], ["link2"]),
+    ("the first one is taken off", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1)], ["d1h2", "h1"], []),
+    ("and put on again", [edge(1, LINK, H1, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h1"], []),
+    ("behind the second by then", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h2", "h1"], ["link4"]),
+    ("two that are one stay on it", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, MERGE, H1, H2)], ["d1h1h2"], []),
+    ("two that were parted by hand", [edge(1, LINK, A, D1), edge(2, LINK, B, D1), edge(3, UNMERGE, A, B)], ["ad1", "b"], ["link2"]),
+    ("deals are merged like anything", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D2), edge(3, MERGE, D1, D2)], ["d1d2h1", "h2"], ["link2"]),
+    ("a deal that a person gives to a second contact makes the two one", [edge(1, MERGE, H1, D1), edge(2, MERGE, H2, D1)], ["d1h1h2"], []),
+    ("unless it is taken off later", [edge(1, MERGE, H1, D1), edge(2, UNMERGE, H1, D1)], ["d1", "h1"], []),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("edges", "expected", "influenced"), [case[1:] for case in DEALS], ids=[case[0] for case in DEALS])
+def test_whose_a_deal_is(edges, expected, influenced):
+    found = members.groups(frozenset(edges))
+    assert sorted({"".join(sorted(group)) for group in found.members.values()}) == expected
+    assert [one.id for one in found.influenced] == influenced
+    assert found.conflicts == ()
 
 
 def test_a_refusal_that_was_voided_forbids_nothing_on_either_half():

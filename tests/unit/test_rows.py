@@ -3,7 +3,7 @@
 import orjson
 
 from schemas.facts import FactKind
-from schemas.records import Rate, SurveyAnswer, Target
+from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.rows import ORDER, TABLES, columns_of
 
@@ -22,22 +22,9 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     batch.archived(0, 1)
     hole = {"worker": "w", "topic": "t", "partition": 0, "first": 1, "following": 2, "accepted_at": 1}
     batch.definition({"generation": 1, "version": "1", "effective_from": 0, "digest": "d", "content": "{}"})
-    batch.shared({"origin": "o", "kind": "email", "leads": 21})
+    batch.shared({"alias": "a", "kind": "email", "origin": "o", "full": 1})
     batch.hole({"generation": 1, **hole})
-    batch.spend(
-        {
-            "day": "2026-01-01",
-            "platform": "p",
-            "account": "a",
-            "campaign": "",
-            "breakdown": "",
-            "amount": "1",
-            "currency": "EUR",
-            "clicks": 0,
-            "impressions": 0,
-        },
-        1,
-    )
+    batch.spend(Spend(platform="p", account="a", day="2026-01-01", amount="1", currency="EUR"), 1)
     batch.target(Target(metric="inflow", value="3", owner="o", start="2026-01-01", end="2026-03-31", strategy="s"), 1)
     batch.rate(Rate(currency="USD", reporting="EUR", day="2026-01-01", rate="0.9"), 1)
     batch.answer(SurveyAnswer(survey="s", question="q", respondent="0" * 16, team="t", answered_at=1, score=4), 1)

@@ -39,7 +39,7 @@ TABLE = [
     ("salesforce_cdc/lead_conversion_1_account_create.json", "salesforce", [], 0, ["Account is not read"]),
     ("salesforce_cdc/lead_conversion_2_contact_create.json", "salesforce", ["identity.linked"], 0, []),
     ("salesforce_cdc/lead_conversion_3_opportunity_create.json", "salesforce", ["opportunity.created"], 0, []),
-    ("salesforce_cdc/lead_conversion_4_lead_update.json", "salesforce", ["lead.stage_reported", "identity.linked"], 0, []),
+    ("salesforce_cdc/lead_conversion_4_lead_update.json", "salesforce", ["lead.stage_reported", "merge", "identity.linked"], 0, []),
     ("salesforce_cdc/lead_create_pubsub.json", "salesforce", ["lead.created", "lead.stage_reported"], 0, []),
     ("salesforce_cdc/lead_update_cometd.json", "salesforce", ["lead.stage_reported"], 0, []),
     ("salesforce_cdc/merged_update_three_records.json", "salesforce", [], 0, ["Account is not read"]),

@@ -173,10 +173,12 @@ CREATE TABLE IF NOT EXISTS definitions (
 ) ENGINE = ReplacingMergeTree
 ORDER BY (generation, version, digest);
 
--- Aliases that several leads share (info@, a kiosk's phone): by the origin that they lead to, never the alias itself.
+-- Aliases that several leads share (info@, a kiosk's phone): each origin that one was seen with. The alias by its id, never
+-- by itself. `full`: a strong one that led to as many leads as it may, and joins no more.
 CREATE TABLE IF NOT EXISTS shared_aliases (
-  origin String,
+  alias String,
   kind LowCardinality(String),
-  leads UInt32
-) ENGINE = ReplacingMergeTree(leads)
-ORDER BY (origin, kind);
+  origin String,
+  full UInt8
+) ENGINE = ReplacingMergeTree
+ORDER BY (alias, origin);

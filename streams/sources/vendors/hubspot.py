@@ -75,10 +75,11 @@ def _association(part: dict[str, Any], portal: int, received_at: int, common: di
         raise ValueError(f"association {part['associationType']!r} joins no contact and deal")
     from_kind, to_kind = ends[part["associationType"]]
     found = {from_kind: part["fromObjectId"], to_kind: part["toObjectId"]}
-    pair = (f"hubspot:{portal}:contact:{found['contact']}", f"hubspot:{portal}:deal:{found['deal']}")
+    contact, deal = f"hubspot:{portal}:contact:{found['contact']}", f"hubspot:{portal}:deal:{found['deal']}"
     word = EventType.UNMERGE if part.get("associationRemoved") else EventType.LINKED
     name = f"hubspot:association:{portal}:{found['contact']}:{found['deal']}:{part['occurredAt']}"
-    out.events.append(event(received_at, type=word, **{**common, "id": name, "aliases": pair}))
+    said = {**common, "id": name, "aliases": (contact, deal), "deal": {"id": deal}}  # the contact's own row must know which deal
+    out.events.append(event(received_at, type=word, **said))
 
 
 def _property(part: dict[str, Any], kind: str, received_at: int, common: dict[str, Any], out: Normalised) -> None:

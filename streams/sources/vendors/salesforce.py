@@ -90,9 +90,12 @@ def _lead(change: str, said: dict[str, Any], alias: str, name: str, common: dict
         )
     if said.get("IsConverted"):
         org = alias.split(":")[1]
-        ends = {"contact": said.get("ConvertedContactId"), "opportunity": said.get("ConvertedOpportunityId")}
-        joined = tuple(f"salesforce:{org}:{kind}:{record}" for kind, record in ends.items() if record)
-        out.events.append(event(received_at, id=f"{name}:linked", type=EventType.LINKED, aliases=(alias, *joined), **common))
+        contact, deal = said.get("ConvertedContactId"), said.get("ConvertedOpportunityId")
+        if contact:  # Salesforce's word: the contact may have been there, with a lead that was converted before
+            known = (alias, f"salesforce:{org}:contact:{contact}")
+            out.events.append(event(received_at, id=f"{name}:converted", type=EventType.MERGE, aliases=known, **common))
+        if deal:
+            _on_deal(f"{name}:deal", alias, f"salesforce:{org}:opportunity:{deal}", common, received_at, out)
     if change != "CREATE" and said.get("OwnerId"):
         out.events.append(event(received_at, id=f"{name}:owner", type=EventType.ASSIGNED, aliases=(alias,), **owner, **common))
     if change != "CREATE" and not {"Status", "IsConverted", "OwnerId"} & said.keys():
@@ -107,6 +110,11 @@ def _lead(change: str, said: dict[str, Any], alias: str, name: str, common: dict
                 **common,
             )
         )
+
+
+def _on_deal(name: str, person: str, deal: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
+    """Say whose a deal is, under the person's alias: the row of a second contact must know which deal it influenced."""
+    out.events.append(event(received_at, id=name, type=EventType.LINKED, aliases=(person, deal), deal={"id": deal}, **common))
 
 
 def _contact(change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
@@ -138,9 +146,8 @@ def _opportunity(
         deal["currency"] = said["CurrencyIsoCode"]
     if said.get("StageName"):
         deal["stage"] = said["StageName"]
-    known: tuple[str, ...] = (alias,)
-    if said.get("ContactId"):  # the deal is its contact's from the start
-        known = (alias, f"salesforce:{alias.split(':')[1]}:contact:{said['ContactId']}")
+    if said.get("ContactId"):
+        _on_deal(f"{name}:contact", f"salesforce:{alias.split(':')[1]}:contact:{said['ContactId']}", alias, common, received_at, out)
     kind = EventType.OPPORTUNITY_STAGE_CHANGED
     if said.get("IsWon"):
         kind = EventType.OPPORTUNITY_WON
@@ -148,4 +155,4 @@ def _opportunity(
         kind = EventType.OPPORTUNITY_LOST
     elif change == "CREATE":
         kind = EventType.OPPORTUNITY_CREATED
-    out.events.append(event(received_at, id=name, type=kind, aliases=known, deal=deal, **common))
+    out.events.append(event(received_at, id=name, type=kind, aliases=(alias,), deal=deal, **common))

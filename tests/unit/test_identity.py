@@ -1,0 +1,227 @@
+"""Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
+
+from collections import deque
+
+import orjson
+import pytest
+
+from streams.audit import archive
+from streams.domain import identity, row
+from streams.domain.identity import HELD_EVENTS, HELD_MS, SHARED_LEADS
+from streams.sources.adapter import Connection
+from streams.sources.registry import SOURCES
+from tests.unit.test_lifecycle import DEFINITION
+
+KEY = b"a key of sixteen bytes or more"
+DAY = 86_400_000
+
+
+class World:
+    """Every alias' row, fed with events in order; each record's effects are taken before the next event."""
+
+    def __init__(self):
+        self.rows, self.read, self.touches, self.sharing, self.stamp, self.now = {}, archive.Archive(), [], [], 0, 0
+
+    def happens(self, *aliases, kind="touch", name="", at=None, **fields):
+        self.stamp += 1
+        event = {"id": name or f"e{self.stamp}", "type": kind, "occurred_at": self.stamp if at is None else at, "source": "segment", **fields}
+        self.takes({**event, "aliases": list(aliases)})
+
+    def takes(self, event):
+        first, *_ = identity.ordered(tuple(event["aliases"]))
+        queue = deque([(first, {"t": "event", "event": event, "received_at": 1})])
+        while queue:
+            alias, record = queue.popleft()
+            done = identity.resolve(self.row(alias), orjson.loads(orjson.dumps(record)), self.stamp, self.now or self.stamp, KEY)
+            self.rows[alias] = identity.load(identity.dump(done.row))
+            queue += done.links
+            self.sharing += [(alias, origin) for origin in done.sharing]
+            for touch in done.touches:
+                self.touches.append(touch)
+                if touch.record["t"] == "edge":
+                    self.read.edges.add(row.edge_of(touch.record["edge"]))
+                else:
+                    self.read.events[touch.lead].add(row.Event(*touch.record["event"]))
+
+    def row(self, alias):
+        return self.rows.get(alias) or identity.AliasRow(alias)
+
+    def id(self, alias):
+        return identity.origin_id(KEY, alias)
+
+    def facts(self):
+        return {lead: part.fold(lead, DEFINITION, self.stamp) for part in archive.components(self.read) for lead in part.leads()}
+
+    def leads(self):
+        """Give the aliases of each lead, as sets."""
+        names = {self.id(alias): alias for alias in self.rows}
+        return {frozenset(names[origin] for origin in folded.state["origins"]) for folded in self.facts().values() if folded.state}
+
+    def released(self):
+        return [touch.record["name"] for touch in self.touches if touch.record.get("held")]
+
+
+JANE, ANON, CLICK, USER = "email:jane@x.example", "segment:anon:1", "gclid:1", "segment:user:1"
+
+
+def test_an_event_that_names_nobody_is_held_and_goes_to_whom_its_alias_turns_out_to_be():
+    world = World()
+    world.happens(ANON, name="first")
+    world.happens(ANON, name="second")
+    assert world.leads() == set()
+    world.happens(JANE, ANON)
+    assert world.released() == ["first", "second"]
+    assert world.leads() == {frozenset({JANE})}
+
+
+def test_an_event_that_names_nobody_asks_its_other_aliases_and_is_answered_at_once_where_one_knows():
+    world = World()
+    world.happens(JANE, CLICK)
+    world.happens(ANON, CLICK, name="visit")
+    assert world.released() == ["visit"]
+
+
+def test_an_alias_that_was_asked_answers_as_soon_as_it_knows():
+    world = World()
+    world.happens(ANON, CLICK, name="visit")
+    assert world.released() == []
+    world.happens(JANE, CLICK)
+    assert world.released() == ["visit"]
+
+
+def test_a_weak_alias_leads_to_the_first_that_it_learns_and_the_next_shares_it():
+    world = World()
+    world.happens(JANE, CLICK)
+    world.happens(USER, CLICK)
+    world.happens(CLICK, name="whose")
+    assert [touch.lead for touch in world.touches if touch.record.get("name") == "whose"] == [world.id(JANE)]
+    assert world.sharing == [(CLICK, world.id(JANE)), (CLICK, world.id(USER))]
+    assert len(world.leads()) == 2
+
+
+def test_a_weak_alias_of_one_origin_is_shared_by_nobody():
+    world = World()
+    for _ in range(3):
+        world.happens(JANE, CLICK)
+    assert world.sharing == []
+
+
+def test_at_most_fifty_events_are_held_and_each_beyond_is_counted():
+    world = World()
+    for _ in range(HELD_EVENTS + 3):
+        world.happens(ANON)
+    assert (len(world.row(ANON).held), world.row(ANON).expired) == (HELD_EVENTS, 3)
+    world.happens(JANE, ANON)
+    assert len(world.released()) == HELD_EVENTS
+
+
+def test_each_held_event_is_given_up_thirty_days_after_it_came():
+    world = World()
+    for day in (0, 20):
+        world.now = 1 + day * DAY
+        world.happens(ANON, name=f"day{day}")
+    known = world.row(ANON)
+    assert known.next_due == 1 + HELD_MS
+    assert identity.expire(known, known.next_due) == known
+    after = identity.expire(known, known.next_due + 1)
+    assert ([record["event"]["id"] for _, record in after.held], after.expired) == (["day20"], 1)
+    assert after.next_due == 1 + 20 * DAY + HELD_MS
+    assert identity.expire(after, after.next_due + 1).held == ()
+
+
+def test_a_merge_of_three_records_makes_one_lead_of_them():
+    world, records = World(), tuple(f"hubspot:1:contact:{n}" for n in range(3))
+    for record in records:
+        world.happens(record)
+    world.happens(*records, kind="merge")
+    assert world.leads() == {frozenset(records)}
+    world.happens(*records[:2], kind="unmerge")
+    assert len(world.leads()) == 2
+
+
+def info(world, number, other):
+    for n in range(number):
+        world.happens(*((other.format(n=n), "email:info@x.example") if "contact" in other else ("email:info@x.example", other.format(n=n))))
+
+
+@pytest.mark.parametrize("other", ["hubspot:1:account{n}:7", "segment:user:{n}", "meta:lead:{n}"])
+def test_an_address_that_twenty_share_joins_no_more_whether_it_names_the_event_or_is_named(other):
+    world = World()
+    info(world, SHARED_LEADS, other)
+    assert (len(world.leads()), world.sharing) == (1, [])
+    info(world, SHARED_LEADS + 5, other)
+    assert world.row("email:info@x.example").shared == 5
+    assert {alias for alias, _ in world.sharing} == {"email:info@x.example"}
+    assert len(world.sharing) == SHARED_LEADS  # told once
+    late = other.format(n=SHARED_LEADS + 1)
+    world.happens(late)
+    assert frozenset({late}) in world.leads()
+
+
+def test_a_contact_may_stand_on_any_number_of_deals():
+    world = World()
+    world.happens("hubspot:1:contact:1")
+    for number in range(SHARED_LEADS + 5):
+        world.happens("hubspot:1:contact:1", f"hubspot:1:deal:{number}", kind="identity.linked", deal={"id": f"hubspot:1:deal:{number}"})
+    assert [len(known) for known in world.leads()] == [SHARED_LEADS + 6]
+
+
+def hubspot(world, number, subscription, **fields):
+    part = {"portalId": 1, "subscriptionId": 1, "eventId": number, "occurredAt": number, "subscriptionType": subscription, **fields}
+    found = SOURCES["hubspot"].normalise([part], 1 << 41, Connection())
+    assert found.rejected == []
+    for event in found.events:
+        world.stamp += 1
+        world.takes(event.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
+
+
+def on_deal(world, number, contact, **fields):
+    hubspot(world, number, "contact.associationChange", associationType="CONTACT_TO_DEAL", fromObjectId=contact, toObjectId=9, **fields)
+
+
+def deals(world):
+    """Give {lead: [(role, amount)]} of all deals."""
+    found = {}
+    for lead, folded in world.facts().items():
+        said = [orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "deal"]
+        found[lead] = sorted((one["role"], one.get("amount")) for one in said)
+    return found
+
+
+def test_a_deal_with_two_contacts_is_the_first_ones_and_the_second_influenced_it():
+    world = World()
+    for number, contact in enumerate((1, 2), 1):
+        hubspot(world, number, "contact.creation", objectId=contact)
+    hubspot(world, 10, "deal.creation", objectId=9)
+    hubspot(world, 11, "deal.propertyChange", objectId=9, propertyName="amount", propertyValue="100")
+    on_deal(world, 12, 1)
+    on_deal(world, 13, 2)
+    one, two = world.id("hubspot:1:contact:1"), world.id("hubspot:1:contact:2")
+    assert deals(world) == {one: [("primary", "100")], two: [("influenced", None)]}
+    assert all(folded.state["conflicts"] == 0 for folded in world.facts().values())
+    on_deal(world, 14, 1, associationRemoved=True)
+    assert deals(world) == {one: [], two: [("primary", "100")]}
+    on_deal(world, 15, 1)
+    assert deals(world) == {one: [("influenced", None)], two: [("primary", "100")]}
+    on_deal(world, 16, 2, associationRemoved=True)
+    assert deals(world) == {one: [("primary", "100")], two: []}
+
+
+def test_the_amount_of_a_deal_when_it_was_created_is_the_first_that_is_stated():
+    world = World()
+    hubspot(world, 1, "deal.creation", objectId=9)
+    for number, amount in ((2, "100"), (3, "250")):
+        hubspot(world, number, "deal.propertyChange", objectId=9, propertyName="amount", propertyValue=amount)
+    (said,) = [orjson.loads(fact.content) for folded in world.facts().values() for fact in folded.facts.values() if fact.kind == "deal"]
+    assert (said["amount_opened"], said["amount"]) == ("100", "250")
+
+
+def test_two_leads_that_salesforce_converted_into_one_contact_are_one_and_no_conflict():
+    world = World()
+    for number in (1, 2):
+        header = {"entityName": "Lead", "recordIds": [f"L{number}"], "changeType": "UPDATE", "transactionKey": f"t{number}", "commitTimestamp": number}
+        body = {"ChangeEventHeader": header, "IsConverted": True, "ConvertedContactId": "C1"}
+        for event in SOURCES["salesforce"].normalise(body, 1 << 41, Connection(salesforce_org="o")).events:
+            world.stamp += 1
+            world.takes(event.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
+    assert world.leads() == {frozenset({"salesforce:o:lead:L1", "salesforce:o:lead:L2", "salesforce:o:contact:C1"})}
