@@ -40,7 +40,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     dead = topics.DEADLETTERS
     read = topics.READS[worker]
     if worker == "normalise":
-        connection = Connection(settings.salesforce_org, settings.meta_currency)
+        connection, ignored = Connection(settings.salesforce_org, settings.meta_currency), settings.ignored()
         Stateless(
             app,
             worker,
@@ -48,12 +48,12 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
             partitions,
             hooks,
             dead,
-            lambda record: normalise(record, connection),
+            lambda record: normalise(record, connection, ignored),
             topics.EVENTS,
         )
     elif worker == "normalise-import":
-        pace = Pace(settings.brokers, partitions)
-        Stateless(app, worker, read, partitions, hooks, dead, normalise_import, None, wait=pace.wait)
+        pace, ignored = Pace(settings.brokers, partitions), settings.ignored()
+        Stateless(app, worker, read, partitions, hooks, dead, lambda record: normalise_import(record, ignored), None, wait=pace.wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, worker, read[0], partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)

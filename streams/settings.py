@@ -43,6 +43,7 @@ class Settings(BaseSettings):
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
     birth: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
+    ignored_aliases: str = ""  # patterns with commas between, like `email:info@*,phone:+33123456789`: these name nobody
     identity_key: SecretStr = SecretStr("")
     clickhouse_url: str = "http://127.0.0.1:8123"
     clickhouse_user: str = "default"
@@ -70,6 +71,10 @@ class Settings(BaseSettings):
         """Give the settings that a process with this environment would have."""
         prefix = cls.model_config["env_prefix"]
         return cls(**{name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)})  # type: ignore[arg-type]
+
+    def ignored(self) -> tuple[str, ...]:
+        """Give the patterns of the aliases that name nobody."""
+        return tuple(filter(None, (pattern.strip() for pattern in self.ignored_aliases.split(","))))
 
     def app_id(self, worker: str) -> str:
         """Name a worker's application: another number of own partitions is another one, since fences can't be compared.

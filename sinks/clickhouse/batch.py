@@ -107,9 +107,9 @@ class Batch:
         """Add a version of the funnel, as a partition took it."""
         self._add("definitions", [said[column.name] for column in OTHERS["definitions"]])
 
-    def shared(self, said: dict[str, Any]) -> None:
-        """Add an alias that several leads share."""
-        self._add("shared_aliases", [said[column.name] for column in OTHERS["shared_aliases"]])
+    def alias(self, said: dict[str, Any]) -> None:
+        """Add what an alias is to an origin."""
+        self._add("aliases", [said[column.name] for column in OTHERS["aliases"]])
 
     def archived(self, partition: int, next_offset: int) -> None:
         """Say how far a partition of the touches is in the archive."""

@@ -255,7 +255,7 @@ OTHERS: dict[str, tuple[Column, ...]] = {
         Column("generation", "UInt16"), Column("version", "String"), Column("effective_from", TIME), Column("digest", "String"),
         Column("content", "String"),
     ),
-    "shared_aliases": (Column("alias", "String"), Column("kind", WORD), Column("origin", "String"), Column("full", "UInt8")),
+    "aliases": (Column("alias", "String"), Column("kind", WORD), Column("origin", "String"), Column("what", WORD)),
     "holes": (
         Column("generation", "UInt16"), Column("worker", WORD), Column("topic", WORD), Column("partition", "UInt16"),
         Column("first", "UInt64"), Column("following", "UInt64"), Column("accepted_at", TIME),
@@ -290,7 +290,7 @@ ORDER = (
     "rates",
     "surveys",
     "holes",
-    "shared_aliases",
+    "aliases",
     "definitions",
     "touches",
     "cuts",

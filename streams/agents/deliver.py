@@ -79,8 +79,8 @@ class Deliver:
                 batch.state(said)
             case "definition":
                 batch.definition(said)
-            case "shared":
-                batch.shared(said)
+            case "alias":
+                batch.alias(said)
             case "hole":
                 batch.hole(said)
             case "cut":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -15,9 +16,24 @@ from streams.sources.adapter import AHEAD_MS
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.sources.adapter import Connection
 
 SOURCE_HEADER = "leadstream-source"
+
+
+def known_by(event: LeadEvent, ignored: Sequence[str]) -> LeadEvent:
+    """Take the aliases off an event that name nobody (info@, a kiosk's phone): `ignored` are patterns with `*`.
+
+    Raises:
+        ValueError: nothing is left to know it by.
+
+    """
+    left = tuple(alias for alias in event.aliases if not any(fnmatchcase(alias, pattern) for pattern in ignored))
+    if not left:
+        raise ValueError("all its aliases are ignored: send another one, or take one out of LEADSTREAM_IGNORED_ALIASES")
+    return event if left == event.aliases else event.model_copy(update={"aliases": left})
 
 
 def event_out(event: LeadEvent, received_at: int) -> Out:
@@ -27,7 +43,7 @@ def event_out(event: LeadEvent, received_at: int) -> Out:
     return Out(topics.EVENTS, ordered(event.aliases)[0].encode(), orjson.dumps(record))
 
 
-def normalise(record: Any, connection: Connection) -> Effects:
+def normalise(record: Any, connection: Connection, ignored: Sequence[str] = ()) -> Effects:
     """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
 
     Raises:
@@ -48,7 +64,12 @@ def normalise(record: Any, connection: Connection) -> Effects:
         found = SOURCES[source].normalise(body, record.timestamp, connection)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PayloadRejected(f"{source}: {error}") from error
-    outs = [event_out(event, record.timestamp) for event in found.events]
+    outs: list[Out] = []
+    for event in found.events:
+        try:
+            outs.append(event_out(known_by(event, ignored), record.timestamp))
+        except ValueError as error:
+            found.reject(str(error), body)
     outs += [
         Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": record.timestamp}).model_dump_json().encode())
         for spend in found.spend
@@ -56,9 +77,9 @@ def normalise(record: Any, connection: Connection) -> Effects:
     return Effects(tuple(outs), rejected=tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected))
 
 
-def normalise_import(record: Any) -> Effects:
+def normalise_import(record: Any, ignored: Sequence[str] = ()) -> Effects:
     """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
     event = LeadEvent.model_validate_json(record.value)
     if event.occurred_at > record.timestamp + AHEAD_MS:  # a typing error of 2035 must not fire every timer (rule 7)
         event = event.model_copy(update={"occurred_at": record.timestamp, "stated_at": event.occurred_at})
-    return Effects((event_out(event, record.timestamp),))
+    return Effects((event_out(known_by(event, ignored), record.timestamp),))

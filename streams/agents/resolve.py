@@ -15,10 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _shared(alias: str, origin: str, key: bytes, partition: int) -> Out:
-    """Tell of one whom an alias leads to beside others: the alias by its kind and its id, never by itself."""
-    kind, full = alias.partition(":")[0], identity.strength(alias) is not identity.Strength.WEAK
-    said = {"k": "shared", "alias": identity.origin_id(key, alias), "kind": kind, "origin": origin, "full": int(full)}
+def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
+    """Tell what an alias is to an origin: the alias by its kind and its id, never by itself."""
+    said = {"k": "alias", "alias": identity.origin_id(key, alias), "kind": alias.partition(":")[0], "origin": origin, "what": what}
     return Out(topics.FACTS, None, orjson.dumps(said), partition)
 
 
@@ -36,10 +35,10 @@ class Resolve(Logic):
         self.count("held", done.held)
         self.count("released", done.released)
         self.count("expired", done.row.expired - before.expired)
-        self.count("shared", int(bool(done.sharing) or done.row.shared > before.shared))
+        self.count("shared", sum(what == identity.SHARES for _, what in done.leads_to) + done.row.shared - before.shared)
         outs = [Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record)) for touch in done.touches]
         outs += [Out(topics.EVENTS, alias.encode(), orjson.dumps(link)) for alias, link in done.links]
-        outs += [_shared(before.alias, origin, self.key, record.partition) for origin in done.sharing]
+        outs += [_leads_to(before.alias, origin, what, self.key, record.partition) for origin, what in done.leads_to]
         if done.row == before and row is not None:
             return Effects(tuple(outs))
         return Effects(tuple(outs), identity.dump(done.row), done.row.next_due)

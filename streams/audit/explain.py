@@ -9,6 +9,7 @@ import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
@@ -16,10 +17,15 @@ import orjson
 from schemas.events import Event, parse
 from streams.domain import identity
 from streams.domain.fold import outlook
+from streams.domain.row import edge_of
+from streams.sources.adapter import email_alias
 
 from . import archive
+from .identities import halves, name
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from streams.domain.definition import Definitions
 
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -39,7 +45,7 @@ class Known(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """One revision of a fact, when it was said (ms), and the event that made it; None when time did, or a merge."""
+    """One revision of a fact, when it was said (ms), and what made it: an event's id, or words; None when time did."""
 
     fact: str
     kind: str
@@ -52,21 +58,23 @@ class Revision(NamedTuple):
 
 
 def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
-    """Find the lead of an id or an alias (`email:jane@example.com`, or just the address).
+    """Find the lead of an id or an alias (`email:jane@example.com`, or just the address; `segment:anon:1`).
 
     Raises:
         Unknown: no lead has it.
 
     """
-    if not _UUID.match(name):
-        alias = f"email:{name.strip().lower()}" if "@" in name and not name.startswith("email:") else name
-        name = identity.origin_id(key, alias)
+    found = name if _UUID.match(name) else identity.origin_id(key, email_alias(name.removeprefix("email:")) or name)
     rows = client.query(
-        "SELECT toString(lead_id) FROM lead_state FINAL WHERE generation = {g:UInt16} AND (lead_id = {n:UUID} OR has(origins, {n:String}))",
-        parameters={"g": generation, "n": name},
+        "SELECT toString(lead_id) FROM lead_state FINAL WHERE generation = {g:UInt16} AND (lead_id = {n:UUID} OR has(origins, {n:String}) "
+        "OR hasAny(origins, (SELECT groupArray(origin) FROM aliases WHERE alias = {n:String} AND what = 'leads')))",
+        parameters={"g": generation, "n": found},
     ).result_rows
     if not rows:
-        raise Unknown(f"no lead has {name}: check the spelling, or wait until its event has arrived (`leadstream status`)")
+        raise Unknown(
+            f"no lead has {name}: check the spelling, or wait until its event has arrived (`leadstream status`); "
+            "what was sent under an alias alone that never met an email, a CRM id, a user id or an ad lead id is nobody's yet"
+        )
     return str(rows[0][0])
 
 
@@ -83,38 +91,62 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
     ).result_rows
     revisions = client.query(
         "SELECT r.fact_id, r.kind, r.journey, toUnixTimestamp64Milli(r.event_time), r.revision, r.is_deleted, r.content, "
-        "toUnixTimestamp64Milli(r.ingested_at), t.event_id FROM "
+        "toUnixTimestamp64Milli(r.ingested_at), t.kind, t.event_id, t.copied, t.content FROM "
         "(SELECT * FROM fact_revisions FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID} AND kind != 'state') AS r "
-        "LEFT JOIN (SELECT source_partition, source_offset, event_id FROM touches WHERE lead_id = {l:UUID} AND kind = 'event') AS t "
+        "LEFT JOIN (SELECT source_partition, source_offset, kind, event_id, copied, content FROM touches WHERE lead_id = {l:UUID}) AS t "
         "ON t.source_partition = r.source_partition AND t.source_offset = r.source_offset ORDER BY r.revision",
         parameters={"g": generation, "l": lead},
     ).result_rows
     known = [Known(Event(*orjson.loads(content)), name, received, bool(held)) for content, name, received, held in read]
     said = [
-        Revision(fact, kind, journey, at, number, None if gone else content, said_at, cause or None)
-        for fact, kind, journey, at, number, gone, content, said_at, cause in revisions
+        Revision(fact, kind, journey, at, number, None if gone else content, said_at, _cause(*cause))
+        for fact, kind, journey, at, number, gone, content, said_at, *cause in revisions
     ]
-    return story(lead, stands, known, said, archive.definitions_of(client, generation), now)
+    apart = {end for one in said if one.kind == "conflict" and one.content for end in _ends(one.content)}
+    names = {half: name(found) for half, found in halves(client, sorted(apart)).items()}
+    return story(lead, stands, known, said, archive.definitions_of(client, generation), now, names)
+
+
+def _ends(content: str) -> tuple[str, str]:
+    said = orjson.loads(content)
+    return said["a"], said["b"]
+
+
+def _cause(kind: str, event: str, copied: int, content: str) -> str | None:
+    """Name the record of lead.touches that made a revision: an event, a word or link about who is who, or nothing but time."""
+    if kind == "edge":
+        edge = edge_of(orjson.loads(content))
+        return {"merge": "a merge", "unmerge": "an unmerge"}.get(edge.type, "a link") + f" with another identity ({edge.event or 'one event'})"
+    return f"what another identity brought ({event})" if copied else event or None
 
 
 def story(
-    lead: str, stands: dict[str, Any], known: list[Known], said: list[Revision], definitions: Definitions, now: int
+    lead: str,
+    stands: dict[str, Any],
+    known: list[Known],
+    said: list[Revision],
+    definitions: Definitions,
+    now: int,
+    halves: Mapping[str, str] = MappingProxyType({}),
 ) -> dict[str, Any]:
-    """Make one document of a lead's events and of every revision of its facts. Pure."""
+    """Make one document of a lead's events and of every revision of its facts. Pure. `halves` names the ends of its conflicts."""
     latest = {one.fact: one for one in said}
     names = {one.event.id: one.name for one in known}
     erased = {one.event.origin for one in known if one.event.type == "erase"}
     mine = [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased]
     instead = _instead(said)
+    facts = [_fact(one, names, halves) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content]
+    judged = {fact.get("version") for fact in facts}
     return {
         "lead": lead,
         "now": stands,
         "definitions": [
             {"version": one.funnel.version, "effective_from": one.funnel.effective_from, "strategy": one.funnel.strategy}
             for one in definitions.versions
+            if one.funnel.version in judged
         ],
         "events": [_event(one) for one in known],
-        "facts": [_fact(one, names) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content],
+        "facts": facts,
         "restated": [_restated(one, instead[one], names) for one in said if one.content and one in instead],
         "ladder": list(definitions.first.funnel.ladder),
         "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
@@ -130,8 +162,10 @@ def _event(one: Known) -> dict[str, Any]:
     return {**parse(one.event.body), **head}
 
 
-def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
+def _fact(one: Revision, names: dict[str, str], halves: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
     body = orjson.loads(one.content) if one.content else {}
+    if one.kind == "conflict":
+        body["halves"] = [halves.get(half, f"identity {half}") for half in (body["a"], body["b"])]
     head = {"event_time": _moment(one.at), "kind": one.kind, "journey": one.journey, "revision": one.revision}
     return {**body, **head, "said": _moment(one.said_at), "cause": names.get(one.cause or "", one.cause)}
 

@@ -4,31 +4,41 @@ from __future__ import annotations
 
 from typing import Any
 
-_CONFLICTS = """
+from streams.domain.identity import SHARED_LEADS
+
+_CONFLICTS = "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"
+# Of each origin the lead that it is of and the newest address of a CRM record: what a person opens to decide. An origin that only
+# links were said of has no lead yet.
+_HALVES = """
 SELECT
-  toString(c.lead_id) AS lead,
-  c.a AS one,
-  c.b AS other,
-  c.event_time AS since,
-  r1.record AS one_record,
-  r2.record AS other_record
-FROM v_conflicts AS c
-LEFT JOIN records AS r1 ON r1.origin = c.a
-LEFT JOIN records AS r2 ON r2.origin = c.b
-ORDER BY since, lead
-"""
-# The newest address of a CRM record that an origin's events gave: what a person opens to decide.
-_RECORDS = """
-WITH records AS (
+  o.origin AS origin,
+  s.lead AS lead,
+  if(s.record_url != '', s.record_url, t.record) AS record
+FROM (SELECT arrayJoin({o:Array(String)}) AS origin) AS o
+LEFT JOIN (SELECT toString(lead_id) AS lead, record_url, arrayJoin(origins) AS origin FROM v_lead_state) AS s ON s.origin = o.origin
+LEFT JOIN (
   SELECT
     origin,
     argMaxIf(JSONExtractString(JSONExtractString(content, 7), 'record_url'), event_time, content LIKE '%record_url%') AS record
   FROM touches
-  WHERE kind = 'event'
+  WHERE kind = 'event' AND has({o:Array(String)}, origin)
   GROUP BY origin
-)
+) AS t ON t.origin = o.origin
 """
-_SHARED = "SELECT origin, kind, max(leads) AS leads FROM shared_aliases GROUP BY origin, kind ORDER BY leads DESC, origin"
+# A strong alias that led to as many origins as it may; a weak one that leads to more leads than one.
+_SHARED = """
+SELECT
+  alias,
+  any(kind) AS kind,
+  toBool(max(what = 'full')) AS full,
+  if(full, uniqExact(a.origin), uniqExact(if(s.lead = '', a.origin, s.lead))) AS leads
+FROM aliases AS a
+LEFT JOIN (SELECT toString(lead_id) AS lead, arrayJoin(origins) AS origin FROM v_lead_state) AS s ON s.origin = a.origin
+WHERE alias IN (SELECT alias FROM aliases WHERE what != 'leads')
+GROUP BY alias
+HAVING leads > 1
+ORDER BY full DESC, leads DESC, alias
+"""
 # An alias changed between two deliveries of one event: it stands under two origins that are not one lead.
 _TWINS = """
 SELECT
@@ -49,14 +59,35 @@ ORDER BY event_id
 
 
 def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
-    """List {conflicts, shared, twins}; each conflict with the addresses of the two CRM records, where events gave one."""
+    """List {conflicts, shared, twins}: of a conflict both leads and CRM records, of a shared alias its id and how many it leads to."""
+    conflicts = _rows(client, _CONFLICTS)
+    found = halves(client, sorted({one[end] for one in conflicts for end in ("a", "b")}))
     return {
-        "conflicts": _rows(client, _RECORDS + _CONFLICTS),
+        "conflicts": [{"since": one["since"], "halves": [found[one["a"]], found[one["b"]]]} for one in conflicts],
         "shared": _rows(client, _SHARED),
         "twins": _rows(client, _TWINS),
     }
 
 
-def _rows(client: Any, statement: str) -> list[dict[str, Any]]:
-    found = client.query(statement)
+def halves(client: Any, origins: list[str]) -> dict[str, dict[str, str]]:
+    """Give of each origin {origin, lead, record}; lead and record are empty where nothing is known."""
+    rows = _rows(client, _HALVES, o=origins) if origins else []
+    return {row["origin"]: row for row in rows}
+
+
+def name(half: dict[str, str]) -> str:
+    """Name one half of a conflict for people."""
+    lead = f"lead {half['lead']}" if half["lead"] else f"identity {half['origin']}"
+    return f"{lead} ({half['record']})" if half["record"] else lead
+
+
+def shared(one: dict[str, Any]) -> str:
+    """Say of a shared alias what there is to do; an alias is personal data, so only its kind and its id stand here."""
+    if one["full"]:
+        return f"{one['kind']} {one['alias']} leads to {SHARED_LEADS} and more, and joins no more of them: set LEADSTREAM_IGNORED_ALIASES"
+    return f"{one['kind']} {one['alias']} was seen with {one['leads']} leads; its events go to the first"
+
+
+def _rows(client: Any, statement: str, **parameters: Any) -> list[dict[str, Any]]:
+    found = client.query(statement, parameters=parameters)
     return [dict(zip(found.column_names, row, strict=True)) for row in found.result_rows]

@@ -99,7 +99,8 @@ class _Teller:
                 lines.append(f"  {len(now['origins'])} identities are one lead")
             if now.get("conflicts"):
                 whose = "the CRM decides, or `leadstream merge | unmerge`"
-                lines.append(f"  {now['conflicts']} links would join what may not be joined: {whose}")
+                links = "a link" if now["conflicts"] == 1 else f"{now['conflicts']} links"
+                lines.append(f"  {links} would join what may not be joined: {whose}")
         lines.append(f"  judged by version {versions} of the funnel")
         return lines
 
@@ -145,6 +146,8 @@ class _Teller:
                 return f"clock {fact['stage']}.{fact['clock']}: due {self.ms(fact['due_at'])}, {fact['status']}{done}"
             case "deal":
                 amount = f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
+                if fact["role"] == "influenced":
+                    return f"deal {fact['deal']}: influenced, the lead of its first contact tells how it goes"
                 role = "" if fact["role"] == "primary" else f", only as {fact['role']}"
                 return f"deal {fact['deal']}: {fact['status']}, amount {amount}{role}"
             case "disagreement":
@@ -154,7 +157,7 @@ class _Teller:
                 about = fact.get("stage") or fact.get("reason") or fact.get("team") or ""
                 return f"{fact['what']}: {fact['event']} {about} while in {fact['current'] or 'no stage'} ({fact['system']})"
             case "conflict":
-                return f"conflict: {fact['a']} and {fact['b']} would be joined and may not"
+                return f"conflict: {' and '.join(fact['halves'])} would be joined and may not"
             case kind:
                 return str(kind)
 

@@ -18,17 +18,17 @@ Alias = Annotated[str, typer.Argument(help="An email, or an alias like hubspot:<
 def identity(home: AnyHome = None, as_json: Json = False) -> None:
     """List conflicts, aliases that many leads share, and events that count in two leads. Example: leadstream identity."""
     from sinks.clickhouse.writer import connect
-    from streams.audit.identities import unsettled
+    from streams.audit.identities import name, shared, unsettled
 
     found = unsettled(connect(on_home(home)))
     if as_json:
         document(found)
         return
     for one in found["conflicts"]:
-        where = " and ".join(filter(None, (one["one_record"], one["other_record"]))) or f"{one['one']} and {one['other']}"
-        console.print(f"conflict since {one['since']:%Y-%m-%d} of lead {one['lead']}: {where}", highlight=False, soft_wrap=True)
+        where = " and ".join(map(name, one["halves"]))
+        console.print(f"conflict since {one['since']:%Y-%m-%d}: {where}", highlight=False, soft_wrap=True)
     for one in found["shared"]:
-        console.print(f"shared: a {one['kind']} leads to {one['leads']} leads; ignore it or part them ({one['origin']})", highlight=False)
+        console.print(f"shared: {shared(one)}", highlight=False, soft_wrap=True)
     for one in found["twins"]:
         console.print(f"event {one['event_id']} counts in {', '.join(one['leads'])}", highlight=False, soft_wrap=True)
 

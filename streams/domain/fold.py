@@ -336,6 +336,8 @@ class _Fold(Mover):
         for move in journey.moves:
             if move.to == saying.to and move.implied:
                 move.at, move.implied, move.why, move.system = event.at, False, event.type, parse(event.body)["source"]
+        if self.timed_out_of(saying.to):
+            self.take_timer_back()
         if self.state.stage == saying.to:
             self.begin_anew(event.at)
         self.words(saying.words, event.at)

@@ -23,6 +23,11 @@ HELD_MS = 30 * 86_400_000
 SHARED_LEADS = 20  # info@, a kiosk: an alias that leads to so many raises no more edges and sends no more links
 
 
+# What an alias is to an origin, as people look it up: a weak one's events go there; they do not, though it was seen with it
+# too; a strong one, which led to as many as it may.
+LEADS, SHARES, FULL = "leads", "shares", "full"
+
+
 class Strength(IntEnum):
     """How strongly an alias names a person; smaller is stronger. From WEAK on it never merges leads."""
 
@@ -111,7 +116,7 @@ class Resolution(NamedTuple):
     links: tuple[tuple[str, dict[str, Any]], ...] = ()
     held: int = 0
     released: int = 0
-    sharing: tuple[str, ...] = ()  # origins that are new to an alias that two or more share
+    leads_to: tuple[tuple[str, str], ...] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL)
 
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
@@ -155,7 +160,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     row, origin = _born(row, stamp, key)
     word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
     links: list[tuple[str, dict[str, Any]]] = []
-    sharing: tuple[str, ...] = ()
+    full: tuple[tuple[str, str], ...] = ()
     for alias in others:
         name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
         mark = f"{word} {name} {alias}" if name else alias
@@ -164,13 +169,13 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
         people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
         if word == LINK and people:
             before, row = row, _lead_to(row, origin_id(key, alias))
-            sharing = (*sharing, *_sharing(before, row))
+            full = (*full, *_full(before, row))
             if row.shared > before.shared:
                 continue
         row = replace(row, told=(*row.told, mark))
         at, sequence = event["occurred_at"], event.get("sequence", 0)
         links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
-    return Resolution(row, (_touch(origin, record),), tuple(links), sharing=sharing)
+    return Resolution(row, (_touch(origin, record),), tuple(links), leads_to=full)
 
 
 def _puts_on(event: dict[str, Any], one: str, other: str) -> bool:
@@ -187,9 +192,9 @@ def _lead_to(row: AliasRow, other: str) -> AliasRow:
     return replace(row, shared=row.shared + 1)
 
 
-def _sharing(before: AliasRow, after: AliasRow) -> tuple[str, ...]:
+def _full(before: AliasRow, after: AliasRow) -> tuple[tuple[str, str], ...]:
     """Name who shares a strong alias, once: when its first link is not followed."""
-    return after.leads if after.shared and not before.shared else ()
+    return tuple((origin, FULL) for origin in after.leads) if after.shared and not before.shared else ()
 
 
 def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int) -> Resolution:
@@ -218,17 +223,17 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"  # an event may join more than two
     if name in row.raised:
         return Resolution(row)
-    sharing: tuple[str, ...] = ()
+    full: tuple[tuple[str, str], ...] = ()
     if record["word"] == LINK and not other.deal and not origin.deal:
         before, row = row, _lead_to(row, other.id)
-        sharing = _sharing(before, row)
+        full = _full(before, row)
         if row.shared > before.shared:
-            return Resolution(row, sharing=sharing)
+            return Resolution(row, leads_to=full)
     edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
     row = replace(row, raised=(*row.raised, name))
     rows = {other.home} if houses else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
-    return Resolution(row, touches, sharing=sharing)
+    return Resolution(row, touches, leads_to=full)
 
 
 def _learn(row: AliasRow, origin: Origin) -> Resolution:
@@ -237,12 +242,12 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
         if origin.id in (row.origin.id, *row.leads):
             return Resolution(row)
         after = _lead_to(row, origin.id)
-        return Resolution(after, sharing=() if after.shared else (origin.id,) if row.leads else (row.origin.id, origin.id))
+        return Resolution(after, leads_to=() if after.shared else ((origin.id, SHARES),))
     touches = tuple(_touch(origin, record, held=True) for _, record in row.held)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
     links = tuple((alias, answer) for alias in row.waiting)
     after = replace(row, origin=origin, held=(), waiting=())
-    return Resolution(after, touches, links, released=len(touches))
+    return Resolution(after, touches, links, released=len(touches), leads_to=((origin.id, LEADS),))
 
 
 def _ask(row: AliasRow, record: dict[str, Any]) -> Resolution:

@@ -138,6 +138,19 @@ class Mover:
         for words, at in meanwhile:
             self.words(words, at)
 
+    def timed_out_of(self, stage: str) -> bool:
+        """Say whether the last move was the timer's, out of a stage whose entry was its only reason."""
+        last = self.state.journeys[-1].moves[-1]
+        return last.why == "timer" and last.frm == stage
+
+    def take_timer_back(self) -> None:
+        """Take the last move back: the stage that it left is entered later than was thought, so its time was not over."""
+        state, journey = self.state, self.state.journeys[-1]
+        gone = journey.moves.pop()
+        episode = (gone.to, gone.occurrence)
+        journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
+        state.stage, state.entry, state.before, state.meanwhile = gone.frm, len(journey.moves) - 1, None, []
+
     def begin_anew(self, at: int) -> None:
         """Begin the present episode at another instant: its entry was implied, and is reported now."""
         state, journey = self.state, self.state.journeys[-1]

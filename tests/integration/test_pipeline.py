@@ -255,8 +255,18 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
 
     def listed():
         found = run_cli("identity", "--json", home=stack.home)[1]["conflicts"]
-        return [one for one in found if {one["one_record"][-3:], one["other_record"][-3:]} & {"901", "902"}]
+        return [one for one in found if {half["record"][-3:] for half in one["halves"]} & {"901", "902"}]
 
     until(listed, "the conflict")
     run_cli("merge", "hubspot:1:contact:901", "hubspot:1:contact:902", home=stack.home)
     until(lambda: not listed(), "the end of the conflict")
+
+
+def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, post, clickhouse):
+    body = said("lead.created", "found-1", time.time() - 60, "found@example.com", kind="form", direction="inbound", aliases=["segment:anon:found"])
+    assert post("/v1/events", body, **bearer(stack)).status_code == 202
+    until(lambda: standing(clickhouse, "found@example.com", stack), "the lead")
+    until(lambda: run_cli("explain", "segment:anon:found", home=stack.home, check=False)[0] == 0, "the weak alias")
+    names = ("found@example.com", "email:Found@Example.com", "Found@example.com ", "segment:anon:found")
+    assert len({run_cli("explain", name, "--json", home=stack.home)[1]["lead"] for name in names}) == 1
+    assert run_cli("explain", "nobody@example.com", home=stack.home, check=False)[0] == 1

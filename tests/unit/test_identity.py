@@ -1,13 +1,17 @@
 """Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
 
 from collections import deque
+from types import SimpleNamespace
 
 import orjson
 import pytest
 
+from schemas.events import LeadEvent
+from streams.agents.normalise import normalise, normalise_import
 from streams.audit import archive
 from streams.domain import identity, row
 from streams.domain.identity import HELD_EVENTS, HELD_MS, SHARED_LEADS
+from streams.settings import Settings
 from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
 from tests.unit.test_lifecycle import DEFINITION
@@ -20,7 +24,7 @@ class World:
     """Every alias' row, fed with events in order; each record's effects are taken before the next event."""
 
     def __init__(self):
-        self.rows, self.read, self.touches, self.sharing, self.stamp, self.now = {}, archive.Archive(), [], [], 0, 0
+        self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = {}, archive.Archive(), [], [], 0, 0
 
     def happens(self, *aliases, kind="touch", name="", at=None, **fields):
         self.stamp += 1
@@ -35,7 +39,7 @@ class World:
             done = identity.resolve(self.row(alias), orjson.loads(orjson.dumps(record)), self.stamp, self.now or self.stamp, KEY)
             self.rows[alias] = identity.load(identity.dump(done.row))
             queue += done.links
-            self.sharing += [(alias, origin) for origin in done.sharing]
+            self.leads_to += [(alias, *one) for one in done.leads_to]
             for touch in done.touches:
                 self.touches.append(touch)
                 if touch.record["t"] == "edge":
@@ -95,7 +99,7 @@ def test_a_weak_alias_leads_to_the_first_that_it_learns_and_the_next_shares_it()
     world.happens(USER, CLICK)
     world.happens(CLICK, name="whose")
     assert [touch.lead for touch in world.touches if touch.record.get("name") == "whose"] == [world.id(JANE)]
-    assert world.sharing == [(CLICK, world.id(JANE)), (CLICK, world.id(USER))]
+    assert world.leads_to == [(CLICK, world.id(JANE), "leads"), (CLICK, world.id(USER), "shares")]
     assert len(world.leads()) == 2
 
 
@@ -103,7 +107,7 @@ def test_a_weak_alias_of_one_origin_is_shared_by_nobody():
     world = World()
     for _ in range(3):
         world.happens(JANE, CLICK)
-    assert world.sharing == []
+    assert world.leads_to == [(CLICK, world.id(JANE), "leads")]
 
 
 def test_at_most_fifty_events_are_held_and_each_beyond_is_counted():
@@ -148,11 +152,11 @@ def info(world, number, other):
 def test_an_address_that_twenty_share_joins_no_more_whether_it_names_the_event_or_is_named(other):
     world = World()
     info(world, SHARED_LEADS, other)
-    assert (len(world.leads()), world.sharing) == (1, [])
+    assert (len(world.leads()), world.leads_to) == (1, [])
     info(world, SHARED_LEADS + 5, other)
     assert world.row("email:info@x.example").shared == 5
-    assert {alias for alias, _ in world.sharing} == {"email:info@x.example"}
-    assert len(world.sharing) == SHARED_LEADS  # told once
+    assert {(alias, what) for alias, _, what in world.leads_to} == {("email:info@x.example", "full")}
+    assert len(world.leads_to) == SHARED_LEADS  # told once
     late = other.format(n=SHARED_LEADS + 1)
     world.happens(late)
     assert frozenset({late}) in world.leads()
@@ -225,3 +229,30 @@ def test_two_leads_that_salesforce_converted_into_one_contact_are_one_and_no_con
             world.stamp += 1
             world.takes(event.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
     assert world.leads() == {frozenset({"salesforce:o:lead:L1", "salesforce:o:lead:L2", "salesforce:o:contact:C1"})}
+
+
+IGNORED = Settings(ignored_aliases="email:info@*, phone:+33123456789 ,").ignored()
+
+
+@pytest.mark.parametrize(
+    ("aliases", "left"),
+    [
+        (("email:info@x.example", "segment:user:1"), ("segment:user:1",)),
+        (("email:jane@x.example", "phone:+33123456789"), ("email:jane@x.example",)),
+        (("email:information@x.example",), ("email:information@x.example",)),
+        (("email:info@x.example",), None),
+    ],
+)
+def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_another_is_refused(aliases, left):
+    event = LeadEvent(id="e", type="touch", occurred_at=1, source="segment", aliases=aliases)
+    imported = SimpleNamespace(value=event.model_dump_json(), timestamp=1)
+    body = {"specversion": "1.0", "id": "e", "source": "s", "type": "leadstream.touch", "data": {"aliases": aliases}}
+    live = normalise(SimpleNamespace(value=orjson.dumps(body), timestamp=1, headers=[]), Connection(), IGNORED)
+    if left is None:
+        assert not live.outs
+        assert "LEADSTREAM_IGNORED_ALIASES" in live.rejected[0].reason
+        with pytest.raises(ValueError, match="all its aliases are ignored"):
+            normalise_import(imported, IGNORED)
+        return
+    assert [tuple(orjson.loads(out.value)["event"]["aliases"]) for out in (*live.outs, *normalise_import(imported, IGNORED).outs)] == [left, left]
+    assert live.outs[0].key == left[0].encode()

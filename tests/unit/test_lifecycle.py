@@ -90,6 +90,8 @@ RULES = [
     ("and a second snapshot moves nothing", [(0, E.SNAPSHOT, stage("lead")), (0.1, E.SNAPSHOT, stage("customer"))], 0.2, "inquiry"),
     ("an influenced deal does not keep a lost one open", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_CREATED, {"deal": {"id": "x", "role": "user"}}), (2, E.OPPORTUNITY_LOST, DEAL)], 3, "inquiry* mql* sal* sql* opportunity lost"),
     ("a test lead never passes the gate", [(0, E.CREATED, {"kind": "demo_form", "test": True})], 0.1, "inquiry"),
+    ("whoever visited before becoming known is an inquiry from then on", [(0, E.TOUCH, {"kind": "page_view"}), (3, E.CREATED, {"kind": "form"})], 3.1, "inquiry"),
+    ("and is nurtured one business day later", [(0, E.TOUCH, {"kind": "page_view"}), (3, E.CREATED, {"kind": "form"})], 4, "inquiry nurturing"),
     ("evangelists come from customers", [(0, E.OPPORTUNITY_WON, DEAL), (1, E.STAGE_REPORTED, stage("evangelist"))], 2, "inquiry* mql* sal* sql* opportunity* customer evangelist"),
 ]  # fmt: skip
 

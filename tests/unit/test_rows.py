@@ -22,7 +22,7 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     batch.archived(0, 1)
     hole = {"worker": "w", "topic": "t", "partition": 0, "first": 1, "following": 2, "accepted_at": 1}
     batch.definition({"generation": 1, "version": "1", "effective_from": 0, "digest": "d", "content": "{}"})
-    batch.shared({"alias": "a", "kind": "email", "origin": "o", "full": 1})
+    batch.alias({"alias": "a", "kind": "email", "origin": "o", "what": "full"})
     batch.hole({"generation": 1, **hole})
     batch.spend(Spend(platform="p", account="a", day="2026-01-01", amount="1", currency="EUR"), 1)
     batch.target(Target(metric="inflow", value="3", owner="o", start="2026-01-01", end="2026-03-31", strategy="s"), 1)

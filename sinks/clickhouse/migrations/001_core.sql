@@ -173,12 +173,12 @@ CREATE TABLE IF NOT EXISTS definitions (
 ) ENGINE = ReplacingMergeTree
 ORDER BY (generation, version, digest);
 
--- Aliases that several leads share (info@, a kiosk's phone): each origin that one was seen with. The alias by its id, never
--- by itself. `full`: a strong one that led to as many leads as it may, and joins no more.
-CREATE TABLE IF NOT EXISTS shared_aliases (
+-- What an alias is to an origin, the alias by its id, never by itself. `leads`: a weak one's events go there. `shares`: it was
+-- seen with that one too. `full`: a strong one (info@) that led to as many as it may, and joins no more.
+CREATE TABLE IF NOT EXISTS aliases (
   alias String,
   kind LowCardinality(String),
   origin String,
-  full UInt8
+  what LowCardinality(String)
 ) ENGINE = ReplacingMergeTree
-ORDER BY (alias, origin);
+ORDER BY (alias, origin, what);
