@@ -81,7 +81,7 @@ class Deal(BaseModel):
     currency: Currency | None = None
     margin: Amount | None = None
     stage: Text | None = None
-    close_date: Text | None = None
+    close_date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d\d-\d\d)?$")] | None = None  # a day; "" when it was cleared
     role: Text = "primary"  # the contact's role; anything but primary is an influenced deal
 
 

@@ -50,7 +50,7 @@ READS: dict[str, tuple[str, ...]] = {
     "normalise-import": (RAW_IMPORT,),
     "resolve": (EVENTS,),
     "advance": (TOUCHES,),
-    "deliver": (FACTS, TOUCHES, SPEND, TARGETS, RATES, SURVEYS),
+    "deliver": (FACTS, TOUCHES, SPEND, TARGETS, RATES, SURVEYS, DEADLETTERS),
 }
 STATEFUL = ("resolve", "advance")
 
@@ -69,5 +69,5 @@ TOPICS: tuple[Topic, ...] = (
     Topic(TARGETS, "records", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
     Topic(RATES, "records", "deliver", -1, "what a currency is worth from a day on, the latest statement wins", _STAMPED),
     Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
-    Topic(DEADLETTERS, "every worker", "people", 90 * DAY_MS, "what could not be read, with why and the body"),
+    Topic(DEADLETTERS, "every worker", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the body"),
 )

@@ -95,6 +95,13 @@ class Batch:
             ],
         )
 
+        if kind == "event" and not copied:
+            self._add("arrivals", [partition, offset, said["received_at"], said["received_at"] - at])
+
+    def letter(self, said: dict[str, Any]) -> None:
+        """Add what could not be read."""
+        self._add("dead_letters", [said["id"], said["topic"], said["worker"], said["reason"], said["stamp"]])
+
     def cut(self, said: dict[str, Any]) -> None:
         """Add a cut: below this offset all facts were folded up to `now`."""
         self._add("cuts", [said["generation"], said["partition"], said["next_offset"], said["now"]])

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 FILES = Path(__file__).parent / "kpis"
 NURTURED = ("nurturing", "recycled")
+ARRIVAL = "arrival"  # the basis of figures that tell how events arrived: no definition decides them, and no order keeps them
 DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
 _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
 _HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (.+)$")

@@ -247,6 +247,12 @@ OTHERS: dict[str, tuple[Column, ...]] = {
         Column("event_time", TIME), Column("received_at", TIME), Column("source_partition", "UInt16"),
         Column("source_offset", "UInt64"),
     ),
+    "arrivals": (
+        Column("source_partition", "UInt16"), Column("source_offset", "UInt64"), Column("received_at", TIME), Column("behind_ms", "Int64"),
+    ),
+    "dead_letters": (
+        Column("id", "String"), Column("topic", WORD), Column("worker", WORD), Column("reason", "String"), Column("received_at", TIME),
+    ),
     "cuts": (
         Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),
     ),
@@ -293,6 +299,8 @@ ORDER = (
     "aliases",
     "definitions",
     "touches",
+    "arrivals",
+    "dead_letters",
     "cuts",
     "archived",
 )

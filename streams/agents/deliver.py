@@ -38,6 +38,8 @@ class Deliver:
             for record in records:
                 if tp.topic == topics.TOUCHES:
                     self._archive(record, batch, received)
+                elif tp.topic == topics.DEADLETTERS:
+                    batch.letter(orjson.loads(record.value))
                 elif tp.topic in _STATED:
                     refused += self._stated(record, batch)
                 else:

@@ -116,7 +116,8 @@ def _cause(kind: str, event: str, copied: int, content: str) -> str | None:
     """Name the record of lead.touches that made a revision: an event, a word or link about who is who, or nothing but time."""
     if kind == "edge":
         edge = edge_of(orjson.loads(content))
-        return {"merge": "a merge", "unmerge": "an unmerge"}.get(edge.type, "a link") + f" with another identity ({edge.event or 'one event'})"
+        word = {"merge": "a merge", "unmerge": "an unmerge"}.get(edge.type, "a link")
+        return f"{word} with another identity ({edge.event or 'one event'})"
     return f"what another identity brought ({event})" if copied else event or None
 
 

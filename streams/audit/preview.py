@@ -90,9 +90,10 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
     running, wanted = generations.in_force(client, settings.funnel), candidate.at(asof).funnel
     with _scratch(settings, client, wanted) as scratch:
         _fill(client, scratch, settings.clickhouse_database, folds)
+        decided = [kpi.name for kpi in kpis.catalogue() if kpi.basis != kpis.ARRIVAL]
         out.kpis = _compare(
-            kpis.ask(client, kpis.question(running, 0, asof + 1, asof)),
-            kpis.ask(scratch, kpis.question(wanted, 0, asof + 1, asof)),
+            kpis.ask(client, kpis.question(running, 0, asof + 1, asof), decided),
+            kpis.ask(scratch, kpis.question(wanted, 0, asof + 1, asof), decided),
         )
         out.moved = _moved(client, scratch.database, folds)
     out.fired = backtest((fact for folded in folds.values() for fact in folded.facts.values()), candidate, asof)

@@ -56,6 +56,25 @@ CREATE TABLE IF NOT EXISTS touches (
 ) ENGINE = ReplacingMergeTree(earliness)
 ORDER BY (lead_id, event_id, origin, content_hash, copied);
 
+-- Each first-hand event as it arrived, a repeat too: touches keeps only the first of equal ones, and a rate needs both.
+CREATE TABLE IF NOT EXISTS arrivals (
+  source_partition UInt16,
+  source_offset UInt64 CODEC(Delta(8), ZSTD(1)),
+  received_at DateTime64(3, 'UTC') CODEC(Delta(8), ZSTD(1)),
+  behind_ms Int64 CODEC(ZSTD(1))
+) ENGINE = ReplacingMergeTree
+ORDER BY (source_partition, source_offset);
+
+-- What could not be read, by its place; the body stays on Kafka (`leadstream deadletters`).
+CREATE TABLE IF NOT EXISTS dead_letters (
+  id String,
+  topic LowCardinality(String),
+  worker LowCardinality(String),
+  reason String CODEC(ZSTD(1)),
+  received_at DateTime64(3, 'UTC')
+) ENGINE = ReplacingMergeTree
+ORDER BY id;
+
 CREATE TABLE IF NOT EXISTS cuts (
   generation UInt16,
   source_partition UInt16,
