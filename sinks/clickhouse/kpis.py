@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas import measuring
 from schemas.funnel import Duration, Funnel
 
 from . import attainment
@@ -21,6 +22,12 @@ if TYPE_CHECKING:
 
 FILES = Path(__file__).parent / "kpis"
 NURTURED = ("nurturing", "recycled")
+# Where spend came from, by the table that leads share with it; of a lead's origin or segment an ad account knows nothing.
+_SPEND_BY = {
+    "source": "transform(platform, {platforms:Array(String)}, {sources:Array(String)}, '')",
+    "channel": "transform(platform, {platforms:Array(String)}, {channels:Array(String)}, '')",
+    "campaign": "campaign",
+}
 ARRIVAL = "arrival"  # the basis of figures that tell how events arrived: no definition decides them, and no order keeps them
 DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
 _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
@@ -90,7 +97,7 @@ WITH
     FROM (
       SELECT *, toDate(at, {zone:String}) AS day FROM sums
       UNION ALL
-      SELECT 'spend', '', '', '', 0, 0, NULL, toDateTime64(day, 3, 'UTC'), amount, currency, day FROM spend FINAL
+      SELECT 'spend', '', {spend_by}, '', 0, 0, NULL, toDateTime64(day, 3, 'UTC'), amount, currency, day FROM spend FINAL
     ) AS x
     ASOF LEFT JOIN (SELECT currency, day, rate FROM rates FINAL WHERE reporting = {currency:String}) AS r
       ON x.currency = r.currency AND x.day >= r.day
@@ -123,6 +130,8 @@ class Question(NamedTuple):
     optional: tuple[str, ...] = ()
     currency: str = "EUR"
     strategy: str = ""
+    unmeasured: tuple[str, ...] = ()  # clocks that no enabled source can stop
+    platforms: tuple[tuple[str, str, str], ...] = ()  # of ad platforms: name, source, channel
 
     def parameters(self) -> dict[str, Any]:
         """Give the query's parameters."""
@@ -130,6 +139,8 @@ class Question(NamedTuple):
         moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
         spans = {f"w_{name}": ms for name, ms in self.windows.items()} | {f"limit_{name}": ms for name, ms in self.limits.items()}
         said = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        said |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
+        said["unmeasured"] = list(self.unmeasured)
         return {**moments, **spans, **said}
 
 
@@ -145,7 +156,11 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.kpis.windows.items()}
     limits = {stage: _limit_ms(funnel, stage) for stage in NURTURED}
     said = funnel.reporting
-    return Question(start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy)
+    spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
+    return Question(
+        start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy,
+        tuple(measuring.not_measured(funnel)), spent,
+    )  # fmt: skip
 
 
 def _limit_ms(funnel: Funnel, stage: str) -> int:
@@ -172,7 +187,8 @@ def catalogue() -> tuple[Kpi, ...]:
 
 def sql(kpi: Kpi, by: str) -> str:
     """Give the whole statement. `by` was checked against the dimensions: it is a column, never a value."""
-    return _PRELUDE.replace("{by}", by or "''") + kpi.sql
+    told = {"{by}": by or "''", "{spend_by}": _SPEND_BY.get(by, "''"), "{unit_by}": "by" if by in _SPEND_BY else "''"}
+    return reduce(lambda text, name: text.replace(name, told[name]), told, _PRELUDE + kpi.sql)
 
 
 def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[str, Any]]:

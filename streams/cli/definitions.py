@@ -21,6 +21,7 @@ FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of 
 @app.command()
 def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
     """Check a funnel definition, or a folder of versions. Example: leadstream check my-funnel.yaml."""
+    from schemas import measuring
     from schemas import reading as definitions
     from streams.domain.definition import prepare
 
@@ -35,8 +36,11 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
         return
     console.print(f"{funnel}: good")
     for version in found.versions:
-        for name in version.not_measured():
+        for name in measuring.not_measured(version.funnel):
             console.print(f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it")
+        for source in measuring.silent(version.funnel):
+            known = ", ".join(measuring.CAN_SEND)
+            console.print(f"  version {version.funnel.version}: enabled source {source} stops no clock; those that do are {known}")
 
 
 @app.command()

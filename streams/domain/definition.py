@@ -1,4 +1,4 @@
-"""A funnel definition made ready for folding: calendars as tables, durations as functions, what cannot be measured."""
+"""A funnel definition made ready for folding: calendars as tables, durations as functions."""
 
 from __future__ import annotations
 
@@ -9,22 +9,13 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from schemas import measuring
 from schemas.reading import incompatible
 
 from . import calendar
 
 if TYPE_CHECKING:
     from schemas.funnel import Clock, Duration, Funnel
-
-# What each source can tell about people's work. A clock that none of the enabled ones can stop is "not measured".
-CAN_SEND: dict[str, frozenset[str]] = {
-    "segment": frozenset({"inbound"}),
-    "meta": frozenset({"inbound"}),
-    "google": frozenset({"inbound"}),
-    "hubspot": frozenset({"human", "automated", "inbound", "accepted", "leave", "moved", "onboarded"}),
-    "salesforce": frozenset({"human", "accepted", "rejected", "leave", "moved"}),
-    "cloudevents": frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"}),
-}
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,17 +39,7 @@ class Definition:
 
     def measured(self, clock: Clock) -> bool:
         """Say whether any enabled source can send what stops this clock."""
-        words = set(clock.stopped_by or clock.restarted_by)
-        return any(words & CAN_SEND.get(source, frozenset()) for source in self.funnel.enabled_sources)
-
-    def not_measured(self) -> list[str]:
-        """Name the clocks that no enabled source can stop, as `stage.clock`."""
-        return [
-            f"{stage}.{name}"
-            for stage, spec in self.funnel.stages.items()
-            for name, clock in spec.clocks.items()
-            if not self.measured(clock)
-        ]
+        return measuring.measured(self.funnel, clock)
 
     def clock_times(self, stage: str, clock: Clock, start: int, hot: bool) -> tuple[int, int, int]:
         """Give the instants of warning (75%), breach (100%) and escalation (150%) of a clock started at `start`."""
@@ -96,24 +77,7 @@ class Definition:
 
 @lru_cache(maxsize=50_000)
 def _attribution(definition: Definition, marketing: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
-    said = dict(marketing)
-    aliases = definition.funnel.aliases
-    utm = said.get("utm_source", "").strip().lower()
-    said = {**said, "utm_source": aliases.get(utm, utm)}
-    campaign = said.get("campaign") or said.get("utm_campaign") or ""
-    for rule in definition.funnel.sources:
-        if all(_fits(getattr(rule, field), said.get(field, "").lower()) for field in _RULE_FIELDS):
-            names = (rule.source, rule.channel)
-            source, channel = (text.replace("{utm_source}", said["utm_source"]) for text in names)
-            return source, channel, campaign
-    return "", "", campaign
-
-
-_RULE_FIELDS = ("platform", "click", "utm_source", "utm_medium", "referrer")
-
-
-def _fits(wanted: tuple[str, ...], value: str) -> bool:
-    return not wanted or (bool(value) and ("*" in wanted or value in wanted))
+    return measuring.attribute(definition.funnel, dict(marketing))
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,6 @@ from streams.embedded.stack import Stack
 from tests.conftest import run_cli
 from tests.integration import histories
 
-
 MOST_SECONDS, LEAST_MOVED = 30, 100
 
 

@@ -1,5 +1,6 @@
--- kpi: cost · basis: period · spend by cost day over new journeys, SALs and wins of the period; no denominator is null, never 0
+-- kpi: cost · basis: period · spend by cost day over new journeys, SALs and deals won in the period; no denominator is null, never 0
 SELECT
+  by,
   unit.1 AS per,
   {currency:String} AS currency,
   unconverted,
@@ -9,6 +10,7 @@ SELECT
   unit.2 AS n
 FROM (
   SELECT
+    {unit_by} AS by,
     unconverted,
     sum(converted) AS spent,
     sum(amount) AS stated
@@ -16,18 +18,31 @@ FROM (
   WHERE what = 'spend'
     AND day >= toDate({start:DateTime64(3, 'UTC')}, {zone:String})
     AND day < toDate({end:DateTime64(3, 'UTC')} - toIntervalMillisecond(1), {zone:String}) + 1
-  GROUP BY unconverted
+  GROUP BY by, unconverted
 ) AS s
-CROSS JOIN (
+LEFT JOIN (
   SELECT
-    countIf(to_stage = 'inquiry') AS leads,
-    countIf(to_stage = 'sal') AS sals,
-    countIf(to_stage = 'customer') AS customers
-  FROM t
-  WHERE event_time >= {start:DateTime64(3, 'UTC')}
-    AND event_time < {end:DateTime64(3, 'UTC')}
-    AND opening = 0
-    AND excluded = ''
-) AS e
+    {unit_by} AS by,
+    countIf(what = 'inquiry') AS leads,
+    countIf(what = 'sal') AS sals,
+    countIf(what = 'customer') AS customers
+  FROM (
+    SELECT by, to_stage AS what
+    FROM t
+    WHERE event_time >= {start:DateTime64(3, 'UTC')}
+      AND event_time < {end:DateTime64(3, 'UTC')}
+      AND opening = 0
+      AND excluded = ''
+      -- a customer whose deals are known is counted by them: each deal once, however many leads it has
+      AND (to_stage != 'customer' OR (lead_id, journey) NOT IN (SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'))
+    UNION ALL
+    SELECT by, 'customer'
+    FROM d
+    WHERE status = 'won'
+      AND closed_at >= {start:DateTime64(3, 'UTC')}
+      AND closed_at < {end:DateTime64(3, 'UTC')}
+  )
+  GROUP BY by
+) AS e ON e.by = s.by
 ARRAY JOIN [('lead', e.leads), ('sal', e.sals), ('customer', e.customers)] AS unit
-ORDER BY unconverted, per
+ORDER BY by, unconverted, per
