@@ -57,12 +57,35 @@ WHERE $__timeFilter(due_at) AND test = 0 AND restarting = 0
 GROUP BY clock
 ORDER BY clock
 """
+DISAGREEMENTS = """
+SELECT
+  $__timeInterval(event_time) AS time,
+  if(gate = 1, 'the gate said yes', 'the CRM said yes') AS who,
+  count() AS n
+FROM v_disagreements
+WHERE $__timeFilter(event_time)
+GROUP BY time, who
+ORDER BY time, who
+"""
+REFUSED = """
+SELECT
+  received_at,
+  topic,
+  worker,
+  reason
+FROM dead_letters FINAL
+WHERE $__timeFilter(received_at)
+ORDER BY received_at DESC
+LIMIT 100
+"""
 PANELS = {
     "Entries by stage": INFLOW,
     "Open now": OPEN,
     "Hand-offs": ACCEPTANCE,
     "Stalled leads": STALLED,
     "Service levels": SERVICE_LEVELS,
+    "Gate and CRM disagree": DISAGREEMENTS,
+    "What could not be read": REFUSED,
 }
 
 
@@ -89,10 +112,10 @@ class _Query:
 def build() -> str:
     """Give the dashboard's JSON."""
     board = Dashboard("Leads: the funnel, live").uid("leadstream-funnel").tags(["leadstream"]).refresh("10s").time("now-30d", "now")
-    shapes = {"Entries by stage": Timeseries, "Hand-offs": Stat}
+    shapes = {"Entries by stage": Timeseries, "Hand-offs": Stat, "Gate and CRM disagree": Timeseries}
     board = board.with_row(Row("Funnel"))
     for title, sql in PANELS.items():
-        kind = "timeseries" if title == "Entries by stage" else "table"
+        kind = "timeseries" if shapes.get(title) is Timeseries else "table"
         panel = shapes.get(title, Table)().title(title).datasource(CLICKHOUSE).with_target(_Query(sql, kind)).height(8).span(12)
         board = board.with_panel(panel)
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"

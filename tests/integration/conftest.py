@@ -58,3 +58,10 @@ def emptied(engine):
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
     return client
+
+
+@pytest.fixture
+def firm(emptied, engine):
+    from tests.integration.firm import Firm
+
+    return Firm(emptied, engine)

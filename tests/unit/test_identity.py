@@ -256,3 +256,16 @@ def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_anothe
         return
     assert [tuple(orjson.loads(out.value)["event"]["aliases"]) for out in (*live.outs, *normalise_import(imported, IGNORED).outs)] == [left, left]
     assert live.outs[0].key == left[0].encode()
+
+
+def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_keeps_what_was_stated():
+    minute, at = 60_000, 1_767_600_000_000
+    event = LeadEvent(id="e", type="touch", occurred_at=at, source="segment", aliases=("email:jane@x.example",))
+
+    def imported(received_at):
+        (out,) = normalise_import(SimpleNamespace(value=event.model_dump_json(), timestamp=received_at)).outs
+        return orjson.loads(out.value)["event"]
+
+    assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (at - 6 * minute, at)
+    assert imported(at - 5 * minute)["occurred_at"] == at
+    assert "stated_at" not in imported(at - 5 * minute)

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from streams.intake import signatures
-from streams.sources.adapter import Connection
+from streams.sources.adapter import Connection, day
 from streams.sources.registry import SOURCES
 
 RECEIVED = 1_790_000_000_000
@@ -130,3 +130,13 @@ def test_the_google_key_is_compared_and_removed_before_anything_is_stored(sample
 def test_the_vendors_exported_tables_have_the_columns_that_a_mapping_would_name(samples):
     with (samples / "ad_spend" / "campaign_stats_data.csv").open() as file:
         assert {"customer_id", "date", "cost_micros", "device"} <= set(next(csv.reader(file)))
+
+
+@pytest.mark.parametrize(("stated", "expected"), [(1719705600000, "2024-06-30"), ("1719705600000", "2024-06-30"), ("2024-06-30", "2024-06-30"), ("", ""), (None, "")])
+def test_a_close_date_is_a_day_however_a_crm_writes_it(stated, expected):
+    assert day(stated) == expected
+
+
+def test_a_close_date_that_is_no_day_is_refused():
+    with pytest.raises(ValueError, match="isoformat"):
+        day("soon")

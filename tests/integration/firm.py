@@ -1,0 +1,86 @@
+"""A firm as a test tells of it: small histories in days, spend, records; and its KPIs on ClickHouse's own engine."""
+
+import uuid
+from types import SimpleNamespace
+
+import orjson
+
+from schemas.events import EventType
+from schemas.reading import FUNNELS, load
+from schemas.records import Rate, Spend, SurveyAnswer, Target
+from sinks.clickhouse import kpis
+from sinks.clickhouse.batch import Batch
+from sinks.clickhouse.writer import Writer
+from tests.unit.test_lifecycle import DAY, T0, fold, history
+
+E = EventType
+FUNNEL = load(FUNNELS / "default.yaml")
+NOT_READY, SPAM = {"reason": "not-ready"}, {"reason": "spam"}
+OURS = {"origin": "marketing"}
+TEST = {"test": True}
+
+
+class Firm:
+    """What a test says of a firm: leads in days after Monday, 5 January 2026, 09:00 in Paris; spend and records."""
+
+    def __init__(self, client, settings):
+        self.client, self.writer, self.leads = client, Writer(settings), 0
+
+    def lead(self, *said, until=100.0):
+        self.leads += 1
+        events = history(*said)
+        folded, batch, name = fold(events, until), Batch(), str(uuid.UUID(int=self.leads))
+        common = {"generation": 1, "lead": name, "partition": 0, "offset": 1, "revision": 1}
+        for fact in folded.facts.values():
+            batch.fact({**common, "id": fact.id, "kind": fact.kind, "journey": fact.journey, "at": fact.at, "content": fact.content})
+        batch.state({**common, "content": orjson.dumps(folded.state).decode()})
+        self.insert(batch)
+        names = ["lead_id", "event_id", "origin", "kind", "content", "event_time"]
+        rows = [[name, event.id, event.origin, "event", orjson.dumps(tuple(event)).decode(), event.at] for event in events]
+        types = ["UUID", "String", "String", "LowCardinality(String)", "String", "DateTime64(3, 'UTC')"]
+        self.client.insert("touches", rows, column_names=names, column_type_names=types)
+
+    def insert(self, batch):
+        for table, rows in batch.rows.items():
+            self.writer._insert(table, rows)
+
+    def spend(self, amount, currency="EUR", day="2026-01-05", platform="meta", stamp=1):
+        batch = Batch()
+        batch.spend(Spend(platform=platform, account="a", day=day, campaign=currency, amount=amount, currency=currency), stamp)
+        self.insert(batch)
+
+    def rate(self, currency, day, rate, stamp=1):
+        batch = Batch()
+        batch.rate(Rate(currency=currency, reporting="EUR", day=day, rate=rate), stamp)
+        self.insert(batch)
+
+    def target(self, metric, value, start="2026-01-01", end="2026-01-31", stamp=1, strategy="baseline", owner="ann", **dimensions):
+        batch = Batch()
+        said = {"metric": metric, "value": value, "owner": owner, "start": start, "end": end, "strategy": strategy}
+        batch.target(Target(**said, dimensions=dimensions), stamp)
+        self.insert(batch)
+
+    def answer(self, person, team, score, stamp=1):
+        batch = Batch()
+        said = {"survey": "s1", "question": "aligned", "respondent": f"{person:016x}", "team": team, "answered_at": T0, "score": score}
+        batch.answer(SurveyAnswer(**said), stamp)
+        self.insert(batch)
+
+    def ask(self, name, start=-1, end=100, asof=100.0, by="", **dimensions):
+        times = (int(T0 + day * DAY) for day in (start, end, asof))
+        found = kpis.ask(self.client, kpis.question(FUNNEL, *times, by), [name])
+        return [SimpleNamespace(**f) for f in found if dimensions.items() <= {**f["dimensions"], "basis": f["basis"]}.items()]
+
+    def one(self, name, *args, **kwargs):
+        found = self.ask(name, *args, **kwargs)
+        assert len(found) == 1, found
+        return found[0]
+
+
+def deal(name, amount=None, currency=None, margin=None, **more):
+    said = {"id": name, "amount": amount, "currency": currency, "margin": margin, **more}
+    return {"deal": {key: value for key, value in said.items() if value is not None}}
+
+
+def parts(figure):
+    return figure.numerator, figure.denominator
