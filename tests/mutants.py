@@ -19,6 +19,7 @@ ROOT = Path(__file__).parent.parent
 LIMIT_SECONDS = 1800
 TESTS = (
     "tests/unit/test_lifecycle.py", "tests/unit/test_rules.py", "tests/unit/test_packs.py", "tests/unit/test_versions.py", "tests/unit/test_members.py",
+    "tests/unit/test_facts.py", "tests/unit/test_identity.py",
     "tests/property/test_any_order.py", "tests/property/test_identity_machine.py", "tests/property/test_identity.py",
 )  # fmt: skip
 
@@ -96,6 +97,13 @@ MUTANTS = (
     Mutant("a clock that no source can stop is not started", D + "moving.py", "if not under.measured(clock):", "if False:"),
     # identity
     Mutant("a CRM id always has a row of its own", D + "identity.py", "and strength(row.alias) is not Strength.CRM", ""),
+    Mutant("a weak-only event asks its other aliases", D + "identity.py", 'for alias in others if alias not in row.asked)', "for alias in ())"),
+    Mutant("an alias that was asked answers", D + "identity.py", "links = tuple((alias, answer) for alias in row.waiting)", "links = ()"),
+    Mutant("a weak alias leads to the first that it learns", D + "identity.py", "    if row.origin:\n        if origin.id in", "    if False:\n        if origin.id in"),
+    Mutant("at most fifty events are held", D + "identity.py", "if len(row.held) >= HELD_EVENTS:", "if False:"),
+    Mutant("each is held for thirty days", D + "identity.py", "if now <= one[0] + HELD_MS)", "if now <= row.held[0][0] + HELD_MS)"),
+    Mutant("an alias that is named joins twenty", D + "identity.py", "        full = _full(before, row)\n        if row.shared > before.shared:", "        full = _full(before, row)\n        if False:"),
+    Mutant("an alias that names the event joins twenty", D + "identity.py", "            if row.shared > before.shared:\n                continue", "            if False:\n                continue"),
     Mutant("a weak-only event is held until its lead is known", D + "identity.py", "touches = tuple(_touch(origin, record, held=True) for _, record in row.held)", "touches = ()"),
 )  # fmt: skip
 

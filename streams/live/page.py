@@ -69,6 +69,7 @@ class _Screen:
         with ui.row().classes("w-full gap-4 items-stretch"):
             with ui.card().classes("grow min-w-80"):
                 ui.label("Stalled: past a service level").classes("font-bold")
+                self.unmeasured = ui.label().classes("text-sm")
                 self.stalled = self._table(("lead", "stage", "clock", "owner", "due"))
                 self.stalled.on("rowClick", lambda event: self._open(event.args[1]["id"]))
             with ui.card().classes("grow min-w-80"):
@@ -101,7 +102,7 @@ class _Screen:
             "feed": figures.feed(8),
             "inflow": figures.inflow(),
             "health": figures.health(),
-            "kpis": figures.kpis(names=("acceptance", "step_conversion")),
+            "kpis": figures.kpis(names=("acceptance", "step_conversion", "sla")),
         }
 
     def _show(self, said: dict[str, Any]) -> None:
@@ -111,6 +112,7 @@ class _Screen:
         self.health.set_text(("! " if late else "") + text)
         self.funnel.set_content(_funnel_html(said["funnel"], said["kpis"]))
         accepted = next((figure for figure in said["kpis"] if figure["kpi"] == "acceptance"), None)
+        self.unmeasured.set_text(unmeasured(said["kpis"]))
         lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
         value = (
             f"{accepted['value']:.1%} ({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
@@ -156,6 +158,12 @@ class _Screen:
                 ui.html("\n".join(map(html.escape, lines)), sanitize=False)
             ui.button("close", on_click=dialog.close)
         dialog.open()
+
+
+def unmeasured(figures: list[dict[str, Any]]) -> str:
+    """Say which clocks no enabled source can stop: an empty list of stalled leads must not look like good news."""
+    names = [figure["dimensions"]["clock"] for figure in figures if figure["kpi"] == "sla" and not figure["dimensions"]["measured"]]
+    return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
 
 
 def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> str:
