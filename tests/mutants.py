@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant("a clock that no source can stop is not started", D + "moving.py", "if not under.measured(clock):", "if False:"),
     # identity
     Mutant("a CRM id always has a row of its own", D + "identity.py", "and strength(row.alias) is not Strength.CRM", ""),
-    Mutant("a weak-only event asks its other aliases", D + "identity.py", 'for alias in others if alias not in row.asked)', "for alias in ())"),
+    Mutant("a weak-only event asks its other aliases", D + "identity.py", "for alias in others if alias not in row.asked)", "for alias in ())"),
     Mutant("an alias that was asked answers", D + "identity.py", "links = tuple((alias, answer) for alias in row.waiting)", "links = ()"),
     Mutant("a weak alias leads to the first that it learns", D + "identity.py", "    if row.origin:\n        if origin.id in", "    if False:\n        if origin.id in"),
     Mutant("at most fifty events are held", D + "identity.py", "if len(row.held) >= HELD_EVENTS:", "if False:"),
