@@ -6,13 +6,14 @@ Times are integers, milliseconds since the epoch in UTC. Aliases are personal da
 
 from __future__ import annotations
 
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
 
 from schemas.money import Amount, Currency
 
@@ -72,6 +73,17 @@ EARLIEST = 0  # 1970: a date before it is a unit mistaken, not a lead
 LATEST = 4_102_444_800_000  # 2100
 
 
+def _day(value: Any) -> Any:
+    """Read a day as CRM systems write it: ms since the epoch (change events), ISO 8601 (REST); "" where it was cleared."""
+    text = value if isinstance(value, str) else ""
+    try:
+        if text.lstrip("-").isdigit():
+            return datetime.fromtimestamp(int(text) / 1000, UTC).date().isoformat()
+        return date.fromisoformat(text[:10]).isoformat() if text else value
+    except (ValueError, OverflowError, OSError) as error:
+        raise ValueError(f"{text!r} is no day: write one like 2026-01-31, or ms since the epoch") from error
+
+
 class Deal(BaseModel):
     """An opportunity as its CRM names it. Amounts are decimal strings in `currency` (ISO 4217), never floats."""
 
@@ -81,7 +93,7 @@ class Deal(BaseModel):
     currency: Currency | None = None
     margin: Amount | None = None
     stage: Text | None = None
-    close_date: Annotated[str, StringConstraints(pattern=r"^(\d{4}-\d\d-\d\d)?$")] | None = None  # a day; "" when it was cleared
+    close_date: Annotated[str, BeforeValidator(_day)] | None = None  # a day; "" when it was cleared
     role: Text = "primary"  # the contact's role; anything but primary is an influenced deal
 
 

@@ -34,7 +34,10 @@ class Fact(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12)."""
+    """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12).
+
+    `told`: the level of a clock that the revision before it told somebody of; empty for all else.
+    """
 
     id: str
     kind: str
@@ -42,6 +45,7 @@ class Change(NamedTuple):
     at: int
     revision: int
     content: str | None
+    told: str = ""
 
 
 def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> str:

@@ -8,7 +8,7 @@ from schemas import reading, topics
 from streams import metrics
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
-from streams.agents.normalise import normalise, normalise_import
+from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
 from streams.engine import recovery
@@ -40,7 +40,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     dead = topics.DEADLETTERS
     read = topics.READS[worker]
     if worker == "normalise":
-        connection, ignored = Connection(settings.salesforce_org, settings.meta_currency), settings.ignored()
+        connection, ignored = Connection(settings.salesforce_org, settings.meta_currency), Ignored(settings.ignored(), hooks.count)
         Stateless(
             app,
             worker,
@@ -52,7 +52,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
             topics.EVENTS,
         )
     elif worker == "normalise-import":
-        pace, ignored = Pace(settings.brokers, partitions), settings.ignored()
+        pace, ignored = Pace(settings.brokers, partitions), Ignored(settings.ignored(), hooks.count)
         Stateless(app, worker, read, partitions, hooks, dead, lambda record: normalise_import(record, ignored), None, wait=pace.wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)

@@ -8,7 +8,7 @@ PREFIX = "leadstream"
 
 RECORDS = Counter(
     f"{PREFIX}_records_total",
-    "What a worker did with records: read, dead, held, released, expired, shared, events, duplicates, flooded, facts, forwarded",
+    "What a worker did with records: read, dead, held, released, expired, shared, ignored, events, duplicates, flooded, facts, forwarded",
     ["worker", "what"],
 )
 TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])

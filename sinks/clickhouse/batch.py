@@ -100,7 +100,7 @@ class Batch:
 
     def letter(self, said: dict[str, Any]) -> None:
         """Add what could not be read."""
-        self._add("dead_letters", [said["id"], said["topic"], said["worker"], said["reason"], said["stamp"]])
+        self._add("dead_letters", [*(str(said[name]) for name in ("id", "topic", "worker", "reason")), int(said["stamp"])])
 
     def cut(self, said: dict[str, Any]) -> None:
         """Add a cut: below this offset all facts were folded up to `now`."""

@@ -118,15 +118,14 @@ class Advance(Logic):
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
         if not now or clock.get("test"):
             return []
-        reached = clocks.levels(clock, change.at).get(clock["status"]) if clock and clock["stopped_at"] is None else None
-        if reached is not None:
-            if now - reached > NOTIFY_MS:
-                return []
-        elif clock and now <= (clock["warn_at"] if clocks.warns(clock, change.at) else clock["due_at"]):
-            return []  # no level was reached yet, so nothing was told
+        level = clocks.level(clock, change.at) if clock else ""
+        if level and now - clocks.levels(clock, change.at)[level] > NOTIFY_MS:
+            return []
+        if not level and not change.told:
+            return []  # nothing was told, so there is nothing to take back
         lead, stands = step.row.lead, step.stands or {}
         alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": "retracted", **clock}
-        if reached is not None:
+        if level:
             alert |= {"what": "raised", "team": self.versions.of(partition).at(change.at).funnel.stages[clock["stage"]].owner}
         alert |= {name: stands.get(name, "") for name in _WHOM}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sinks.clickhouse.writer import Writer
+log = logging.getLogger("leadstream.deliver")
 
 
 class Deliver:
@@ -39,7 +41,7 @@ class Deliver:
                 if tp.topic == topics.TOUCHES:
                     self._archive(record, batch, received)
                 elif tp.topic == topics.DEADLETTERS:
-                    batch.letter(orjson.loads(record.value))
+                    self._letter(record, batch)
                 elif tp.topic in _STATED:
                     refused += self._stated(record, batch)
                 else:
@@ -61,6 +63,14 @@ class Deliver:
             said = orjson.loads(record.value)
             batch.touch(record.partition, record.offset, record.key.decode(), said)
             received.append(said["received_at"])
+
+    @staticmethod
+    def _letter(record: Any, batch: Batch) -> None:
+        """Add a dead letter. One that is none itself is logged: a letter about a letter would never end."""
+        try:
+            batch.letter(orjson.loads(record.value))
+        except (KeyError, TypeError, ValueError) as error:
+            log.warning("%s[%s] %s is no dead letter of ours: %r", record.topic, record.partition, record.offset, error)
 
     @staticmethod
     def _stated(record: Any, batch: Batch) -> list[tuple[Any, str]]:

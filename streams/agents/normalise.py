@@ -16,41 +16,43 @@ from streams.sources.adapter import AHEAD_MS
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from streams.sources.adapter import Connection
 
 SOURCE_HEADER = "leadstream-source"
 
 
-def known_by(event: LeadEvent, ignored: Sequence[str]) -> LeadEvent:
-    """Take the aliases off an event that name nobody (info@, a kiosk's phone): `ignored` are patterns with `*`.
+class Ignored:
+    """Aliases that name nobody (info@, a kiosk's phone), as patterns with `*`; `count` is told of events that nothing else names."""
 
-    Raises:
-        ValueError: nothing is left to know it by.
+    def __init__(self, patterns: Sequence[str] = (), count: Callable[[str, int], None] = lambda _what, _number: None) -> None:
+        self.patterns, self.count = patterns, count
 
-    """
-    left = tuple(alias for alias in event.aliases if not any(fnmatchcase(alias, pattern) for pattern in ignored))
-    if not left:
-        raise ValueError("all its aliases are ignored: send another one, or take one out of LEADSTREAM_IGNORED_ALIASES")
-    return event if left == event.aliases else event.model_copy(update={"aliases": left})
+    def events_out(self, events: Sequence[LeadEvent], received_at: int) -> list[Out]:
+        """Address each event by its strongest alias. One that is known by ignored ones only is counted, and nobody's."""
+        outs = []
+        for event in events:
+            left = tuple(alias for alias in event.aliases if not any(fnmatchcase(alias, pattern) for pattern in self.patterns))
+            self.count("ignored", not left)
+            if left:
+                body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {"aliases": left}
+                record = {"t": "event", "event": body, "received_at": received_at}
+                outs.append(Out(topics.EVENTS, ordered(left)[0].encode(), orjson.dumps(record)))
+        return outs
 
 
-def event_out(event: LeadEvent, received_at: int) -> Out:
-    """Address an event by its strongest alias."""
-    body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-    record = {"t": "event", "event": body, "received_at": received_at}
-    return Out(topics.EVENTS, ordered(event.aliases)[0].encode(), orjson.dumps(record))
+_NONE = Ignored()
 
 
-def normalise(record: Any, connection: Connection, ignored: Sequence[str] = ()) -> Effects:
+def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> Effects:
     """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
 
     Raises:
         PayloadRejected: nothing of it can be read; the sender must act.
 
     """
-    headers = {name: value.decode(errors="replace") for name, value in record.headers}
+    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
     source = headers.get(SOURCE_HEADER, "cloudevents")
     if source not in SOURCES:
         raise PayloadRejected(f"source {source!r} is none of {', '.join(SOURCES)}")
@@ -64,12 +66,7 @@ def normalise(record: Any, connection: Connection, ignored: Sequence[str] = ()) 
         found = SOURCES[source].normalise(body, record.timestamp, connection)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PayloadRejected(f"{source}: {error}") from error
-    outs: list[Out] = []
-    for event in found.events:
-        try:
-            outs.append(event_out(known_by(event, ignored), record.timestamp))
-        except ValueError as error:
-            found.reject(str(error), body)
+    outs = ignored.events_out(found.events, record.timestamp)
     outs += [
         Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": record.timestamp}).model_dump_json().encode())
         for spend in found.spend
@@ -77,9 +74,9 @@ def normalise(record: Any, connection: Connection, ignored: Sequence[str] = ()) 
     return Effects(tuple(outs), rejected=tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected))
 
 
-def normalise_import(record: Any, ignored: Sequence[str] = ()) -> Effects:
+def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
     """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
     event = LeadEvent.model_validate_json(record.value)
     if event.occurred_at > record.timestamp + AHEAD_MS:  # a typing error of 2035 must not fire every timer (rule 7)
         event = event.model_copy(update={"occurred_at": record.timestamp, "stated_at": event.occurred_at})
-    return Effects((event_out(known_by(event, ignored), record.timestamp),))
+    return Effects(tuple(ignored.events_out([event], record.timestamp)))

@@ -64,7 +64,8 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
         Unknown: no lead has it.
 
     """
-    found = name if _UUID.match(name) else identity.origin_id(key, email_alias(name.removeprefix("email:")) or name)
+    address = email_alias(name.removeprefix("email:")) if name.startswith("email:") or ":" not in name else None
+    found = name if _UUID.match(name) else identity.origin_id(key, address or name)
     rows = client.query(
         "SELECT toString(lead_id) FROM lead_state FINAL WHERE generation = {g:UInt16} AND (lead_id = {n:UUID} OR has(origins, {n:String}) "
         "OR hasAny(origins, (SELECT groupArray(origin) FROM aliases WHERE alias = {n:String} AND what = 'leads')))",

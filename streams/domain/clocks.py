@@ -46,6 +46,12 @@ def levels(clock: dict[str, Any], start: int) -> dict[str, int]:
     return found
 
 
+def level(clock: dict[str, Any], start: int) -> str:
+    """Name the level at which somebody has to act, as a clock's fact tells it; empty where nobody has."""
+    runs = clock["stopped_at"] is None and clock["status"] in levels(clock, start)
+    return clock["status"] if runs else ""
+
+
 @dataclass
 class Running:
     """A clock that runs. `lapses` numbers the lapses of a clock that each touch restarts (rule 11)."""

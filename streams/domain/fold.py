@@ -247,6 +247,8 @@ class _Fold(Mover):
         then = follows(saying, self._standing((body.get("deal") or {}).get("id", "")), event.at, self.ladder)
         if saying.unmapped:
             self._unmapped(event, saying, body)
+        if saying.to == state.stage:
+            state.journeys[-1].moves[state.entry].confirmed = True
         team = body.get("attributes", {}).get("team")
         mine = (state.stage, saying.to) if state.stage == "mql" else (state.stage,)  # a hand-off has two sides
         if team is not None and team not in self.funnel.owners(*mine):

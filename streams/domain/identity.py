@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import hmac
 import uuid
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from enum import IntEnum
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import orjson
 
@@ -68,8 +68,8 @@ def _deal(alias: str) -> bool:
 
 
 def ordered(aliases: tuple[str, ...]) -> list[str]:
-    """Put the strongest first; equals stay as the event named them. Each once."""
-    return sorted(dict.fromkeys(aliases), key=strength)
+    """Put the strongest first, a CRM's people before its deals; equals stay as the event named them. Each once."""
+    return sorted(dict.fromkeys(aliases), key=lambda alias: (strength(alias), _deal(alias)))
 
 
 def origin_id(key: bytes, alias: str) -> str:
@@ -80,15 +80,19 @@ def origin_id(key: bytes, alias: str) -> str:
     return str(uuid.UUID(bytes=bytes(made)))
 
 
+Place = tuple[int, int]  # an event's time (ms) and sequence: the earliest that is known of decides, whatever was read first
+
+
 @dataclass(frozen=True)
 class AliasRow:
     """What one alias leads to. A strong one has an origin; a weak one leads to the first it learnt, or holds."""
 
     alias: str
     origin: Origin | None = None
-    told: tuple[str, ...] = ()  # aliases that know this one's origin
-    raised: tuple[str, ...] = ()  # ids of the edges that were raised here
-    leads: tuple[str, ...] = ()  # other origins that were seen with this alias, at most SHARED_LEADS
+    told: dict[str, Place] = field(default_factory=dict)  # aliases that know this one's origin, and of which first event
+    raised: dict[str, Place] = field(default_factory=dict)  # ids of the edges that were raised here
+    leads: tuple[str, ...] = ()  # other origins whose events named this alias, at most SHARED_LEADS
+    joins: tuple[str, ...] = ()  # origins of the strong aliases that this one's events named, at most SHARED_LEADS
     held: tuple[tuple[int, dict[str, Any]], ...] = ()  # since when (ms), and what; oldest first
     asked: tuple[str, ...] = ()
     waiting: tuple[str, ...] = ()
@@ -159,21 +163,21 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
         return _weak_event(row, record, others, now)
     row, origin = _born(row, stamp, key)
     word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
+    at, sequence = event["occurred_at"], event.get("sequence", 0)
     links: list[tuple[str, dict[str, Any]]] = []
     full: tuple[tuple[str, str], ...] = ()
     for alias in others:
         name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
         mark = f"{word} {name} {alias}" if name else alias
-        if mark in row.told:
+        if mark in row.told and (row.told[mark] <= (at, sequence) or strength(alias) is Strength.WEAK):
             continue
         people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
         if word == LINK and people:
-            before, row = row, _lead_to(row, origin_id(key, alias))
+            before, row = row, _lead_to(row, "joins", origin_id(key, alias))
             full = (*full, *_full(before, row))
             if row.shared > before.shared:
                 continue
-        row = replace(row, told=(*row.told, mark))
-        at, sequence = event["occurred_at"], event.get("sequence", 0)
+        row = replace(row, told={**row.told, mark: (at, sequence)})
         links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
     return Resolution(row, (_touch(origin, record),), tuple(links), leads_to=full)
 
@@ -183,18 +187,22 @@ def _puts_on(event: dict[str, Any], one: str, other: str) -> bool:
     return event["type"] == EventType.LINKED and _deal(one) != _deal(other)
 
 
-def _lead_to(row: AliasRow, other: str) -> AliasRow:
-    """Note an origin that the alias leads to; beyond 20 it is counted as shared."""
-    if other in row.leads:
+def _lead_to(row: AliasRow, which: Literal["leads", "joins"], other: str) -> AliasRow:
+    """Note an origin that the alias leads to; beyond 20 it is counted as shared.
+
+    What names it and what it names are counted apart: who fills in an ad's form twenty times has a CRM record all the same.
+    """
+    known = row.leads if which == "leads" else row.joins
+    if other in known:
         return row
-    if len(row.leads) < SHARED_LEADS:
-        return replace(row, leads=(*row.leads, other))
-    return replace(row, shared=row.shared + 1)
+    if len(known) >= SHARED_LEADS:
+        return replace(row, shared=row.shared + 1)
+    return replace(row, leads=(*known, other)) if which == "leads" else replace(row, joins=(*known, other))
 
 
 def _full(before: AliasRow, after: AliasRow) -> tuple[tuple[str, str], ...]:
     """Name who shares a strong alias, once: when its first link is not followed."""
-    return tuple((origin, FULL) for origin in after.leads) if after.shared and not before.shared else ()
+    return tuple((origin, FULL) for origin in (*after.leads, *after.joins)) if after.shared and not before.shared else ()
 
 
 def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int) -> Resolution:
@@ -215,23 +223,24 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     if strength(row.alias) is Strength.WEAK:
         return _learn(row, other)
     fresh = row.origin is None
-    houses = fresh and record["word"] == LINK and strength(row.alias) is not Strength.CRM
+    houses = fresh and record["word"] == LINK and strength(row.alias) is not Strength.CRM and not other.deal
     row, origin = _born(row, stamp, key, other.home if houses else "")
     if other.id == origin.id:
         return Resolution(row)
     a, b = sorted((other, origin), key=lambda one: one.id)
     name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"  # an event may join more than two
-    if name in row.raised:
+    place = (record["at"], record["sequence"])
+    if name in row.raised and row.raised[name] <= place:
         return Resolution(row)
     full: tuple[tuple[str, str], ...] = ()
     if record["word"] == LINK and not other.deal and not origin.deal:
-        before, row = row, _lead_to(row, other.id)
+        before, row = row, _lead_to(row, "leads", other.id)
         full = _full(before, row)
         if row.shared > before.shared:
             return Resolution(row, leads_to=full)
-    edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
-    row = replace(row, raised=(*row.raised, name))
-    rows = {other.home} if houses else {other.id, other.home, origin.id, origin.home}
+    edge = Edge(*place, name, record["word"], a, b)
+    row = replace(row, raised={**row.raised, name: place})
+    rows = {other.home} if edge.housing else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
     return Resolution(row, touches, leads_to=full)
 
@@ -241,7 +250,7 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
     if row.origin:
         if origin.id in (row.origin.id, *row.leads):
             return Resolution(row)
-        after = _lead_to(row, origin.id)
+        after = _lead_to(row, "leads", origin.id)
         return Resolution(after, leads_to=() if after.shared else ((origin.id, SHARES),))
     touches = tuple(_touch(origin, record, held=True) for _, record in row.held)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
@@ -268,6 +277,7 @@ def dump(row: AliasRow) -> bytes:
             "told": row.told,
             "raised": row.raised,
             "leads": row.leads,
+            "joins": row.joins,
             "held": row.held,
             "asked": row.asked,
             "waiting": row.waiting,
@@ -283,9 +293,10 @@ def load(body: bytes) -> AliasRow:
     return AliasRow(
         raw["alias"],
         Origin(*raw["origin"]) if raw["origin"] else None,
-        tuple(raw["told"]),
-        tuple(raw["raised"]),
+        {mark: (at, sequence) for mark, (at, sequence) in raw["told"].items()},
+        {name: (at, sequence) for name, (at, sequence) in raw["raised"].items()},
         tuple(raw["leads"]),
+        tuple(raw["joins"]),
         tuple((since, record) for since, record in raw["held"]),
         tuple(raw["asked"]),
         tuple(raw["waiting"]),

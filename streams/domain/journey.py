@@ -31,6 +31,8 @@ class Move:
     reason: str = ""
     system: str = ""
     opening: bool = False
+    confirmed: bool = False  # somebody said that it stands there: a timer's move that is no mere guess any more
+    left: tuple[Score, bool] | None = None  # of a timer's move: score and hot as they were
     under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
 

@@ -97,8 +97,8 @@ def groups(edges: frozenset[Edge]) -> Groups:
     """Decide who is one: words from the latest, then links from the earliest.
 
     A link that would join what is barred, or two records of one CRM and kind, is left out. It is a conflict until somebody
-    says a word later than it. But a deal with a second contact is none: the deal is the first one's, and the second
-    influenced it (1-product). Taking a contact off a deal takes back the links between the two, and bars nothing.
+    says a word later than it. People first: a deal is no bridge between them. It is the first one's, and whoever stands on it
+    beside that one influenced it (1-product). Taking somebody off a deal takes back the links between the two, and bars nothing.
     """
     by_id: dict[str, Edge] = {}
     for edge in sorted(edges):
@@ -111,6 +111,7 @@ def groups(edges: frozenset[Edge]) -> Groups:
         for origin in (edge.a, edge.b):
             group.setdefault(origin.id, {origin.id})
             kinds[origin.id] = "" if origin.deal else origin.kind
+    deals = {origin.id for edge in ordered for origin in (edge.a, edge.b) if origin.deal}
     bars: list[Edge] = []
 
     def between(a: str, b: str) -> list[Edge]:
@@ -134,16 +135,17 @@ def groups(edges: frozenset[Edge]) -> Groups:
             join(a, b)
     conflicts: list[Edge] = []
     influenced: dict[frozenset[str], Edge] = {}
-    for edge in ordered:
+    for edge in sorted(ordered, key=lambda edge: edge.of_deal):
         a, b = edge.a.id, edge.b.id
         gone = edge.ends in taken_off and edge.key < taken_off[edge.ends].key
         if edge.type != LINK or group[a] is group[b] or gone:
             continue
         same, walls = {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""}, between(a, b)
-        if not same and not walls:
+        if edge.of_deal and (group[a] if a in deals else group[b]) - deals:
+            said = influenced.get(edge.ends, edge), edge  # of a pair the first that an event said: the event knows which deal it is
+            influenced[edge.ends] = min(said, key=lambda one: (not one.event, one.key))
+        elif not same and not walls:
             join(a, b)
-        elif edge.of_deal:
-            influenced.setdefault(edge.ends, edge)
         elif all(bar.key < edge.key for bar in walls):
             conflicts.append(edge)
     return Groups({origin: frozenset(members) for origin, members in group.items()}, tuple(conflicts), tuple(influenced.values()))
@@ -161,11 +163,11 @@ def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge])
     """
     if origin in group:
         return None
-    found = []
+    people, found = group - {end.id for edge in edges for end in (edge.a, edge.b) if end.deal}, []
     for edge in edges:
-        if edge.type == UNMERGE and at <= edge.at:
+        if edge.type == UNMERGE and not edge.of_deal and at <= edge.at:
             whole = _before(edges, edge).of(edge.a.id)
-            if edge.b.id in whole and origin in whole and whole & group:
+            if edge.b.id in whole and origin in whole and whole & people:
                 found.append(edge.at)
     return min(found, default=None)
 

@@ -15,6 +15,7 @@ from . import statements
 from .clocks import ClockState, Running
 from .gates import Score, Verdict, judge
 from .journey import NEVER, Before, Handoff, Journey, Move, State
+from .lifecycle import DETOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -57,8 +58,9 @@ class Mover:
                 back = self.remember(state.under.after(stage, due, spec.taken_back_within))
             if stage == "mql":
                 self.decide("timed_out", due, "")
+            left = state.journeys[-1].score, state.journeys[-1].hot
             self.enter(spec.to, due, "timer", words=None)
-            state.before = back
+            state.before, state.journeys[-1].moves[-1].left = back, left
 
     def remember(self, until: int) -> Before:
         state, journey = self.state, self.state.journeys[-1]
@@ -103,7 +105,7 @@ class Mover:
         state.under = under
         journey.score.use(under.funnel.gate)
         state.stage, state.since, state.entry, state.before, state.meanwhile = to, at, len(journey.moves) - 1, None, []
-        if to in ("recycled", "inactive"):
+        if to in DETOUR:
             journey.score = Score(self.definitions.at(at).funnel.gate, self.funnel.reporting.zone)
             journey.hot = False
         self._start_clocks(to, at, occurrence)
@@ -141,7 +143,7 @@ class Mover:
     def timed_out_of(self, stage: str) -> bool:
         """Say whether the last move was the timer's, out of a stage whose entry was its only reason."""
         last = self.state.journeys[-1].moves[-1]
-        return last.why == "timer" and last.frm == stage
+        return last.why == "timer" and last.frm == stage and not last.confirmed
 
     def take_timer_back(self) -> None:
         """Take the last move back: the stage that it left is entered later than was thought, so its time was not over."""
@@ -150,6 +152,8 @@ class Mover:
         episode = (gone.to, gone.occurrence)
         journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
         state.stage, state.entry, state.before, state.meanwhile = gone.frm, len(journey.moves) - 1, None, []
+        if gone.to in DETOUR and gone.left:
+            journey.score, journey.hot = gone.left
 
     def begin_anew(self, at: int) -> None:
         """Begin the present episode at another instant: its entry was implied, and is reported now."""

@@ -15,7 +15,7 @@ import orjson
 from schemas.events import Event, EventType, parse, short
 from schemas.facts import Change, Fact, FactKind, digest, make
 
-from . import members
+from . import clocks, members
 from .fold import fold
 from .history import FLOOD_CAP, bucket, canonical, capped
 from .journey import Folded
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 # What may forbid contact, and what takes that back: a merge carries it to the whole, an unmerge leaves it on both halves.
 _SPREAD = (EventType.CONSENT, EventType.ERASE, EventType.VOID)
 
-Emitted = tuple[str, str, int, int]  # digest, kind, journey, event time: what a tombstone needs
+Emitted = tuple[str, str, int, int, str]  # digest, kind, journey, event time: what a tombstone needs; a clock's level that was told
 
 
 @dataclass(frozen=True)
@@ -114,10 +114,11 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
 
 def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
     """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
-    if edge in row.edges:
+    known = [one for one in row.edges if one.id == edge.id]
+    if known and min(known) <= edge:  # the smallest of an id counts: a link was seen earlier than was known, or not
         return Step(row, repeated=True)
     row = _unpacked(row, row.packs)  # whose events count where may change, and each may have to go elsewhere
-    after = replace(row, edges=row.edges | {edge})
+    after = replace(row, edges=row.edges - set(known) | {edge})
     moved = {event: _targets(after, event) - _targets(row, event) for event in _at_home(after)}
     forwards = (*_flood(row, after, edge), *_forward(after, moved))
     return _state_anew(after, definitions, forwards)
@@ -262,16 +263,17 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
     marks = {fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()}
     changes: list[Change] = []
     for name in sorted(emitted):
-        _, kind, journey, at = emitted[name]
+        _, kind, journey, at, level = emitted[name]
         if name not in marks or marks[name][3] != at:  # gone, or dated elsewhere: taken back under its old time
             revision += 1
-            changes.append(Change(name, kind, journey, at, revision, None))
+            changes.append(Change(name, kind, journey, at, revision, None, level))
             del emitted[name]
     for fact in sorted(folded.facts.values(), key=_in_time):
-        if emitted.get(fact.id) != marks[fact.id]:
+        before = emitted.get(fact.id)
+        if before is None or before[:4] != marks[fact.id]:
             revision += 1
-            changes.append(Change(fact.id, fact.kind, fact.journey, fact.at, revision, fact.content))
-            emitted[fact.id] = marks[fact.id]
+            changes.append(Change(fact.id, fact.kind, fact.journey, fact.at, revision, fact.content, before[4] if before else ""))
+            emitted[fact.id] = (*marks[fact.id], level_of(fact))
     content = orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode() if folded.state else None
     stated = blake2b(content.encode(), digest_size=6).hexdigest() if content else ""
     state = None
@@ -280,6 +282,11 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
         state = State(revision, content)
     after = replace(row, revision=revision, emitted=emitted, stated=stated)
     return Step(after, tuple(changes), state, forwards, folded.next_due, stands=folded.state)
+
+
+def level_of(fact: Fact) -> str:
+    """Name the level that a clock which still runs has reached and somebody is told of; empty for all else."""
+    return clocks.level(orjson.loads(fact.content), fact.at) if fact.kind == FactKind.CLOCK else ""
 
 
 def _in_time(fact: Fact) -> tuple[int, str]:
@@ -335,7 +342,7 @@ def load(body: bytes) -> Row:
         frozenset(edge_of(edge) for edge in raw["edges"]),
         frozenset(raw["erased"]),
         tuple(pack_of(one) for one in raw["packs"]),
-        {name: (mark[0], mark[1], mark[2], mark[3]) for name, mark in raw["emitted"].items()},
+        {name: (mark[0], mark[1], mark[2], mark[3], mark[4]) for name, mark in raw["emitted"].items()},
         raw["stated"],
     )
 

@@ -54,7 +54,7 @@ def letter(record: Any, part: int, reason: str, kind: str, body: bytes | None, w
             "worker": worker,
             "kind": kind,
             "reason": reason[:1000],
-            "headers": {name: value.decode(errors="replace") for name, value in record.headers},
+            "headers": {name: (value or b"").decode(errors="replace") for name, value in record.headers},
             "key": record.key.decode(errors="replace") if record.key else None,
             "body": (body if body is not None else record.value or b"").decode("utf-8", errors="replace"),
         }

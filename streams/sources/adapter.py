@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import idna
@@ -80,20 +80,6 @@ def iso_ms(text: str) -> int:
     if moment.tzinfo is None:
         raise ValueError(f"{text!r} has no time zone; send one, like 2026-01-31T09:00:00Z")
     return int(moment.astimezone(UTC).timestamp() * 1000 + 0.5)
-
-
-def day(value: Any) -> str:
-    """Read a day as ISO 8601: of ms since the epoch (change events), or as it stands (REST); "" where it was cleared.
-
-    Raises:
-        ValueError: it is no day.
-
-    """
-    if value in ("", None):
-        return ""
-    if str(value).lstrip("-").isdigit():
-        return datetime.fromtimestamp(int(value) / 1000, UTC).date().isoformat()
-    return date.fromisoformat(str(value)[:10]).isoformat()
 
 
 def email_alias(text: str | None) -> str | None:

@@ -51,6 +51,12 @@ def play(events, random):
                 edges.add(edge_of(touch.record["edge"]))
             else:
                 placed[touch.record["name"]].add(touch.record["event"][4])
+    return edges, placed, rows
+
+
+def settled(events, random):
+    """Play; give which events came together, and which are held."""
+    edges, placed, rows = play(events, random)
     joined = groups(frozenset(edges))
     held = {record["event"]["id"] for row in rows.values() for _, record in row.held}
     together = defaultdict(set)
@@ -64,8 +70,8 @@ def play(events, random):
 @given(worlds())
 def test_any_order_of_messages_puts_the_same_events_together(world):
     events, random = world
-    first = play(events, random)
-    assert play(events, random) == first
+    first = settled(events, random)
+    assert settled(events, random) == first
     people = {event["id"]: person for person, event in events}
     assert all(len({people[name] for name in names}) == 1 for names in first[0])
 
@@ -74,8 +80,37 @@ def test_any_order_of_messages_puts_the_same_events_together(world):
 @given(worlds())
 def test_no_event_is_lost_between_what_was_given_to_a_lead_and_what_is_held(world):
     events, random = world
-    together, held = play(events, random)
+    together, held = settled(events, random)
     assert set().union(*together, held) == {event["id"] for _, event in events}
+
+
+NAMED = ["hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:deal:1", "email:a@x.example", "email:b@x.example", "segment:user:1"]
+WORDS = ["touch", "touch", "touch", "merge", "unmerge", "identity.linked"]
+
+
+@st.composite
+def talks(draw):
+    """What CRM and people say of who is who: links seen again and again, words between two sightings, deals put on and taken off."""
+    events = []
+    for number in range(draw(st.integers(2, 8))):
+        aliases = draw(st.lists(st.sampled_from(NAMED), min_size=2, max_size=3, unique=True))
+        at, kind = draw(st.integers(0, 12)), draw(st.sampled_from(WORDS))
+        events.append(("", {"id": f"e{number}", "type": kind, "occurred_at": at, "source": "hubspot", "aliases": aliases}))
+    return events, draw(st.randoms(use_true_random=False))
+
+
+def decided(events, random):
+    """Play; give who is one, what is in conflict and what a deal was influenced by."""
+    edges, _, _ = play(events, random)
+    found = groups(frozenset(edges))
+    return set(found.members.values()), {edge.ends for edge in found.conflicts}, {edge.ends for edge in found.influenced}
+
+
+@settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
+@given(talks())
+def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_deals_whatever_is_said_of_them(talk):
+    events, random = talk
+    assert decided(events, random) == decided(events, random)
 
 
 def test_an_origins_id_gives_its_alias_away_to_nobody_without_the_key():

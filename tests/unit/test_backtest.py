@@ -54,7 +54,8 @@ class Player:
             if out.topic == topics.ALERTS:
                 said = orjson.loads(out.value)
                 self.alerts.append(said)
-                self.raised[f"{said['stage']}.{said['clock']}", said["status"]] += said["what"] == "raised"
+                if said["what"] == "raised":
+                    self.raised[f"{said['stage']}.{said['clock']}", said["status"]] += 1
         if effects.row is not None:
             self.body, self.due = effects.row, effects.due
 
@@ -136,3 +137,20 @@ def test_what_was_late_more_than_a_day_ago_is_recorded_and_wakes_nobody():
     said = alerts((0, EventType.STAGE_REPORTED, MQL), until=6, at_once=5)
     assert "first_touch" not in {one["clock"] for one in said}
     assert "decision" in {one["clock"] for one in said}
+
+
+def test_an_alert_is_taken_back_when_what_made_the_clock_short_is_voided():
+    said = alerts((0, EventType.CREATED, {"kind": "demo_form"}), (0.5, EventType.VOID, {"voids": "e0"}), until=0.6)
+    raised = [one for one in said if one["what"] == "raised"]
+    taken_back = {one["id"] for one in said if one["what"] == "retracted"}
+    assert {one["id"] for one in raised} == taken_back != set()
+
+
+def test_a_clock_whose_due_time_moves_beyond_now_is_taken_back():
+    hot, later = (0, EventType.TOUCH, {"kind": "demo_form"}), (0, EventType.STAGE_REPORTED, MQL)
+    said = alerts(hot, later, (0.2, EventType.VOID, {"voids": "e0"}), until=0.21)
+    assert [(one["what"], one["status"]) for one in said if one.get("clock") == "first_touch"][-2:] == [("raised", "escalated"), ("retracted", "open")]
+
+
+def test_what_nobody_was_told_of_is_not_taken_back():
+    assert alerts((0, EventType.STAGE_REPORTED, MQL), (0.01, EventType.TOUCH, {"direction": "human"}), until=0.1) == []

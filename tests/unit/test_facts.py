@@ -185,3 +185,9 @@ def test_speed_to_lead_counts_open_hours_to_the_assignment_and_from_there_to_the
 def test_a_cancelled_clock_says_when_it_was_and_one_that_was_breached_stays_so(end, cancelled):
     (clock,) = clocks(fold(history((0, E.OPPORTUNITY_WON, DEAL), end), 60), "customer.onboarding")
     assert (clock["status"], clock["cancelled_at"]) == ("cancelled" if cancelled else "breached", cancelled)
+
+
+def test_the_points_that_a_timer_took_come_back_with_the_entry_that_it_counted_from():
+    under = changed("inquiry", timer=Timer(after="30 days", to="recycled"))
+    told = [(0, E.TOUCH, {"kind": "form"}), (40, E.CREATED, {"kind": "form"})]
+    assert path(fold(history(*told), 41, under)) == "inquiry mql"

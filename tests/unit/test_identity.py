@@ -1,13 +1,14 @@
 """Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
 
 from collections import deque
+from itertools import permutations
 from types import SimpleNamespace
 
 import orjson
 import pytest
 
 from schemas.events import LeadEvent
-from streams.agents.normalise import normalise, normalise_import
+from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.audit import archive
 from streams.domain import identity, row
 from streams.domain.identity import HELD_EVENTS, HELD_MS, SHARED_LEADS
@@ -231,31 +232,30 @@ def test_two_leads_that_salesforce_converted_into_one_contact_are_one_and_no_con
     assert world.leads() == {frozenset({"salesforce:o:lead:L1", "salesforce:o:lead:L2", "salesforce:o:contact:C1"})}
 
 
-IGNORED = Settings(ignored_aliases="email:info@*, phone:+33123456789 ,").ignored()
+PATTERNS = Settings(ignored_aliases="email:info@*, phone:+33123456789 ,").ignored()
 
 
 @pytest.mark.parametrize(
     ("aliases", "left"),
     [
-        (("email:info@x.example", "segment:user:1"), ("segment:user:1",)),
-        (("email:jane@x.example", "phone:+33123456789"), ("email:jane@x.example",)),
-        (("email:information@x.example",), ("email:information@x.example",)),
+        (("email:info@x.example", "segment:user:1"), ["segment:user:1"]),
+        (("email:jane@x.example", "phone:+33123456789"), ["email:jane@x.example"]),
+        (("email:information@x.example",), ["email:information@x.example"]),
         (("email:info@x.example",), None),
     ],
 )
-def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_another_is_refused(aliases, left):
+def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_another_is_counted(aliases, left):
+    counted = []
+    ignored = Ignored(PATTERNS, lambda what, number: counted.append((what, number)))
     event = LeadEvent(id="e", type="touch", occurred_at=1, source="segment", aliases=aliases)
     imported = SimpleNamespace(value=event.model_dump_json(), timestamp=1)
     body = {"specversion": "1.0", "id": "e", "source": "s", "type": "leadstream.touch", "data": {"aliases": aliases}}
-    live = normalise(SimpleNamespace(value=orjson.dumps(body), timestamp=1, headers=[]), Connection(), IGNORED)
-    if left is None:
-        assert not live.outs
-        assert "LEADSTREAM_IGNORED_ALIASES" in live.rejected[0].reason
-        with pytest.raises(ValueError, match="all its aliases are ignored"):
-            normalise_import(imported, IGNORED)
-        return
-    assert [tuple(orjson.loads(out.value)["event"]["aliases"]) for out in (*live.outs, *normalise_import(imported, IGNORED).outs)] == [left, left]
-    assert live.outs[0].key == left[0].encode()
+    live = SimpleNamespace(value=orjson.dumps(body), timestamp=1, headers=[])
+    for effects in (normalise(live, Connection(), ignored), normalise_import(imported, ignored)):
+        assert effects.rejected == ()
+        assert [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs] == ([left] if left else [])
+        assert [out.key.decode() for out in effects.outs] == (left or [])
+    assert counted == [("ignored", left is None)] * 2
 
 
 def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_keeps_what_was_stated():
@@ -269,3 +269,48 @@ def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_kee
     assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (at - 6 * minute, at)
     assert imported(at - 5 * minute)["occurred_at"] == at
     assert "stated_at" not in imported(at - 5 * minute)
+
+
+def test_who_filled_in_an_ads_form_twenty_times_has_a_record_in_the_crm_all_the_same():
+    world = World()
+    for number in range(SHARED_LEADS + 1):
+        world.happens(JANE, f"meta:lead:{number}")
+    world.happens("hubspot:1:contact:1", JANE)
+    assert len(world.leads()) == 1
+
+
+def test_a_deal_is_named_after_the_people_of_its_crm():
+    aliases = ("hubspot:1:deal:9", "hubspot:1:contact:1", JANE)
+    assert identity.ordered(aliases) == ["hubspot:1:contact:1", "hubspot:1:deal:9", JANE]
+
+
+def test_a_deal_that_names_two_people_makes_nobody_one():
+    world = World()
+    world.happens("hubspot:1:deal:9", JANE, kind="opportunity.created", deal={"id": "d9"})
+    world.happens("hubspot:1:deal:9", "email:joe@x.example", kind="opportunity.stage_changed", deal={"id": "d9"})
+    world.happens("email:joe@x.example")
+    assert world.leads() == {frozenset({"hubspot:1:deal:9", JANE}), frozenset({"email:joe@x.example"})}
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_a_link_is_as_old_as_the_first_event_that_named_both_whichever_was_read_first(order):
+    said = [((JANE, USER), "touch", 1), ((JANE, USER), "touch", 10), ((JANE, USER), "unmerge", 5)]
+    world = World()
+    for number in order:
+        aliases, kind, at = said[number]
+        world.happens(*aliases, kind=kind, at=at, name=f"e{number}")
+    assert {len(known) for known in world.leads()} == {1}
+    assert {fact.kind for folded in world.facts().values() for fact in folded.facts.values() if fact.kind == "conflict"} == set()
+
+
+def test_an_opt_out_does_not_follow_a_deal_to_its_next_contact():
+    world = World()
+    one, two, deal = "hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:deal:9"
+    for contact in (one, two):
+        world.happens(contact)
+    world.happens(one, kind="consent", granted=False)
+    for contact, kind in ((one, "identity.linked"), (two, "identity.linked"), (one, "unmerge")):
+        world.happens(contact, deal, kind=kind, deal={"id": deal})
+    assert {folded.state["opted_out"]: frozenset(folded.state["origins"]) for folded in world.facts().values()} == {
+        True: frozenset({world.id(one)}), False: frozenset({world.id(two), world.id(deal)}),
+    }  # fmt: skip

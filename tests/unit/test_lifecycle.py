@@ -93,6 +93,7 @@ RULES = [
     ("a test lead never passes the gate", [(0, E.CREATED, {"kind": "demo_form", "test": True})], 0.1, "inquiry"),
     ("whoever visited before becoming known is an inquiry from then on", [(0, E.TOUCH, {"kind": "page_view"}), (3, E.CREATED, {"kind": "form"})], 3.1, "inquiry"),
     ("and is nurtured one business day later", [(0, E.TOUCH, {"kind": "page_view"}), (3, E.CREATED, {"kind": "form"})], 4, "inquiry nurturing"),
+    ("unless somebody said meanwhile that the lead is nurtured", [(0, E.TOUCH, {"kind": "page_view"}), (1, E.STAGE_REPORTED, {"stage": "nurturing"}), (3, E.CREATED, {"kind": "form", "source": "segment"})], 3.1, "nurturing inquiry"),
     ("evangelists come from customers", [(0, E.OPPORTUNITY_WON, DEAL), (1, E.STAGE_REPORTED, stage("evangelist"))], 2, "inquiry* mql* sal* sql* opportunity* customer evangelist"),
 ]  # fmt: skip
 

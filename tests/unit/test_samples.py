@@ -5,8 +5,9 @@ import csv
 import orjson
 import pytest
 
+from schemas.events import Deal
 from streams.intake import signatures
-from streams.sources.adapter import Connection, day
+from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
 
 RECEIVED = 1_790_000_000_000
@@ -132,11 +133,15 @@ def test_the_vendors_exported_tables_have_the_columns_that_a_mapping_would_name(
         assert {"customer_id", "date", "cost_micros", "device"} <= set(next(csv.reader(file)))
 
 
-@pytest.mark.parametrize(("stated", "expected"), [(1719705600000, "2024-06-30"), ("1719705600000", "2024-06-30"), ("2024-06-30", "2024-06-30"), ("", ""), (None, "")])
+@pytest.mark.parametrize(("stated", "expected"), [("1719705600000", "2024-06-30"), ("2024-06-30", "2024-06-30"), ("2024-06-30T09:00:00Z", "2024-06-30"), ("", "")])
 def test_a_close_date_is_a_day_however_a_crm_writes_it(stated, expected):
-    assert day(stated) == expected
+    assert Deal(id="d", close_date=stated).close_date == expected
 
 
-def test_a_close_date_that_is_no_day_is_refused():
-    with pytest.raises(ValueError, match="isoformat"):
-        day("soon")
+@pytest.mark.parametrize("stated", ["soon", "2026-13-45", "99999999999999999999", "9" * 30])
+def test_one_close_date_that_is_no_day_refuses_its_own_event_only(stated):
+    common = {"portalId": 1, "subscriptionId": 1, "occurredAt": 1, "objectId": 9, "subscriptionType": "deal.propertyChange"}
+    wrong, good = ({**common, "eventId": number, "propertyName": name, "propertyValue": value} for number, (name, value) in enumerate([("closedate", stated), ("amount", "5")]))
+    found = SOURCES["hubspot"].normalise([wrong, good], RECEIVED, Connection())
+    assert ([event.deal.amount for event in found.events], len(found.rejected)) == (["5"], 1)
+    assert "is no day" in found.rejected[0][0]

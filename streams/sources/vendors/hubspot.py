@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, day, each, email_alias, event
+from streams.sources.adapter import Connection, Normalised, each, email_alias, event
 
 # Properties that HubSpot itself keeps when somebody works on a contact.
 _HUMAN = {
@@ -119,7 +119,7 @@ def _deal_property(name: str, value: str, received_at: int, common: dict[str, An
     elif name == "deal_currency_code":
         deal = {**deal, "currency": value}
     elif name == "closedate":
-        deal = {**deal, "close_date": day(value)}
+        deal = {**deal, "close_date": value}
     else:
         out.events.append(event(received_at, type=EventType.TOUCH, kind=f"property:{name}", direction="inbound", **common))
         return

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, aliases, day, each, email_alias, event, phone_alias
+from streams.sources.adapter import Connection, Normalised, aliases, each, email_alias, event, phone_alias
 
 _READ = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
 
@@ -145,7 +145,7 @@ def _opportunity(
     if said.get("CurrencyIsoCode"):
         deal["currency"] = said["CurrencyIsoCode"]
     if said.get("CloseDate"):
-        deal["close_date"] = day(said["CloseDate"])
+        deal["close_date"] = str(said["CloseDate"])  # ms in change events, a day elsewhere
     if said.get("StageName"):
         deal["stage"] = said["StageName"]
     if said.get("ContactId"):
