@@ -92,6 +92,14 @@ class Groups(NamedTuple):
         return self.members.get(origin, frozenset({origin}))
 
 
+def smallest(edges: Iterable[Edge]) -> frozenset[Edge]:
+    """Keep one edge an id, the smallest: a link was seen earlier than was known, a word was sent again and says something else."""
+    by_id: dict[str, Edge] = {}
+    for edge in sorted(edges):
+        by_id.setdefault(edge.id, edge)
+    return frozenset(by_id.values())
+
+
 @lru_cache(maxsize=20_000)
 def groups(edges: frozenset[Edge]) -> Groups:
     """Decide who is one: words from the latest, then links from the earliest.
@@ -100,10 +108,7 @@ def groups(edges: frozenset[Edge]) -> Groups:
     says a word later than it. People first: a deal is no bridge between them. It is the first one's, and whoever stands on it
     beside that one influenced it (1-product). Taking somebody off a deal takes back the links between the two, and bars nothing.
     """
-    by_id: dict[str, Edge] = {}
-    for edge in sorted(edges):
-        by_id.setdefault(edge.id, edge)
-    ordered = sorted(by_id.values())
+    ordered = sorted(smallest(edges))
     group: dict[str, set[str]] = {}
     kinds: dict[str, str] = {}
     taken_off: dict[frozenset[str], Edge] = {}

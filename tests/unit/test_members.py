@@ -168,3 +168,16 @@ def test_a_refusal_that_was_voided_forbids_nothing_on_either_half():
     no, void = said("no", 5, EventType.CONSENT, "b"), said("v", 6, EventType.VOID, "b", voids="no")
     assert not opted_out("a", no, void)
     assert not opted_out("b", no, void)
+
+
+AGAIN = [Edge(at, 0, "word|a:b", UNMERGE, A, B) for at in (20, 12)]
+
+
+@pytest.mark.parametrize("order", [AGAIN, AGAIN[::-1]])
+def test_a_word_that_is_sent_again_and_says_another_time_counts_once_by_its_smallest(order):
+    current, no = row.Row("a"), said("no", 15, EventType.CONSENT, "a")
+    steps = [row.connect(current, edge(10, MERGE, A, B), DEFINITION)]
+    for one in order:
+        steps.append(row.connect(steps[-1].row, one, DEFINITION))
+    assert steps[-1].row.edges == {edge(10, MERGE, A, B), AGAIN[1]} == members.smallest([edge(10, MERGE, A, B), *order])
+    assert not opted_out("b", no, edges=steps[-1].row.edges)  # parted on day 12, before the refusal
