@@ -96,8 +96,8 @@ def components(archive: Archive) -> Iterator[Component]:
         for event in known:
             events[event.origin].add(event)
     near: dict[str, set[str]] = {origin: {origin} for origin in events}
-    known = members.smallest(archive.edges)  # as a row keeps them
-    for edge in known:
+    joins = members.smallest(archive.edges)  # as a row keeps them
+    for edge in joins:
         left, right = near.setdefault(edge.a.id, {edge.a.id}), near.setdefault(edge.b.id, {edge.b.id})
         if left is not right:
             small, large = sorted((left, right), key=len)
@@ -105,7 +105,7 @@ def components(archive: Archive) -> Iterator[Component]:
             for member in small:
                 near[member] = large
     edges: dict[int, list[members.Edge]] = defaultdict(list)
-    for edge in known:
+    for edge in joins:
         edges[id(near[edge.a.id])].append(edge)
     for component in {id(one): one for one in near.values()}.values():
         mine = frozenset(edges[id(component)])
