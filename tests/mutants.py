@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant("a deal of two contacts is the first one's", D + "members.py", "if edge.of_deal and (group[a] if a in deals else group[b]) - deals:", "if False:"),
     Mutant("a deal carries no refusal", D + "members.py", "edge.type == UNMERGE and not edge.of_deal and at <= edge.at", "edge.type == UNMERGE and at <= edge.at"),
     Mutant("a deal is no bridge", D + "members.py", "sorted(ordered, key=lambda edge: edge.of_deal)", "ordered"),
-    Mutant("a link is as old as the first event that named both", D + "identity.py", "row.told[mark] <= (at, sequence) or", "True or"),
+    Mutant("a link is as old as the first event that named both", D + "identity.py", "row.told[mark] <= [at, sequence] or", "True or"),
     Mutant("a contact that was taken off a deal may come back", D + "members.py", "edge.key < taken_off[edge.ends].key", "True"),
     Mutant("a merge carries a refusal from before it", D + "members.py", "if edge.type == LINK or edge.at <= at", "if True"),
     Mutant("17 words from the latest", D + "members.py", "for edge in reversed(ordered):", "for edge in ordered:"),

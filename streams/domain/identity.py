@@ -10,6 +10,7 @@ import hmac
 import uuid
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
+from functools import lru_cache
 from typing import Any, Literal, NamedTuple
 
 import orjson
@@ -43,6 +44,7 @@ _ADS = {"meta", "google", "linkedin"}
 _RECORDS = {"contact", "lead", "deal", "opportunity"}
 
 
+@lru_cache(maxsize=4_096)  # each alias is asked for several times by one record
 def strength(alias: str) -> Strength:
     """Rank an alias: CRM id, email, user id, ad lead id, then all that is weak."""
     parts = alias.split(":")
@@ -63,6 +65,7 @@ def record_kind(alias: str) -> str:
     return ":".join(parts[:3]) if strength(alias) is Strength.CRM and parts[2] in _RECORDS else ""
 
 
+@lru_cache(maxsize=4_096)
 def _deal(alias: str) -> bool:
     return Origin(0, "", "", record_kind(alias)).deal
 
@@ -80,7 +83,7 @@ def origin_id(key: bytes, alias: str) -> str:
     return str(uuid.UUID(bytes=bytes(made)))
 
 
-Place = tuple[int, int]  # an event's time (ms) and sequence: the earliest that is known of decides, whatever was read first
+Place = list[int]  # an event's time (ms) and sequence, as JSON keeps them: the earliest decides, whatever was read first
 
 
 @dataclass(frozen=True)
@@ -169,7 +172,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     for alias in others:
         name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
         mark = f"{word} {name} {alias}" if name else alias
-        if mark in row.told and (row.told[mark] <= (at, sequence) or strength(alias) is Strength.WEAK):
+        if mark in row.told and (row.told[mark] <= [at, sequence] or strength(alias) is Strength.WEAK):
             continue
         people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
         if word == LINK and people:
@@ -177,7 +180,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
             full = (*full, *_full(before, row))
             if row.shared > before.shared:
                 continue
-        row = replace(row, told={**row.told, mark: (at, sequence)})
+        row = replace(row, told={**row.told, mark: [at, sequence]})
         links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
     return Resolution(row, (_touch(origin, record),), tuple(links), leads_to=full)
 
@@ -229,7 +232,7 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
         return Resolution(row)
     a, b = sorted((other, origin), key=lambda one: one.id)
     name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"  # an event may join more than two
-    place = (record["at"], record["sequence"])
+    place = [record["at"], record["sequence"]]
     if name in row.raised and row.raised[name] <= place:
         return Resolution(row)
     full: tuple[tuple[str, str], ...] = ()
@@ -238,7 +241,7 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
         full = _full(before, row)
         if row.shared > before.shared:
             return Resolution(row, leads_to=full)
-    edge = Edge(*place, name, record["word"], a, b)
+    edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
     row = replace(row, raised={**row.raised, name: place})
     rows = {other.home} if edge.housing else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
@@ -293,8 +296,8 @@ def load(body: bytes) -> AliasRow:
     return AliasRow(
         raw["alias"],
         Origin(*raw["origin"]) if raw["origin"] else None,
-        {mark: (at, sequence) for mark, (at, sequence) in raw["told"].items()},
-        {name: (at, sequence) for name, (at, sequence) in raw["raised"].items()},
+        raw["told"],
+        raw["raised"],
         tuple(raw["leads"]),
         tuple(raw["joins"]),
         tuple((since, record) for since, record in raw["held"]),

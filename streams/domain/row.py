@@ -220,7 +220,8 @@ def fold_group(
     for edge in mine:  # on both halves: whoever looks at either must see it
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
         facts[fact.id] = fact
-    facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
+    if groups.influenced:
+        facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
     counted = len(own) + sum(one.size for one in old)
     state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted} if folded.state else {}
     return Folded(facts, state, folded.next_due)
