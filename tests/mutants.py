@@ -62,7 +62,7 @@ MUTANTS = (
     Mutant("17 a later word settles a conflict", D + "members.py", "elif all(bar.key < edge.key for bar in walls):", "else:"),
     Mutant("17 a word may join three", D + "identity.py", "name = f\"{record['id']}|{a.id}:{b.id}\" if", 'name = record["id"] if'),
     Mutant("a deal of two contacts is the first one's", D + "members.py", "if edge.of_deal and (group[a] if a in deals else group[b]) - deals:", "if False:"),
-    Mutant("a deal carries no refusal", D + "members.py", "edge.type == UNMERGE and not edge.of_deal and at <= edge.at", "edge.type == UNMERGE and at <= edge.at"),
+    Mutant("a deal carries no refusal", D + "members.py", "whole & people", "whole & group"),
     Mutant("a deal is no bridge", D + "members.py", "sorted(ordered, key=lambda edge: edge.of_deal)", "ordered"),
     Mutant("a link is as old as the first event that named both", D + "identity.py", "row.told[mark] <= [at, sequence] or", "True or"),
     Mutant("a contact that was taken off a deal may come back", D + "members.py", "edge.key < taken_off[edge.ends].key", "True"),
@@ -72,7 +72,7 @@ MUTANTS = (
     Mutant("18 the survivor is chosen by what no late event changes", D + "members.py", "return min(group, key=lambda origin: order[origin])", "return max(group, key=lambda origin: (len(list(edges)) % 2, order[origin]))"),
     Mutant("19 the row that houses an origin forwards copies", D + "row.py", "*_flood(row, after, edge), *_forward(after, moved)", "*_flood(row, after, edge),"),
     Mutant("19 erasure drops an origin's content whenever it comes", D + "row.py", "if event.origin in row.erased and event.type != EventType.ERASE:", "if False:"),
-    Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and not edge.of_deal and at <= edge.at:", "if False:"),
+    Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and at <= edge.at:", "if False:"),
     # 6-history: definitions, bounds
     Mutant("21 an episode keeps the version it began under", D + "moving.py", "        return self.state.under.funnel\n", "        return self.said.funnel\n"),
     Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < said.timestamp + BEYOND_MS:", "if False:"),

@@ -91,24 +91,33 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
 
 @definitions_app.command("add")
 def definitions_add(
-    funnel: Annotated[Path, typer.Argument(help="The later version's file.")], home: AnyHome = None, as_json: Json = False
+    funnel: Annotated[Path, typer.Argument(help="The later version's file.")],
+    home: AnyHome = None,
+    as_json: Json = False,
+    generation: Annotated[int | None, typer.Option(help="Another generation than the one that is shown.")] = None,
 ) -> None:
     """Publish a later version to every worker: what begins from then on is judged by it. Example: leadstream definitions add v2.yaml."""
     from schemas.reading import FunnelError
+    from sinks.clickhouse import generations
     from sinks.clickhouse.writer import connect
     from streams.agents import versions
     from streams.domain.definition import prepare
     from streams.intake import adoption
 
     settings = on_home(home)
+    client = connect(settings)
+    to = generation or generations.active(client)
     try:
-        fresh = adoption.add(settings, connect(settings), funnel, versions.record, lambda one: prepare(one).first.start)
+        fresh = adoption.add(settings, client, funnel, to, versions.record, lambda one: prepare(one).first.start)
     except (FunnelError, adoption.NotReady) as error:
         raise Failed(str(error)) from error
     if as_json:
-        document({"version": fresh.version, "effective_from": fresh.effective_from})
-    else:
-        console.print(f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too")
+        document({"version": fresh.version, "effective_from": fresh.effective_from, "generation": to})
+        return
+    console.print(f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too")
+    for other in sorted({one.generation for one in generations.history(client)} - {to}):
+        if generations.versions(client, other):
+            console.print(f"generation {other} is kept and has not heard of it: run this again with --generation {other}")
 
 
 @definitions_app.command("drop")

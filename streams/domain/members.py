@@ -164,13 +164,13 @@ def _before(edges: frozenset[Edge], unmerge: Edge) -> Groups:
 def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge]) -> int | None:
     """Say since when what forbade contact to `origin` at an instant stays on a group that was parted from it (ms); None: it does not.
 
-    A merge carries it to the whole, so an unmerge leaves it on both halves (2-architecture, Identity).
+    A merge carries it to the whole, so an unmerge leaves it on both halves (2-architecture, Identity); but a deal carries nothing.
     """
     if origin in group:
         return None
     people, found = group - {end.id for edge in edges for end in (edge.a, edge.b) if end.deal}, []
     for edge in edges:
-        if edge.type == UNMERGE and not edge.of_deal and at <= edge.at:
+        if edge.type == UNMERGE and at <= edge.at:
             whole = _before(edges, edge).of(edge.a.id)
             if edge.b.id in whole and origin in whole and whole & people:
                 found.append(edge.at)

@@ -35,17 +35,26 @@ class NotReady(Exception):  # noqa: N818 - whoever asked must wait, look at the 
     """A generation can't be shown, or dropped, yet."""
 
 
-def add(settings: Settings, client: Any, path: Path, write: Callable[[Funnel, int], bytes], start_of: Callable[[Funnel], int]) -> Funnel:
-    """Publish a later version to every partition, beside those in force; it must begin tomorrow or later.
+def add(
+    settings: Settings,
+    client: Any,
+    path: Path,
+    generation: int,
+    write: Callable[[Funnel, int], bytes],
+    start_of: Callable[[Funnel], int],
+) -> Funnel:
+    """Publish a later version to every partition of a generation, beside those in force; it must begin tomorrow or later.
 
     Raises:
         FunnelError: it can't follow the versions that the workers know; the text says why and what to do.
-        NotReady: it was sent, and no worker took it.
+        NotReady: there is no such generation, or it was sent, and no worker took it.
 
     """
-    fresh, generation = load(path), generations.active(client)
+    fresh, standing = load(path), generations.versions(client, generation)
+    if not standing:
+        raise NotReady(f"there is no generation {generation}: see `leadstream definitions list`")
     # a version that some partition took already is sent again: a run that broke half way is completed, and a repeat changes nothing
-    known = [one for one in generations.versions(client, generation) if one != fresh]
+    known = [one for one in standing if one != fresh]
     wrong = [clash.text for clash in incompatible([*known, fresh])]
     if start_of(fresh) < time.time() * 1000 + 3_600_000:
         wrong.append(

@@ -96,9 +96,15 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
 
     def listed():
         found = run_cli("definitions", "list", "--json", home=stack.home)[1]
-        return [version["version"] for version in found[0]["versions"]] == ["1", "2"]
+        return [[version["version"] for version in one["versions"]] for one in found]
 
-    until(listed, "the later version")
+    until(lambda: listed() == [["1", "2"], ["70"]], "the later version of the shown generation")
+    told = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
+    assert "generation 2 is kept and has not heard of it" in told
+    run_cli("definitions", "add", folder / "later.yaml", "--generation", 2, home=stack.home)
+    until(lambda: listed() == [["1", "2"], ["70", "2"]], "the later version of the generation that is kept")
+    code, _, told = run_cli("definitions", "add", folder / "later.yaml", "--generation", 9, home=stack.home, check=False)
+    assert (code, "there is no generation 9" in told) == (1, True)
     invariants.hold(*invariants.of(stack))
 
 
