@@ -58,7 +58,7 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, c
         first = api()
         return shown(page) == first == api() and first.get("customer", (0,))[0] >= 4
 
-    until(agree, "page and API to agree", 30)
+    until(agree, "page and API to agree", 90)
     asof = int(time.time() * 1000)
     figures = httpx.get(f"{live}/api/kpis", params={"as_of": asof}).json()
     inflow = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "inflow"}

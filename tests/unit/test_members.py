@@ -145,6 +145,8 @@ DEALS = [
     ("a deal is its contact's", [edge(1, LINK, H1, D1)], ["d1h1"], []),
     ("a contact has many deals", [edge(1, LINK, H1, D1), edge(2, LINK, H1, D2)], ["d1d2h1"], []),
     ("a second contact influenced it, and that is no conflict", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1)], ["d1h1", "h2"], ["link2"]),
+    ("who turns out to be its person did not influence it", [edge(1, LINK, A, D1), edge(2, LINK, H1, D1), edge(3, LINK, A, H1)], ["ad1h1"], []),
+    ("people of two CRMs stay two", [edge(1, LINK, A, D1), edge(2, LINK, B, D1)], ["ad1", "b"], ["link2"]),
     ("the first one is taken off", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1)], ["d1h2", "h1"], []),
     ("and put on again", [edge(1, LINK, H1, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h1"], []),
     ("behind the second by then", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h2", "h1"], ["link4"]),
