@@ -49,10 +49,10 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, c
             ("opportunity.won", {"deal": {"id": f"d{number}"}}),
         ][number % 3]
         body = said(kind, f"page-{number}", time.time(), f"page{number}@example.com", **data)
-        assert httpx.post(f"{gateway}/v1/events", json=body, headers=bearer(stack)).status_code == 202
+        assert httpx.post(f"{gateway}/v1/events", json=body, headers=bearer(stack), timeout=60).status_code == 202
 
     def api():
-        return {row["stage"]: (row["entered"], row["open"]) for row in httpx.get(f"{live}/api/funnel").json()}
+        return {row["stage"]: (row["entered"], row["open"]) for row in httpx.get(f"{live}/api/funnel", timeout=60).json()}
 
     def agree():
         first = api()
@@ -60,7 +60,7 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, c
 
     until(agree, "page and API to agree", 90)
     asof = int(time.time() * 1000)
-    figures = httpx.get(f"{live}/api/kpis", params={"as_of": asof}).json()
+    figures = httpx.get(f"{live}/api/kpis", params={"as_of": asof}, timeout=60).json()
     inflow = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "inflow"}
     assert {stage: entered for stage, (entered, _) in shown(page).items() if entered} == inflow
     balance = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "balance"}
