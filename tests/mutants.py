@@ -32,7 +32,7 @@ class Mutant(NamedTuple):
 
 
 D = "streams/domain/"
-CONTROL = Mutant("nothing is removed", D + "fold.py", "class _Fold(Mover):", "class _Fold(Mover):  # unchanged")
+CONTROL = Mutant("nothing is removed", D + "fold.py", "class Fold(Mover):", "class Fold(Mover):  # unchanged")
 MUTANTS = (
     # 6-history: the set
     Mutant("1 equal timestamps go by rank", "schemas/events.py", "EventType.TOUCH: 3", "EventType.TOUCH: 7"),
@@ -86,7 +86,7 @@ MUTANTS = (
     Mutant("an influenced deal moves its primary contact only", D + "fold.py", 'if deal and deal.get("role", "primary") != "primary":', "if False:"),
     Mutant("who decides: the gate", D + "fold.py", 'allowed = stage.decided_by != "gate" or verdict.passed', "allowed = True"),
     Mutant("16 what the timer of an implied entry did yields with it", D + "fold.py", "if self.timed_out_of(saying.to):", "if False:"),
-    Mutant("stages of one instant go by their place", D + "fold.py", "return sorted(events, key=place)", "return events"),
+    Mutant("stages of one instant go by their place", D + "history.py", "return sorted(events, key=place)", "return events"),
     Mutant("which system has authority over a stage", D + "fold.py", 'return saying.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""', 'return ""'),
     Mutant("an opening balance implies nothing", D + "moving.py", "if place >= 0 and not opening:", "if place >= 0:"),
     Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.said.origin(body)", "state.origin = self.said.origin(body) or state.origin"),
@@ -105,8 +105,8 @@ MUTANTS = (
     Mutant("a weak alias leads to the first that it learns", D + "identity.py", "    if row.origin:\n        if origin.id in", "    if False:\n        if origin.id in"),
     Mutant("at most fifty events are held", D + "identity.py", "if len(row.held) >= HELD_EVENTS:", "if False:"),
     Mutant("each is held for thirty days", D + "identity.py", "if now <= one[0] + HELD_MS)", "if now <= row.held[0][0] + HELD_MS)"),
-    Mutant("an alias that is named joins twenty", D + "identity.py", "        full = _full(before, row)\n        if row.shared > before.shared:", "        full = _full(before, row)\n        if False:"),
-    Mutant("an alias that names the event joins twenty", D + "identity.py", "            if row.shared > before.shared:\n                continue", "            if False:\n                continue"),
+    Mutant("an alias that is named joins twenty", D + "identity.py", "leads = _with(row.leads, other.id)", "leads = (*row.leads, other.id)"),
+    Mutant("an alias that names the event joins twenty", D + "identity.py", "joins = _with(row.joins, origin_id(key, alias))", "joins = (*row.joins, alias)"),
     Mutant("a weak-only event is held until its lead is known", D + "identity.py", "touches = tuple(_touch(origin, record, held=True) for _, record in row.held)", "touches = ()"),
 )  # fmt: skip
 

@@ -94,7 +94,6 @@ class Batch:
                 offset,
             ],
         )
-
         if kind == "event" and not copied:
             self._add("arrivals", [partition, offset, said["received_at"], said["received_at"] - at])
 

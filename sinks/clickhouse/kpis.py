@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime
-from functools import lru_cache, reduce
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -159,7 +159,7 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
     return Question(
         start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy,
-        tuple(measuring.not_measured(funnel)), spent,
+        unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
     )  # fmt: skip
 
 
@@ -188,7 +188,10 @@ def catalogue() -> tuple[Kpi, ...]:
 def sql(kpi: Kpi, by: str) -> str:
     """Give the whole statement. `by` was checked against the dimensions: it is a column, never a value."""
     told = {"{by}": by or "''", "{spend_by}": _SPEND_BY.get(by, "''"), "{unit_by}": "by" if by in _SPEND_BY else "''"}
-    return reduce(lambda text, name: text.replace(name, told[name]), told, _PRELUDE + kpi.sql)
+    text = _PRELUDE + kpi.sql
+    for name, column in told.items():
+        text = text.replace(name, column)
+    return text
 
 
 def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[str, Any]]:

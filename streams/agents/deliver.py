@@ -16,11 +16,13 @@ from sinks.clickhouse.batch import Batch
 from streams import metrics
 from streams.engine import ticks
 from streams.engine.changelog import COMMON
+from streams.sources.adapter import reason
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sinks.clickhouse.writer import Writer
+
 log = logging.getLogger("leadstream.deliver")
 
 
@@ -78,8 +80,7 @@ class Deliver:
         try:
             _STATED[record.topic](batch, record)
         except ValidationError as error:
-            first = error.errors()[0]
-            return [(record, f"{'.'.join(map(str, first['loc'])) or record.topic}: {first['msg']}")]
+            return [(record, reason(error, record.topic))]
         return []
 
     @staticmethod

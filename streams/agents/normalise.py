@@ -11,7 +11,7 @@ from schemas import topics
 from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
-from streams.engine.logic import Effects, PayloadRejected, Rejected
+from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
 from streams.sources.adapter import AHEAD_MS
 from streams.sources.registry import SOURCES
 
@@ -52,7 +52,7 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
         PayloadRejected: nothing of it can be read; the sender must act.
 
     """
-    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    headers = headers_of(record)
     source = headers.get(SOURCE_HEADER, "cloudevents")
     if source not in SOURCES:
         raise PayloadRejected(f"source {source!r} is none of {', '.join(SOURCES)}")

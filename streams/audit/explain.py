@@ -9,23 +9,19 @@ import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from schemas.events import Event, parse
 from streams.domain import identity
-from streams.domain.fold import outlook
+from streams.domain.outlook import outlook
 from streams.domain.row import edge_of
 from streams.sources.adapter import email_alias
 
-from . import archive
-from .identities import halves, name
+from . import archive, identities
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from streams.domain.definition import Definitions
 
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
@@ -92,9 +88,10 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
     ).result_rows
     revisions = client.query(
         "SELECT r.fact_id, r.kind, r.journey, toUnixTimestamp64Milli(r.event_time), r.revision, r.is_deleted, r.content, "
-        "toUnixTimestamp64Milli(r.ingested_at), t.kind, t.event_id, t.copied, t.content FROM "
+        "toUnixTimestamp64Milli(r.ingested_at), t.kind, t.event_id, t.copied, t.edge FROM "
         "(SELECT * FROM fact_revisions FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID} AND kind != 'state') AS r "
-        "LEFT JOIN (SELECT source_partition, source_offset, kind, event_id, copied, content FROM touches WHERE lead_id = {l:UUID}) AS t "
+        "LEFT JOIN (SELECT source_partition, source_offset, kind, event_id, copied, if(kind = 'edge', content, '') AS edge "
+        "FROM touches WHERE lead_id = {l:UUID}) AS t "
         "ON t.source_partition = r.source_partition AND t.source_offset = r.source_offset ORDER BY r.revision",
         parameters={"g": generation, "l": lead},
     ).result_rows
@@ -104,7 +101,7 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
         for fact, kind, journey, at, number, gone, content, said_at, *cause in revisions
     ]
     apart = {end for one in said if one.kind == "conflict" and one.content for end in _ends(one.content)}
-    names = {half: name(found) for half, found in halves(client, sorted(apart)).items()}
+    names = {half: identities.name(found) for half, found in identities.halves(client, sorted(apart)).items()}
     return story(lead, stands, known, said, archive.definitions_of(client, generation), now, names)
 
 
@@ -129,15 +126,15 @@ def story(
     said: list[Revision],
     definitions: Definitions,
     now: int,
-    halves: Mapping[str, str] = MappingProxyType({}),
+    halves: dict[str, str],
 ) -> dict[str, Any]:
     """Make one document of a lead's events and of every revision of its facts. Pure. `halves` names the ends of its conflicts."""
     latest = {one.fact: one for one in said}
-    names = {one.event.id: one.name for one in known}
+    names = {**halves, **{one.event.id: one.name for one in known}}
     erased = {one.event.origin for one in known if one.event.type == "erase"}
     mine = [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased]
     instead = _instead(said)
-    facts = [_fact(one, names, halves) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content]
+    facts = [_fact(one, names) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content]
     judged = {fact.get("version") for fact in facts}
     return {
         "lead": lead,
@@ -164,10 +161,10 @@ def _event(one: Known) -> dict[str, Any]:
     return {**parse(one.event.body), **head}
 
 
-def _fact(one: Revision, names: dict[str, str], halves: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     body = orjson.loads(one.content) if one.content else {}
     if one.kind == "conflict":
-        body["halves"] = [halves.get(half, f"identity {half}") for half in (body["a"], body["b"])]
+        body["halves"] = [names.get(half, f"identity {half}") for half in (body["a"], body["b"])]
     head = {"event_time": _moment(one.at), "kind": one.kind, "journey": one.journey, "revision": one.revision}
     return {**body, **head, "said": _moment(one.said_at), "cause": names.get(one.cause or "", one.cause)}
 

@@ -6,7 +6,6 @@ before any later one. The state lives only inside a fold; what a row keeps is th
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
@@ -14,7 +13,7 @@ from schemas.funnel import DETOURS
 
 from . import statements
 from .gates import judge, only_rises
-from .history import canonical
+from .history import by_stage
 from .journey import NEVER, Deal, Folded, Journey
 from .lifecycle import Said, Saying, Standing, Then, follows, say
 from .moving import Mover
@@ -26,7 +25,7 @@ if TYPE_CHECKING:
     from .definition import Definitions
 
 LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")  # the newest word holds
-_GATE = ("inquiry", "nurturing", "recycled", "inactive", "mql")
+GATED = ("inquiry", "nurturing", "recycled", "inactive", "mql")
 
 
 def fold(
@@ -44,9 +43,9 @@ def fold(
     `events` that happened to another half before the two were parted: of them only the opt-out stays. `lifts` says whether a
     consent takes back a refusal: one of another half, given before the two were one, does not.
     """
-    run = _Fold(lead, definitions, lifts)
+    run = Fold(lead, definitions, lifts)
     old = sorted(packs, key=key_of, reverse=True)
-    for event in _by_stage(events, definitions):
+    for event in by_stage(events, definitions):
         while old and key_of(old[-1]) < event.key:
             run.apply_pack(old.pop())
         if event in carried:
@@ -61,51 +60,15 @@ def fold(
     return statements.of(run.lead, run.state, definitions)
 
 
-def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, *, opted_out: bool) -> dict[str, Any]:
-    """Say what is ahead of a lead at `now` (ms): rules still missing for mql, clocks that run, the move that comes by itself.
-
-    What it says changes with time alone, so it is told to a reader and never kept as a fact. `opted_out` is what the
-    facts say: an opt-out may have come from another half, parted since, whose events are not among these.
-    """
-    run = _Fold(lead, definitions)
-    for event in _by_stage(canonical(events), definitions):
-        run.apply(event)
-    run.fire(max(now, 0))
-    run.forbid(opted_out, now)
-    state = run.state
-    if not state.journeys:
-        return {}
-    view: dict[str, Any] = {"running": [{"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running]}
-    if state.stage in _GATE and state.stage != "mql" and run.funnel.stages["mql"].gate is not None:
-        rules = run.verdict(now).rules
-        view["missing"] = [{"rule": rule, "value": value, "need": need} for rule, passed, value, need in rules if not passed]
-    timer = run.funnel.stages[state.stage].timer
-    if timer and state.timer < NEVER:
-        view |= {"timer_at": state.timer, "timer_to": timer.to}
-    return view
-
-
-def _by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
-    """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (1-product)."""
-    if not any(one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at for one, other in pairwise(events)):
-        return events
-
-    def place(event: Event) -> tuple[int, int, int]:
-        if event.type != EventType.STAGE_REPORTED:
-            return event.at, event.rank, 0
-        funnel = definitions.at(event.at).funnel
-        return event.at, event.rank, [*funnel.stages, ""].index(say(event, funnel, funnel).to or "")
-
-    return sorted(events, key=place)
-
-
 def _fields(body: dict[str, Any]) -> dict[str, Any]:
     """Give what an event says of the lead itself; attributes as `attributes.<name>`, as a gate's rule names them."""
     said = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
     return {**said, **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()}}
 
 
-class _Fold(Mover):
+class Fold(Mover):
+    """The state of one lead while it is folded, and what each event does to it."""
+
     def apply(self, event: Event) -> None:
         """Apply one event, in its place."""
         if event.type in (EventType.VOID, EventType.LINKED, EventType.MERGE, EventType.UNMERGE):
@@ -134,7 +97,7 @@ class _Fold(Mover):
         if silent:
             self.note(event, "no authority", stage=silent)
         journey = state.journeys[-1]
-        if (self._touch(event, body, journey) or learned) and state.stage in _GATE:
+        if (self._touch(event, body, journey) or learned) and state.stage in GATED:
             self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body, heard)
@@ -200,7 +163,7 @@ class _Fold(Mover):
     def _shut(self, said: list[tuple[dict[str, Any], int, int]]) -> bool:
         """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
         state, gate = self.state, self.funnel.gate
-        if state.stage not in _GATE or state.stage == "mql" or self.funnel.stages["mql"].gate is None:
+        if state.stage not in GATED or state.stage == "mql" or self.funnel.stages["mql"].gate is None:
             return True
         score = state.journeys[-1].score.copy()
         for body, count, last in said:

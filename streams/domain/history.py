@@ -5,12 +5,17 @@ Every function here depends on the set it is given and never on the order in whi
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from schemas.events import Event, EventType, parse, short
 
+from .lifecycle import say
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from .definition import Definitions
 
 FLOOD_CAP = 60  # of one type of one origin in one minute; a bot's page views, never a person's
 _MINUTE = 60_000
@@ -48,3 +53,17 @@ def _voided(events: list[Event]) -> set[str]:
         if event.type == EventType.VOID and event.id not in dead:
             dead.add(short(parse(event.body).get("voids", "")))
     return dead
+
+
+def by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
+    """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (1-product)."""
+    if not any(one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at for one, other in pairwise(events)):
+        return events
+
+    def place(event: Event) -> tuple[int, int, int]:
+        if event.type != EventType.STAGE_REPORTED:
+            return event.at, event.rank, 0
+        funnel = definitions.at(event.at).funnel
+        return event.at, event.rank, [*funnel.stages, ""].index(say(event, funnel, funnel).to or "")
+
+    return sorted(events, key=place)

@@ -11,18 +11,17 @@ import uuid
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import orjson
 
 from schemas.events import EventType, LeadEvent, to_event
 
-from .members import LINK, MERGE, UNMERGE, Edge, Origin
+from .members import DEALS, LINK, MERGE, UNMERGE, Edge, Origin
 
 HELD_EVENTS = 50
 HELD_MS = 30 * 86_400_000
 SHARED_LEADS = 20  # info@, a kiosk: an alias that leads to so many raises no more edges and sends no more links
-
 
 # What an alias is to an origin, as people look it up: a weak one's events go there; they do not, though it was seen with it
 # too; a strong one, which led to as many as it may.
@@ -67,7 +66,7 @@ def record_kind(alias: str) -> str:
 
 @lru_cache(maxsize=4_096)
 def _deal(alias: str) -> bool:
-    return Origin(0, "", "", record_kind(alias)).deal
+    return record_kind(alias).endswith(DEALS)
 
 
 def ordered(aliases: tuple[str, ...]) -> list[str]:
@@ -116,7 +115,7 @@ class Touch(NamedTuple):
 
 
 class Resolution(NamedTuple):
-    """What one record did: the alias' row, records for leads, records back into `lead.events`, and who shares the alias."""
+    """What one record did: the alias' row, records for leads, records back into `lead.events`, and what the alias is to whom."""
 
     row: AliasRow
     touches: tuple[Touch, ...] = ()
@@ -176,10 +175,12 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
             continue
         people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
         if word == LINK and people:
-            before, row = row, _lead_to(row, "joins", origin_id(key, alias))
-            full = (*full, *_full(before, row))
-            if row.shared > before.shared:
+            joins = _with(row.joins, origin_id(key, alias))
+            if joins is None:
+                row, told = _refuse(row)
+                full = (*full, *told)
                 continue
+            row = replace(row, joins=joins)
         row = replace(row, told={**row.told, mark: [at, sequence]})
         links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
     return Resolution(row, (_touch(origin, record),), tuple(links), leads_to=full)
@@ -190,22 +191,20 @@ def _puts_on(event: dict[str, Any], one: str, other: str) -> bool:
     return event["type"] == EventType.LINKED and _deal(one) != _deal(other)
 
 
-def _lead_to(row: AliasRow, which: Literal["leads", "joins"], other: str) -> AliasRow:
-    """Note an origin that the alias leads to; beyond 20 it is counted as shared.
+def _with(known: tuple[str, ...], other: str) -> tuple[str, ...] | None:
+    """Note an origin that an alias leads to; None when it leads to as many as it may.
 
     What names it and what it names are counted apart: who fills in an ad's form twenty times has a CRM record all the same.
     """
-    known = row.leads if which == "leads" else row.joins
     if other in known:
-        return row
-    if len(known) >= SHARED_LEADS:
-        return replace(row, shared=row.shared + 1)
-    return replace(row, leads=(*known, other)) if which == "leads" else replace(row, joins=(*known, other))
+        return known
+    return (*known, other) if len(known) < SHARED_LEADS else None
 
 
-def _full(before: AliasRow, after: AliasRow) -> tuple[tuple[str, str], ...]:
-    """Name who shares a strong alias, once: when its first link is not followed."""
-    return tuple((origin, FULL) for origin in (*after.leads, *after.joins)) if after.shared and not before.shared else ()
+def _refuse(row: AliasRow) -> tuple[AliasRow, tuple[tuple[str, str], ...]]:
+    """Count a link of a strong alias that is not followed; the first one names who shares it."""
+    told = () if row.shared else tuple((origin, FULL) for origin in (*row.leads, *row.joins))
+    return replace(row, shared=row.shared + 1), told
 
 
 def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int) -> Resolution:
@@ -235,17 +234,17 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     place = [record["at"], record["sequence"]]
     if name in row.raised and row.raised[name] <= place:
         return Resolution(row)
-    full: tuple[tuple[str, str], ...] = ()
     if record["word"] == LINK and not other.deal and not origin.deal:
-        before, row = row, _lead_to(row, "leads", other.id)
-        full = _full(before, row)
-        if row.shared > before.shared:
+        leads = _with(row.leads, other.id)
+        if leads is None:
+            row, full = _refuse(row)
             return Resolution(row, leads_to=full)
+        row = replace(row, leads=leads)
     edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
     row = replace(row, raised={**row.raised, name: place})
     rows = {other.home} if edge.housing else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
-    return Resolution(row, touches, leads_to=full)
+    return Resolution(row, touches)
 
 
 def _learn(row: AliasRow, origin: Origin) -> Resolution:
@@ -253,8 +252,10 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
     if row.origin:
         if origin.id in (row.origin.id, *row.leads):
             return Resolution(row)
-        after = _lead_to(row, "leads", origin.id)
-        return Resolution(after, leads_to=() if after.shared else ((origin.id, SHARES),))
+        leads = _with(row.leads, origin.id)
+        if leads is None:
+            return Resolution(replace(row, shared=row.shared + 1))
+        return Resolution(replace(row, leads=leads), leads_to=((origin.id, SHARES),))
     touches = tuple(_touch(origin, record, held=True) for _, record in row.held)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
     links = tuple((alias, answer) for alias in row.waiting)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LINK, MERGE, UNMERGE = "link", "merge", "unmerge"
-_DEALS = (":deal", ":opportunity")
+DEALS = (":deal", ":opportunity")  # how the kind of a CRM's deals ends
 
 
 class Origin(NamedTuple):
@@ -32,7 +32,7 @@ class Origin(NamedTuple):
     @property
     def deal(self) -> bool:
         """Whether it is a deal: one person has many, and one deal has many people."""
-        return self.kind.endswith(_DEALS)
+        return self.kind.endswith(DEALS)
 
     @property
     def seniority(self) -> tuple[int, bool, str]:
@@ -111,12 +111,14 @@ def groups(edges: frozenset[Edge]) -> Groups:
     ordered = sorted(smallest(edges))
     group: dict[str, set[str]] = {}
     kinds: dict[str, str] = {}
+    deals: set[str] = set()
     taken_off: dict[frozenset[str], Edge] = {}
     for edge in ordered:
         for origin in (edge.a, edge.b):
             group.setdefault(origin.id, {origin.id})
             kinds[origin.id] = "" if origin.deal else origin.kind
-    deals = {origin.id for edge in ordered for origin in (edge.a, edge.b) if origin.deal}
+            if origin.deal:
+                deals.add(origin.id)
     bars: list[Edge] = []
 
     def between(a: str, b: str) -> list[Edge]:
@@ -180,7 +182,7 @@ def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge])
 def were_one(one: str, other: str, at: int, edges: frozenset[Edge]) -> bool:
     """Say whether two origins were one at an instant (ms). A word counts from when it was said, a link always.
 
-    A link is evidence that they never were two, and its time is that of the first event that happened to be read.
+    A link is evidence that they never were two.
     """
     return one == other or other in groups(frozenset(edge for edge in edges if edge.type == LINK or edge.at <= at)).of(one)
 

@@ -274,7 +274,7 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
         if before is None or before[:4] != marks[fact.id]:
             revision += 1
             changes.append(Change(fact.id, fact.kind, fact.journey, fact.at, revision, fact.content, before[4] if before else ""))
-            emitted[fact.id] = (*marks[fact.id], level_of(fact))
+            emitted[fact.id] = (*marks[fact.id], _level(fact))
     content = orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode() if folded.state else None
     stated = blake2b(content.encode(), digest_size=6).hexdigest() if content else ""
     state = None
@@ -285,7 +285,7 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
     return Step(after, tuple(changes), state, forwards, folded.next_due, stands=folded.state)
 
 
-def level_of(fact: Fact) -> str:
+def _level(fact: Fact) -> str:
     """Name the level that a clock which still runs has reached and somebody is told of; empty for all else."""
     return clocks.level(orjson.loads(fact.content), fact.at) if fact.kind == FactKind.CLOCK else ""
 

@@ -7,6 +7,8 @@ from typing import Any
 
 import orjson
 
+from .logic import headers_of
+
 
 class TooManyDeadLetters(Exception):  # noqa: N818 - it stops the worker; whoever deployed it must act
     """More than a tenth of the last 1,000 records could not be read: a bad deploy should stop, not dead-letter a topic."""
@@ -54,7 +56,7 @@ def letter(record: Any, part: int, reason: str, kind: str, body: bytes | None, w
             "worker": worker,
             "kind": kind,
             "reason": reason[:1000],
-            "headers": {name: (value or b"").decode(errors="replace") for name, value in record.headers},
+            "headers": headers_of(record),
             "key": record.key.decode(errors="replace") if record.key else None,
             "body": (body if body is not None else record.value or b"").decode("utf-8", errors="replace"),
         }

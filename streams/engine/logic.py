@@ -12,6 +12,11 @@ if TYPE_CHECKING:
     from .commit import Out
 
 
+def headers_of(record: Any) -> dict[str, str]:
+    """Give a record's headers as text; Kafka allows one without a value."""
+    return {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+
+
 class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the record goes to the dead letters
     """A record that can't be read. `body` replaces the raw body in the dead letter, with its secrets removed."""
 

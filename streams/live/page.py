@@ -14,10 +14,13 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import ui
 
+from schemas import measuring
+
 from . import api
 from .figures import BENCHMARKS, Figures
 
 if TYPE_CHECKING:
+    from schemas.funnel import Funnel
     from streams.settings import Settings
 
 log = structlog.get_logger()
@@ -97,12 +100,13 @@ class _Screen:
         figures = self.figures
         return {
             "funnel": figures.funnel_now(),
+            "unmeasured": unmeasured(figures.funnel),
             "flow": figures.flow(),
             "stalled": figures.stalled(8),
             "feed": figures.feed(8),
             "inflow": figures.inflow(),
             "health": figures.health(),
-            "kpis": figures.kpis(names=("acceptance", "step_conversion", "sla")),
+            "kpis": figures.kpis(names=("acceptance", "step_conversion")),
         }
 
     def _show(self, said: dict[str, Any]) -> None:
@@ -112,7 +116,7 @@ class _Screen:
         self.health.set_text(("! " if late else "") + text)
         self.funnel.set_content(_funnel_html(said["funnel"], said["kpis"]))
         accepted = next((figure for figure in said["kpis"] if figure["kpi"] == "acceptance"), None)
-        self.unmeasured.set_text(unmeasured(said["kpis"]))
+        self.unmeasured.set_text(said["unmeasured"])
         lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
         value = (
             f"{accepted['value']:.1%} ({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
@@ -160,9 +164,9 @@ class _Screen:
         dialog.open()
 
 
-def unmeasured(figures: list[dict[str, Any]]) -> str:
+def unmeasured(funnel: Funnel) -> str:
     """Say which clocks no enabled source can stop: an empty list of stalled leads must not look like good news."""
-    names = [figure["dimensions"]["clock"] for figure in figures if figure["kpi"] == "sla" and not figure["dimensions"]["measured"]]
+    names = measuring.not_measured(funnel)
     return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
 
 

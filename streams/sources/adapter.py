@@ -53,12 +53,17 @@ def each(parts: list[Any], turn: Callable[[Any, Normalised], None]) -> Normalise
         try:
             turn(part, out)
         except ValidationError as error:
-            first = error.errors()[0]
-            out.reject(f"{'.'.join(map(str, first['loc']))}: {first['msg']}", part)
+            out.reject(reason(error), part)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             name = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
             out.reject(name, part)
     return out
+
+
+def reason(error: ValidationError, whole: str = "") -> str:
+    """Say the first thing that is wrong, and where; `whole` names the record where it is no part of it."""
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
 
 
 def event(received_at: int, **fields: Any) -> LeadEvent:

@@ -76,12 +76,15 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, page, c
 
 
 def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_news():
+    from schemas.reading import FUNNELS, load
     from streams.live.page import unmeasured
 
-    figures = [{"kpi": "sla", "dimensions": {"clock": name, "measured": measured}} for name, measured in (("mql.decision", 0), ("sal.working", 1))]
-    assert "mql.decision" in unmeasured(figures)
-    assert "sal.working" not in unmeasured(figures)
-    assert unmeasured(figures[1:]) == ""
+    funnel = load(FUNNELS / "default.yaml")
+    some, all_of_them = (funnel.model_copy(update={"enabled_sources": (name,)}) for name in ("salesforce", "segment"))
+    assert "customer.onboarding" in unmeasured(some)
+    assert "sal.working" not in unmeasured(some)
+    assert "mql.decision" in unmeasured(all_of_them)
+    assert unmeasured(funnel) == ""
 
 
 def test_nothing_on_the_page_is_fetched_from_elsewhere(stack, page):

@@ -114,5 +114,5 @@ def test_every_golden_file_belongs_to_a_case():
 @pytest.mark.parametrize("opted_out", [False, True])
 def test_no_nurture_clock_is_ahead_of_a_lead_whose_other_half_forbade_contact_before_the_two_were_parted(opted_out):
     _, known, revisions, end = play(6, [(0, None, E.CREATED, {"kind": "form"})])
-    view = story("lead", {"opted_out": opted_out}, known, revisions, DEFINITION, end)["outlook"]
+    view = story("lead", {"opted_out": opted_out}, known, revisions, DEFINITION, end, {})["outlook"]
     assert any(one["clock"].startswith("nurturing.") for one in view["running"]) is not opted_out
