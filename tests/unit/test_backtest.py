@@ -11,7 +11,7 @@ from schemas import topics
 from schemas.events import RANK, Event, EventType, short
 from schemas.reading import FUNNELS, load
 from streams.agents.advance import Advance
-from streams.audit.preview import backtest
+from streams.audit import backtest
 from streams.domain import row
 from streams.domain.definition import prepare
 from streams.engine.ticks import Tick
@@ -89,8 +89,8 @@ def test_a_backtest_counts_the_alerts_that_a_simulated_clock_raises(seed):
         for fact in row.fold_group(lead, frozenset(events), frozenset(), DEFINITIONS, until).facts.values()
     ]
     counted = Counter()
-    for one in backtest(iter(facts), DEFINITIONS, until):
-        counted[one["clock"], one["level"]] += one["n"]
+    for (clock, level, _recipient, _week), n in backtest.count(facts, DEFINITIONS, until).items():
+        counted[clock, level] += n
     assert counted == played(histories(seed), until)
     assert sum(counted.values()) > 20
 
@@ -99,7 +99,7 @@ def test_a_backtest_names_the_recipient_and_the_week():
     body = orjson.dumps({"source": "hubspot", "stage": "marketingqualifiedlead"}).decode()
     event = Event(T0, RANK[EventType.STAGE_REPORTED], 0, short("e"), "lead", EventType.STAGE_REPORTED.value, body)
     facts = row.fold_group("lead", frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY).facts.values()
-    found = backtest(iter(facts), DEFINITIONS, T0 + 10 * DAY)
+    found = backtest.documents(backtest.count(facts, DEFINITIONS, T0 + 10 * DAY))
     assert {one["recipient"] for one in found} == {"joint"}
     assert {one["week"] for one in found} == {"2026-01-05"}
 
