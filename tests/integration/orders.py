@@ -1,0 +1,45 @@
+"""The same history by several ways: imported in another order, in halves with a restart between, and compared figure by figure."""
+
+import csv
+import json
+
+from sinks.clickhouse import kpis
+from streams.embedded.stack import Stack
+from tests.conftest import run_cli
+from tests.integration import invariants
+
+AS_OF = "2026-11-01"
+
+
+def imported(home, *folders, funnel, seconds=280):
+    """Import folders one after the other into a new home, with a restart between them; give every figure."""
+    for folder in folders:
+        with Stack(home, funnel) as stack:
+            report = run_cli("import", folder / "mapping.yaml", "--data", folder, "--json", home=home, timeout=seconds)[1]
+            assert report["rejected"] == []
+            invariants.hold(*invariants.of(stack))
+            found = run_cli("kpis", "--json", "--as-of", AS_OF, home=home)[1]
+    return {json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True): figure for figure in found if figure["basis"] != kpis.ARRIVAL}
+
+
+def same(tmp_path, ways, **options):
+    first, *others = [imported(tmp_path / f"home-{name}", *folders, **options) for name, folders in ways.items()]
+    assert len(first) > 10
+    for other in others:
+        assert other == first
+
+
+def split(folder, one, two, chosen):
+    """Share out the rows of every file of a folder; `chosen` says of a row whether it goes into the first."""
+    for target in (one, two):
+        target.mkdir()
+        (target / "mapping.yaml").write_text((folder / "mapping.yaml").read_text())
+    for path in folder.glob("*.csv"):
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        for target, wanted in ((one, True), (two, False)):
+            with (target / path.name).open("w", newline="") as out:
+                writer = csv.DictWriter(out, rows[0])
+                writer.writeheader()
+                writer.writerows(row for number, row in enumerate(rows) if chosen(number, row) is wanted)
+    return one, two
