@@ -14,7 +14,7 @@ from .batch import Batch
 from .rows import ORDER, columns_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from streams.settings import Settings
 
@@ -38,6 +38,12 @@ def connect(settings: Settings) -> Any:
         autogenerate_session_id=False,
         send_receive_timeout=60,
     )
+
+
+def insert(client: Any, table: str, rows: Sequence[list[Any]]) -> None:
+    """Write rows of one of the sink's tables, columns as `rows.columns_of` has them; the server has them when this returns."""
+    names, types = columns_of(table)
+    client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS)
 
 
 def away(error: Exception) -> bool:
@@ -102,8 +108,7 @@ class Writer:
         return self._client
 
     def _insert(self, table: str, rows: list[list[Any]]) -> None:
-        names, types = columns_of(table)
-        self._retried(lambda client: client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS))
+        self._retried(lambda client: insert(client, table, rows))
 
     def _retried(self, turn: Callable[[Any], Any]) -> Any:
         """Do something with the client; again while the server is away."""

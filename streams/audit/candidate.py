@@ -19,8 +19,8 @@ import orjson
 from schemas.facts import Change
 from sinks.clickhouse import migrate
 from sinks.clickhouse.batch import Batch
-from sinks.clickhouse.rows import ORDER, columns_of
-from sinks.clickhouse.writer import connect
+from sinks.clickhouse.rows import ORDER
+from sinks.clickhouse.writer import connect, insert
 
 from .backtest import Fired, count
 
@@ -81,7 +81,7 @@ def fill(settings: Settings, client: Any, components: Sequence[Component], candi
         done = list(pool.map(partial(_write, settings, candidate, asof), shares))
     fired = Fired()
     for share in done:
-        fired += share.fired
+        fired.update(share.fired)
     return Share(sum(share.leads for share in done), sum(share.events for share in done), fired)
 
 
@@ -92,7 +92,7 @@ def _write(settings: Settings, candidate: Definitions, asof: int, components: Se
             folded = component.fold(lead, candidate, asof)
             if folded.state:
                 leads += 1
-                fired += count(folded.facts.values(), candidate, asof)
+                fired.update(count(folded.facts.values(), candidate, asof))  # += would look through all counts at each lead
                 _add(batch, lead, folded)
     _insert(connect(settings), batch)
     return Share(leads, sum(len(component.events) for component in components), fired)
@@ -108,9 +108,5 @@ def _add(batch: Batch, lead: str, folded: Folded) -> None:
 def _insert(client: Any, batch: Batch) -> None:
     for table in ORDER:
         rows = batch.rows.get(table, ()) if table != "fact_revisions" else ()
-        names, types = columns_of(table)
         for start in range(0, len(rows), _ROWS):
-            client.insert(
-                table, rows[start : start + _ROWS], column_names=names, column_type_names=types,
-                settings={"max_partitions_per_insert_block": 10_000},
-            )  # fmt: skip
+            insert(client, table, rows[start : start + _ROWS])

@@ -1,10 +1,10 @@
 """The same history by several ways: imported in another order, in halves with a restart between, and compared figure by figure."""
 
 import csv
-import json
 
 from sinks.clickhouse import kpis
 from streams.embedded.stack import Stack
+from tests.benchmarks.preview import key
 from tests.conftest import run_cli
 from tests.integration import invariants
 
@@ -19,7 +19,7 @@ def imported(home, *folders, funnel, seconds=280):
             assert report["rejected"] == []
             invariants.hold(*invariants.of(stack))
             found = run_cli("kpis", "--json", "--as-of", AS_OF, home=home)[1]
-    return {json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True): figure for figure in found if figure["basis"] != kpis.ARRIVAL}
+    return {key(figure): figure for figure in found if figure["basis"] != kpis.ARRIVAL}
 
 
 def same(tmp_path, ways, **options):

@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 from tests.integration.orders import same, split
 
 
-@pytest.mark.timeout(1200)  # three imports of 8,842 rows, a restart and four verifies: 4 minutes alone, more beside others
+@pytest.mark.timeout(1200)  # three imports of 8,842 rows, a restart and four verifies: more than one test's share
 def test_olist_gives_the_same_figures_in_any_order_and_over_a_restart(olist, tmp_path):
     spec = yaml.safe_load((ROOT / "schemas" / "mappings" / "olist.yaml").read_text())
     whole, shuffled = tmp_path / "whole", tmp_path / "shuffled"
