@@ -16,6 +16,7 @@ def generated(tmp_path, leads, *, apart, **options):
     same(tmp_path, ways, funnel="default", **options)
 
 
+@pytest.mark.timeout(1200)  # three stacks and as many imports, as in test_olist_orders
 def test_a_generated_history_gives_the_same_figures_in_any_order_and_over_a_restart(tmp_path):
     generated(tmp_path, 300, apart=False)
 
