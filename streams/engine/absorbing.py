@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ if TYPE_CHECKING:
 
 BUSY = 5_000  # records a second: an import or a catching up, where larger writes matter, and not the moment
 THROUGHPUT = 10
+SHORTEST = 0.02  # seconds between two writes
 
 log = logging.getLogger("leadstream.engine")
 
@@ -63,15 +63,18 @@ class Absorbing(Worker):
         return False
 
     async def _run(self) -> None:
+        """Write beat by beat until Faust cancels it: a worker that stops first waits for what it has read to be acknowledged."""
         try:
             loop = asyncio.get_running_loop()
             began = loop.time()
-            while not self.app.should_stop:
+            while True:
                 before, began = began, loop.time()
                 rate = await self._flush() / max(began - before, 0.001)  # a rate: after a long write a beat holds much of little
                 wait = self.every * (THROUGHPUT if rate > BUSY else 1)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._full.wait(), max(0.02, wait - (loop.time() - began)))
+                if self.app.should_stop:
+                    await asyncio.sleep(SHORTEST)
+                    continue
+                await self.app.wait(self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began)))  # or until the stop
         except asyncio.CancelledError:
             raise
         except BaseException:

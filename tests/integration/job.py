@@ -2,18 +2,21 @@
 
 Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at, and
 at its how-manieth time (`rows written=2`): counted, never drawn, so that a run that should die does. LEADSTREAM_STOP names one
-in the same way at which it stops itself (SIGSTOP), as a zombie in the making does.
+in the same way at which it stops itself (SIGSTOP), as a zombie in the making does. LEADSTREAM_SINK names a file: the job is
+then a sink that writes the numbers there, at an hour's beat, so that what it wrote before it ended, its end made it write.
 """
 
 import logging
 import os
 import signal
 import sys
+from pathlib import Path
 
 import faust
 import orjson
 
 from streams.engine import commit, recovery
+from streams.engine.absorbing import Absorbing
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic, PayloadRejected
 from streams.engine.stateful import Stateful
@@ -42,6 +45,25 @@ class Numbers(Logic):
 
     def next_due(self, row):
         return None
+
+
+class Slow(Absorbing):
+    """Says when it was handed a chunk."""
+
+    async def handle(self, tp, records, generation, event):
+        told = [record.value.decode() for record in records]
+        sys.stdout.write(f"HANDED {' '.join(told)}\n")
+        sys.stdout.flush()
+        return await super().handle(tp, records, generation, event)
+
+
+def appended(path):
+    def write(chunks):
+        with path.open("ab") as file:
+            file.writelines(record.value + b"\n" for _, records in chunks for record in records)
+        return []
+
+    return write
 
 
 def at(wanted, do):
@@ -89,7 +111,11 @@ def main():
 
         changelog.send_batches = cut_in_half(commit.send_batches)
     app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}")
-    Stateful(app, "job", IN, PARTITIONS, Hooks(between=between_steps()), DEAD, Numbers(), (), None)
+    hooks = Hooks(between=between_steps())
+    if sink := os.environ.get("LEADSTREAM_SINK"):
+        Slow(app, "job", [IN], PARTITIONS, hooks, DEAD, appended(Path(sink)), every=3600)
+    else:
+        Stateful(app, "job", IN, PARTITIONS, hooks, DEAD, Numbers(), (), None)
 
     @app.task
     async def ready():

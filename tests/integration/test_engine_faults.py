@@ -188,6 +188,20 @@ def test_nothing_is_lost_when_a_worker_is_told_to_stop(kafka, topics, tmp_path):
     two.end()
 
 
+def test_a_sink_that_is_told_to_stop_writes_what_it_was_handed_and_ends(kafka, topics, tmp_path):
+    sink = tmp_path / "sink"
+    job = Job(kafka, "a", tmp_path, LEADSTREAM_SINK=str(sink)).ready()
+    publish(kafka, range(100))
+
+    def handed():
+        return {int(number) for line in job.log.read_text().splitlines() if line.startswith("HANDED ") for number in line.split()[1:]}
+
+    until(lambda: handed() == set(range(100)), "every number in the sink's hands")
+    assert not sink.exists()
+    job.end(signal.SIGTERM)
+    assert sorted(map(int, sink.read_text().split())) == list(range(100))
+
+
 @pytest.mark.parametrize("step", ["outputs sent=1", "outputs sent=2", "rows written=1", "rows written=2"])
 def test_a_death_between_two_steps_of_a_commit_repeats_and_never_loses(kafka, topics, tmp_path, step):
     publish(kafka, range(1500))
