@@ -39,16 +39,16 @@ def tool(name, package):
     return found
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """The whole embedded stack: Apache Kafka, workers, gateway, ClickHouse's engine, live page."""
+    """The whole embedded stack: Apache Kafka, workers, gateway, ClickHouse's engine, live page. Idle it costs a quarter of a core, so it ends with its file."""
     from streams.embedded.stack import Stack
 
     with Stack(tmp_path_factory.mktemp("stack") / "home") as running:
         yield running
         from tests.integration import invariants
 
-        invariants.hold(*invariants.of(running))  # after all that the session did to it
+        invariants.hold(*invariants.of(running))  # after all that the file did to it
 
 
 @pytest.fixture
@@ -72,7 +72,7 @@ def run_cli(*arguments, home=None, check=True, **options):
 
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
     command = [sys.executable, "-m", "streams.cli.main", *map(str, arguments), *(["--home", str(home)] if home else [])]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, **{"timeout": 280, **options})
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, **{"timeout": 600, **options})
     if check:
         assert done.returncode == 0, done.stderr[-3000:]
     return done.returncode, json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else done.stdout, done.stderr

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import os
+import random
 import shutil
 import signal
 import subprocess
@@ -11,12 +12,27 @@ import time
 
 import pandas as pd
 import pytest
+import yaml
 
 from sinks.clickhouse import kpis
 from tests.conftest import ROOT, run_cli
-from tests.integration import invariants
+from tests.integration import invariants, orders
+from tests.integration.test_engine_faults import LIMIT
 
 MAPPING = ROOT / "schemas" / "mappings" / "olist.yaml"
+
+
+def in_file_order(olist, folder, shuffled=None):
+    """Write Olist and a mapping that publishes it as its rows stand; `shuffled` is a seed."""
+    spec = yaml.safe_load(MAPPING.read_text())
+    folder.mkdir()
+    (folder / "mapping.yaml").write_text(yaml.safe_dump({**spec, "order": "file"}))
+    for named in spec["files"]:
+        head, *lines = (olist / named["file"]).read_text().splitlines()
+        if shuffled is not None:
+            random.Random(shuffled).shuffle(lines)
+        (folder / named["file"]).write_text("\n".join([head, *lines]) + "\n")
+    return folder
 
 
 @pytest.fixture(scope="module")
@@ -32,28 +48,35 @@ def truth(olist):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, olist):
-    """A home that has imported Olist while a worker, the sink and the broker were killed by -9, one after the other."""
+    """A home that has imported Olist in file order while a worker, the sink and the broker were killed by -9, one after the other."""
     from streams.embedded.stack import Stack
 
+    folder = in_file_order(olist, tmp_path_factory.mktemp("files") / "olist")
     home = tmp_path_factory.mktemp("olist") / "home"
-    os.environ["LEADSTREAM_SINK_ROWS"] = "400"  # a sink in small steps, so that a kill can fall into the middle
-    with Stack(home, "olist") as stack:
-        importing = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli.main", "import", str(MAPPING), "--data", str(olist), "--home", str(home), "--json"],
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            cwd=ROOT,
-            env={name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")},
-        )
-        shares = []
-        for role, share in (("advance", 0.2), ("deliver", 0.35), ("broker", 0.5)):
-            shares.append(_kill_at(stack, role, share, importing))
-        out, err = importing.communicate(timeout=250)
-        assert importing.returncode == 0, err[-3000:]
+    with contextlib.ExitStack() as ends:
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setenv("LEADSTREAM_SINK_ROWS", "400")  # a sink in small steps, so that a kill can fall into the middle
+            stack = ends.enter_context(Stack(home, "olist"))
+            out, shares = _killed_while_importing(stack, folder)
         invariants.hold(*invariants.of(stack))
-        yield home, json.loads(out), shares
-    del os.environ["LEADSTREAM_SINK_ROWS"]
+        yield home, json.loads(out), shares, orders.figures(home)
+
+
+def _killed_while_importing(stack, folder):
+    """Import a folder, kill thrice meanwhile; give what the importer said and each kill."""
+    importing = subprocess.Popen(
+        [sys.executable, "-m", "streams.cli.main", "import", str(folder / "mapping.yaml"), "--data", str(folder), "--home", str(stack.home), "--json"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        env={name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")},
+    )
+    kills = (("advance", 0.2), ("deliver", 0.35), ("broker", 0.5))
+    shares = [_kill_at(stack, role, share, importing) for role, share in kills]
+    out, err = importing.communicate(timeout=600)
+    assert importing.returncode == 0, err[-3000:]
+    return out, shares
 
 
 def _arrived(stack):
@@ -67,7 +90,7 @@ def _arrived(stack):
 
 def _kill_at(stack, role, share, importing):
     """Kill a process by -9 once so much has arrived, and say how much had and that the importer still ran."""
-    end = time.monotonic() + 120
+    end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         arrived = _arrived(stack)
         if arrived >= share:
@@ -75,7 +98,7 @@ def _kill_at(stack, role, share, importing):
             os.kill(stack._processes[role].pid, signal.SIGKILL)
             return role, arrived, running
         assert importing.poll() is None, importing.communicate()[1][-3000:]
-    raise AssertionError(f"{share:.0%} did not arrive within 120 s")
+    raise AssertionError(f"{share:.0%} did not arrive within {LIMIT} s")
 
 
 def figures(home):
@@ -95,7 +118,7 @@ def test_each_kill_fell_between_20_and_80_percent_while_the_importer_still_ran(h
 
 
 def test_all_leads_and_wins_arrive_and_none_is_rejected(home):
-    _, report, _ = home
+    report = home[1]
     assert (report["read"], report["accepted"], report["rejected"]) == (8842, 8842, [])
     assert figure(home[0], "inflow", "period", stage="inquiry")["value"] == 8000
     assert figure(home[0], "inflow", "period", stage="customer")["value"] == 842
@@ -147,11 +170,23 @@ def test_what_comes_in_equals_what_goes_out_and_what_is_open(home):
             assert found["numerator"] - found["denominator"] == found["value"], found
 
 
-def test_the_same_import_again_changes_no_figure(home, olist):
+def test_the_same_import_again_now_in_order_of_time_changes_no_figure(home, olist):
     before = figures(home[0])
     report = run_cli("import", MAPPING, "--data", olist, "--json", home=home[0])[1]
     assert report["accepted"] == 8842
     assert figures(home[0]) == before
+
+
+def test_random_order_gives_the_figures_of_file_order(home, olist, tmp_path):
+    shuffled = in_file_order(olist, tmp_path / "shuffled", shuffled=1)
+    assert len(home[3]) > 10
+    assert orders.imported(tmp_path / "home", shuffled, funnel="olist") == home[3]
+
+
+def test_two_random_halves_with_a_restart_between_give_the_figures_of_file_order(home, olist, tmp_path):
+    shuffled = in_file_order(olist, tmp_path / "shuffled", shuffled=2)
+    halves = orders.split(shuffled, tmp_path / "one", tmp_path / "two", lambda number, _row: number % 2 == 0)
+    assert orders.imported(tmp_path / "home", *halves, funnel="olist") == home[3]
 
 
 def test_a_home_that_runs_another_funnel_refuses(home, olist, tmp_path):

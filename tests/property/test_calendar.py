@@ -33,6 +33,7 @@ PLACES = {
 }
 WINDOWS = [(zone, date.fromisoformat(day)) for zone, days in PLACES.items() for day in days]
 LENGTH = 3 * DAY
+BUILDS = settings(PROPERTY, max_examples=max(EXAMPLES // 5, 1))  # of what builds many years
 
 
 @lru_cache
@@ -145,7 +146,7 @@ def test_adding_open_time_ends_where_the_walk_ends(case, data):
     assert OpenHours(calendar).add(start, budget) == walk.add(start, budget)
 
 
-@PROPERTY
+@BUILDS
 @given(cases(), st.integers(1, 2000 * MINUTE), st.integers(0, 200) | st.integers(0, 90_000), st.integers(0, 2000 * MINUTE))
 def test_open_time_adds_up_in_ms_and_never_runs_backwards(case, budget, minutes, more):
     calendar, _, start, end = case
@@ -158,7 +159,7 @@ def test_open_time_adds_up_in_ms_and_never_runs_backwards(case, budget, minutes,
     assert hours.between(start, end) + hours.between(end, due) == budget
 
 
-@settings(PROPERTY, max_examples=max(EXAMPLES // 5, 1))  # it builds many years
+@BUILDS
 @given(cases(), st.lists(st.integers(2008, 2036), min_size=1, max_size=2))
 def test_what_a_calendar_says_does_not_depend_on_the_years_it_was_asked_for_before(case, years):
     calendar, _, start, end = case
