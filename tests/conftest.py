@@ -41,7 +41,7 @@ def tool(name, package):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """The whole embedded stack: Apache Kafka, workers, gateway, ClickHouse's engine, live page. Idle it costs a quarter of a core, so it ends with its file."""
+    """The whole embedded stack: Apache Kafka, workers, gateway, ClickHouse's engine, live page. It ticks and polls while idle, so it ends with its file."""
     from streams.embedded.stack import Stack
 
     with Stack(tmp_path_factory.mktemp("stack") / "home") as running:

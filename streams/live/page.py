@@ -35,8 +35,8 @@ def serve(settings: Settings, figures: Figures) -> None:
     api.add(app, figures)
 
     @ui.page("/", title="leadstream")
-    async def index() -> None:
-        await _Screen(figures).build()
+    def index() -> None:
+        _Screen(figures).build()
 
     ui.run_with(app, storage_secret=None)
     uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
@@ -53,7 +53,8 @@ class _Screen:
         self.figures = figures
         self.source = ""
 
-    async def build(self) -> None:
+    def build(self) -> None:
+        """Lay the screen out, without a figure: a page that waits for them is given up by NiceGUI after three seconds, for good."""
         ui.dark_mode(value=None)  # as the visitor's system has it
         with ui.header().classes("items-center justify-between bg-slate-800"):
             ui.label("leadstream").classes("text-lg font-bold")
@@ -79,7 +80,6 @@ class _Screen:
                 ui.label("Last transitions").classes("font-bold")
                 self.feed = self._table(("lead", "from", "to", "why", "at"))
                 self.feed.on("rowClick", lambda event: self._open(event.args[1]["id"]))
-        await self.refresh()
         ui.timer(EVERY_SECONDS, self.refresh)
 
     @staticmethod

@@ -1,5 +1,7 @@
 """The live page in a real Chromium: what it shows equals the API and the KPI SQL at the same as-of."""
 
+import os
+import signal
 import time
 
 import httpx
@@ -98,6 +100,18 @@ def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):
     page.reload()
     until(lambda: shown(page), "the funnel")
     assert all(url.startswith((base, "data:")) for url in asked), asked
+
+
+def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_once_it_does(stack, base, page):
+    clickhouse = stack._processes["clickhouse"].pid
+    os.kill(clickhouse, signal.SIGSTOP)
+    try:
+        page.reload()
+        assert page.get_by_text("Flow between stages").is_visible()
+        assert shown(page) == {}
+    finally:
+        os.kill(clickhouse, signal.SIGCONT)
+    until(lambda: shown(page), "the funnel")
 
 
 def test_no_email_stands_on_the_page(page):
