@@ -10,7 +10,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import run_cli, tool
 from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import bearer, said
+from tests.integration.test_pipeline import PATIENCE, said, take
 
 FLAGS = [
     "--no-sandbox",
@@ -26,7 +26,6 @@ FLAGS = [
 @pytest.fixture(scope="module")
 def base(stack):
     """The live page's address; some leads went through the door before."""
-    gateway = stack.environment()["LEADSTREAM_PUBLIC_URL"]
     for number in range(12):
         kind, data = [
             ("lead.created", {"kind": "demo_form"}),
@@ -34,7 +33,7 @@ def base(stack):
             ("opportunity.won", {"deal": {"id": f"d{number}"}}),
         ][number % 3]
         body = said(kind, f"page-{number}", time.time(), f"page{number}@example.com", **data)
-        assert httpx.post(f"{gateway}/v1/events", json=body, headers=bearer(stack), timeout=60).status_code == 202
+        take(stack, body)
     return f"http://127.0.0.1:{stack.ports['live']}"
 
 
@@ -59,7 +58,7 @@ def shown(page):
 
 def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, page, clickhouse):
     def api():
-        return {row["stage"]: (row["entered"], row["open"]) for row in httpx.get(f"{base}/api/funnel", timeout=60).json()}
+        return {row["stage"]: (row["entered"], row["open"]) for row in httpx.get(f"{base}/api/funnel", timeout=PATIENCE).json()}
 
     def agree():
         first = api()
@@ -67,7 +66,7 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, p
 
     until(agree, "page and API to agree")
     asof = int(time.time() * 1000)
-    figures = httpx.get(f"{base}/api/kpis", params={"as_of": asof}, timeout=60).json()
+    figures = httpx.get(f"{base}/api/kpis", params={"as_of": asof}, timeout=PATIENCE).json()
     inflow = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "inflow"}
     assert {stage: entered for stage, (entered, _) in shown(page).items() if entered} == inflow
     balance = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "balance"}

@@ -45,7 +45,7 @@ def engine(tmp_path_factory):
         yield settings
     finally:
         process.terminate()
-        process.wait(timeout=20)
+        process.wait(timeout=60)
 
 
 @pytest.fixture

@@ -5,14 +5,13 @@ import re
 import subprocess
 import time
 
-import httpx
 import yaml
 
 from schemas import reading
 from sinks.clickhouse import kpis
 from tests.conftest import ROOT, tool
 from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import bearer, said
+from tests.integration.test_pipeline import said, take
 
 DEPLOY = ROOT / "deploy"
 
@@ -66,8 +65,7 @@ def expanded(sql):
 
 def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stack, clickhouse):
     body = said("opportunity.won", "panel-1", time.time(), "panel@example.com", deal={"id": "panel"})
-    answer = httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", json=body, headers=bearer(stack))
-    assert answer.status_code == 202
+    take(stack, body)
     panels = {title: expanded(sql) for title, sql in dashboard().PANELS.items()}
     now = int(time.time() * 1000)
     asked = kpis.question(reading.in_force(stack.funnel), 0, now, now)

@@ -126,7 +126,7 @@ class Job:
     def end(self, sign=signal.SIGKILL):
         if self.process.poll() is None:
             self.process.send_signal(sign)
-        self.process.wait(30)
+        self.process.wait(LIMIT)
 
 
 def publish(kafka, numbers, keys=50):

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime, timedelta
 
-import httpx
 import pytest
 
 from schemas.reading import FUNNELS
@@ -13,7 +12,7 @@ from tests.benchmarks.preview import figures, reimported, stricter
 from tests.conftest import run_cli
 from tests.integration import histories, invariants
 from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import bearer, said
+from tests.integration.test_pipeline import said, take
 
 LEADS = 300
 
@@ -78,7 +77,7 @@ def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_b
 
 def test_what_happens_after_the_switch_is_in_both_generations(stack):
     body = said("lead.created", "late-comer", datetime.now(UTC).timestamp(), "late@example.com", kind="demo_form")
-    assert httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", json=body, headers=bearer(stack)).status_code == 202
+    take(stack, body)
     client = invariants.of(stack)[0]
     statement = "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN (SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
     until(lambda: client.query(statement).first_row[0] == 2, "the lead in both")

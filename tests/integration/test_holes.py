@@ -4,8 +4,6 @@ import os
 import signal
 import time
 
-import httpx
-import orjson
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
@@ -16,7 +14,7 @@ from streams.intake import arrival
 from tests.conftest import run_cli
 from tests.integration import invariants
 from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import bearer, said
+from tests.integration.test_pipeline import said, take
 
 ROLES = ("advance", "advance@2")
 
@@ -27,8 +25,7 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         client, settings = invariants.of(stack)
 
         def post(name):
-            body = orjson.dumps(said("lead.created", name, time.time(), f"{name}@example.com", kind="form"))
-            assert httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", content=body, headers=bearer(stack)).status_code == 202
+            take(stack, said("lead.created", name, time.time(), f"{name}@example.com", kind="form"))
 
         def leads():
             return client.query("SELECT count() FROM v_lead_state").first_row[0]
