@@ -24,8 +24,8 @@ ROLLUP_SHARE = 10  # of the time at most a tenth: an import touches every day, s
 MARK_SECONDS = 1.0
 
 
-def connect(settings: Settings) -> Any:
-    """Open a client on the installation's database. Times out on a server that is away, so callers may retry."""
+def connect(settings: Settings, patience: int = 60) -> Any:
+    """Open a client on the installation's database. Times out on a server that is silent for `patience` seconds, so callers may retry."""
     url = settings.clickhouse_url.split("://", 1)
     host, _, port = url[1].partition(":")
     return clickhouse_connect.get_client(
@@ -36,7 +36,7 @@ def connect(settings: Settings) -> Any:
         password=settings.clickhouse_password.get_secret_value(),
         database=settings.clickhouse_database,
         autogenerate_session_id=False,
-        send_receive_timeout=60,
+        send_receive_timeout=patience,
     )
 
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 FUNNEL_SECONDS = 5.0
+PATIENCE = 10  # seconds until people are told that ClickHouse does not answer
 BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}  # acceptance in firms (1-product, why it exists)
 
 
@@ -34,7 +35,7 @@ class Figures:
         """Run a query; give its rows by column."""
         try:
             if self._client is None:
-                self._client = connect(self.settings)
+                self._client = connect(self.settings, PATIENCE)
             result = self._client.query(statement, parameters=parameters)
         except Exception:
             self._client = None

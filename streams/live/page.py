@@ -58,7 +58,7 @@ class _Screen:
         ui.dark_mode(value=None)  # as the visitor's system has it
         with ui.header().classes("items-center justify-between bg-slate-800"):
             ui.label("leadstream").classes("text-lg font-bold")
-            self.health = ui.label("…").props('role="status"')
+            self.health = ui.label("asking ClickHouse…").props('role="status"')
         with ui.row().classes("w-full gap-4 items-stretch"):
             with ui.card().classes("grow min-w-80"):
                 ui.label("Funnel").classes("font-bold")
@@ -94,7 +94,11 @@ class _Screen:
             log.exception("live.refresh")
             self.health.set_text("ClickHouse does not answer; trying again")
             return
-        self._show(said)
+        try:
+            self._show(said)
+        except Exception:
+            log.exception("live.show")
+            self.health.set_text("! not all could be drawn: see the log of the live page")
 
     def _ask(self) -> dict[str, Any]:
         figures = self.figures
@@ -102,6 +106,7 @@ class _Screen:
             "funnel": figures.funnel_now(),
             "unmeasured": unmeasured(figures.funnel),
             "flow": figures.flow(),
+            "stages": list(figures.funnel.stages),
             "stalled": figures.stalled(8),
             "feed": figures.feed(8),
             "inflow": figures.inflow(),
@@ -149,7 +154,7 @@ class _Screen:
             for row in said["feed"]
         ]
         self.flow.options.clear()
-        self.flow.options.update(_sankey(said["flow"]))
+        self.flow.options.update(_sankey(said["flow"], said["stages"]))
         self.inflow.options.clear()
         self.inflow.options.update(_by_day(said["inflow"]))
         for part in (self.stalled, self.feed, self.flow, self.inflow):
@@ -189,9 +194,9 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> s
     return "".join(out) + "</tbody></table>"
 
 
-def _sankey(flow: list[dict[str, Any]]) -> dict[str, Any]:
-    """Draw the moves; a move back would be a circle, which a Sankey can't show, so its end is named again."""
-    order: list[str] = [*_LADDER, "nurturing", "evangelist", "recycled", "lost", "inactive", "disqualified", "churned"]
+def _sankey(flow: list[dict[str, Any]], stages: list[str]) -> dict[str, Any]:
+    """Draw the moves; a move back would be a circle, which a Sankey can't show, so its end is named again. `stages` may lack some."""
+    order = list(dict.fromkeys([*_LADDER, *stages, *(row["from_stage"] for row in flow), *(row["to_stage"] for row in flow)]))
     links = []
     for row in flow:
         back = order.index(row["to_stage"]) < order.index(row["from_stage"]) or row["from_stage"] == "nurturing"

@@ -6,27 +6,17 @@ where one differs, where the preview takes 30 seconds, or where it moves no more
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
 
 from schemas.reading import FUNNELS
-from sinks.clickhouse import kpis
 from streams.embedded.stack import Stack
 from tests.conftest import run_cli
 from tests.integration import histories
+from tests.integration.orders import figures_now, imported, settled
 
 MOST_SECONDS, LEAST_MOVED = 30, 100
-
-
-def key(figure):
-    return json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True)
-
-
-def figures(found):
-    """What can be compared between two moments."""
-    return {key(one): [one[name] for name in ("value", "numerator", "denominator", "n")] for one in found if one["kpi"] != "open_age" and one["basis"] != kpis.ARRIVAL}
 
 
 def stricter(path):
@@ -36,11 +26,9 @@ def stricter(path):
     return path
 
 
-def reimported(folder, home, candidate, seconds=3600):
-    """Import a folder of files into a new home that runs the candidate; give its figures."""
-    with Stack(home, str(candidate)):
-        run_cli("import", folder / "mapping.yaml", "--data", folder, "--json", home=home, timeout=seconds)
-        return figures(run_cli("kpis", "--json", home=home)[1])
+def candidates(preview):
+    """Give the figures that a preview tells of the candidate."""
+    return settled([one["candidate"] for one in preview["kpis"] if one["candidate"]])
 
 
 def main():
@@ -54,8 +42,8 @@ def main():
         with Stack(folder / "home", "default") as stack:
             run_cli("import", folder / "data" / "mapping.yaml", "--data", folder / "data", "--json", home=stack.home, timeout=3600)
             found = run_cli("preview", candidate, "--json", home=stack.home)[1]
-        said = figures([one["candidate"] for one in found["kpis"] if one["candidate"]])
-        equal = said == reimported(folder / "data", folder / "other", candidate)
+        said = candidates(found)
+        equal = said == imported(folder / "other", folder / "data", funnel=str(candidate), asked=figures_now, seconds=3600)
     sys.stdout.write(
         f"leads {found['leads']}  events {found['events']}  preview {found['seconds']} s  moved {len(found['moved'])}  "
         f"figures {len(said)}  equal a re-import {equal}\n"

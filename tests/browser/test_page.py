@@ -3,9 +3,12 @@
 import os
 import signal
 import time
+from graphlib import TopologicalSorter
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import run_cli, tool
@@ -93,6 +96,15 @@ def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_
     assert unmeasured(funnel) == ""
 
 
+@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")).filter(lambda move: move[0] != move[1]), unique=True), st.permutations("abc"))
+def test_the_flow_has_every_move_and_no_circle_also_of_stages_that_no_definition_has_any_more(moves, stages):
+    from streams.live.page import _sankey
+
+    links = _sankey([{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves], stages)["series"][0]["links"]
+    assert [(link["source"], link["target"].removesuffix(" again")) for link in links] == moves
+    list(TopologicalSorter({target: [link["source"] for link in links if link["target"] == target] for target in {link["target"] for link in links}}).static_order())
+
+
 def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):
     asked = []
     page.on("request", lambda request: asked.append(request.url))
@@ -107,6 +119,7 @@ def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_on
     try:
         page.reload()
         assert page.get_by_text("Flow between stages").is_visible()
+        until(lambda: page.get_by_text("ClickHouse does not answer").is_visible(), "the notice")
         assert shown(page) == {}
     finally:
         os.kill(clickhouse, signal.SIGCONT)

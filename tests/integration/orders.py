@@ -1,25 +1,39 @@
 """The same history by several ways: imported in another order, in halves with a restart between, and compared figure by figure."""
 
 import csv
+import json
 
 from sinks.clickhouse import kpis
 from streams.embedded.stack import Stack
-from tests.benchmarks.preview import key
 from tests.conftest import run_cli
 from tests.integration import invariants
 
 AS_OF = "2026-11-01"
 
 
-def imported(home, *folders, funnel, seconds=600):
-    """Import folders one after the other into a new home, with a restart between them; give every figure."""
+def imported(home, *folders, funnel, asked=None, seconds=600):
+    """Import folders one after the other into a new home, with a restart between them; give every figure, or what is `asked` of the home."""
     for folder in folders:
         with Stack(home, funnel) as stack:
             report = run_cli("import", folder / "mapping.yaml", "--data", folder, "--json", home=home, timeout=seconds)[1]
             assert report["rejected"] == []
             invariants.hold(*invariants.of(stack))
-            found = figures(home)
+            found = (asked or figures)(home)
     return found
+
+
+def key(figure):
+    return json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True)
+
+
+def settled(found):
+    """Of figures, what can be compared between two moments: not the ages of open leads, nor how the events arrived."""
+    return {key(one): [one[name] for name in ("value", "numerator", "denominator", "n")] for one in found if one["kpi"] != "open_age" and one["basis"] != kpis.ARRIVAL}
+
+
+def figures_now(home):
+    """Give the settled figures at this moment."""
+    return settled(run_cli("kpis", "--json", home=home)[1])
 
 
 def figures(home):

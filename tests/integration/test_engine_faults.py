@@ -151,6 +151,14 @@ def outputs(kafka, topic=OUT):
     return found
 
 
+def unread(kafka, place):
+    """Count the records of a partition that the job has not acknowledged."""
+    consumer = KafkaConsumer(bootstrap_servers=kafka, group_id="job", enable_auto_commit=False)
+    left = consumer.end_offsets([place])[place] - (consumer.committed(place) or 0)
+    consumer.close()
+    return left
+
+
 def complete(kafka, numbers):
     """Say whether each number came out; counts must be those of a key's own order, repeats the same to the letter."""
     counts = defaultdict(set)
@@ -199,6 +207,8 @@ def test_a_sink_that_is_told_to_stop_writes_what_it_was_handed_and_ends(kafka, t
     until(lambda: handed() == set(range(100)), "every number in the sink's hands")
     assert not sink.exists()
     job.end(signal.SIGTERM)
+    assert job.process.returncode == 0
+    assert [unread(kafka, TopicPartition(IN, number)) for number in range(PARTITIONS)] == [0] * PARTITIONS
     assert sorted(map(int, sink.read_text().split())) == list(range(100))
 
 

@@ -8,9 +8,10 @@ from schemas.reading import FUNNELS
 from sinks.clickhouse import generations
 from sinks.clickhouse.rows import TABLES
 from streams.embedded.stack import Stack
-from tests.benchmarks.preview import figures, reimported, stricter
+from tests.benchmarks.preview import candidates, stricter
 from tests.conftest import run_cli
 from tests.integration import histories, invariants
+from tests.integration.orders import figures_now, imported, split
 from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import said, take
 
@@ -57,21 +58,21 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     assert found["moved"] == []
 
 
-def test_a_preview_says_what_a_full_re_import_in_random_order_under_the_candidate_says(folder, preview):
-    said = figures([one["candidate"] for one in preview["kpis"] if one["candidate"]])
-    assert said == reimported(folder / "shuffled", folder / "other", folder / "stricter.yaml", seconds=600)
+def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(folder, preview):
+    halves = split(folder / "shuffled", folder / "one", folder / "two", lambda number, _row: number % 2 == 0)
+    assert candidates(preview) == imported(folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now)
 
 
 def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_back_shows_what_was(stack, folder, preview):
-    before = figures(run_cli("kpis", "--json", home=stack.home)[1])
+    before = figures_now(stack.home)
     assert run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1] == {"generation": 2, "before": 1}
     client, settings = invariants.of(stack)
     invariants.hold(client, settings)
-    after = figures(run_cli("kpis", "--json", home=stack.home)[1])
-    assert after == figures([one["candidate"] for one in preview["kpis"] if one["candidate"]])
+    after = figures_now(stack.home)
+    assert after == candidates(preview)
     assert after != before
     assert run_cli("rollback", "--json", home=stack.home)[1] == {"generation": 1, "before": 2}
-    assert figures(run_cli("kpis", "--json", home=stack.home)[1]) == before
+    assert figures_now(stack.home) == before
     assert [one.generation for one in generations.history(client)] == [1, 2, 1]
 
 
@@ -124,7 +125,7 @@ def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
 def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and_nothing_else(stack, folder):
     client = invariants.of(stack)[0]
     run_cli("adopt", folder / "stricter.yaml", "--generation", 2, home=stack.home)
-    before = figures(run_cli("kpis", "--json", home=stack.home)[1])
+    before = figures_now(stack.home)
     code, _, told = run_cli("definitions", "drop", "2", home=stack.home, check=False)
     assert code == 1
     assert "show another one first" in told.replace("\n", " ")
@@ -136,8 +137,9 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     assert "advance" not in stack._processes
     assert [one["generation"] for one in run_cli("definitions", "list", "--json", home=stack.home)[1]] == [2]
     assert "nothing to go back to" in run_cli("rollback", home=stack.home, check=False)[2].replace("\n", " ")
+    invariants.hold(*invariants.of(stack))
     stack.stop()
     with Stack(stack.home) as again:
         assert {role for role in again._processes if role.startswith("advance")} == {"advance@2"}
         invariants.hold(*invariants.of(again))
-        assert figures(run_cli("kpis", "--json", home=stack.home)[1]) == before
+        assert figures_now(stack.home) == before

@@ -1,6 +1,6 @@
 """A long generated history in file order, in random order, and in two halves with a restart between: the same figures, and verify clean.
 
-Of a short one, test_generations imports the same leads in two orders.
+Of a short one, test_generations holds a preview of file order to an import of random halves.
 """
 
 import pytest
