@@ -71,10 +71,9 @@ class Absorbing(Worker):
                 before, began = began, loop.time()
                 rate = await self._flush() / max(began - before, 0.001)  # a rate: after a long write a beat holds much of little
                 wait = self.every * (THROUGHPUT if rate > BUSY else 1)
+                await self.app.wait(self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began)))
                 if self.app.should_stop:
-                    await asyncio.sleep(SHORTEST)
-                    continue
-                await self.app.wait(self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began)))  # or until the stop
+                    await asyncio.sleep(SHORTEST)  # the wait above ends at once from now on
         except asyncio.CancelledError:
             raise
         except BaseException:

@@ -43,7 +43,7 @@ def main():
             run_cli("import", folder / "data" / "mapping.yaml", "--data", folder / "data", "--json", home=stack.home, timeout=3600)
             found = run_cli("preview", candidate, "--json", home=stack.home)[1]
         said = candidates(found)
-        equal = said == imported(folder / "other", folder / "data", funnel=str(candidate), asked=figures_now, seconds=3600)
+        equal = said == imported(folder / "other", folder / "data", funnel=str(candidate), asked=figures_now, timeout=3600)
     sys.stdout.write(
         f"leads {found['leads']}  events {found['events']}  preview {found['seconds']} s  moved {len(found['moved'])}  "
         f"figures {len(said)}  equal a re-import {equal}\n"

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
 from tests.conftest import run_cli, tool
+from tests.integration.orders import settled
 from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import PATIENCE, said, take
 
@@ -78,10 +79,7 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, p
     from sinks.clickhouse import kpis
 
     asked = kpis.question(reading.in_force(stack.funnel), 0, asof + 1, asof)
-    def settled(found):  # ages grow, and what arrived may still be on its way to the archive
-        return {(f["kpi"], str(f["dimensions"])): f["value"] for f in found if f["kpi"] != "open_age" and f["basis"] != kpis.ARRIVAL}
-
-    assert settled(figures) == settled(kpis.ask(clickhouse, asked))
+    assert settled(figures) == settled(kpis.ask(clickhouse, asked))  # of what arrived, some may still be on its way to the archive
 
 
 def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_news():

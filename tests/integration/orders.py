@@ -11,17 +11,6 @@ from tests.integration import invariants
 AS_OF = "2026-11-01"
 
 
-def imported(home, *folders, funnel, asked=None, seconds=600):
-    """Import folders one after the other into a new home, with a restart between them; give every figure, or what is `asked` of the home."""
-    for folder in folders:
-        with Stack(home, funnel) as stack:
-            report = run_cli("import", folder / "mapping.yaml", "--data", folder, "--json", home=home, timeout=seconds)[1]
-            assert report["rejected"] == []
-            invariants.hold(*invariants.of(stack))
-            found = (asked or figures)(home)
-    return found
-
-
 def key(figure):
     return json.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], sort_keys=True)
 
@@ -42,17 +31,28 @@ def figures(home):
     return {key(figure): figure for figure in found if figure["basis"] != kpis.ARRIVAL}
 
 
-def split(folder, one, two, chosen):
-    """Share out the rows of every file of a folder; `chosen` says of a row whether it goes into the first."""
+def imported(home, *folders, funnel, asked=figures, **options):
+    """Import folders one after the other into a new home, with a restart between them; give what is `asked` of the home."""
+    for folder in folders:
+        with Stack(home, funnel) as stack:
+            report = run_cli("import", folder / "mapping.yaml", "--data", folder, "--json", home=home, **options)[1]
+            assert report["rejected"] == []
+            invariants.hold(*invariants.of(stack))
+            found = asked(home)
+    return found
+
+
+def split(folder, one, two):
+    """Share out the rows of every file of a folder, by turns."""
     for target in (one, two):
         target.mkdir()
         (target / "mapping.yaml").write_text((folder / "mapping.yaml").read_text())
     for path in folder.glob("*.csv"):
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
-        for target, wanted in ((one, True), (two, False)):
+        for target, share in ((one, rows[::2]), (two, rows[1::2])):
             with (target / path.name).open("w", newline="") as out:
                 writer = csv.DictWriter(out, rows[0])
                 writer.writeheader()
-                writer.writerows(row for number, row in enumerate(rows) if chosen(number, row) is wanted)
+                writer.writerows(share)
     return one, two

@@ -20,6 +20,7 @@ from kafka.errors import KafkaError
 
 from streams.embedded import broker
 from streams.embedded.home import free_port
+from streams.intake import arrival
 from tests.integration.job import DEAD, IN, OUT, PARTITIONS
 
 LIMIT = 180  # seconds: a slow machine is no failure, and a wait that succeeds costs nothing
@@ -151,14 +152,6 @@ def outputs(kafka, topic=OUT):
     return found
 
 
-def unread(kafka, place):
-    """Count the records of a partition that the job has not acknowledged."""
-    consumer = KafkaConsumer(bootstrap_servers=kafka, group_id="job", enable_auto_commit=False)
-    left = consumer.end_offsets([place])[place] - (consumer.committed(place) or 0)
-    consumer.close()
-    return left
-
-
 def complete(kafka, numbers):
     """Say whether each number came out; counts must be those of a key's own order, repeats the same to the letter."""
     counts = defaultdict(set)
@@ -208,7 +201,9 @@ def test_a_sink_that_is_told_to_stop_writes_what_it_was_handed_and_ends(kafka, t
     assert not sink.exists()
     job.end(signal.SIGTERM)
     assert job.process.returncode == 0
-    assert [unread(kafka, TopicPartition(IN, number)) for number in range(PARTITIONS)] == [0] * PARTITIONS
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    assert arrival.left(admin, "job", arrival.ends(kafka, IN, PARTITIONS)) == 0
+    admin.close()
     assert sorted(map(int, sink.read_text().split())) == list(range(100))
 
 

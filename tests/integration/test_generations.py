@@ -59,7 +59,7 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
 
 
 def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(folder, preview):
-    halves = split(folder / "shuffled", folder / "one", folder / "two", lambda number, _row: number % 2 == 0)
+    halves = split(folder / "shuffled", folder / "one", folder / "two")
     assert candidates(preview) == imported(folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now)
 
 
@@ -123,7 +123,7 @@ def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
 
 
 def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and_nothing_else(stack, folder):
-    client = invariants.of(stack)[0]
+    client, settings = invariants.of(stack)
     run_cli("adopt", folder / "stricter.yaml", "--generation", 2, home=stack.home)
     before = figures_now(stack.home)
     code, _, told = run_cli("definitions", "drop", "2", home=stack.home, check=False)
@@ -137,7 +137,7 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     assert "advance" not in stack._processes
     assert [one["generation"] for one in run_cli("definitions", "list", "--json", home=stack.home)[1]] == [2]
     assert "nothing to go back to" in run_cli("rollback", home=stack.home, check=False)[2].replace("\n", " ")
-    invariants.hold(*invariants.of(stack))
+    invariants.hold(client, settings)
     stack.stop()
     with Stack(stack.home) as again:
         assert {role for role in again._processes if role.startswith("advance")} == {"advance@2"}

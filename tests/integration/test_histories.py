@@ -15,8 +15,8 @@ def test_two_hundred_thousand_leads_give_the_same_figures_in_any_order_and_over_
     whole, shuffled = tmp_path / "lead", tmp_path / "random"
     histories.write(whole, 200_000)
     histories.write(shuffled, 200_000, order="random")
-    halves = split(shuffled, tmp_path / "one", tmp_path / "two", lambda number, _row: number % 2 == 0)
-    first = imported(tmp_path / "home-lead", whole, funnel="default", seconds=3600)
+    halves = split(shuffled, tmp_path / "one", tmp_path / "two")
+    first = imported(tmp_path / "home-lead", whole, funnel="default", timeout=3600)
     assert len(first) > 10
-    assert imported(tmp_path / "home-random", shuffled, funnel="default", seconds=3600) == first
-    assert imported(tmp_path / "home-halves", *halves, funnel="default", seconds=3600) == first
+    assert imported(tmp_path / "home-random", shuffled, funnel="default", timeout=3600) == first
+    assert imported(tmp_path / "home-halves", *halves, funnel="default", timeout=3600) == first
