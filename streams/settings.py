@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic_settings import PydanticBaseSettingsSource
 
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 DROPPED = "dropped"  # the file in a generation's folder that says that nobody folds it any more
@@ -37,6 +40,19 @@ class Settings(BaseSettings):
 
     home: Path = Path(".leadstream")
     brokers: str = "127.0.0.1:9092"
+    # How every Kafka client connects (streams/connections.py); certificates are PEM files.
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = ""
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_oauth_token_url: str = ""  # client-credentials grant of RFC 6749
+    kafka_oauth_client_id: str = ""
+    kafka_oauth_client_secret: SecretStr = SecretStr("")
+    kafka_oauth_scope: str = ""
+    kafka_ca_file: Path = Path()  # empty: the system's authorities
+    kafka_cert_file: Path = Path()  # of mutual TLS
+    kafka_key_file: Path = Path()
+    kafka_key_password: SecretStr = SecretStr("")
     partitions: int = 4
     replication: int = 1
     session_timeout: float = 6.0
@@ -45,10 +61,12 @@ class Settings(BaseSettings):
     birth: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
     ignored_aliases: str = ""  # patterns with commas between, like `email:info@*,phone:+33123456789`: these name nobody
     identity_key: SecretStr = SecretStr("")
-    clickhouse_url: str = "http://127.0.0.1:8123"
+    clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_database: str = "lead"
+    clickhouse_ca_file: Path = Path()  # a PEM file; empty: the system's authorities
+    clickhouse_verify: bool = True
     sink_every: float = 0.2  # seconds; 1 on a cluster
     sink_rows: int = 10_000
     host: str = "127.0.0.1"
@@ -65,6 +83,28 @@ class Settings(BaseSettings):
     meta_currency: str = "EUR"  # insights carry no currency: the connection says it
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read variables first, then files named like them in the folder LEADSTREAM_SECRETS_DIR.
+
+        Raises:
+            ValueError: the folder is named and is not there: nothing may start without its secrets.
+
+        """
+        folder = os.environ.get("LEADSTREAM_SECRETS_DIR")
+        if not folder:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise ValueError(f"LEADSTREAM_SECRETS_DIR names {folder}, which is no folder: mount it")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:

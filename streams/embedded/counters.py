@@ -7,9 +7,10 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 
 from schemas import topics
+from streams import connections
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -40,7 +41,7 @@ def merged(client: Any) -> int:
 
 def dead_letters(settings: Settings) -> int:
     """Count the records of lead.deadletters."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","))
+    consumer = connections.consumer(settings)
     try:
         partitions = [TopicPartition(topics.DEADLETTERS, number) for number in range(settings.partitions)]
         return sum(consumer.end_offsets(partitions).values())
