@@ -18,7 +18,11 @@ READER, WRITER = "leadstream_reading", "leadstream_writing"
 # What figures are made of, beside the facts and their views.
 STATED = ("spend", "targets", "rates", "surveys")
 SHOWN = ("active_generation", "generation_log", "funnel_daily", "lead_state", "arrivals", "cuts", "holes")
-LETTERS = ("id", "topic", "worker", "received_at")  # that there was one, not what stood in it
+# Of the rest it is a figure how much there is, where and when; what stands in it is not.
+COLUMNS = {
+    "dead_letters": ("id", "topic", "worker", "received_at"),
+    "touches": ("kind", "copied", "source_partition", "source_offset"),
+}
 # What clients ask when they connect (clickhouse-connect, Grafana's plugin), and what SELECT 1 reads.
 SYSTEM = ("one", "settings", "databases", "tables", "columns", "functions")
 # What migrations, verify, preview and dropping a generation ask beside these.
@@ -62,7 +66,7 @@ def of_reader(database: str) -> list[Grant]:
     checked(database)
     return [
         *(Grant("SELECT", f"{database}.{table}") for table in readable()),
-        Grant(f"SELECT({', '.join(LETTERS)})", f"{database}.dead_letters"),
+        *(Grant(f"SELECT({', '.join(names)})", f"{database}.{table}") for table, names in COLUMNS.items()),
         *(Grant("SELECT", f"system.{table}") for table in SYSTEM),
     ]
 

@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 LONGEST = 128_000  # characters of a viewer's statement
 # Settings that change how an answer looks, not what it may cost or reach.
 SETTINGS = frozenset({
-    "date_time_input_format", "date_time_output_format", "describe_include_subcolumns", "extremes", "final", "join_use_nulls",
-    "joined_subquery_requires_alias", "output_format_json_quote_64bit_integers", "output_format_json_quote_decimals",
+    "cast_string_to_dynamic_use_inference", "date_time_input_format", "date_time_output_format", "describe_include_subcolumns",
+    "extremes", "final", "join_use_nulls", "joined_subquery_requires_alias", "output_format_json_quote_64bit_integers", "output_format_json_quote_decimals",
     "output_format_json_quote_denormals", "prefer_column_name_to_alias", "session_timezone",
 })  # fmt: skip
 _TABLE_FUNCTIONS = frozenset({"generate_series", "generateSeries", "null", "numbers", "numbers_mt", "SQLStandardValues", "values", "view", "zeros"})
-_QUERIES = frozenset({"SelectIntersectExceptQuery", "SelectQuery", "SelectWithUnionQuery", "SetQuery", "ShowTablesQuery"})
-_TOP = _QUERIES - {"SetQuery"}
+_TOP = frozenset({"SelectIntersectExceptQuery", "SelectQuery", "SelectWithUnionQuery", "ShowTablesQuery"})
+_QUERIES = _TOP | {"SetQuery", "TablesInSelectQuery"}  # the nodes within one that are named so
 # Functions are known by the engine's own categories, so that a new one of a kind that leaves the database is out.
 _OUT = ("AI", "Dictionary", "Embedded Dictionary", "Introspection", "Machine Learning")
 _OTHER = frozenset({

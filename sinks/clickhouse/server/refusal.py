@@ -8,7 +8,7 @@ _CODE = re.compile(r"Code: (\d+)")
 _LONGEST = 2_000  # ClickHouse repeats the whole query in some errors
 # The statuses that ClickHouse's own HTTP interface gives; 500 for all others.
 _STATUS = {
-    36: 400, 62: 400, 73: 400, 115: 400, 117: 400, 432: 400, 456: 400, 457: 400,
+    36: 400, 62: 400, 72: 400, 73: 400, 115: 400, 117: 400, 432: 400, 456: 400, 457: 400,
     46: 404, 47: 404, 60: 404, 81: 404,
     158: 413, 307: 413, 396: 413,
     159: 408, 160: 408,
