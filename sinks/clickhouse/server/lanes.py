@@ -52,7 +52,7 @@ class Connection:
                 connection.query(f"USE `{database}`")
                 self._database = database
             if settings != self._settings:
-                wanted = {name: "DEFAULT" for name in self._settings} | {n: _quoted(v) for n, v in settings.items()}
+                wanted = dict.fromkeys(self._settings, "DEFAULT") | {n: _quoted(v) for n, v in settings.items()}
                 connection.query("SET " + ", ".join(f"{name} = {value}" for name, value in wanted.items()))
                 self._settings = dict(settings)
         except Exception:
