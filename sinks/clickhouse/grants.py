@@ -80,6 +80,6 @@ def of_writer(database: str) -> list[Grant]:
     return [
         Grant(owns, f"{database}.*"),
         Grant(f"{owns}, DROP DATABASE", f"{database}_preview_*.*"),
-        *(Grant("TABLE ENGINE", engine) for engine in ("MergeTree", "ReplacingMergeTree", "View")),
+        *(Grant("TABLE ENGINE", engine) for engine in ("MergeTree", "ReplacingMergeTree")),
         *(Grant("SELECT", f"system.{table}") for table in SYSTEM_OF_WRITER),
     ]
