@@ -1,6 +1,7 @@
--- Users, roles, bounds and quotas of leadstream on a ClickHouse server; `leadstream migrate` does the same.
--- Made by `python deploy/clickhouse/build.py`, from the list of grants that the embedded engine takes too.
--- Run it after the tables are there, as a user who may manage access. Parameters are hashes of passwords:
+-- Users, roles, bounds and quotas of leadstream on a ClickHouse server.
+-- `leadstream migrate` does the same where its user may manage access.
+-- Made by `python deploy/clickhouse/build.py`, from the grants that the embedded engine takes.
+-- Run it when the tables are there. Its parameters are hashes of passwords:
 --   printf %s "$PASSWORD" | sha256sum | cut -c1-64
 --   clickhouse-client --param_writer_hash=... --param_viewer_hash=... --param_grafana_hash=... --queries-file access.sql
 

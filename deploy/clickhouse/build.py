@@ -1,4 +1,7 @@
-"""The users of a server as a file: `python deploy/clickhouse/build.py` writes access.sql; a test holds the two together."""
+"""The users of a server as a file: `python deploy/clickhouse/build.py` writes access.sql.
+
+A test holds the two together.
+"""
 
 from __future__ import annotations
 

@@ -17,13 +17,22 @@ READER, WRITER = "leadstream_reading", "leadstream_writing"
 
 # What figures are made of, beside the facts and their views.
 STATED = ("spend", "targets", "rates", "surveys")
-SHOWN = ("active_generation", "generation_log", "funnel_daily", "lead_state", "arrivals", "cuts", "holes")
+SHOWN = (
+    "active_generation",
+    "generation_log",
+    "funnel_daily",
+    "lead_state",
+    "arrivals",
+    "cuts",
+    "holes",
+)
 # Of the rest it is a figure how much there is, where and when; what stands in it is not.
 COLUMNS = {
     "dead_letters": ("id", "topic", "worker", "received_at"),
     "touches": ("kind", "copied", "source_partition", "source_offset"),
 }
-# What clients ask when they connect (clickhouse-connect, Grafana's plugin), and what SELECT 1 reads.
+# What clients ask when they connect (clickhouse-connect, Grafana's plugin), and what SELECT 1
+# reads.
 SYSTEM = ("one", "settings", "databases", "tables", "columns", "functions")
 # What migrations, verify, preview and dropping a generation ask beside these.
 SYSTEM_OF_WRITER = (*SYSTEM, "parts", "mutations", "processes")
@@ -66,7 +75,10 @@ def of_reader(database: str) -> list[Grant]:
     checked(database)
     return [
         *(Grant("SELECT", f"{database}.{table}") for table in readable()),
-        *(Grant(f"SELECT({', '.join(names)})", f"{database}.{table}") for table, names in COLUMNS.items()),
+        *(
+            Grant(f"SELECT({', '.join(names)})", f"{database}.{table}")
+            for table, names in COLUMNS.items()
+        ),
         *(Grant("SELECT", f"system.{table}") for table in SYSTEM),
     ]
 
@@ -75,7 +87,8 @@ def of_writer(database: str) -> list[Grant]:
     """Return what sink, migrations, page and commands need."""
     checked(database)
     owns = (
-        "SELECT, INSERT, ALTER, OPTIMIZE, TRUNCATE, SHOW, CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW"
+        "SELECT, INSERT, ALTER, OPTIMIZE, TRUNCATE, SHOW, "
+        "CREATE DATABASE, CREATE TABLE, CREATE VIEW, DROP TABLE, DROP VIEW"
     )
     return [
         Grant(owns, f"{database}.*"),

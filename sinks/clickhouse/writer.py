@@ -26,7 +26,10 @@ _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
 ROLLUP_SECONDS = 5.0
 ROLLUP_SHARE = 10  # of the time at most a tenth: an import touches every day, so each recompute reads all of them
 MARK_SECONDS = 1.0
-_COLUMNS = "SELECT name, type FROM system.columns WHERE database = currentDatabase() AND table = {table:String}"
+_COLUMNS = (
+    "SELECT name, type FROM system.columns "
+    "WHERE database = currentDatabase() AND table = {table:String}"
+)
 
 
 class Written(dict[str, int]):
@@ -65,14 +68,14 @@ class Writer:
         return cls(settings)
 
     def write(self, batch: Batch) -> Written:
-        """Write all rows; return how many each table took, and those that ClickHouse refuses for good.
+        """Write all rows; return how many each table took, and those that ClickHouse never takes.
 
         Blocks while the server is away, full or overloaded. The caller must keep what is refused:
         the offset behind it may be acknowledged.
 
         Raises:
             SchemaDrift: the tables are not this release's; somebody must migrate.
-            DatabaseError: ClickHouse refuses for a reason that every batch would meet (rights, say).
+            DatabaseError: ClickHouse refuses for what every batch would meet (rights, say).
 
         """
         written = Written()
@@ -108,7 +111,10 @@ class Writer:
                 marks.clear()
 
     def _insert(self, table: str, rows: list[list[Any]]) -> list[Refused]:
-        """Write a table's rows; return those that it does not take, found by halving. A row that is sent twice is one."""
+        """Write a table's rows; return those that it does not take, found by halving.
+
+        A row that is sent twice is one row.
+        """
         try:
             self._retried(lambda client: self._attempt(client, table, rows))
         except _Unfit as unfit:
@@ -168,12 +174,13 @@ def _again(error: Exception) -> bool:
         return False
     name = errors.name_of(error)
     metrics.SINK_RETRIES.labels(name).inc()
-    log.warning("ClickHouse does not take rows now (%s); they are sent again: %s", name, str(error)[:300])
+    text = str(error)[:300]
+    log.warning("ClickHouse does not take rows now (%s); they are sent again: %s", name, text)
     return True
 
 
 def _hold_schema(client: Any, table: str, error: BaseException) -> None:
-    """Raise what is wrong with a table whose columns are not ours: then no row of it fits, and none is to blame."""
+    """Raise what is wrong with a table whose columns are not ours: then no row is to blame."""
     found = dict(client.query(_COLUMNS, parameters={"table": table}).result_rows)
     if any(found.get(name) != kind for name, kind in zip(*columns_of(table), strict=True)):
         raise errors.drift(error) from error

@@ -24,14 +24,20 @@ def test_the_committed_users_are_what_the_code_makes():
 def test_clickhouse_reads_every_statement_of_the_users(emptied):
     assert len(statements()) == 26
     for statement in statements():
-        written = emptied.query("SELECT formatQuerySingleLine({q:String})", parameters={"q": statement.rstrip(";")}).first_row[0]
+        written = emptied.query(
+            "SELECT formatQuerySingleLine({q:String})", parameters={"q": statement.rstrip(";")}
+        ).first_row[0]
         kind = statement.split()[0]
         assert written.startswith(kind), written
 
 
 def test_no_password_stands_in_the_file_and_each_user_has_one_role():
     text = SCRIPT.read_text()
-    assert text.count("IDENTIFIED WITH sha256_hash BY {") == 2 * len(access.USERS) == text.count("IDENTIFIED")
+    assert (
+        text.count("IDENTIFIED WITH sha256_hash BY {")
+        == 2 * len(access.USERS)
+        == text.count("IDENTIFIED")
+    )
     for user in access.USERS:
         assert f"GRANT {user.role} TO {user.name} WITH REPLACE OPTION;" in text
     assert "ALTER QUOTA leadstream_grafana" in text
@@ -41,8 +47,17 @@ def test_a_reader_is_given_neither_contents_nor_anything_that_leaves_the_databas
     given = grants.of_reader("lead")
     assert all(grant.privileges.startswith("SELECT") for grant in given)
     whole = {grant.on for grant in given if grant.privileges == "SELECT"}
-    assert not whole & {f"lead.{table}" for table in ("touches", "dead_letters", "aliases", "fact_revisions", "definitions")}
-    assert not {name for names in grants.COLUMNS.values() for name in names} & {"content", "reason", "event_id", "origin", "lead_id"}
+    assert not whole & {
+        f"lead.{table}"
+        for table in ("touches", "dead_letters", "aliases", "fact_revisions", "definitions")
+    }
+    assert not {name for names in grants.COLUMNS.values() for name in names} & {
+        "content",
+        "reason",
+        "event_id",
+        "origin",
+        "lead_id",
+    }
     wide = [grant.on for grant in grants.of_writer("lead") if "*" in grant.on]
     assert wide == ["lead.*", "lead_preview_*.*"]
 
@@ -53,7 +68,9 @@ def test_a_databases_name_is_a_word():
 
 
 def test_users_are_left_alone_where_nobody_may_manage_them_and_that_is_said(engine):
-    assert access.apply(connect(engine), engine) == ["users: left as they are, since default may not manage access here"]
+    assert access.apply(connect(engine), engine) == [
+        "users: left as they are, since default may not manage access here"
+    ]
 
 
 class Server:
@@ -70,7 +87,12 @@ class Server:
 
 
 def test_a_server_gets_hashes_and_a_user_without_a_password_is_not_made(engine):
-    settings = engine.model_copy(update={"clickhouse_viewer_password": SecretStr("v"), "clickhouse_grafana_password": SecretStr("")})
+    settings = engine.model_copy(
+        update={
+            "clickhouse_viewer_password": SecretStr("v"),
+            "clickhouse_grafana_password": SecretStr(""),
+        }
+    )
     server = Server()
     done = access.apply(server, settings)
     assert done == [
@@ -78,5 +100,9 @@ def test_a_server_gets_hashes_and_a_user_without_a_password_is_not_made(engine):
         "user leadstream_viewer: has the role leadstream_reading",
         "user grafana: not made, since LEADSTREAM_CLICKHOUSE_GRAFANA_PASSWORD is not set",
     ]
-    assert [given for _, given in server.asked if given] == [{"viewer_hash": sha256(b"v").hexdigest()}] * 2
-    assert [sql for sql, _ in server.asked if "USER" in sql][0].startswith("CREATE USER IF NOT EXISTS leadstream_viewer")
+    assert [given for _, given in server.asked if given] == [
+        {"viewer_hash": sha256(b"v").hexdigest()}
+    ] * 2
+    assert next(sql for sql, _ in server.asked if "USER" in sql).startswith(
+        "CREATE USER IF NOT EXISTS leadstream_viewer"
+    )

@@ -34,25 +34,41 @@ def between(sink):
         protocol_version = "HTTP/1.1"
 
         def do_POST(self):
-            body = self.rfile.read(int(self.headers.get("Content-Length", 0))) if "Content-Length" in self.headers else self.chunks()
+            body = (
+                self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                if "Content-Length" in self.headers
+                else self.chunks()
+            )
             writes = b"INSERT" in body[:200] or "INSERT" in self.path
             said = answers.pop(0) if writes and answers else None
             seen.append(self.path)
             if said is None:
-                kept = {name: value for name, value in self.headers.items() if name.lower() not in ("host", "transfer-encoding", "content-length")}
-                answer = httpx.post(sink.clickhouse_url + self.path, content=body, headers=kept, timeout=60)
+                kept = {
+                    name: value
+                    for name, value in self.headers.items()
+                    if name.lower() not in ("host", "transfer-encoding", "content-length")
+                }
+                answer = httpx.post(
+                    sink.clickhouse_url + self.path, content=body, headers=kept, timeout=60
+                )
                 self.give(answer.status_code, dict(answer.headers), answer.content)
             elif said == "cut":
                 self.close_connection = True
             else:
                 code, text = said
-                self.give(500, {"X-ClickHouse-Exception-Code": str(code)} if code else {}, text.encode())
+                self.give(
+                    500, {"X-ClickHouse-Exception-Code": str(code)} if code else {}, text.encode()
+                )
 
-        do_GET = do_POST
+        do_GET = do_POST  # noqa: N815 - http.server's name
 
         def chunks(self):
             parts = []
-            while size := int(self.rfile.readline() or b"0", 16) if self.headers.get("Transfer-Encoding") else 0:
+            while (
+                size := int(self.rfile.readline() or b"0", 16)
+                if self.headers.get("Transfer-Encoding")
+                else 0
+            ):
                 parts.append(self.rfile.read(size))
                 self.rfile.readline()
             if self.headers.get("Transfer-Encoding"):
@@ -74,7 +90,9 @@ def between(sink):
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     server.say, server.seen = answers.append, seen
-    server.settings = sink.model_copy(update={"clickhouse_url": f"http://127.0.0.1:{server.server_port}"})
+    server.settings = sink.model_copy(
+        update={"clickhouse_url": f"http://127.0.0.1:{server.server_port}"}
+    )
     yield server
     server.shutdown()
     server.server_close()
@@ -82,7 +100,9 @@ def between(sink):
 
 def rates(*values):
     batch = Batch()
-    batch.rows["rates"] = [[f"C{number:04}", "EUR", DAY, value, 1] for number, value in enumerate(values)]
+    batch.rows["rates"] = [
+        [f"C{number:04}", "EUR", DAY, value, 1] for number, value in enumerate(values)
+    ]
     return batch
 
 
@@ -97,10 +117,19 @@ def refused(table):
 @pytest.mark.parametrize(
     "said",
     [
-        (252, "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS)"),
+        (
+            252,
+            "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS)",
+        ),
         (241, "Code: 241. DB::Exception: Memory limit (total) exceeded. (MEMORY_LIMIT_EXCEEDED)"),
-        (202, "Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)"),
-        (243, "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)"),
+        (
+            202,
+            "Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)",
+        ),
+        (
+            243,
+            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+        ),
         (242, "Code: 242. DB::Exception: Table is in readonly mode. (TABLE_IS_READ_ONLY)"),
         (999, "Code: 999. Coordination::Exception: Session expired. (KEEPER_EXCEPTION)"),
         (0, "<html>502 Bad Gateway</html>"),
@@ -130,8 +159,12 @@ def test_a_row_that_clickhouse_refuses_does_not_stop_the_others(emptied, sink):
     written = Writer(sink).write(batch)
     assert (written["rates"], count(emptied)) == (996, 996)
     assert written["arrivals"] == count(emptied, "arrivals") == 1
-    assert [(one.table, one.row) for one in written.refused] == [("rates", batch.rows["rates"][place]) for place in bad]
-    assert all("a number?" not in one.reason and "rates" in one.reason for one in written.refused), "a reason quotes no value"
+    assert [(one.table, one.row) for one in written.refused] == [
+        ("rates", batch.rows["rates"][place]) for place in bad
+    ]
+    assert all(
+        "a number?" not in one.reason and "rates" in one.reason for one in written.refused
+    ), "a reason quotes no value"
     assert refused("rates") == before + 4
 
 
@@ -148,7 +181,12 @@ def test_a_batch_that_the_server_refuses_is_halved_until_the_row_is_found(emptie
 
 
 def test_a_batch_that_spans_too_many_partitions_is_split(emptied, between):
-    between.say((252, "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 10000). (TOO_MANY_PARTS)"))
+    between.say(
+        (
+            252,
+            "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 10000). (TOO_MANY_PARTS)",
+        )
+    )
     written = Writer(between.settings).write(rates(Decimal(1), Decimal(2)))
     assert (written["rates"], written.refused, count(emptied)) == (2, [], 2)
 
@@ -206,15 +244,27 @@ def test_an_address_that_cannot_be_used_sets_nothing_aside(engine):
 
 def test_codes_have_the_names_that_clickhouse_gives_them(emptied):
     known = {**errors.TRANSIENT, **errors.SCHEMA, **errors.VALUES}
-    assert len(known) == len(errors.TRANSIENT) + len(errors.SCHEMA) + len(errors.VALUES), "a code means one thing"
-    found = emptied.query("SELECT code, errorCodeToName(code) FROM (SELECT arrayJoin({c:Array(UInt32)}) AS code)", parameters={"c": list(known)})
+    assert len(known) == len(errors.TRANSIENT) + len(errors.SCHEMA) + len(errors.VALUES), (
+        "a code means one thing"
+    )
+    found = emptied.query(
+        "SELECT code, errorCodeToName(code) FROM (SELECT arrayJoin({c:Array(UInt32)}) AS code)",
+        parameters={"c": list(known)},
+    )
     assert dict(found.result_rows) == known
 
 
 def test_the_tables_have_the_columns_that_the_sink_sends(emptied):
     for table in ORDER:
-        types = dict(emptied.query("SELECT name, type FROM system.columns WHERE database = 'lead' AND table = {t:String}", parameters={"t": table}).result_rows)
-        assert {name: types[name] for name in columns_of(table)[0]} == dict(zip(*columns_of(table), strict=True)), table
+        types = dict(
+            emptied.query(
+                "SELECT name, type FROM system.columns WHERE database = 'lead' AND table = {t:String}",
+                parameters={"t": table},
+            ).result_rows
+        )
+        assert {name: types[name] for name in columns_of(table)[0]} == dict(
+            zip(*columns_of(table), strict=True)
+        ), table
 
 
 def test_an_unknown_error_is_nobodys_row():

@@ -60,13 +60,19 @@ def write(folder: Path, database: str) -> Path:
     """Write the engine's configuration beside its data; return the file to start it with."""
     folder.mkdir(parents=True, exist_ok=True)
     users, config = folder / "users.xml", folder / "config.xml"
-    roles = {READER: of_reader(database), WRITER: of_writer(database), ENGINE: [Grant("ALL", "*.*")]}
+    roles = {
+        READER: of_reader(database),
+        WRITER: of_writer(database),
+        ENGINE: [Grant("ALL", "*.*")],
+    }
     text = _USERS.format(
         roles="\n".join(_role(name, grants) for name, grants in roles.items()),
         granted="".join(f"<query>GRANT {name}</query>" for name in roles),
         writer=WRITER,
         engine=ENGINE,
-        open="\n".join(f'        <table name="{table}"><filter>1</filter></table>' for table in SYSTEM),
+        open="\n".join(
+            f'        <table name="{table}"><filter>1</filter></table>' for table in SYSTEM
+        ),
     )
     _replace(users, text)
     _replace(config, _CONFIG.format(users=escape(str(users))))
@@ -90,12 +96,11 @@ def opening_of_owner() -> tuple[str, ...]:
 
 
 def opening_of_viewer() -> tuple[str, ...]:
-    """Return what a connection runs before it serves a viewer; after the last one it may not be undone."""
+    """Return what a connection runs before it serves a viewer; the last one can't be undone."""
     threads = max(1, (os.cpu_count() or 1) // 2)  # the sink needs the others
-    return (
-        f"SET ROLE {READER}",
+    bounds = (
         f"SET max_memory_usage = {MEMORY}, max_result_bytes = {RESULT}, max_rows_to_read = {ROWS}, "
         f"result_overflow_mode = 'throw', read_overflow_mode = 'throw', max_threads = {threads}, "
-        "allow_ddl = 0, allow_introspection_functions = 0",
-        "SET readonly = 2",
+        "allow_ddl = 0, allow_introspection_functions = 0"
     )
+    return f"SET ROLE {READER}", bounds, "SET readonly = 2"

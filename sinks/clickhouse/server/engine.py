@@ -1,4 +1,4 @@
-"""chDB on one folder: its configuration, its lanes, and what a statement of each user goes through."""
+"""chDB on one folder: its configuration, its lanes, and what each user's statement goes through."""
 
 from __future__ import annotations
 
@@ -22,10 +22,14 @@ VIEWER = "viewer"
 _READ = re.compile(r"\s*(SELECT|WITH|SHOW|DESCRIBE|DESC|EXISTS|EXPLAIN|CHECK)\b", re.IGNORECASE)
 _FORMAT = re.compile(r"\bFORMAT\s+(\w+)\s*;?\s*$", re.IGNORECASE)
 _FILES = re.compile(r"\b(INFILE|OUTFILE)\b", re.IGNORECASE)
-# What would change a connection for those who come after; without a session it has no effect on a server either.
+# What would change a connection for those who come after; without a session it has no effect on a
+# server either.
 _SESSION = re.compile(r"(SET|USE|EXECUTE AS|BEGIN|COMMIT|ROLLBACK)\b")
-# An insert whose rows follow: everything up to FORMAT and its line's end is the statement, the rest is data.
-_INSERT = re.compile(rb"\s*(INSERT\s+INTO\s[^\x00]*?)\bFORMAT\s+(\w+)\s*?(?:\r?\n|;)", re.IGNORECASE)
+# An insert whose rows follow: everything up to FORMAT and its line's end is the statement, the
+# rest is data.
+_INSERT = re.compile(
+    rb"\s*(INSERT\s+INTO\s[^\x00]*?)\bFORMAT\s+(\w+)\s*?(?:\r?\n|;)", re.IGNORECASE
+)
 _FUNCTIONS = "SELECT name, categories, alias_to FROM system.functions FORMAT JSONCompactEachRow"
 
 
@@ -60,7 +64,10 @@ class Engine:
         self._database = checked(database)
         first = self.connect()
         first.query(f"CREATE DATABASE IF NOT EXISTS {database}")
-        rows = [orjson.loads(line) for line in bytes(first.query(_FUNCTIONS, "JSONCompactEachRow").bytes()).splitlines()]
+        rows = [
+            orjson.loads(line)
+            for line in bytes(first.query(_FUNCTIONS, "JSONCompactEachRow").bytes()).splitlines()
+        ]
         self.closed = gate.closed_functions(iter(rows))
         self._first = first  # the engine ends with its last connection
         owner, viewer = access.opening_of_owner(), access.opening_of_viewer()
@@ -82,7 +89,11 @@ class Engine:
 
     async def kill(self, mark: str) -> None:
         """Kill what a connection runs."""
-        await self._system.run(lambda connection: connection.parse(f"KILL QUERY WHERE Settings['log_comment'] = '{mark}' ASYNC", {}))
+        await self._system.run(
+            lambda connection: connection.parse(
+                f"KILL QUERY WHERE Settings['log_comment'] = '{mark}' ASYNC", {}
+            )
+        )
 
     # ---------------------------------------------------------------- viewers
     async def view(self, asked: Asked) -> Answer:
@@ -93,7 +104,9 @@ class Engine:
 
         """
         if asked.database not in ("", self._database):
-            raise Refusal(497, "ACCESS_DENIED", f"A viewer may not use the database {asked.database}")
+            raise Refusal(
+                497, "ACCESS_DENIED", f"A viewer may not use the database {asked.database}"
+            )
         for name in sorted(set(asked.settings) - gate.SETTINGS):
             raise Refusal(452, "SETTING_CONSTRAINT_VIOLATION", f"A viewer may not set {name}")
         if asked.seconds is not None and asked.seconds > access.SECONDS:
@@ -106,9 +119,16 @@ class Engine:
         def work(connection: Connection) -> Answer:
             statement = gate.checked(text, self.closed, connection.parse)
             output = statement.format or asked.output
-            return Answer(connection.query(statement.text, asked.parameters, output, settings, self._database), output)
+            return Answer(
+                connection.query(
+                    statement.text, asked.parameters, output, settings, self._database
+                ),
+                output,
+            )
 
-        return await self._viewers.run(work, seconds + 1)  # the engine's own limit comes first, where it can
+        return await self._viewers.run(
+            work, seconds + 1
+        )  # the engine's own limit comes first, where it can
 
     # ---------------------------------------------------------------- the owner
     async def own(self, asked: Asked) -> Answer:
@@ -124,7 +144,9 @@ class Engine:
             head, form, data = _text(insert[1]), _text(insert[2]), whole[insert.end() :]
             if _FILES.search(head):
                 raise Refusal(48, "NOT_IMPLEMENTED", "A file can't be read over HTTP")
-            await self._writes.run(lambda connection: connection.insert(head, form, data, settings, database), limit)
+            await self._writes.run(
+                lambda connection: connection.insert(head, form, data, settings, database), limit
+            )
             return Answer(b"", form)
         text = asked.sql + (" " if asked.sql and asked.body else "") + _text(asked.body)
         found = _FORMAT.search(text)
@@ -134,7 +156,9 @@ class Engine:
         def work(connection: Connection) -> Answer:
             if (not read or ";" in text or _FILES.search(text)) and not _alone(text, connection):
                 return Answer(b"", output)
-            return Answer(connection.query(text, asked.parameters, output, settings, database), output)
+            return Answer(
+                connection.query(text, asked.parameters, output, settings, database), output
+            )
 
         return await (self._reads if read else self._writes).run(work, limit)
 
@@ -147,7 +171,12 @@ def _alone(text: str, connection: Connection) -> bool:
         RuntimeError: these are several, or none.
 
     """
-    row = orjson.loads(connection.parse("SELECT formatQuerySingleLine({q:String}) AS text FORMAT JSONEachRow", {"q": gate.escaped(text)}))
+    row = orjson.loads(
+        connection.parse(
+            "SELECT formatQuerySingleLine({q:String}) AS text FORMAT JSONEachRow",
+            {"q": gate.escaped(text)},
+        )
+    )
     canonical = str(row["text"])
     if _FILES.search(canonical) and _FILES.search(re.sub(r"'(?:[^'\\]|\\.)*'", "''", canonical)):
         raise Refusal(48, "NOT_IMPLEMENTED", "INTO OUTFILE and FROM INFILE can't be used over HTTP")

@@ -25,51 +25,78 @@ if TYPE_CHECKING:
 LONGEST = 128_000  # characters of a viewer's statement
 # Settings that change how an answer looks, not what it may cost or reach.
 SETTINGS = frozenset({
-    "cast_string_to_dynamic_use_inference", "date_time_input_format", "date_time_output_format", "describe_include_subcolumns",
-    "extremes", "final", "join_use_nulls", "joined_subquery_requires_alias", "output_format_json_quote_64bit_integers", "output_format_json_quote_decimals",
-    "output_format_json_quote_denormals", "prefer_column_name_to_alias", "session_timezone",
+    "cast_string_to_dynamic_use_inference", "date_time_input_format", "date_time_output_format",
+    "describe_include_subcolumns", "extremes", "final", "join_use_nulls",
+    "joined_subquery_requires_alias", "output_format_json_quote_64bit_integers",
+    "output_format_json_quote_decimals", "output_format_json_quote_denormals",
+    "prefer_column_name_to_alias", "session_timezone",
 })  # fmt: skip
-_TABLE_FUNCTIONS = frozenset({"generate_series", "generateSeries", "null", "numbers", "numbers_mt", "SQLStandardValues", "values", "view", "zeros"})
-_TOP = frozenset({"SelectIntersectExceptQuery", "SelectQuery", "SelectWithUnionQuery", "ShowTablesQuery"})
+_TABLE_FUNCTIONS = frozenset(
+    {
+        "generate_series",
+        "generateSeries",
+        "null",
+        "numbers",
+        "numbers_mt",
+        "SQLStandardValues",
+        "values",
+        "view",
+        "zeros",
+    }
+)
+_TOP = frozenset(
+    {"SelectIntersectExceptQuery", "SelectQuery", "SelectWithUnionQuery", "ShowTablesQuery"}
+)
 _QUERIES = _TOP | {"SetQuery", "TablesInSelectQuery"}  # the nodes within one that are named so
-# Functions are known by the engine's own categories, so that a new one of a kind that leaves the database is out.
+# Functions are known by the engine's own categories, so that a new one of a kind that leaves the
+# database is out.
 _OUT = ("AI", "Dictionary", "Embedded Dictionary", "Introspection", "Machine Learning")
 _OTHER = frozenset({
-    "bar", "blockNumber", "blockSize", "byteSize", "colorOKLABToSRGB", "colorOKLCHToSRGB", "colorSRGBToOKLAB", "colorSRGBToOKLCH",
-    "countDigits", "currentDatabase", "currentRoles", "currentUser", "defaultValueOfArgumentType", "defaultValueOfTypeName", "digits",
-    "displayName", "errorCodeToName", "finalizeAggregation", "flipCoordinates", "formatReadableDecimalSize", "formatReadableQuantity",
-    "formatReadableSize", "formatReadableTimeDelta", "getSetting", "getSizeOfEnumType", "getSubcolumn", "identity", "ignore", "indexHint",
-    "initializeAggregation", "isConstant", "isDecimalOverflow", "lowCardinalityIndices", "lowCardinalityKeys", "materialize",
-    "minSampleSizeContinuous", "minSampleSizeConversion", "neighbor", "parseISO8601Duration", "parseReadableSize",
-    "parseReadableSizeOrNull", "parseReadableSizeOrZero", "parseTimeDelta", "queryID", "revision", "rowNumberInAllBlocks",
-    "rowNumberInBlock", "runningAccumulate", "runningDifference", "runningDifferenceStartingWithFirstValue", "throwIf", "toColumnTypeName",
-    "toTypeName", "transform", "variantElement", "variantType", "version", "visibleWidth",
+    "bar", "blockNumber", "blockSize", "byteSize", "colorOKLABToSRGB", "colorOKLCHToSRGB",
+    "colorSRGBToOKLAB", "colorSRGBToOKLCH", "countDigits", "currentDatabase", "currentRoles",
+    "currentUser", "defaultValueOfArgumentType", "defaultValueOfTypeName", "digits",
+    "displayName", "errorCodeToName", "finalizeAggregation", "flipCoordinates",
+    "formatReadableDecimalSize", "formatReadableQuantity", "formatReadableSize",
+    "formatReadableTimeDelta", "getSetting", "getSizeOfEnumType", "getSubcolumn", "identity",
+    "ignore", "indexHint", "initializeAggregation", "isConstant", "isDecimalOverflow",
+    "lowCardinalityIndices", "lowCardinalityKeys", "materialize", "minSampleSizeContinuous",
+    "minSampleSizeConversion", "neighbor", "parseISO8601Duration", "parseReadableSize",
+    "parseReadableSizeOrNull", "parseReadableSizeOrZero", "parseTimeDelta", "queryID", "revision",
+    "rowNumberInAllBlocks", "rowNumberInBlock", "runningAccumulate", "runningDifference",
+    "runningDifferenceStartingWithFirstValue", "throwIf", "toColumnTypeName", "toTypeName",
+    "transform", "variantElement", "variantType", "version", "visibleWidth",
 })  # fmt: skip
 _PARSE = "SELECT formatQuerySingleLine({q:String}) AS text FORMAT JSONEachRow"
 _TREE = (
-    "SELECT parseQueryToJSON({q:String}) AS tree, formatQueryFromJSON(tree) AS again, formatQuerySingleLine({q:String}) AS text "
-    "FORMAT JSONEachRow"
+    "SELECT parseQueryToJSON({q:String}) AS tree, formatQueryFromJSON(tree) AS again, "
+    "formatQuerySingleLine({q:String}) AS text FORMAT JSONEachRow"
 )
 _WORD = r"(?:[A-Za-z_]\w*|`\w+`)"
 # The parser's own form of what its tree does not know; nothing else has it.
 _DESCRIBE = re.compile(
-    rf"(?:DESCRIBE TABLE|EXISTS TABLE|EXISTS VIEW) {_WORD}(?:\.{_WORD})?(?: FORMAT (?P<format>\w+))?"
+    rf"(?:DESCRIBE TABLE|EXISTS TABLE|EXISTS VIEW) {_WORD}(?:\.{_WORD})?"
+    r"(?: FORMAT (?P<format>\w+))?"
     r"(?: SETTINGS describe_include_subcolumns = [01])?"
 )
 
 
 class Statement(NamedTuple):
-    """A statement that may run: as the parser wrote it, and the format that it asks for ("" where it says none)."""
+    """A statement that may run, as the parser wrote it, and the format that it names."""
 
     text: str
     format: str
 
 
 def closed_functions(rows: Iterator[tuple[str, str, str]]) -> frozenset[str]:
-    """Return the functions that viewers may not call, in lower case; of rows (name, category, the name that it is an alias of)."""
+    """Return the functions that viewers may not call, in lower case.
+
+    A row is a function's name, its category, and the name that it is an alias of.
+    """
     functions = list(rows)
     closed = {name for name, category, _ in functions if _closed(name, category)}
-    return frozenset(name.casefold() for name, _, alias in functions if name in closed or alias in closed)
+    return frozenset(
+        name.casefold() for name, _, alias in functions if name in closed or alias in closed
+    )
 
 
 def _closed(name: str, category: str) -> bool:
@@ -95,9 +122,17 @@ def checked(text: str, closed: frozenset[str], run: Run) -> Statement:
     try:
         row = orjson.loads(run(_TREE, asked))
     except RuntimeError as error:
-        raise Refusal(164, "READONLY", "A viewer may only read: SELECT, SHOW TABLES, SHOW DATABASES, DESCRIBE TABLE") from error
+        raise Refusal(
+            164,
+            "READONLY",
+            "A viewer may only read: SELECT, SHOW TABLES, SHOW DATABASES, DESCRIBE TABLE",
+        ) from error
     if row["again"] != row["text"]:
-        raise Refusal(48, "NOT_IMPLEMENTED", "This statement can't be checked for a viewer: write it in a simpler way")
+        raise Refusal(
+            48,
+            "NOT_IMPLEMENTED",
+            "This statement can't be checked for a viewer: write it in a simpler way",
+        )
     tree = orjson.loads(row["tree"])
     if tree.get("type") not in _TOP:
         raise Refusal(164, "READONLY", f"A viewer may only read, and this is a {tree.get('type')}")
@@ -108,7 +143,15 @@ def checked(text: str, closed: frozenset[str], run: Run) -> Statement:
 
 def escaped(text: str) -> str:
     """Write a text as the value of a query's parameter."""
-    for plain, written in (("\\", "\\\\"), ("\t", "\\t"), ("\n", "\\n"), ("\r", "\\r"), ("\0", "\\0"), ("\b", "\\b"), ("\f", "\\f")):
+    for plain, written in (
+        ("\\", "\\\\"),
+        ("\t", "\\t"),
+        ("\n", "\\n"),
+        ("\r", "\\r"),
+        ("\0", "\\0"),
+        ("\b", "\\b"),
+        ("\f", "\\f"),
+    ):
         text = text.replace(plain, written)
     return text
 
@@ -132,8 +175,12 @@ def _check(node: dict[str, Any], closed: frozenset[str]) -> None:
         raise Refusal(164, "READONLY", "A viewer may not write a file")
     table = node.get("table_function")
     if table and table.get("name") not in _TABLE_FUNCTIONS:
-        raise Refusal(497, "ACCESS_DENIED", f"A viewer may not read the table function {table.get('name')}")
-    name = node.get("func_name") or (node.get("name") if kind in ("Function", "Identifier") else None)
+        raise Refusal(
+            497, "ACCESS_DENIED", f"A viewer may not read the table function {table.get('name')}"
+        )
+    name = node.get("func_name") or (
+        node.get("name") if kind in ("Function", "Identifier") else None
+    )
     if name and name.casefold() in closed:
         raise Refusal(497, "ACCESS_DENIED", f"A viewer may not call {name}")
     parts = node.get("name_parts") or []
@@ -151,4 +198,6 @@ def _check_settings(node: dict[str, Any]) -> None:
     for name in sorted(str(one) for one in names - SETTINGS):
         raise Refusal(452, "SETTING_CONSTRAINT_VIOLATION", f"A viewer may not set {name}")
     if others:
-        raise Refusal(452, "SETTING_CONSTRAINT_VIOLATION", f"A viewer may not set {', '.join(sorted(others))}")
+        raise Refusal(
+            452, "SETTING_CONSTRAINT_VIOLATION", f"A viewer may not set {', '.join(sorted(others))}"
+        )

@@ -1,4 +1,4 @@
-"""Connections to the engine, in lanes: who waits for whom, and how a query ends that nobody waits for.
+"""Connections to the engine, in lanes: who waits for whom, and what ends an abandoned query.
 
 A lane has so many connections and lets so many requests wait. Viewers, the owner's reads and the
 owner's writes have one each, so that no flood of the one keeps the others waiting. A connection
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 log = logging.getLogger("leadstream.clickhouse")
-KILL_SECONDS = 0.2  # between two attempts to kill a query that goes on: it may not be among the processes yet
+KILL_SECONDS = (
+    0.2  # between two attempts to kill a query that goes on: it may not be among the processes yet
+)
 T = TypeVar("T")
 
 
@@ -52,8 +54,12 @@ class Connection:
                 connection.query(f"USE `{database}`")
                 self._database = database
             if settings != self._settings:
-                wanted = dict.fromkeys(self._settings, "DEFAULT") | {n: _quoted(v) for n, v in settings.items()}
-                connection.query("SET " + ", ".join(f"{name} = {value}" for name, value in wanted.items()))
+                wanted = dict.fromkeys(self._settings, "DEFAULT") | {
+                    n: _quoted(v) for n, v in settings.items()
+                }
+                connection.query(
+                    "SET " + ", ".join(f"{name} = {value}" for name, value in wanted.items())
+                )
                 self._settings = dict(settings)
         except Exception:
             self._drop()  # some may have been set
@@ -66,14 +72,25 @@ class Connection:
             connection.close()
 
     def parse(self, statement: str, parameters: dict[str, str]) -> bytes:
-        """Run a statement of ours on what a request says, under the same rights; the settings stay."""
+        """Run a statement of ours on what a request says, under the same rights."""
         return bytes(self._open().query(statement, "JSONEachRow", params=parameters).bytes())
 
-    def query(self, sql: str, parameters: dict[str, str], output: str, settings: dict[str, str], database: str) -> bytes:
+    def query(
+        self,
+        sql: str,
+        parameters: dict[str, str],
+        output: str,
+        settings: dict[str, str],
+        database: str,
+    ) -> bytes:
         """Run one statement; return its output in the asked format."""
-        return bytes(self._prepare(database, settings).query(sql, output, params=parameters).bytes())
+        return bytes(
+            self._prepare(database, settings).query(sql, output, params=parameters).bytes()
+        )
 
-    def insert(self, statement: str, form: str, data: bytes, settings: dict[str, str], database: str) -> None:
+    def insert(
+        self, statement: str, form: str, data: bytes, settings: dict[str, str], database: str
+    ) -> None:
         """Insert rows that came in the body, in a format."""
         connection = self._prepare(database, settings)
         with connection.send_insert(statement, form) as inserter:
@@ -88,7 +105,15 @@ def _quoted(value: str) -> str:
 class Lane:
     """Connections for one kind of requests."""
 
-    def __init__(self, engine: Engine, name: str, connections: int, waiting: int, patience: float, opening: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        name: str,
+        connections: int,
+        waiting: int,
+        patience: float,
+        opening: tuple[str, ...],
+    ) -> None:
         """Up to `waiting` requests wait, for at most `patience` seconds each."""
         self._engine, self._name, self._most, self._patience = engine, name, waiting, patience
         self._waiting = 0
@@ -98,7 +123,7 @@ class Lane:
         self._size = connections
 
     async def run(self, work: Callable[[Connection], T], seconds: float | None = None) -> T:
-        """Run something on a free connection; what takes longer than `seconds`, or is cancelled, is killed.
+        """Run something on a free connection; kill what takes longer, or is cancelled.
 
         Raises:
             Refusal: too many wait already, or too long.
@@ -110,7 +135,9 @@ class Lane:
             async with asyncio.timeout(seconds):
                 return await asyncio.shield(future)
         except TimeoutError:
-            raise Refusal(159, "TIMEOUT_EXCEEDED", f"Timeout exceeded: the query was ended after {seconds} s") from None
+            raise Refusal(
+                159, "TIMEOUT_EXCEEDED", f"Timeout exceeded: the query was ended after {seconds} s"
+            ) from None
         finally:
             if future.done():
                 self._free.put_nowait(connection)
@@ -130,7 +157,10 @@ class Lane:
             self._waiting -= 1
 
     def _busy(self) -> Refusal:
-        text = f"Too many simultaneous queries: {self._size} run in the lane {self._name} and {self._waiting} wait. Try again"
+        text = (
+            f"Too many simultaneous queries: {self._size} run in the lane {self._name} "
+            f"and {self._waiting} wait. Try again"
+        )
         return Refusal(202, "TOO_MANY_SIMULTANEOUS_QUERIES", text)
 
     async def _end(self, connection: Connection, future: asyncio.Future[Any]) -> None:
