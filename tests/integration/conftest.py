@@ -1,5 +1,6 @@
 """ClickHouse's own engine by itself, for tests that need figures and no Kafka: one process a session, emptied for each test."""
 
+import os
 import secrets
 import socket
 import subprocess
@@ -29,7 +30,9 @@ def engine(tmp_path_factory):
 
     port, password, viewer = _free_port(), secrets.token_hex(8), secrets.token_hex(8)
     command = [sys.executable, "-c", SERVE, str(tmp_path_factory.mktemp("engine") / "data"), str(port), password, viewer]
-    process = subprocess.Popen(command, cwd=ROOT)
+    where = tmp_path_factory.mktemp("somewhere")
+    (where / "config.xml").write_text("<clickhouse><users_config>/nowhere</users_config></clickhouse>")  # no part of ours
+    process = subprocess.Popen(command, cwd=where, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         settings = Settings(clickhouse_url=f"http://127.0.0.1:{port}", clickhouse_password=password, clickhouse_viewer_password=viewer)
         end = time.monotonic() + 60

@@ -2,10 +2,13 @@
 
 import base64
 import concurrent.futures
+import contextlib
 import gzip
 import importlib.util
 import json
 import socket
+import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -19,6 +22,7 @@ import pytest
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse import grants, kpis
 from sinks.clickhouse.writer import connect
+from streams.settings import Settings
 from tests.conftest import ROOT
 
 SECRET = "a-person@example.com"
@@ -368,8 +372,7 @@ def test_every_kpi_and_panel_works_for_a_viewer(engine, viewer):
         )
     )
     now = int(time.time() * 1000)
-    for by in ("", "source"):
-        kpis.ask(client, kpis.question(load(FUNNELS / "default.yaml"), 0, now, now, by))
+    kpis.ask(client, kpis.question(load(FUNNELS / "default.yaml"), 0, now, now, "source"))
     for panel in panels():
         client.query(panel)
     readable = {name for (name,) in client.query("SHOW TABLES").result_rows}
@@ -513,6 +516,36 @@ def test_a_flood_of_viewers_gets_a_clear_no_and_stops_nobody_else(owner, viewer)
             one.close()
     until(lambda: running(owner) == 0 and viewer.code("SELECT 1") == 0, "the flood to end")
     owner.ask("TRUNCATE TABLE spend")
+
+
+def test_an_engine_ends_though_a_query_runs(tmp_path):
+    from tests.integration.conftest import SERVE, _free_port
+
+    port = _free_port()
+    command = [sys.executable, "-c", SERVE, str(tmp_path / "data"), str(port), "owner", "viewer"]
+    process = subprocess.Popen(command, cwd=ROOT)
+    try:
+        settings = Settings(
+            clickhouse_url=f"http://127.0.0.1:{port}",
+            clickhouse_password="owner",
+            clickhouse_viewer_password="viewer",
+        )
+        owner = Door(settings, "default")
+        until(lambda: answers(port), "the engine to answer")
+        with abandoned(owner):
+            until(lambda: running(owner) == 1, "the query to run")
+            process.terminate()
+            process.wait(timeout=14)  # a stack kills after 15 s
+    finally:
+        process.kill()
+        process.wait()
+    assert process.returncode in (0, -15)
+
+
+def answers(port):
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.3):
+        return True
+    return False
 
 
 def test_connect_says_what_the_engine_says(engine):

@@ -81,6 +81,10 @@ class Engine:
         """Open a connection, which has every right until it takes a role."""
         return self._chdb.connect(self._address)
 
+    def close(self) -> None:
+        """End what runs: the process ends only when its threads do."""
+        self._first.query("KILL QUERY WHERE query_id != queryID() ASYNC")
+
     def later(self, ending: Coroutine[Any, Any, None]) -> None:
         """Let something end beside the requests."""
         task = asyncio.get_running_loop().create_task(ending)

@@ -114,20 +114,19 @@ def checked(text: str, closed: frozenset[str], run: Run) -> Statement:
     """
     if len(text) > LONGEST:
         raise Refusal(307, "TOO_MANY_BYTES", f"A viewer's statement may have {LONGEST} characters")
-    asked = {"q": escaped(text)}
-    canonical = str(orjson.loads(run(_PARSE, asked))["text"])
+    canonical = str(orjson.loads(run(_PARSE, {"q": escaped(text)}))["text"])
     found = _DESCRIBE.fullmatch(canonical)
     if found:
         return Statement(canonical, found["format"] or "")
     try:
-        row = orjson.loads(run(_TREE, asked))
+        row = orjson.loads(run(_TREE, {"q": escaped(canonical)}))
     except RuntimeError as error:
         raise Refusal(
             164,
             "READONLY",
             "A viewer may only read: SELECT, SHOW TABLES, SHOW DATABASES, DESCRIBE TABLE",
         ) from error
-    if row["again"] != row["text"]:
+    if not row["again"] == row["text"] == canonical:  # else the tree does not hold all of it
         raise Refusal(
             48,
             "NOT_IMPLEMENTED",

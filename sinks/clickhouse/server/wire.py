@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("leadstream.clickhouse")
 OWNER = "default"
 LARGEST = {OWNER: 256_000_000, VIEWER: 1_000_000}  # bytes of a body, as it came and unpacked
+STOP_SECONDS = 5  # for requests that run when the process is told to stop
 BODY_SECONDS = 60.0  # for a body to come in
 _WORD = re.compile(r"[A-Za-z0-9_]+")
 # Parameters of the HTTP interface that are no settings of a query, or have no meaning with one
@@ -268,4 +269,6 @@ def serve(folder: Path, database: str, port: int, password: str, viewer_password
         port=port,
         log_level="warning",
         access_log=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
     )
+    engine.close()
