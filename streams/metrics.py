@@ -22,6 +22,8 @@ TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a par
 ACCEPTED = Counter(f"{PREFIX}_gateway_bodies_total", "Bodies by source and answer", ["source", "status"])
 PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")
 WRITTEN = Counter(f"{PREFIX}_sink_rows_total", "Rows written to ClickHouse, by table", ["table"])
+SINK_RETRIES = Counter(f"{PREFIX}_sink_retries_total", "Writes that ClickHouse did not take and that were sent again", ["error"])
+REFUSED = Counter(f"{PREFIX}_sink_refused_rows_total", "Rows that ClickHouse does not take, by table: each is set aside", ["table"])
 WRITE_SECONDS = Histogram(f"{PREFIX}_sink_write_seconds", "Seconds of one write of the sink")
 BEHIND_SECONDS = Histogram(
     f"{PREFIX}_receipt_to_clickhouse_seconds",

@@ -86,6 +86,9 @@ class Settings(BaseSettings):
     clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_viewer_password: SecretStr = SecretStr("")  # of a user that reads figures and nothing else
+    clickhouse_writer_password: SecretStr = SecretStr("")  # of a server's user that workers write as: `migrate` makes it
+    clickhouse_grafana_password: SecretStr = SecretStr("")
     clickhouse_database: str = "lead"
     clickhouse_ca_file: Path = Path()  # a PEM file; empty: the system's authorities
     clickhouse_verify: bool = True

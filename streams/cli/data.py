@@ -30,16 +30,20 @@ def topics_apply(
 
 @app.command()
 def migrate(home: AnyHome = None) -> None:
-    """Bring ClickHouse's tables up to date. Example: leadstream migrate."""
+    """Bring ClickHouse's tables, and a server's users, up to date. Example: leadstream migrate."""
     from schemas import reading
+    from sinks.clickhouse import access
     from sinks.clickhouse import migrate as migrations
     from sinks.clickhouse.writer import connect
 
     settings = on_home(home)
     name = reading.in_force(settings.funnel).funnel
     try:
-        for ran in migrations.apply(connect(settings), settings.clickhouse_database, name, settings.generation):
+        client = connect(settings)
+        for ran in migrations.apply(client, settings.clickhouse_database, name, settings.generation):
             console.print("applied", ran)
+        for line in access.apply(client, settings):
+            console.print(line, highlight=False)
     except migrations.SchemaDrift as error:
         raise Failed(str(error)) from error
 

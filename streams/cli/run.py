@@ -82,7 +82,11 @@ def clickhouse() -> None:
     _log()
     settings = Settings()
     folder = settings.home / "clickhouse"
-    serve(folder, settings.clickhouse_database, settings.port, settings.clickhouse_password.get_secret_value())
+    passwords = (settings.clickhouse_password, settings.clickhouse_viewer_password)
+    try:
+        serve(folder, settings.clickhouse_database, settings.port, *(one.get_secret_value() for one in passwords))
+    except ValueError as error:
+        raise Failed(str(error)) from error
 
 
 @app.command()
