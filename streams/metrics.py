@@ -19,7 +19,18 @@ IGNORED = Counter(
 PARKED = Gauge(f"{PREFIX}_source_parked", "1 while a source is parked in a partition of its topic", ["source", "topic", "partition"])
 FOREIGN = Counter(f"{PREFIX}_foreign_records_total", "Records of our topics that none of our programs wrote", ["topic"])
 TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])
-ACCEPTED = Counter(f"{PREFIX}_gateway_bodies_total", "Bodies by source and answer", ["source", "status"])
+ACCEPTED = Counter(
+    f"{PREFIX}_gateway_bodies_total",
+    "Bodies by source and answer; disconnected: the sender hung up before an answer",
+    ["source", "status"],
+)
+TURNED_AWAY = Counter(
+    f"{PREFIX}_gateway_turned_away_total",
+    "Connections and requests that the gateway ended before it read whose they are: "
+    "address_rate, connections, connections_per_address, header_bytes, header_seconds, malformed, "
+    "unread_body, unread_answer, upgrade, buffered_bytes",
+    ["reason"],
+)
 PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")
 WRITTEN = Counter(f"{PREFIX}_sink_rows_total", "Rows written to ClickHouse, by table", ["table"])
 SINK_RETRIES = Counter(f"{PREFIX}_sink_retries_total", "Writes that ClickHouse did not take and that were sent again", ["error"])

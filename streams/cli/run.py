@@ -65,13 +65,16 @@ def ticker() -> None:
 @app.command()
 def gateway() -> None:
     """Run the HTTP gateway. Example: LEADSTREAM_PORT=8381 leadstream gateway."""
-    import uvicorn
-
-    from streams.intake.gateway import application
+    from streams.intake.gateway import server
 
     _log()
-    settings = Settings()
-    uvicorn.run(application(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    try:
+        built = server(Settings())
+    except ValueError as error:
+        raise Failed(str(error)) from error
+    built.run()
+    if not built.started:
+        raise Failed("the gateway could not start: see the line above")
 
 
 @app.command()
