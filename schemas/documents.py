@@ -49,7 +49,7 @@ class _Loader(yaml.SafeLoader):
     _deep = 0
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
-        event = self.peek_event()
+        event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
             text = "anchors (&) and aliases (*) are not read: write the value out where it is needed"
             raise yaml.composer.ComposerError(None, None, text, event.start_mark)

@@ -54,9 +54,9 @@ def each(parts: list[Any], turn: Callable[[Any, Normalised], None]) -> Normalise
             turn(part, out)
         except ValidationError as error:
             out.reject(reason(error), part)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:  # Decimal("n/a") is none of ValueError
             name = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            out.reject(name, part)
+            out.reject("a number can't be read" if isinstance(error, ArithmeticError) else name, part)
     return out
 
 
