@@ -75,6 +75,19 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
     return str(rows[0][0])
 
 
+def known(client: Any, name: str, key: bytes, generation: int) -> None:
+    """Make sure that an alias leads somewhere: to a lead, or to a half of a conflict that has none yet.
+
+    Raises:
+        Unknown: nobody has it.
+
+    """
+    origin = identity.origin_id(key, name)
+    halves = client.query("SELECT count() FROM v_conflicts WHERE {n:String} IN (a, b)", parameters={"n": origin})
+    if not halves.first_row[0]:
+        lead_of(client, name, key, generation)
+
+
 def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]:
     """Tell a lead of the shown generation as a document; `now` (ms) is the instant that the score is counted to."""
     state = client.query(
