@@ -1,0 +1,20 @@
+"""Addresses of records, as sources state them: shown, linked and exported only if a browser may open them."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_ALLOWED = re.compile(r"[!-~\xa1-\U0010ffff]{1,500}")  # no blank and no control character
+
+
+def web(text: str | None) -> str:
+    """Return the address if it is http(s) with a host and no credentials, else nothing: `javascript:` is no record."""
+    if not text or not _ALLOWED.fullmatch(text) or "\\" in text:
+        return ""
+    try:
+        url = urlsplit(text)
+        usable = url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc and url.port != 0
+    except ValueError:  # a port that is no number, half a bracket
+        return ""
+    return text if usable else ""
