@@ -6,7 +6,7 @@ account, which may be a person. Owners are named as their CRM names them: the pa
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
@@ -122,7 +122,7 @@ class Version(Answer):
     """A version of the funnel that the lead was judged by."""
 
     version: str
-    effective_from: str
+    effective_from: date
     strategy: str
 
 

@@ -166,6 +166,10 @@ class Figures:
         age = time.time() - told / 1000 if told else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
 
+    def knows(self, lead: str) -> bool:
+        """Return whether the shown generation has a lead of this id."""
+        return bool(self.rows("SELECT count() AS n FROM v_lead_state WHERE lead_id = {lead:UUID}", lead=lead)[0]["n"])
+
     def story(self, lead: str) -> dict[str, Any]:
         """Give one lead's story as `leadstream explain --json` does."""
         return self._ask(lambda client: self._explain(client, lead))
