@@ -253,3 +253,22 @@ def test_a_proxys_word_is_believed_from_the_proxy_only():
 def test_no_form_makes_the_login_fail_otherwise_than_by_a_status(body):
     headers = {"Origin": "https://leads.example.com", "Content-Type": "application/x-www-form-urlencoded"}
     assert client(**NAMED).post("/login", content=body, headers=headers).status_code in (400, 401, 413)
+
+
+@pytest.mark.parametrize(("peer", "said", "secure"), [("10.0.0.7", "https", True), ("10.0.0.7", "http", False), ("10.0.1.7", "https", False)])
+def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is_one(peer, said, secure):
+    behind = client(peer, "http://live", **{**OUTSIDE, "trusted_proxy_header": "X-User", "trusted_proxies": "10.0.0.0/24"})
+    opened = behind.post("/login", data={"token": TOKEN}, headers={"Origin": "http://live", "X-Forwarded-Proto": said})
+    assert opened.status_code == 303
+    assert ("secure" in opened.headers["set-cookie"].lower()) == secure
+
+
+def test_the_command_says_what_to_set(monkeypatch):
+    from typer.testing import CliRunner
+
+    from streams.cli import context, main
+
+    monkeypatch.setenv("LEADSTREAM_HOST", "0.0.0.0")
+    done = CliRunner().invoke(main.app, ["live"])
+    assert isinstance(done.exception, context.Failed)
+    assert "set LEADSTREAM_LIVE_TOKEN" in str(done.exception)
