@@ -45,4 +45,7 @@ STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by 
 CONFLICTS = Gauge(f"{PREFIX}_identity_conflicts", "Links that would join what may not be joined, until the CRM or a person decides")
 STALE_KPIS = Gauge(f"{PREFIX}_stale_kpis", "Targets of an older strategy than the funnel's, or of a period that ended without a next one")
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
+CLICKHOUSE_UP = Gauge(f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page")
+LIVE_REFUSED = Counter(f"{PREFIX}_live_refused_total", "Requests that the live page refused: host, origin or login", ["why"])
+LOGINS = Counter(f"{PREFIX}_live_logins_total", "Tokens shown to the live page: accepted, refused, or limited after many", ["result"])
 UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])

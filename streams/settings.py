@@ -102,6 +102,10 @@ class Settings(BaseSettings):
     sink_rows: int = 10_000
     host: str = "127.0.0.1"
     port: int = 0
+    allowed_hosts: str = ""  # names under which the live page is reached besides loopback's, with commas between
+    live_token: SecretStr = SecretStr("")  # of the live page's login and API; needed outside of loopback
+    trusted_proxy_header: str = ""  # set by a proxy of your own once it knows who asks, like X-Forwarded-User
+    trusted_proxies: str = ""  # that proxy's addresses or networks, with commas between
     metrics_port: int = 0
     # What the gateway takes before it knows who speaks. The largest body and the largest head
     # together stay below `max.message.bytes` of the raw topics, so that Kafka takes what it took.

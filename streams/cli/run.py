@@ -95,10 +95,14 @@ def clickhouse() -> None:
 @app.command()
 def live() -> None:
     """Run the live page and its API. Example: LEADSTREAM_PORT=8380 leadstream live."""
+    from streams.live.guard import Unprotected
     from streams.live.page import serve
 
     _log()
-    serve(Settings(), figures(Settings()))
+    try:
+        serve(Settings(), figures(Settings()))
+    except Unprotected as error:
+        raise Failed(str(error)) from error
 
 
 @app.command()

@@ -20,7 +20,7 @@ from schemas.records import Spend
 
 AHEAD_MS = 300_000
 # What reading a part may raise: nesting breaks `repr`, the year 1 breaks arithmetic with zones.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError)
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
 # Names of systems that only their own adapters may give an event: a stage's authority is held by
 # name, so a name must follow from the channel (a vendor's route and secret), never from a body.
 RESERVED = frozenset({"segment", "meta", "google", "hubspot", "salesforce"})
@@ -62,7 +62,7 @@ def each(parts: list[Any], turn: Callable[[Any, Normalised], None]) -> Normalise
             out.reject(reason(error), part)
         except UNREADABLE as error:
             name = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            out.reject(name, part)
+            out.reject("a number can't be read" if isinstance(error, ArithmeticError) else name, part)
     return out
 
 
