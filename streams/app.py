@@ -71,7 +71,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     else:
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
 
-        deliver = Deliver(Writer.connect(settings))
+        deliver = Deliver(Writer(settings))
         Absorbing(app, post, read, partitions, hooks, deliver.write, settings.sink_every, settings.sink_rows)
     return app
 

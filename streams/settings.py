@@ -105,7 +105,9 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""  # names under which the live page is reached besides loopback's, with commas between
     live_token: SecretStr = SecretStr("")  # of the live page's login and API; needed outside of loopback
     trusted_proxy_header: str = ""  # set by a proxy of your own once it knows who asks, like X-Forwarded-User
-    trusted_proxies: str = ""  # that proxy's addresses or networks, with commas between
+    # Addresses or networks of proxies of your own, with commas between: of the live page, whose header is
+    # believed; of the gateway, whose X-Forwarded-For names the client.
+    trusted_proxies: str = ""
     metrics_port: int = 0
     # What the gateway takes before it knows who speaks. The largest body and the largest head
     # together stay below `max.message.bytes` of the raw topics, so that Kafka takes what it took.
@@ -118,7 +120,6 @@ class Settings(BaseSettings):
     keep_alive_seconds: int = Field(default=30, ge=1)
     max_connections: int = Field(default=1_000, ge=1)
     max_connections_per_address: int = Field(default=256, ge=1)  # behind a proxy: as max_connections
-    trusted_proxies: str = ""  # addresses with commas between, whose X-Forwarded-For names the client
     # Token buckets, requests a second and how many at once: of a remote address (an IPv6 network
     # of 64 bits), asked before anything is read, and of a source, asked once its sender is proven.
     address_rate: float = Field(default=2_000.0, gt=0)

@@ -60,9 +60,9 @@ def settings(stack):
 
 @pytest.fixture
 def clickhouse(settings):
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
 
-    return connect(settings)
+    return clickhouse_client(settings)
 
 
 def run_cli(*arguments, home=None, check=True, **options):

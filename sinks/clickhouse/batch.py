@@ -27,23 +27,22 @@ class Batch:
         """Start empty."""
         self.rows: dict[str, list[list[Any]]] = {}
         self.record: Any = None  # the record whose rows are being added
-        self._made: dict[str, list[Any]] = {}  # of each row, the record that it was made of
+        self._made: dict[str, list[tuple[list[Any], Any]]] = {}  # each row with the record that it was made of
 
     def _add(self, table: str, row: list[Any]) -> None:
         self.rows.setdefault(table, []).append(row)
-        self._made.setdefault(table, []).append(self.record)
+        self._made.setdefault(table, []).append((row, self.record))
 
     def forget(self, record: Any) -> None:
         """Take back the rows of a record that was added last and could not be read to its end."""
         for table, made in self._made.items():
-            while made and made[-1] is record:
+            while made and made[-1][1] is record:
                 made.pop()
                 self.rows[table].pop()
 
     def made_of(self, table: str, row: list[Any]) -> Any:
-        """Return the record that a row was made of."""
-        place = next(number for number, one in enumerate(self.rows[table]) if one is row)
-        return self._made[table][place]
+        """Return the record that a row was made of; None for a mark that an earlier batch held back."""
+        return next((record for one, record in self._made.get(table, ()) if one is row), None)
 
     def fact(self, said: dict[str, Any]) -> None:
         """Add one revision: to its own table, and to those that keep every one."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import stamina
 
 from streams import metrics
-from streams.connections import clickhouse_client as connect
+from streams.connections import clickhouse_client
 
 from . import errors, generations, rollup
 from .batch import Batch
@@ -61,11 +61,6 @@ class Writer:
         self._roll_at = self._marked = 0.0
         self._marks: dict[str, dict[tuple[Any, ...], list[Any]]] = {"cuts": {}, "archived": {}}
         self._generations: set[int] | None = None  # of which facts came since the last rollup; None: not asked for yet
-
-    @classmethod
-    def connect(cls, settings: Settings) -> Writer:
-        """Make a writer for these settings."""
-        return cls(settings)
 
     def write(self, batch: Batch) -> Written:
         """Write all rows; return how many each table took, and those that ClickHouse never takes.
@@ -149,7 +144,7 @@ class Writer:
 
     def _open(self) -> Any:
         if self._client is None:
-            self._client = connect(self._settings)
+            self._client = clickhouse_client(self._settings)
         return self._client
 
     def _retried(self, turn: Callable[[Any], Any]) -> Any:

@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import orjson
+from clickhouse_connect.driver.exceptions import DatabaseError
 from pydantic import ValidationError
 
 from schemas import topics
 from schemas.deadletters import WAKE_HEADER, Letter, LetterKind, Mark, described
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
+from sinks.clickhouse.errors import SchemaDrift
 from streams import metrics
 from streams.engine import ticks
 from streams.engine.absorbing import Refused
 from streams.engine.changelog import COMMON
-from streams.engine.logic import PayloadRejected, headers_of
+from streams.engine.logic import MustAct, PayloadRejected, headers_of
 from streams.sources.adapter import reason
 
 if TYPE_CHECKING:
@@ -51,9 +53,18 @@ class Deliver:
             if tp.topic == topics.TOUCHES:
                 batch.archived(tp.partition, records[-1].offset + 1)
         with metrics.WRITE_SECONDS.time():
-            written = self.writer.write(batch)
+            try:
+                written = self.writer.write(batch)
+            except (SchemaDrift, DatabaseError) as error:  # every batch would meet it
+                raise MustAct(f"ClickHouse refuses every row: {error}") from error
         for table, count in written.items():
             metrics.WRITTEN.labels(table).inc(count)
+        for table, row, why in written.refused:
+            record = batch.made_of(table, row)
+            if record is None or record.topic == topics.DEADLETTERS:  # a letter about a letter would never end
+                metrics.FOREIGN.labels(record.topic if record else topics.FACTS).inc()
+            elif not any(one.record is record for one in refused):
+                refused.append(Refused(record, LetterKind.NOT_STORED, why))
         now = time.time() * 1000
         for at in received:
             if now - at < 60_000:

@@ -20,7 +20,8 @@ from schemas.facts import Change
 from sinks.clickhouse import migrate
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.rows import ORDER
-from sinks.clickhouse.writer import connect, insert
+from sinks.clickhouse.writer import insert
+from streams.connections import clickhouse_client
 
 from .backtest import Fired, count
 
@@ -59,7 +60,7 @@ def scratch(settings: Settings, client: Any, funnel: Funnel) -> Iterator[Setting
     client.command(f"CREATE DATABASE IF NOT EXISTS {name}")
     try:
         own = settings.model_copy(update={"clickhouse_database": name})
-        migrate.apply(connect(own), name, funnel.funnel)
+        migrate.apply(clickhouse_client(own), name, funnel.funnel)
         yield own
     finally:
         client.command(f"DROP DATABASE IF EXISTS {name}")
@@ -94,7 +95,7 @@ def _write(settings: Settings, candidate: Definitions, asof: int, components: Se
                 leads += 1
                 fired.update(count(folded.facts.values(), candidate, asof))  # += would look through all counts at each lead
                 _add(batch, lead, folded)
-    _insert(connect(settings), batch)
+    _insert(clickhouse_client(settings), batch)
     return Share(leads, sum(len(component.events) for component in components), fired)
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from sinks.clickhouse import generations, kpis
-from sinks.clickhouse.writer import connect
+from streams.connections import clickhouse_client
 
 from . import archive, backtest
 from .candidate import fill, scratch
@@ -56,7 +56,7 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
         ValueError: there is no history to fold yet.
 
     """
-    began, client = time.monotonic(), connect(settings)
+    began, client = time.monotonic(), clickhouse_client(settings)
     generation = generations.active(client)
     cuts = archive.cuts(client, generation)
     if not cuts:
@@ -69,7 +69,7 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
         decided = [kpi.name for kpi in kpis.catalogue() if kpi.basis != kpis.ARRIVAL]
         figures = _compare(
             kpis.ask(client, kpis.question(running, 0, asof + 1, asof), decided),
-            kpis.ask(connect(own), kpis.question(wanted, 0, asof + 1, asof), decided),
+            kpis.ask(clickhouse_client(own), kpis.question(wanted, 0, asof + 1, asof), decided),
         )
         moved = _moved(client, own.clickhouse_database)
     seconds = round(time.monotonic() - began, 1)

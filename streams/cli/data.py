@@ -37,12 +37,12 @@ def migrate(home: AnyHome = None) -> None:
     from schemas import reading
     from sinks.clickhouse import access
     from sinks.clickhouse import migrate as migrations
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
 
     settings = on_home(home)
     name = reading.in_force(settings.funnel).funnel
     try:
-        client = connect(settings)
+        client = clickhouse_client(settings)
         for ran in migrations.apply(client, settings.clickhouse_database, name, settings.generation):
             console.print("applied", ran)
         for line in access.apply(client, settings):
@@ -68,10 +68,10 @@ def kpis(
 
     from sinks.clickhouse import generations
     from sinks.clickhouse import kpis as figures
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
 
     settings = on_home(home)
-    client = connect(settings)
+    client = clickhouse_client(settings)
     definition = generations.in_force(client, settings.funnel)
     try:
         asked = _question(definition, start, end, as_of, by, cohort_days)
@@ -147,11 +147,11 @@ def verify(
     generation: Annotated[int | None, typer.Option(help="Another generation than the one that is shown.")] = None,
 ) -> None:
     """Fold the archive again and compare with the facts. Example: leadstream verify --json."""
-    from sinks.clickhouse.writer import connect
     from streams.audit import verify as audit
+    from streams.connections import clickhouse_client
 
     settings = on_home(home)
-    report = audit.verify(connect(settings), settings.partitions, generation)
+    report = audit.verify(clickhouse_client(settings), settings.partitions, generation)
     if as_json:
         document(report.document())
     else:

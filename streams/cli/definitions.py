@@ -64,9 +64,9 @@ def schema() -> None:
 def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
     """List generations and versions, as the workers have them. Example: leadstream definitions list."""
     from sinks.clickhouse import generations
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
 
-    client = connect(on_home(home))
+    client = clickhouse_client(on_home(home))
     shown, log = generations.active(client), generations.history(client)
     found: list[dict[str, Any]] = [
         {
@@ -99,13 +99,13 @@ def definitions_add(
     """Publish a later version to every worker: what begins from then on is judged by it. Example: leadstream definitions add v2.yaml."""
     from schemas.reading import FunnelError
     from sinks.clickhouse import generations
-    from sinks.clickhouse.writer import connect
     from streams.agents import versions
+    from streams.connections import clickhouse_client
     from streams.domain.definition import prepare
     from streams.intake import adoption
 
     settings = on_home(home)
-    client = connect(settings)
+    client = clickhouse_client(settings)
     to = generation or generations.active(client)
     try:
         fresh = adoption.add(settings, client, funnel, to, versions.record, lambda one: prepare(one).first.start)
@@ -127,12 +127,12 @@ def definitions_drop(
     as_json: Json = False,
 ) -> None:
     """End a generation that is not shown: its worker and its facts. The archive stays. Example: leadstream definitions drop 1."""
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.intake import adoption
 
     settings = on_home(home)
     try:
-        adoption.drop(settings, connect(settings), generation)
+        adoption.drop(settings, clickhouse_client(settings), generation)
     except adoption.NotReady as error:
         raise Failed(str(error)) from error
     if as_json:
@@ -192,13 +192,13 @@ def adopt(
     """Fold all history under a candidate beside what runs, then show it. Example: leadstream adopt my-funnel.yaml."""
     from schemas.reading import FunnelError
     from sinks.clickhouse import generations
-    from sinks.clickhouse.writer import connect
     from streams.audit import verify
+    from streams.connections import clickhouse_client
     from streams.embedded.home import start_again
     from streams.intake import adoption
 
     settings = on_home(home)
-    client = connect(settings)
+    client = clickhouse_client(settings)
     before = generations.active(client)
     try:
         number = generation or adoption.prepare_generation(settings, client, funnel)
@@ -208,7 +208,7 @@ def adopt(
         said = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL=<its folder> LEADSTREAM_BIRTH=<its birth.json>"
         errors.print(f"no stack runs here: start a worker `advance` with {said}; waiting for it", soft_wrap=True)
     try:
-        adoption.caught_up(lambda: connect(settings), settings, number)
+        adoption.caught_up(lambda: clickhouse_client(settings), settings, number)
         report = verify.verify(client, settings.partitions, number)
     except (adoption.NotReady, ValueError) as error:
         raise Failed(f"{error}; then `leadstream adopt {funnel} --generation {number}` goes on with it") from error
@@ -228,18 +228,18 @@ def adopt(
 def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     """Show the generation that was shown before. Example: leadstream rollback."""
     from sinks.clickhouse import generations
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.intake import adoption
 
     settings = on_home(home)
-    client = connect(settings)
+    client = clickhouse_client(settings)
     shown = generations.active(client)
     others = (one.generation for one in reversed(generations.history(client)) if one.generation != shown)
     earlier = next((number for number in others if generations.versions(client, number)), None)  # a dropped one has none
     if earlier is None:
         raise Failed(f"generation {shown} is the only one that was shown and was not dropped: there is nothing to go back to")
     try:
-        adoption.caught_up(lambda: connect(settings), settings, earlier, 60.0)
+        adoption.caught_up(lambda: clickhouse_client(settings), settings, earlier, 60.0)
     except adoption.NotReady as error:
         raise Failed(str(error)) from error
     name = generations.versions(client, earlier)[-1].funnel

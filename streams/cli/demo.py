@@ -60,12 +60,12 @@ def demo(
 
 
 def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, out: Any) -> dict[str, Any]:
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.embedded.simulator import Simulator
     from streams.intake import arrival
 
     settings = on_home(home)
-    client = connect(settings)
+    client = clickhouse_client(settings)
     runs = home / "simulated"
     number = int(runs.read_text()) + 1 if runs.exists() else 1
     runs.write_text(str(number))

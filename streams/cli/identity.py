@@ -17,10 +17,10 @@ Alias = Annotated[str, typer.Argument(help="An email, or an alias like hubspot:<
 @app.command()
 def identity(home: AnyHome = None, as_json: Json = False) -> None:
     """List conflicts, aliases that many leads share, and events that count in two leads. Example: leadstream identity."""
-    from sinks.clickhouse.writer import connect
     from streams.audit.identities import name, shared, unsettled
+    from streams.connections import clickhouse_client
 
-    found = unsettled(connect(on_home(home)))
+    found = unsettled(clickhouse_client(on_home(home)))
     if as_json:
         document(found)
         return
@@ -51,15 +51,15 @@ def _say(word: str, one: str, other: str, home: object) -> None:
 
     from schemas.events import EventType
     from sinks.clickhouse import generations
-    from sinks.clickhouse.writer import connect
     from streams.audit import explain
+    from streams.connections import clickhouse_client
     from streams.intake.client import LeadPublisher
 
     pair = (_alias(one), _alias(other))
     if pair[0] == pair[1]:
         raise Failed(f"{one!r} and {other!r} are one name: give two")
     settings = on_home(home)  # type: ignore[arg-type]
-    client = connect(settings)
+    client = clickhouse_client(settings)
     try:
         for name in pair:
             explain.known(client, name, settings.identity(), generations.active(client))

@@ -41,7 +41,7 @@ def import_(
     """Import history. Example: leadstream import schemas/mappings/olist.yaml --data folder."""
     from schemas import topics
     from sinks.clickhouse import kpis
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.embedded.home import StackError
     from streams.intake import arrival, importer
     from streams.sources import files
@@ -58,9 +58,9 @@ def import_(
                 arrived = bars.add_task("read", total=report.accepted)
                 published = arrival.ends(settings, topics.RAW_IMPORT)
                 done = lambda n: bars.update(arrived, completed=max(0, report.accepted - n))  # noqa: E731
-                importer.wait(settings, lambda: connect(settings), published, done)
+                importer.wait(settings, lambda: clickhouse_client(settings), published, done)
             report.seconds = round(time.monotonic() - began, 1)
-            figures = kpis.ask(connect(settings), _all_time(settings), ["inflow", "conversion", "cycle_time"])
+            figures = kpis.ask(clickhouse_client(settings), _all_time(settings), ["inflow", "conversion", "cycle_time"])
     except (files.MappingError, StackError, arrival.Stalled) as error:
         raise Failed(str(error)) from error
     if as_json:

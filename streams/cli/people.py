@@ -21,12 +21,12 @@ def explain(
 ) -> None:
     """Tell one lead's story. Example: leadstream explain jane@example.com."""
     from sinks.clickhouse import generations
-    from sinks.clickhouse.writer import connect
     from streams.audit import explain as audit
     from streams.audit.telling import readable
+    from streams.connections import clickhouse_client
 
     settings = on_home(home)
-    client, watch = connect(settings), figures(settings)
+    client, watch = clickhouse_client(settings), figures(settings)
     try:
         found = audit.lead_of(client, lead, settings.identity(), generations.active(client))
     except audit.Unknown as error:
@@ -98,7 +98,7 @@ def holes_accept(
 @app.command()
 def doctor(home: AnyHome = None, as_json: Json = False) -> None:
     """Look at everything that a running installation needs. Example: leadstream doctor."""
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.intake import admin
 
     settings = on_home(home)
@@ -112,7 +112,7 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
 
     look("identity key", lambda: "set" if settings.identity() else "")
     look("kafka topics", lambda: f"{len(admin.apply(settings.brokers, settings.partitions, settings.replication, dry=True))} differences")
-    look("clickhouse", lambda: connect(settings).query("SELECT version()").first_row[0])
+    look("clickhouse", lambda: clickhouse_client(settings).query("SELECT version()").first_row[0])
     look("time", lambda: f"told {figures(settings).health()['tick_age_seconds']:.1f} s ago")
     if as_json:
         document(found)

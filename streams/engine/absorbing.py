@@ -10,6 +10,7 @@ from schemas.deadletters import LetterKind
 
 from .commit import Out, send_all
 from .letters import Post, letter
+from .logic import MustAct
 from .worker import Hooks, Worker, die
 
 if TYPE_CHECKING:
@@ -86,6 +87,8 @@ class Absorbing(Worker):
                     await asyncio.sleep(SHORTEST)  # the wait above ends at once from now on
         except asyncio.CancelledError:
             raise
+        except MustAct as error:
+            self.stop(str(error))
         except BaseException:
             log.exception("%s: unexpected", self.name)
             die(f"{self.name} ends: what was not written must not be acknowledged")

@@ -12,7 +12,7 @@ from clickhouse_connect.driver.exceptions import OperationalError
 from schemas import addresses
 from sinks.clickhouse import generations, kpis
 from sinks.clickhouse.rows import ACTIVE
-from sinks.clickhouse.writer import connect
+from streams.connections import clickhouse_client
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,7 +63,7 @@ class Figures:
         client = None
         try:
             with self._connecting:
-                client = self._client = self._client or connect(self.settings, PATIENCE)
+                client = self._client = self._client or clickhouse_client(self.settings, PATIENCE)
             return question(client)
         except Exception as error:
             if self._client is client:

@@ -15,7 +15,7 @@ from pathlib import Path
 import aiohttp
 import orjson
 
-from sinks.clickhouse.writer import connect
+from streams.connections import clickhouse_client
 from streams.embedded import counters
 from streams.embedded.stack import Stack
 from streams.intake import arrival, signatures
@@ -64,7 +64,7 @@ def main():
         asyncio.run(post_at(options.rate, 5, base, secret))  # warm
         began = int(time.time() * 1000)
         reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))
-        client = connect(settings)
+        client = clickhouse_client(settings)
         drained = arrival.settled(lambda: client, settings.partitions)
         said = counters.latency(client, began)
     sys.stdout.write(f"rate {reached:.0f}/s  n {said['n']}  p50 {said['p50']:.3f} s  p99 {said['p99']:.3f} s  drained {drained}\n")

@@ -32,9 +32,9 @@ import orjson
 from kafka.errors import KafkaError
 
 from schemas import topics
-from sinks.clickhouse.writer import connect
 from streams import connections
 from streams.audit import verify
+from streams.connections import clickhouse_client
 from streams.embedded.stack import Stack
 from streams.intake import arrival, deadletters
 from streams.settings import Settings
@@ -285,11 +285,11 @@ class Run:
 
     def _settle(self) -> None:
         began = time.monotonic()
-        assert arrival.settled(lambda: connect(self.settings), self.settings.partitions, PATIENCE), "time does not reach ClickHouse"
+        assert arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions, PATIENCE), "time does not reach ClickHouse"
         self.report.settle_seconds.append(round(time.monotonic() - began, 1))
 
     def _hold(self) -> None:
-        client = connect(self.settings)
+        client = clickhouse_client(self.settings)
         rows = client.query("SELECT event_id, count() FROM touches FINAL WHERE kind = 'event' AND copied = 0 GROUP BY event_id").result_rows
         found = dict(rows)
         missing = self.publisher.accepted - found.keys()

@@ -25,7 +25,7 @@ def _free_port():
 def engine(tmp_path_factory):
     """Settings of an engine with all migrations applied. Ended by its process id."""
     from sinks.clickhouse import migrate
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.settings import Settings
 
     port, password, viewer = _free_port(), secrets.token_hex(8), secrets.token_hex(8)
@@ -44,7 +44,7 @@ def engine(tmp_path_factory):
                 assert process.poll() is None, "the engine died"
                 assert time.monotonic() < end, "the engine does not answer"
                 time.sleep(0.1)
-        migrate.apply(connect(settings), "lead", "default")
+        migrate.apply(clickhouse_client(settings), "lead", "default")
         yield settings
     finally:
         process.terminate()
@@ -55,9 +55,9 @@ def engine(tmp_path_factory):
 def emptied(engine):
     """A client on the engine, with no rows in any table of the sink."""
     from sinks.clickhouse.rows import ORDER
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
 
-    client = connect(engine)
+    client = clickhouse_client(engine)
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
     return client

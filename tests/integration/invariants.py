@@ -25,8 +25,8 @@ def hold(client, settings, *, archive=True):
 
 def of(stack):
     """Give the client and the settings of a stack that runs."""
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.settings import Settings
 
     settings = Settings.of(stack.environment())
-    return connect(settings), settings
+    return clickhouse_client(settings), settings

@@ -8,8 +8,9 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
 
 from sinks.clickhouse.rows import ORDER
-from sinks.clickhouse.writer import connect, insert
+from sinks.clickhouse.writer import insert
 from streams.cli.context import figures
+from streams.connections import clickhouse_client
 from streams.live import api
 from streams.live.guard import Guard
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, E, Firm, deal
@@ -18,7 +19,7 @@ from tests.unit.test_lifecycle import MQL
 
 @pytest.fixture(scope="module")
 def schema(engine):
-    client = connect(engine)
+    client = clickhouse_client(engine)
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
     insert(client, "definitions", [[1, FUNNEL.version, 0, "d", FUNNEL.model_dump_json()]])

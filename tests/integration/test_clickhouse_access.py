@@ -6,7 +6,7 @@ import pytest
 from pydantic import SecretStr
 
 from sinks.clickhouse import access, grants
-from sinks.clickhouse.writer import connect
+from streams.connections import clickhouse_client
 from tests.conftest import ROOT
 
 SCRIPT = ROOT / "deploy" / "clickhouse" / "access.sql"
@@ -68,7 +68,7 @@ def test_a_databases_name_is_a_word():
 
 
 def test_users_are_left_alone_where_nobody_may_manage_them_and_that_is_said(engine):
-    assert access.apply(connect(engine), engine) == [
+    assert access.apply(clickhouse_client(engine), engine) == [
         "users: left as they are, since default may not manage access here"
     ]
 

@@ -21,7 +21,7 @@ import pytest
 
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse import grants, kpis
-from sinks.clickhouse.writer import connect
+from streams.connections import clickhouse_client
 from streams.settings import Settings
 from tests.conftest import ROOT
 
@@ -62,7 +62,7 @@ class Door:
 @pytest.fixture(scope="module")
 def owner(engine):
     door = Door(engine, "default")
-    client = connect(engine)
+    client = clickhouse_client(engine)
     client.command("TRUNCATE TABLE touches")
     client.command("TRUNCATE TABLE dead_letters")
     names, types = ["event_id", "content"], ["String", "String"]
@@ -363,7 +363,7 @@ def test_the_owners_settings_and_database_are_names_and_values(owner):
 
 
 def test_every_kpi_and_panel_works_for_a_viewer(engine, viewer):
-    client = connect(
+    client = clickhouse_client(
         engine.model_copy(
             update={
                 "clickhouse_user": "viewer",
@@ -550,7 +550,7 @@ def answers(port):
 
 def test_connect_says_what_the_engine_says(engine):
     with pytest.raises(clickhouse_connect.driver.exceptions.DatabaseError) as caught:
-        connect(engine.model_copy(update={"clickhouse_user": "viewer"}))
+        clickhouse_client(engine.model_copy(update={"clickhouse_user": "viewer"}))
     assert caught.value.code == 516
 
 

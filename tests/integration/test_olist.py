@@ -82,11 +82,11 @@ def _killed_while_importing(stack, olist):
 
 
 def _arrived(stack):
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.settings import Settings
 
     with contextlib.suppress(Exception):
-        return connect(Settings.of(stack.environment())).query("SELECT uniqExact(lead_id) FROM lead_state").first_row[0] / 8000
+        return clickhouse_client(Settings.of(stack.environment())).query("SELECT uniqExact(lead_id) FROM lead_state").first_row[0] / 8000
     return 0.0
 
 
@@ -158,11 +158,11 @@ def test_conversion_by_origin_equals_pandas_and_a_missing_origin_stays_apart_fro
 
 
 def test_the_deal_won_before_its_first_contact_is_flagged_and_counted(home, truth):
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.embedded.home import read
     from streams.settings import Settings
 
-    client = connect(Settings.of(read(home[0])["environment"]))
+    client = clickhouse_client(Settings.of(read(home[0])["environment"]))
     assert client.query("SELECT sum(negative) FROM v_journeys").first_row[0] == (truth.days < 0).sum() == 1
 
 
@@ -220,11 +220,11 @@ HANDS = {
 
 @pytest.mark.parametrize("hand", sorted(HANDS))
 def test_verify_finds_and_names_what_a_hand_changed(home, hand):
-    from sinks.clickhouse.writer import connect
+    from streams.connections import clickhouse_client
     from streams.embedded.home import read
     from streams.settings import Settings
 
-    client = connect(Settings.of(read(home[0])["environment"]))
+    client = clickhouse_client(Settings.of(read(home[0])["environment"]))
     number = sorted(HANDS).index(hand)
     statement, kind = HANDS[hand]
     lead, fact = client.query(

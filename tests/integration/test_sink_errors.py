@@ -14,8 +14,9 @@ from sinks.clickhouse import errors
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.errors import Kind, SchemaDrift
 from sinks.clickhouse.rows import ORDER, columns_of
-from sinks.clickhouse.writer import Writer, connect
+from sinks.clickhouse.writer import Writer
 from streams import metrics
+from streams.connections import clickhouse_client
 
 DAY = date(2026, 1, 5)
 
@@ -204,12 +205,12 @@ def test_a_passing_error_amid_the_halving_sets_nothing_aside(emptied, between):
     ["RENAME COLUMN rate TO rated", "MODIFY COLUMN rate String", "DROP COLUMN rate"],
 )
 def test_tables_of_another_release_are_no_rows_fault(emptied, engine, change):
-    client = connect(engine)
+    client = clickhouse_client(engine)
     scratch = f"lead_preview_{uuid.uuid4().hex[:8]}"
     client.command(f"CREATE DATABASE {scratch}")
     try:
         own = engine.model_copy(update={"clickhouse_database": scratch})
-        there = connect(own)
+        there = clickhouse_client(own)
         there.command("CREATE TABLE rates AS lead.rates")
         there.command("CREATE TABLE active_generation AS lead.active_generation")
         there.command("CREATE TABLE rollup_watermark AS lead.rollup_watermark")

@@ -92,7 +92,7 @@ def failing(error):
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: str(error)[:10])
 def test_while_clickhouse_is_away_whoever_asks_is_told_to_come_back(monkeypatch, path, error):
     fake = failing(error)
-    monkeypatch.setattr(figures, "connect", lambda *_: fake._client)
+    monkeypatch.setattr(figures, "clickhouse_client", lambda *_: fake._client)
     answer = client(fake).get(path)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
     assert answer.json() == {"detail": "ClickHouse does not answer; come back in a moment"}
@@ -110,7 +110,7 @@ def test_a_client_that_failed_is_replaced_and_those_who_ask_at_once_do_not_lose_
         made.append(SimpleNamespace(query=Fake().answer))
         return made[-1]
 
-    monkeypatch.setattr(figures, "connect", connect)
+    monkeypatch.setattr(figures, "clickhouse_client", connect)
     fake = failing(OperationalError("away"))
     with pytest.raises(figures.Away):
         fake.rows("SELECT 1")
@@ -155,7 +155,7 @@ def test_a_scrape_while_clickhouse_is_away_says_so_and_shows_no_figure_of_before
     monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
     fake = Fake()
     fake.standing = {"mql": 7}
-    monkeypatch.setattr(figures, "connect", lambda *_: failing(OperationalError("away"))._client)
+    monkeypatch.setattr(figures, "clickhouse_client", lambda *_: failing(OperationalError("away"))._client)
     application = client(fake)
     assert scraped(application.get("/metrics").content)["leadstream_live_clickhouse_up"] == 1
     fake._client = failing(OperationalError("away"))._client

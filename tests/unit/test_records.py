@@ -11,6 +11,7 @@ from schemas import topics
 from schemas.deadletters import LetterKind
 from schemas.reading import FUNNELS, load
 from schemas.records import Rate, SurveyAnswer, Target
+from sinks.clickhouse.writer import Written
 from streams.agents.deliver import Deliver
 from streams.intake.records import RecordsError, read
 from tests.support.kafka import record
@@ -88,7 +89,7 @@ def test_a_yaml_file_names_the_lines_of_all_its_mistakes(tmp_path):
 
 def test_a_record_that_nobody_can_read_stops_no_other():
     written = []
-    writer = SimpleNamespace(write=lambda batch: written.append(batch.rows) or {})
+    writer = SimpleNamespace(write=lambda batch: written.append(batch.rows) or Written())
     good = Rate(currency="USD", reporting="EUR", day="2026-01-02", rate="0.9").model_dump_json().encode()
     records = [
         record(value, topics.RATES, offset=n, timestamp=7) for n, value in enumerate((b"{", b"{}", None, b"[1]", good))
