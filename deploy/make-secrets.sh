@@ -10,10 +10,10 @@ chmod 0700 "$folder"
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
-make() { # name, contents
+make() { # name, contents, mode
   if [ ! -e "$folder/$1" ]; then
     printf '%s' "$2" >"$folder/$1.new"
-    chmod 0444 "$folder/$1.new"
+    chmod "$3" "$folder/$1.new"
     mv "$folder/$1.new" "$folder/$1"
     echo "made $folder/$1"
   fi
@@ -22,9 +22,9 @@ make() { # name, contents
 for name in identity_key ingest_token meta_verify_token \
   clickhouse_admin_password clickhouse_writer_password clickhouse_viewer_password \
   clickhouse_grafana_password grafana_admin_password kafka_publisher_password; do
-  make "$name" "$(random)"
+  make "$name" "$(random)" 0444
 done
 # These come from the vendor. While one is empty, the gateway refuses all that comes in its name.
 for name in segment_secret meta_app_secret google_key hubspot_secret; do
-  make "$name" ""
+  make "$name" "" 0644
 done

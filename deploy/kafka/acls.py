@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from schemas import topics  # noqa: E402 - a script beside its output
-from streams.settings import WORKERS, Settings  # noqa: E402
+from schemas import topics
+from streams.settings import WORKERS, Settings
 
 FOLDER = Path(__file__).parent
 # Names that the installation chooses stay the shell's variables.
@@ -151,11 +151,12 @@ def table() -> str:
     """Return acls.md."""
     lines = [
         "# Who may do what on Kafka",
-        "Made by acls.py from schemas/topics.py and the settings' names; `acls.sh` is the same as commands. `$PARTITIONS` and `$GENERATION` are",
-        "`LEADSTREAM_PARTITIONS` and `LEADSTREAM_GENERATION`. No role needs a right on the cluster. A name that ends in `*` is a prefix.",
+        "Made by acls.py from schemas/topics.py and the settings' names; `acls.sh` is the same as",
+        "commands. `$PARTITIONS` and `$GENERATION` are `LEADSTREAM_PARTITIONS` and",
+        "`LEADSTREAM_GENERATION`. No role needs a right on the cluster. A name that ends in `*` is a prefix.",
         "",
-        "Whoever may write a topic is believed there: a publisher can state events of any source over Kafka, where no vendor's signature is checked.",
-        "Over HTTP it is. So give `publisher` to programs of your own only.",
+        "Whoever may write a topic is believed there: over Kafka a publisher can state events of any",
+        "source, while over HTTP a vendor's signature is checked. Give `publisher` to programs of your own.",
         "",
         "| role | what it is | may | on | for |",
         "|---|---|---|---|---|",

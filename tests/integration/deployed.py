@@ -71,6 +71,13 @@ class Broker:
         )  # fmt: skip
         self.properties = folder / "final" / "server.properties"
 
+    @classmethod
+    def of(cls, folder, properties):
+        """Give a broker on properties that are there, its storage formatted."""
+        broker = cls.__new__(cls)
+        broker.folder, broker.properties, broker.process = folder, properties, None
+        return broker
+
     def start(self, port):
         classpath = os.pathsep.join(map(str, broker.jars()))
         log = (self.folder / "broker.log").open("ab")

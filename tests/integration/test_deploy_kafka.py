@@ -1,22 +1,27 @@
 """Kafka as compose.yaml configures it, run by the program of Kafka's own image; and the ACLs, held by that broker."""
 
+import itertools
 import os
 import re
 import secrets
-import shlex
 import signal
 import subprocess
 import sys
 import time
 
+import orjson
 import pytest
+import trustme
+from cryptography.hazmat.primitives import serialization
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, KafkaAdminClient, ResourcePattern, ResourceType
 from kafka.errors import AuthorizationError, KafkaError, TopicAuthorizationFailedError
 
 from schemas import topics
+from schemas.events import EventType, LeadEvent
+from streams import connections
 from streams.intake import admin
-from streams.settings import WORKERS
+from streams.settings import WORKERS, Settings
 from tests.conftest import ROOT
 from tests.integration.deployed import DEPLOY, Broker, compose, free_ports, java
 
@@ -68,7 +73,7 @@ def granted(script, tmp, **variables):
     found = []
     for call in (tmp / "said").read_text().strip().split("\n\n"):
         words = call.splitlines()
-        options = list(zip(words, words[1:], strict=False))
+        options = list(itertools.pairwise(words))
         principal = next(value for name, value in options if name == "--allow-principal")
         prefixed = ("--resource-pattern-type", "prefixed") in options
         pattern = ACLResourcePatternType.PREFIXED if prefixed else ACLResourcePatternType.LITERAL
@@ -143,6 +148,82 @@ def test_the_publisher_outside_writes_bodies_and_nothing_else(kafka, tmp_path):
     assert not any(writes(kafka, "publisher", topic) for topic in (topics.RAW_IMPORT, topics.EVENTS, topics.FACTS))
 
 
+@pytest.fixture(scope="module")
+def authority():
+    return trustme.CA()
+
+
+def certificate(authority, folder, name):
+    """Write private key, certificate and authorities into one file, as Kafka reads a PEM store."""
+    issued = authority.issue_cert("127.0.0.1", "localhost", common_name=name)
+    key = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
+    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    (folder / "broker.pem").write_bytes(pem + b"".join(one.bytes() for one in issued.cert_chain_pems))
+    authority.cert_pem.write_to_path(folder / "ca.pem")
+    return str(folder / "broker.pem")
+
+
+def enters(address, authority, name, password):
+    """Say whether a client with leadstream's own settings enters over TLS."""
+    signed = {"kafka_security": "SASL_SSL", "kafka_sasl_mechanism": "SCRAM-SHA-512", "kafka_username": name, "kafka_password": password}
+    settings = Settings(brokers=address, kafka_ca_file=authority, **signed)
+    try:
+        client = connections.admin(settings, bootstrap_timeout_ms=8_000)
+    except KafkaError:
+        return None
+    return client
+
+
+def test_publishers_outside_sign_in_over_tls_with_the_second_compose_file(kafka, authority, tmp_path):
+    inside, outside, controller = free_ports(3)
+    declared = compose("compose.tls.yaml")["services"]["kafka"]["environment"]
+    folder = tmp_path / "tls"
+    environment = {**compose(KAFKA_OUTSIDE_PORT=str(outside))["services"]["kafka"]["environment"], **declared}
+    (tmp_path / "pem").mkdir()
+    environment |= {
+        "KAFKA_LOG_DIRS": str(folder / "data"),
+        "KAFKA_LISTENERS": f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},CONTROLLER://localhost:{controller}",
+        "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace("kafka:9092", f"127.0.0.1:{inside}"),
+        "KAFKA_CONTROLLER_QUORUM_VOTERS": f"1@localhost:{controller}",
+        "KAFKA_LISTENER_NAME_OUTSIDE_SSL_KEYSTORE_LOCATION": certificate(authority, tmp_path / "pem", "kafka"),
+    }
+    broker = Broker(folder, environment)
+    try:
+        broker.start(inside)
+        broker.inside = f"127.0.0.1:{inside}"
+        user(broker, "publisher")
+        client = enters(f"127.0.0.1:{outside}", tmp_path / "pem" / "ca.pem", "publisher", PASSWORD)
+        assert client
+        client.close()
+        assert not enters(f"127.0.0.1:{outside}", tmp_path / "pem" / "ca.pem", "publisher", "guessed")
+    finally:
+        broker.stop()
+
+
+def test_the_example_for_a_broker_of_ones_own_starts_and_lets_its_admin_make_users_and_rights(authority, tmp_path):
+    clients, brokers, controller = free_ports(3)
+    certificate(authority, tmp_path, "broker-1.example.com")
+    text = (DEPLOY / "kafka" / "server.properties").read_text().replace("/etc/kafka/secrets", str(tmp_path))
+    for declared, here in {"0.0.0.0:9094": f"127.0.0.1:{clients}", "0.0.0.0:9092": f"127.0.0.1:{brokers}", "0.0.0.0:9093": f"localhost:{controller}",
+                           "broker-1.example.com:9094": f"127.0.0.1:{clients}", "broker-1.example.com:9092": f"127.0.0.1:{brokers}"}.items():  # fmt: skip
+        assert declared in text
+        text = text.replace(declared, here)
+    text += f"\nprocess.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@localhost:{controller}\nlog.dirs={tmp_path / 'data'}\n"
+    (tmp_path / "server.properties").write_text(text)
+    scram = f"SCRAM-SHA-512=[name=admin,password={PASSWORD}]"
+    java("kafka.tools.StorageTool", "format", "-t", "bGVhZHN0cmVhbS1jb21wbw", "-c", tmp_path / "server.properties", "--add-scram", scram)
+    broker = Broker.of(tmp_path, tmp_path / "server.properties")
+    try:
+        broker.start(clients)
+        client = enters(f"127.0.0.1:{clients}", tmp_path / "ca.pem", "admin", PASSWORD)
+        assert client
+        done = client.create_acls(granted("sh acls.sh", tmp_path))
+        assert not done.get("failed"), done
+        client.close()
+    finally:
+        broker.stop()
+
+
 def test_each_role_writes_what_acls_say_and_is_refused_elsewhere(kafka, roles):
     built = acls()
     for name in roles:
@@ -178,8 +259,7 @@ def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
             command = [sys.executable, "-m", "streams.cli.main", *words]
             with logs[words[-1]].open("wb") as log:
                 running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT, start_new_session=True))
-        facts = _facts(kafka, running, logs)
-        assert {"a@example.com", "b@example.com"} and len(facts) >= 2
+        assert len(_leads(kafka, running, logs)) == 2
     finally:
         for process in running:
             process.send_signal(signal.SIGTERM)
@@ -192,17 +272,15 @@ def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
         assert "AuthorizationFailed" not in log.read_text(), name
 
 
-def _facts(kafka, running, logs):
+def _leads(kafka, running, logs):
     """Publish until facts of two leads are there: one by a body, one by an import."""
-    import orjson
-
     body = {"specversion": "1.0", "id": "1", "source": "shop", "type": "leadstream.lead.created", "time": "2026-11-24T09:00:00Z", "data": {"email": "a@example.com", "kind": "demo_form"}}  # fmt: skip
     gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))
     gateway.send(topics.RAW_CRM, orjson.dumps(body), key=b"a", headers=[("leadstream-source", b"cloudevents")]).get(timeout=20)
     gateway.close()
     importer = KafkaProducer(**login(kafka, "leadstream-importer"))
-    row = {"id": "file:1", "type": "lead.created", "occurred_at": "2026-11-20T09:00:00Z", "source": "file", "aliases": ["email:b@example.com"], "kind": "demo_form"}  # fmt: skip
-    importer.send(topics.RAW_IMPORT, orjson.dumps(row), key=b"b").get(timeout=20)
+    row = LeadEvent(id="file:1", type=EventType.CREATED, occurred_at=1_795_000_000_000, source="file", aliases=("email:b@example.com",), kind="demo_form")  # fmt: skip
+    importer.send(topics.RAW_IMPORT, row.model_dump_json(exclude_defaults=True).encode(), key=b"b").get(timeout=20)
     importer.close()
     consumer = KafkaConsumer(**login(kafka, "leadstream-deliver"), auto_offset_reset="earliest", enable_auto_commit=False)
     consumer.assign([TopicPartition(topics.FACTS, 0)])
