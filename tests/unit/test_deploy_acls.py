@@ -27,7 +27,7 @@ def test_the_committed_files_are_what_the_code_makes(acls):
 def test_a_topic_whose_writer_is_nobody_here_is_refused(acls, monkeypatch):
     unknown = topics.Topic("lead.new", "somebody", "deliver", 1, "a topic that acls.py has not heard of")
     monkeypatch.setattr(topics, "TOPICS", (*topics.TOPICS, unknown))
-    with pytest.raises(ValueError, match="lead.new.*somebody"):
+    with pytest.raises(ValueError, match=r"lead\.new.*somebody"):
         acls.script()
 
 
