@@ -31,7 +31,7 @@ _EARLY_SECONDS = 30.0  # renew a token so long before it ends: a broker refuses 
 _PATIENCE = 60  # seconds until a silent ClickHouse counts as away
 
 
-class BadConnection(ValueError):
+class BadConnection(ValueError):  # noqa: N818 - it says whose move it is
     """A connection's settings can't be used; the text names the setting and what to write."""
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -33,6 +35,21 @@ def split(role: str) -> tuple[str, str]:
     return worker, generation
 
 
+def role_of(settings: Settings, worker: str) -> str:
+    """Name a worker's role: an `advance` of a later generation carries its number."""
+    generation = settings.generation
+    return f"{worker}@{generation}" if worker == "advance" and generation != 1 else worker
+
+
+def write_stopped(home: Path, role: str, reason: str) -> None:
+    """Leave word why a worker stopped, for `leadstream status` and `doctor`; a full disk must not hide the reason's log line."""
+    folder = home / "stopped"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        said = {"reason": reason, "command": f"leadstream resume {role}", "at": int(time.time() * 1000)}
+        (folder / f"{role}.json").write_text(json.dumps(said), encoding="utf-8")
+
+
 class Settings(BaseSettings):
     """Settings of every process, from `LEADSTREAM_*` variables; secrets also from files (`LEADSTREAM_SECRETS_DIR`)."""
 
@@ -59,6 +76,11 @@ class Settings(BaseSettings):
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
     birth: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
+    # A source whose last `window` records in a partition hold at least `least` dead letters, and more than
+    # `share` of them, is parked there (streams/engine/breaker.py).
+    breaker_window: int = Field(default=1_000, ge=1)
+    breaker_share: float = Field(default=0.5, gt=0, le=1)
+    breaker_least: int = Field(default=100, ge=1)
     ignored_aliases: str = ""  # patterns with commas between, like `email:info@*,phone:+33123456789`: these name nobody
     identity_key: SecretStr = SecretStr("")
     clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]

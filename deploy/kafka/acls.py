@@ -33,7 +33,13 @@ ROLES = {
     "operator": "whoever runs the other commands of `leadstream`, and `topics apply`",
 }
 # The registry's words for who writes and who reads, where they are no role's name.
-WRITERS = {"anyone": ("publisher",), "import": ("importer",), "records": ("operator",), "every worker": WORKERS}
+WRITERS = {
+    "anyone": ("publisher",),
+    "import": ("importer",),
+    "records": ("operator",),
+    "people": ("operator",),
+    "every worker": WORKERS,
+}
 READERS = {"anyone": ("reader",), "people": ("operator",), "alert": ("reader",)}
 # What no topic's entry says: imported rows are events, cuts pace an import, `resolve` states aliases,
 # ticks flow with the bodies.
@@ -75,9 +81,8 @@ def writes(role: str) -> tuple[str, ...]:
 def reads(role: str) -> tuple[str, ...]:
     """Return the topics that a role reads, in the registry's order."""
     found = {one.name for one in topics.TOPICS if role in _who(one.consumers, READERS, one.name)}
-    if role in WORKERS:
-        found = set(topics.READS[role])  # what runs, not what is said
-    return tuple(one.name for one in topics.TOPICS if one.name in found.union(ALSO_READ.get(role, ())))
+    found |= {*topics.READS.get(role, ()), *ALSO_READ.get(role, ())}
+    return tuple(one.name for one in topics.TOPICS if one.name in found)
 
 
 def rules() -> list[Rule]:

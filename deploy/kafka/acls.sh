@@ -22,8 +22,8 @@ allow gateway --operation Write --operation Describe --topic "lead.raw.web" --to
 allow ticker --operation Write --operation Describe --topic "lead.raw.web" --topic "lead.raw.ads" --topic "lead.raw.crm"
 
 # normalise: reads vendors' bodies
-allow normalise --operation Read --operation Describe --topic "lead.raw.web" --topic "lead.raw.ads" --topic "lead.raw.crm"
-allow normalise --operation Write --operation Describe --topic "lead.events" --topic "lead.spend" --topic "lead.deadletters"
+allow normalise --operation Read --operation Describe --topic "lead.raw.web" --topic "lead.raw.ads" --topic "lead.raw.crm" --topic "lead.sources"
+allow normalise --operation Write --operation Describe --topic "lead.events" --topic "lead.spend" --topic "lead.deadletters" --topic "lead.parked" --topic "lead.sources"
 allow normalise --operation Read --operation Describe --group "leadstream-normalise-$PARTITIONS"
 
 # normalise-import: reads imported files

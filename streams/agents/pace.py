@@ -43,13 +43,19 @@ class Pace:
             self._consumer.assign(places)
             await self._consumer.seek_to_end(*places)
         end = time.monotonic() + LONGEST_SECONDS
-        await self._listen()
+        await self._listen(end)
         while behind(self._told, self._partitions, int(time.time() * 1000)) and time.monotonic() < end:
             await asyncio.sleep(0.1)
-            await self._listen()
+            await self._listen(end)
 
-    async def _listen(self) -> None:
-        while found := await self._consumer.getmany(timeout_ms=10, max_records=10_000):
+    async def _listen(self, end: float) -> None:
+        """Hear what has come until now; facts that come faster than they are read must not hold the import for ever."""
+        places = self._consumer.assignment()
+        ends = await self._consumer.end_offsets(places)
+        while time.monotonic() < end:
+            if all([await self._consumer.position(place) >= ends[place] for place in places]):
+                return
+            found = await self._consumer.getmany(timeout_ms=100, max_records=10_000)
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):

@@ -7,11 +7,11 @@ from typing import NoReturn
 
 import typer
 
-from . import data, definitions, demo, identity, importing, people, records, run
+from . import data, deadletters, definitions, demo, identity, importing, people, records, run
 from .context import Failed, away, errors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for part in (run.app, data.app, people.app, definitions.app, identity.app, importing.app, records.app, demo.app):
+for part in (run.app, data.app, people.app, deadletters.app, definitions.app, identity.app, importing.app, records.app, demo.app):
     app.registered_commands += part.registered_commands
     app.registered_groups += part.registered_groups
 

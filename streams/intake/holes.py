@@ -15,7 +15,7 @@ from kafka.admin import KafkaAdminClient
 
 from schemas import topics
 from streams import connections
-from streams.engine.changelog import Marker, marker_key
+from streams.engine.changelog import Marker, marker_key, seal, unseal
 from streams.settings import split
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
         consumer.seek(place, at)
         while at < end:  # by what was read, never by a position that a lost answer may have set
             for records in consumer.poll(timeout_ms=500).values():
-                found = [record.value for record in records if record.key == key]
+                found = [unseal(record.value) or b"" for record in records if record.key == key]
                 newest, at = max([newest, *found], key=lambda value: value[:8]), records[-1].offset + 1
         return Marker.load(newest) if newest else None
     finally:
@@ -137,4 +137,4 @@ def _mark(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     marker = _marker(settings, worker, hole.partition)
     assert marker is not None
     moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
-    producer.send(settings.changelog(worker), moved.dump(), key=marker_key(hole.partition), partition=hole.partition).get(timeout=30)
+    producer.send(settings.changelog(worker), seal(moved.dump()), key=marker_key(hole.partition), partition=hole.partition).get(timeout=30)
