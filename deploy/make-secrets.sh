@@ -19,12 +19,13 @@ make() { # name, contents, mode
   fi
 }
 
-for name in identity_key ingest_token meta_verify_token \
+for name in identity_key ingest_token live_token meta_verify_token \
   clickhouse_admin_password clickhouse_writer_password clickhouse_viewer_password \
   clickhouse_grafana_password grafana_admin_password kafka_publisher_password; do
   make "$name" "$(random)" 0444
 done
 # These come from the vendor. While one is empty, the gateway refuses all that comes in its name.
-for name in segment_secret meta_app_secret google_key hubspot_secret; do
+# `ingest_tokens` is yours to fill: name=token with commas between, a token for each program that posts.
+for name in ingest_tokens segment_secret meta_app_secret google_key hubspot_secret; do
   make "$name" "" 0644
 done

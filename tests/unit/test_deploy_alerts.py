@@ -40,7 +40,7 @@ def test_prometheus_reads_its_rules_and_its_configuration(tmp_path):
 def test_every_process_that_has_metrics_is_scraped():
     jobs = {job["job_name"]: job for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]}
     targets = {target.partition(":")[0] for one in jobs["leadstream"]["static_configs"] for target in one["targets"]}
-    assert targets == {*WORKERS, "gateway", "live"}
+    assert targets == {*WORKERS, "ticker", "gateway", "live"}
     assert jobs["leadstream"]["file_sd_configs"]
 
 

@@ -72,8 +72,10 @@ def test_a_generation_that_was_dropped_is_not_folded_again(limit, tmp_path):
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
+    well = ("/metrics",)
+
     def do_GET(self):
-        self.send_response(200 if self.path == "/metrics" else 503)
+        self.send_response(200 if self.path in self.well else 503)
         self.end_headers()
 
     def log_message(self, *_):
@@ -91,6 +93,7 @@ def port():
 
 def healthy(*words, **variables):
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
+    variables.setdefault("HOLD_PID_FILE", "/nowhere")
     done = subprocess.run([sys.executable, str(BIN / "leadstream-healthy"), *words], env={**environment, **variables}, capture_output=True, timeout=30)
     return done.returncode == 0
 
@@ -99,7 +102,6 @@ def test_a_process_is_healthy_when_it_answers_well(port):
     assert healthy(f"127.0.0.1:{port}/metrics")
     assert not healthy(f"127.0.0.1:{port}/readyz")
     assert healthy(f"127.0.0.1:{port}")
-    assert healthy(LEADSTREAM_METRICS_PORT=str(port))
     assert healthy(LEADSTREAM_PORT=str(port))
 
 
@@ -110,3 +112,30 @@ def test_a_process_that_is_gone_is_not_healthy(port):
         taken.bind(("127.0.0.1", 0))
         assert not healthy(f"127.0.0.1:{taken.getsockname()[1]}/metrics")
     assert not healthy()
+
+
+def test_a_process_that_hangs_for_a_minute_is_ended_so_that_docker_starts_it_again(port, limit, tmp_path):
+    file = tmp_path / "hold.pid"
+    process = limit(held("sleep", "60", HOLD_PID_FILE=str(file)))
+    while not file.exists() or not file.read_text():
+        assert process.poll() is None
+    asked = {"HOLD_PID_FILE": str(file), "HANGS_SECONDS": "60"}
+    assert not healthy(f"127.0.0.1:{port}/readyz", **asked)  # hangs, and that is new
+    assert process.poll() is None
+    long_ago = (tmp_path / "hold.hangs").stat().st_mtime - 61
+    os.utime(tmp_path / "hold.hangs", (long_ago, long_ago))
+    assert not healthy(f"127.0.0.1:{port}/readyz", **asked)
+    process.communicate()
+    assert process.returncode == 137
+
+
+def test_a_process_that_only_waits_is_left_alone(port, limit, tmp_path, monkeypatch):
+    monkeypatch.setattr(Answer, "well", ("/healthz",))
+    file = tmp_path / "hold.pid"
+    process = limit(held("sleep", "60", HOLD_PID_FILE=str(file)))
+    while not file.exists() or not file.read_text():
+        assert process.poll() is None
+    assert not healthy(f"127.0.0.1:{port}/readyz", HOLD_PID_FILE=str(file), HANGS_SECONDS="0")
+    assert process.poll() is None
+    process.terminate()
+    process.communicate()
