@@ -26,6 +26,12 @@ test: setup lint ## everything but long fault and benchmark runs
 test-ci: setup ## attacks on the edges, short faults, and what else needs a minute each
 	$(PY) -m pytest -m "ci and not long" -n 2 --dist loadfile $(ARGS)
 
+test-fault: setup ## the fault suite: half an hour of seeded faults on a whole stack
+	$(PY) -m tests.fault.suite --minutes 25 $(ARGS)
+
+test-fault-long: setup ## eight seeds of it, in order; each leaves a report, and the reports add up
+	for seed in 1 2 3 4 5 6 7 8; do $(PY) -m tests.fault.suite --seed $$seed --minutes 30 $(ARGS) || exit 1; done
+
 test-long: setup ## 20,000 histories, faults on a real broker
 	LEADSTREAM_EXAMPLES=20000 $(PY) -m pytest --timeout 7200 $(ARGS)
 

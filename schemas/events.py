@@ -6,6 +6,7 @@ Times are integers, milliseconds since the epoch in UTC. Aliases are personal da
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from enum import StrEnum
 from functools import lru_cache
@@ -190,7 +191,30 @@ def to_event(event: LeadEvent, origin: str) -> Event:
     return Event(event.occurred_at, RANK[event.type], event.sequence, short(event.id), origin, event.type.value, content(event))
 
 
+class _Frozen(dict[str, Any]):
+    """A dict that nobody can change: reads cost what a dict's cost, and orjson writes it as one."""
+
+    __slots__ = ()
+
+    def _refuse(self, *_args: Any, **_named: Any) -> Any:
+        raise TypeError("a parsed body is shared by all who read it: make a dict of it before you change it")
+
+    __setitem__ = __delitem__ = __ior__ = _refuse
+    clear = pop = popitem = setdefault = update = _refuse
+
+
+def _frozen(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(map(_frozen, value))
+    if not isinstance(value, dict):
+        return value
+    for name, one in value.items():
+        if isinstance(one, (dict, list)):
+            value[name] = _frozen(one)
+    return _Frozen(value)
+
+
 @lru_cache(maxsize=200_000)
-def parse(body: str) -> dict[str, Any]:
-    """Read a canonical body. The cache is shared: never change what it returns."""
-    return orjson.loads(body)  # type: ignore[no-any-return]
+def parse(body: str) -> Mapping[str, Any]:
+    """Read a canonical body. The cache is shared, so nothing in what it returns can be changed."""
+    return _frozen(orjson.loads(body))  # type: ignore[no-any-return]

@@ -337,6 +337,9 @@ class Funnel(Strict):
             for member in team.of:
                 need(member, self.teams, f"teams.{name}.of", "team")
         for name, stage in self.stages.items():
+            for text in (name, *stage.clocks):  # `stage.clock` names a clock, in facts too: a.b and c would be a and b.c
+                if "." in text or not text.strip():
+                    wrong.append(f"stages: {text!r} is no name of a stage or clock: write one without dots")
             need(stage.owner, self.teams, f"stages.{name}.owner", "team")
             if stage.timer:
                 need(stage.timer.to, self.stages, f"stages.{name}.timer.to", "stage")

@@ -5,28 +5,26 @@ from __future__ import annotations
 import contextlib
 import copy
 import difflib
-from datetime import UTC, date, datetime
+import time
+from datetime import date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
+from zoneinfo import ZoneInfo
 
-import yaml
 from pydantic import ValidationError
 
+from . import documents
+from .documents import Problem
 from .funnel import Funnel, Strict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import yaml
+
+__all__ = ["FUNNELS", "Clash", "FunnelError", "Problem", "in_force", "incompatible", "load", "load_all", "version_at"]
+
 FUNNELS = Path(__file__).parent / "funnels"
-
-
-class Problem(NamedTuple):
-    """One error of a definition: the line it stands on (1 is the first) and what to do."""
-
-    line: int
-    where: str
-    text: str
-    file: str = ""  # of a folder's problem
 
 
 class Clash(NamedTuple):
@@ -46,47 +44,14 @@ class FunnelError(Exception):
         super().__init__("\n".join(f"{p.file or path}:{p.line}: {p.where}: {p.text}" for p in problems))
 
 
-def _line(node: yaml.Node | None, path: list[str | int]) -> int:
-    """Find the line of a dotted path in the YAML tree; the nearest parent where the key itself is missing."""
-    best = node.start_mark.line if node else 0
-    for step in path:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                if key.value == str(step):
-                    best, node = key.start_mark.line, value
-                    break
-            else:
-                return best + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-            node = node.value[step]
-            best = node.start_mark.line
-    return best + 1
-
-
-def _twice(node: yaml.Node | None, path: tuple[str, ...] = ()) -> list[Problem]:
-    """Find keys that stand twice in one mapping: YAML takes the last, and the first would be silence."""
-    found = []
-    children = node.value if isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) else ()
-    if isinstance(node, yaml.MappingNode):
-        seen: dict[str, int] = {}
-        for key, _ in node.value:
-            line = key.start_mark.line + 1
-            if key.value in seen:
-                found.append(Problem(line, ".".join((*path, key.value)), f"stands on line {seen[key.value]} too; keep one of them"))
-            seen[key.value] = line
-    for child in children:
-        key, value = child if isinstance(child, tuple) else (None, child)
-        found += _twice(value, (*path, key.value) if key is not None else path)
-    return found
-
-
 def _problems(error: ValidationError, tree: yaml.Node | None) -> list[Problem]:
     found = []
     for item in error.errors():
         where = list(item["loc"])
         for text in item["msg"].removeprefix("Value error, ").split("\n"):
             named = text.split(": ", 1)[0].split(".") if not where and ": " in text else where
-            found.append(Problem(_line(tree, list(named)), ".".join(map(str, named)) or "funnel", _hint(item["type"], named, text)))
+            line, key = documents.line_of(tree, list(named)), ".".join(map(str, named)) or "funnel"
+            found.append(Problem(line, key, _hint(item["type"], named, text)))
     return found
 
 
@@ -102,7 +67,7 @@ def _hint(kind: str, where: Sequence[str | int], text: str) -> str:
 
 def _mended(raw: Any, error: ValidationError) -> Any:
     """Put in what the shipped definition says wherever this one can't be read: so that what its names lack is told in the same go."""
-    raw, good = copy.deepcopy(raw), yaml.safe_load((FUNNELS / "default.yaml").read_text(encoding="utf-8"))
+    raw, good = copy.deepcopy(raw), documents.read(FUNNELS / "default.yaml").value
     for item in error.errors():
         *path, last = item["loc"] or (None,)
         with contextlib.suppress(KeyError, IndexError, TypeError):
@@ -125,18 +90,15 @@ def load(path: Path) -> Funnel:
 
     """
     try:
-        text = path.read_text(encoding="utf-8")
-    except OSError as error:
-        raise FunnelError(path, [Problem(1, "file", f"can't be read: {error.strerror}; name a funnel file or a folder of them")]) from error
-    try:
-        tree = yaml.compose(text)
-        raw = yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        raise FunnelError(path, [Problem(mark.line + 1 if mark else 1, "yaml", str(error))]) from error
+        tree, raw = documents.read(path)
+    except documents.DocumentError as error:
+        problem = error.problem
+        if problem.where == "file":
+            problem = problem._replace(text=f"{problem.text}; name a funnel file or a folder of them")
+        raise FunnelError(path, [problem]) from error
     if not isinstance(raw, dict):
         raise FunnelError(path, [Problem(1, "funnel", "no funnel: begin with a copy of schemas/funnels/default.yaml")])
-    problems = _twice(tree)
+    problems = documents.twice(tree)
     try:
         funnel = Funnel.model_validate(raw)
     except ValidationError as error:
@@ -197,15 +159,27 @@ def load_all(path: Path) -> list[Funnel]:
     read.sort(key=lambda one: (one[0].effective_from, one[0].version))
     for clash in incompatible([funnel for funnel, _ in read]) if read else ():
         file = read[clash.place][1]
-        line = _line(yaml.compose(file.read_text(encoding="utf-8")), [clash.key])
+        line = documents.line_of(documents.read(file).tree, [clash.key])
         problems.append(Problem(line, clash.key, clash.text, str(file)))
     if problems:
         raise FunnelError(path, problems)
     return [funnel for funnel, _ in read]
 
 
-def in_force(path: Path, day: date | None = None) -> Funnel:
-    """Read the version in force on a day (UTC's today): the one whose windows, zone and thresholds figures are shown by."""
-    funnels = load_all(path)
-    today = day or datetime.now(UTC).date()
-    return [funnels[0], *(funnel for funnel in funnels if funnel.effective_from <= today)][-1]
+def version_at(funnels: Sequence[Funnel], moment: int) -> Funnel:
+    """Return the version in force at an instant (ms), of versions in the order they come into force.
+
+    A version begins with its first day in its own reporting zone, as the fold has it
+    (streams/domain/definition.py); the first one holds from the beginning of time.
+    """
+    begun = (one for one in funnels if one.effective_from <= _day(one, moment))
+    return [funnels[0], *begun][-1]
+
+
+def _day(funnel: Funnel, moment: int) -> date:
+    return datetime.fromtimestamp(moment / 1000, ZoneInfo(funnel.reporting.zone)).date()
+
+
+def in_force(path: Path, moment: int | None = None) -> Funnel:
+    """Read the version in force at an instant (ms; now): the one whose windows, zone and thresholds figures are shown by."""
+    return version_at(load_all(path), int(time.time() * 1000) if moment is None else moment)

@@ -17,6 +17,11 @@ Day = Annotated[date, Field(ge=date(1970, 1, 1), lt=date(2100, 1, 1))]
 Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
+def compound(*parts: object) -> str:
+    """Return one key of several parts that no other parts make: a JSON array, whatever stands in them."""
+    return orjson.dumps([str(part) for part in parts]).decode()
+
+
 class Spend(BaseModel):
     """What one ad account cost on one day, in one breakdown. A later record of the same key replaces an earlier one.
 
@@ -28,7 +33,7 @@ class Spend(BaseModel):
     account: str
     day: Day
     campaign: str = ""
-    breakdown: str = ""  # the rest of the report's key (ad, device, ...): replacing by campaign alone would lose rows
+    breakdown: str = ""  # the rest of the report's key (ad, device, ...) as JSON: by campaign alone, rows would be lost
     amount: Cost
     currency: Currency
     clicks: Count = 0
@@ -38,7 +43,7 @@ class Spend(BaseModel):
     @property
     def key(self) -> str:
         """What a later statement must share to replace this one."""
-        return f"{self.platform}|{self.account}|{self.day}|{self.campaign}|{self.breakdown}"
+        return compound(self.platform, self.account, self.day, self.campaign, self.breakdown)
 
 
 class Target(BaseModel):
@@ -73,7 +78,7 @@ class Target(BaseModel):
     @property
     def key(self) -> str:
         """What a later statement must share to replace this one."""
-        return f"{self.metric}|{self.owner}|{self.start}|{self.end}|{self.scope}"
+        return compound(self.metric, self.owner, self.start, self.end, self.scope)
 
 
 class Rate(BaseModel):
@@ -96,7 +101,7 @@ class Rate(BaseModel):
     @property
     def key(self) -> str:
         """What a later statement must share to replace this one."""
-        return f"{self.currency}|{self.reporting}|{self.day}"
+        return compound(self.currency, self.reporting, self.day)
 
 
 class SurveyAnswer(BaseModel):
@@ -113,4 +118,4 @@ class SurveyAnswer(BaseModel):
     @property
     def key(self) -> str:
         """What a later statement must share to replace this one."""
-        return f"{self.survey}|{self.question}|{self.respondent}"
+        return compound(self.survey, self.question, self.respondent)

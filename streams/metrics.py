@@ -19,9 +19,22 @@ IGNORED = Counter(
 PARKED = Gauge(f"{PREFIX}_source_parked", "1 while a source is parked in a partition of its topic", ["source", "topic", "partition"])
 FOREIGN = Counter(f"{PREFIX}_foreign_records_total", "Records of our topics that none of our programs wrote", ["topic"])
 TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])
-ACCEPTED = Counter(f"{PREFIX}_gateway_bodies_total", "Bodies by source and answer", ["source", "status"])
+ACCEPTED = Counter(
+    f"{PREFIX}_gateway_bodies_total",
+    "Bodies by source and answer; disconnected: the sender hung up before an answer",
+    ["source", "status"],
+)
+TURNED_AWAY = Counter(
+    f"{PREFIX}_gateway_turned_away_total",
+    "Connections and requests that the gateway ended before it read whose they are: "
+    "address_rate, connections, connections_per_address, header_bytes, header_seconds, malformed, "
+    "unread_body, unread_answer, upgrade, buffered_bytes",
+    ["reason"],
+)
 PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")
 WRITTEN = Counter(f"{PREFIX}_sink_rows_total", "Rows written to ClickHouse, by table", ["table"])
+SINK_RETRIES = Counter(f"{PREFIX}_sink_retries_total", "Writes that ClickHouse did not take and that were sent again", ["error"])
+REFUSED = Counter(f"{PREFIX}_sink_refused_rows_total", "Rows that ClickHouse does not take, by table: each is set aside", ["table"])
 WRITE_SECONDS = Histogram(f"{PREFIX}_sink_write_seconds", "Seconds of one write of the sink")
 BEHIND_SECONDS = Histogram(
     f"{PREFIX}_receipt_to_clickhouse_seconds",
@@ -32,4 +45,7 @@ STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by 
 CONFLICTS = Gauge(f"{PREFIX}_identity_conflicts", "Links that would join what may not be joined, until the CRM or a person decides")
 STALE_KPIS = Gauge(f"{PREFIX}_stale_kpis", "Targets of an older strategy than the funnel's, or of a period that ended without a next one")
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
+CLICKHOUSE_UP = Gauge(f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page")
+LIVE_REFUSED = Counter(f"{PREFIX}_live_refused_total", "Requests that the live page refused: host, origin or login", ["why"])
+LOGINS = Counter(f"{PREFIX}_live_logins_total", "Tokens shown to the live page: accepted, refused, or limited after many", ["result"])
 UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from pydantic_settings import PydanticBaseSettingsSource
 
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
+MIN_TOKEN = 16  # characters; a shorter bearer token can be guessed
 DROPPED = "dropped"  # the file in a generation's folder that says that nobody folds it any more
 
 
@@ -33,6 +35,10 @@ def split(role: str) -> tuple[str, str]:
     """Give a role's worker and generation; `advance@2` is `advance` of 2, and a generation that is not named is empty."""
     worker, _, generation = role.partition("@")
     return worker, generation
+
+
+def _entries(text: str) -> list[str]:
+    return [entry.strip() for entry in text.split(",") if entry.strip()]
 
 
 def role_of(settings: Settings, worker: str) -> str:
@@ -86,6 +92,9 @@ class Settings(BaseSettings):
     clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
+    clickhouse_viewer_password: SecretStr = SecretStr("")  # of a user that reads figures and nothing else
+    clickhouse_writer_password: SecretStr = SecretStr("")  # of a server's user that workers write as: `migrate` makes it
+    clickhouse_grafana_password: SecretStr = SecretStr("")
     clickhouse_database: str = "lead"
     clickhouse_ca_file: Path = Path()  # a PEM file; empty: the system's authorities
     clickhouse_verify: bool = True
@@ -93,9 +102,38 @@ class Settings(BaseSettings):
     sink_rows: int = 10_000
     host: str = "127.0.0.1"
     port: int = 0
+    allowed_hosts: str = ""  # names under which the live page is reached besides loopback's, with commas between
+    live_token: SecretStr = SecretStr("")  # of the live page's login and API; needed outside of loopback
+    trusted_proxy_header: str = ""  # set by a proxy of your own once it knows who asks, like X-Forwarded-User
+    trusted_proxies: str = ""  # that proxy's addresses or networks, with commas between
     metrics_port: int = 0
-    max_body_bytes: int = 1_000_000
-    ingest_token: SecretStr = SecretStr("")  # bearer token of the generic route and of the Salesforce relay
+    # What the gateway takes before it knows who speaks. The largest body and the largest head
+    # together stay below `max.message.bytes` of the raw topics, so that Kafka takes what it took.
+    max_body_bytes: int = Field(default=1_000_000, ge=1, le=2_000_000)  # also of a decoded body
+    max_header_bytes: int = Field(default=16_384, ge=1_024, le=65_536)  # request line and headers
+    max_headers: int = Field(default=100, ge=10)
+    max_buffered_bytes: int = Field(default=64_000_000, ge=2_000_000)  # all bodies held at once
+    header_seconds: float = Field(default=10.0, gt=0)  # for the whole head, from its first byte
+    body_seconds: float = Field(default=30.0, gt=0)  # for the whole body, however it drips
+    keep_alive_seconds: int = Field(default=30, ge=1)
+    max_connections: int = Field(default=1_000, ge=1)
+    max_connections_per_address: int = Field(default=256, ge=1)  # behind a proxy: as max_connections
+    trusted_proxies: str = ""  # addresses with commas between, whose X-Forwarded-For names the client
+    # Token buckets, requests a second and how many at once: of a remote address (an IPv6 network
+    # of 64 bits), asked before anything is read, and of a source, asked once its sender is proven.
+    address_rate: float = Field(default=2_000.0, gt=0)
+    address_burst: float = Field(default=4_000.0, ge=1)
+    source_rate: float = Field(default=2_000.0, gt=0)
+    source_burst: float = Field(default=4_000.0, ge=1)
+    source_rates: str = ""  # exceptions, `name=rate` or `name=rate:burst`: "hubspot=50,segment=500:1000"
+    # Bearer tokens. The first opens /v1/events for every source but a vendor's name, and the routes
+    # of the Salesforce relay and of ad spend; but nothing that a token is named for below.
+    ingest_token: SecretStr = SecretStr("")
+    # `name=token` with commas between: each token speaks for its one name. A vendor's name
+    # (salesforce, google, meta) opens that vendor's relay, and closes it to `ingest_token`; any
+    # other one sends CloudEvents of that `source` to /v1/events. So a stage's `authority` is held
+    # by whoever holds the vendor's own token or secret, and by nobody else.
+    ingest_tokens: SecretStr = SecretStr("")
     segment_secret: SecretStr = SecretStr("")
     meta_app_secret: SecretStr = SecretStr("")
     meta_verify_token: SecretStr = SecretStr("")
@@ -133,6 +171,50 @@ class Settings(BaseSettings):
         """Give the settings that a process with this environment would have."""
         prefix = cls.model_config["env_prefix"]
         return cls(**{name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)})  # type: ignore[arg-type]
+
+    def speakers(self) -> dict[str, str]:
+        """Return the named bearer tokens, by token the one name that it speaks for.
+
+        Raises:
+            ValueError: an entry is not `name=token`, or two names share a token.
+
+        """
+        found: dict[str, str] = {}
+        for place, entry in enumerate(_entries(self.ingest_tokens.get_secret_value()), 1):
+            name, _, token = (part.strip() for part in entry.partition("="))
+            if not re.fullmatch(r"[a-z0-9_]{1,40}", name) or len(token) < MIN_TOKEN:
+                raise ValueError(  # never with the entry itself: it may be the secret
+                    f"LEADSTREAM_INGEST_TOKENS: entry {place} is no name=token: write a name of "
+                    f"a-z, 0-9 and _, and a token of at least {MIN_TOKEN} characters"
+                )
+            if token in found or token == self.ingest_token.get_secret_value():
+                raise ValueError(
+                    f"LEADSTREAM_INGEST_TOKENS: the token of {name!r} is another one's too: "
+                    "a token speaks for one name"
+                )
+            found[token] = name
+        return found
+
+    def rates(self) -> dict[str, tuple[float, float]]:
+        """Return the rates of sources that differ from the default, as (a second, at once).
+
+        Raises:
+            ValueError: an entry is neither `name=rate` nor `name=rate:burst`.
+
+        """
+        found: dict[str, tuple[float, float]] = {}
+        for entry in _entries(self.source_rates):
+            said = re.fullmatch(r"(\w+)\s*=\s*([0-9.]{1,12})(?::([0-9.]{1,12}))?", entry)
+            try:
+                name, rate, burst = said.groups() if said else ("", "0", None)
+                found[name] = (float(rate), max(1.0, float(burst or rate)))
+            except ValueError:
+                name, rate = "", "0"
+            if not name or not float(rate):
+                raise ValueError(
+                    f"LEADSTREAM_SOURCE_RATES: {entry!r} is neither name=rate nor name=rate:burst"
+                )
+        return found
 
     def ignored(self) -> tuple[str, ...]:
         """Give the patterns of the aliases that name nobody."""

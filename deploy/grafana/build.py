@@ -72,7 +72,7 @@ SELECT
   received_at,
   topic,
   worker,
-  reason
+  id
 FROM dead_letters FINAL
 WHERE $__timeFilter(received_at)
 ORDER BY received_at DESC

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, date, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import reading
@@ -78,10 +78,9 @@ def versions(client: Any, generation: int) -> list[Funnel]:
     return [Funnel.model_validate_json(content) for _, content in found]
 
 
-def in_force(client: Any, folder: Path, day: date | None = None) -> Funnel:
+def in_force(client: Any, folder: Path, moment: int | None = None) -> Funnel:
     """Give the version that the shown generation is in, else what the files say (before any worker has read something)."""
     known = versions(client, active(client))
     if not known:
-        return reading.in_force(folder, day)
-    today = day or datetime.now(UTC).date()
-    return [known[0], *(one for one in known if one.effective_from <= today)][-1]
+        return reading.in_force(folder, moment)
+    return reading.version_at(known, int(time.time() * 1000) if moment is None else moment)

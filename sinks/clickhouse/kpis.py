@@ -6,6 +6,7 @@ pending are dimensions. Units: hours, days or business minutes as the file says;
 
 from __future__ import annotations
 
+import math
 import re
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -214,6 +215,8 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
 
 def _actual(client: Any, asked: Question, metric: str, start: int, end: int, wanted: dict[str, str]) -> list[dict[str, Any]]:
     """Ask a target's metric over the target's own period, by the dimension that the target has."""
+    if metric == attainment.KPI:  # a target of itself, which only a record that no file brought can be
+        return []
     by = next((name for name in DIMENSIONS if name in wanted), "")
     return ask(client, asked._replace(start=start, end=end, by=by), [metric])
 
@@ -223,6 +226,6 @@ def _figure(kpi: Kpi, said: dict[str, Any], by: str) -> dict[str, Any]:
     group = said.pop("by", None)
     figure = {name: said.pop(name, None) for name in _FIGURES}
     if figure["value"] is not None:
-        figure["value"] = float(figure["value"])
+        figure["value"] = float(figure["value"]) if math.isfinite(figure["value"]) else None  # JSON has no NaN
     dimensions = {**({by: group} if by and group is not None else {}), **said}
     return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}

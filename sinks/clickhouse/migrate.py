@@ -7,14 +7,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from . import generations
+from . import errors, generations
 from .rows import ddl
 
 MIGRATIONS = Path(__file__).parent / "migrations"
-
-
-class SchemaDrift(Exception):  # noqa: N818 - somebody must act: the database and the files disagree
-    """A migration that ran differs from its file."""
+SchemaDrift = errors.SchemaDrift
 
 
 def statements(text: str) -> list[str]:

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from typing import TYPE_CHECKING, Any
 
 import stamina
-from clickhouse_connect.driver.exceptions import OperationalError
 
+from streams import metrics
 from streams.connections import clickhouse_client as connect
 
-from . import generations, rollup
+from . import errors, generations, rollup
 from .batch import Batch
+from .errors import Kind, Refused
 from .rows import ORDER, columns_of
 
 if TYPE_CHECKING:
@@ -19,21 +21,34 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
+log = logging.getLogger("leadstream.sink")
 _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
 ROLLUP_SECONDS = 5.0
 ROLLUP_SHARE = 10  # of the time at most a tenth: an import touches every day, so each recompute reads all of them
 MARK_SECONDS = 1.0
+_COLUMNS = (
+    "SELECT name, type FROM system.columns "
+    "WHERE database = currentDatabase() AND table = {table:String}"
+)
+
+
+class Written(dict[str, int]):
+    """How many rows each table took, and beside it the rows that it does not take."""
+
+    def __init__(self) -> None:
+        """Start with nothing."""
+        super().__init__()
+        self.refused: list[Refused] = []
+
+
+class _Unfit(Exception):  # noqa: N818 - caught where it is raised
+    """An insert failed for what stands in its rows."""
 
 
 def insert(client: Any, table: str, rows: Sequence[list[Any]]) -> None:
     """Write rows of one of the sink's tables, columns as `rows.columns_of` has them; the server has them when this returns."""
     names, types = columns_of(table)
     client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS)
-
-
-def away(error: Exception) -> bool:
-    """Say whether the server is away (wait) or has refused (somebody must act)."""
-    return isinstance(error, (OSError, OperationalError)) and "Code: " not in str(error)
 
 
 class Writer:
@@ -52,9 +67,18 @@ class Writer:
         """Make a writer for these settings."""
         return cls(settings)
 
-    def write(self, batch: Batch) -> dict[str, int]:
-        """Write all rows; give how many went to each table. Blocks while the server is away."""
-        written = {}
+    def write(self, batch: Batch) -> Written:
+        """Write all rows; return how many each table took, and those that ClickHouse never takes.
+
+        Blocks while the server is away, full or overloaded. The caller must keep what is refused:
+        the offset behind it may be acknowledged.
+
+        Raises:
+            SchemaDrift: the tables are not this release's; somebody must migrate.
+            DatabaseError: ClickHouse refuses for what every batch would meet (rights, say).
+
+        """
+        written = Written()
         self._hold_marks(batch)
         if self._generations is None:  # what came before a restart may not have been rolled up
             self._generations = self._retried(lambda client: {generations.active(client), *rollup.known(client)})
@@ -62,8 +86,9 @@ class Writer:
         for table in ORDER:
             rows = batch.rows.get(table)
             if rows:
-                self._insert(table, rows)
-                written[table] = len(rows)
+                refused = self._insert(table, rows)
+                written[table] = len(rows) - len(refused)
+                written.refused += refused
         if time.monotonic() > self._roll_at:
             began = time.monotonic()
             for generation in sorted(self._generations):
@@ -85,24 +110,77 @@ class Writer:
                 batch.rows[table] = list(marks.values())
                 marks.clear()
 
+    def _insert(self, table: str, rows: list[list[Any]]) -> list[Refused]:
+        """Write a table's rows; return those that it does not take, found by halving.
+
+        A row that is sent twice is one row.
+        """
+        try:
+            self._retried(lambda client: self._attempt(client, table, rows))
+        except _Unfit as unfit:
+            error = unfit.__cause__ or unfit
+            self._retried(lambda client: _hold_schema(client, table, error))
+            return self._halved(table, rows, error)
+        return []
+
+    def _halved(self, table: str, rows: list[list[Any]], error: BaseException) -> list[Refused]:
+        """Write what can be written of rows that failed together."""
+        if len(rows) == 1:
+            reason = f"ClickHouse does not take a row of {table}: {errors.name_of(error)}"
+            metrics.REFUSED.labels(table).inc()
+            log.error("%s; the row is set aside", reason)
+            return [Refused(table, rows[0], reason)]
+        refused = []
+        for half in (rows[: len(rows) // 2], rows[len(rows) // 2 :]):
+            try:
+                self._retried(lambda client, half=half: self._attempt(client, table, half))  # type: ignore[misc]
+            except _Unfit as unfit:
+                refused += self._halved(table, half, unfit.__cause__ or unfit)
+        return refused
+
+    @staticmethod
+    def _attempt(client: Any, table: str, rows: list[list[Any]]) -> None:
+        try:
+            insert(client, table, rows)
+        except Exception as error:
+            if errors.kind_of(error) is Kind.ROWS:
+                raise _Unfit from error
+            raise
+
     def _open(self) -> Any:
         if self._client is None:
-            for attempt in stamina.retry_context(on=away, timeout=None, attempts=None, wait_max=5.0):
-                with attempt:
-                    self._client = connect(self._settings)
+            self._client = connect(self._settings)
         return self._client
 
-    def _insert(self, table: str, rows: list[list[Any]]) -> None:
-        self._retried(lambda client: insert(client, table, rows))
-
     def _retried(self, turn: Callable[[Any], Any]) -> Any:
-        """Do something with the client; again while the server is away."""
-        for attempt in stamina.retry_context(on=away, timeout=None, attempts=None, wait_max=5.0):
+        """Do something with the client; again while ClickHouse is away, full or overloaded."""
+        for attempt in stamina.retry_context(on=_again, timeout=None, attempts=None, wait_max=5.0):
             with attempt:
-                client = self._open()
                 try:
-                    return turn(client)
-                except Exception:
+                    return turn(self._open())
+                except _Unfit:
+                    raise
+                except Exception as error:
                     self._client = None
+                    if errors.kind_of(error) is Kind.SCHEMA:
+                        raise errors.drift(error) from error
                     raise
         raise AssertionError("stamina raises what the last attempt raised")
+
+
+def _again(error: Exception) -> bool:
+    """Return whether to try again, and tell that we do: whoever waits must see for what."""
+    if errors.kind_of(error) is not Kind.TRANSIENT:
+        return False
+    name = errors.name_of(error)
+    metrics.SINK_RETRIES.labels(name).inc()
+    text = str(error)[:300]
+    log.warning("ClickHouse does not take rows now (%s); they are sent again: %s", name, text)
+    return True
+
+
+def _hold_schema(client: Any, table: str, error: BaseException) -> None:
+    """Raise what is wrong with a table whose columns are not ours: then no row is to blame."""
+    found = dict(client.query(_COLUMNS, parameters={"table": table}).result_rows)
+    if any(found.get(name) != kind for name, kind in zip(*columns_of(table), strict=True)):
+        raise errors.drift(error) from error

@@ -14,7 +14,7 @@ from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
-from streams.sources.adapter import AHEAD_MS, reason
+from streams.sources.adapter import AHEAD_MS, UNREADABLE, reason
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
         body = {**{name[3:]: value for name, value in headers.items() if name.startswith("ce_")}, "data": body}
     try:
         found = SOURCES[source].normalise(body, received_at, connection)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except UNREADABLE as error:
         raise PayloadRejected(f"{source}: {error}") from error
     outs = ignored.events_out(found.events, received_at)
     outs += [

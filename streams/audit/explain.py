@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from schemas import addresses
 from schemas.events import Event, parse
 from streams.domain import identity
 from streams.domain.outlook import outlook
@@ -73,6 +74,19 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
             "what was sent under an alias alone that never met an email, a CRM id, a user id or an ad lead id is nobody's yet"
         )
     return str(rows[0][0])
+
+
+def known(client: Any, name: str, key: bytes, generation: int) -> None:
+    """Make sure that an alias leads somewhere: to a lead, or to a half of a conflict that has none yet.
+
+    Raises:
+        Unknown: nobody has it.
+
+    """
+    origin = identity.origin_id(key, name)
+    halves = client.query("SELECT count() FROM v_conflicts WHERE {n:String} IN (a, b)", parameters={"n": origin})
+    if not halves.first_row[0]:
+        lead_of(client, name, key, generation)
 
 
 def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]:
@@ -138,7 +152,7 @@ def story(
     judged = {fact.get("version") for fact in facts}
     return {
         "lead": lead,
-        "now": stands,
+        "now": {**stands, "record_url": addresses.web(stands.get("record_url"))} if stands else stands,
         "definitions": [
             {"version": one.funnel.version, "effective_from": one.funnel.effective_from, "strategy": one.funnel.strategy}
             for one in definitions.versions
@@ -158,7 +172,9 @@ def _moment(at: int) -> datetime:
 
 def _event(one: Known) -> dict[str, Any]:
     head = {"at": _moment(one.event.at), "learned": _moment(one.received_at), "type": one.event.type, "id": one.name, "held": one.held}
-    return {**parse(one.event.body), **head}
+    body = parse(one.event.body)
+    record = {"record_url": addresses.web(body["record_url"])} if "record_url" in body else {}
+    return {**body, **record, **head}
 
 
 def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from schemas import addresses
 from streams.domain.identity import SHARED_LEADS
 
 _CONFLICTS = "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"
@@ -72,7 +73,7 @@ def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
 def halves(client: Any, origins: list[str]) -> dict[str, dict[str, str]]:
     """Give of each origin {origin, lead, record}; lead and record are empty where nothing is known."""
     rows = _rows(client, _HALVES, o=origins) if origins else []
-    return {row["origin"]: row for row in rows}
+    return {row["origin"]: {**row, "record": addresses.web(row["record"])} for row in rows}
 
 
 def name(half: dict[str, str]) -> str:

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from schemas import addresses
+
 _WHAT = {
     "lead.created": "became known",
     "lead.snapshot": "stood in the CRM at the cut-over",
@@ -93,8 +95,8 @@ class _Teller:
             marks += [now["suppressed"]] if now.get("suppressed") else []
             told = f" ({', '.join(marks)})" if marks else ""
             lines.append(f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{told}")
-            if now.get("record_url"):
-                lines.append(f"  record {now['record_url']}")
+            if record := addresses.web(now.get("record_url")):
+                lines.append(f"  record {record}")
             if len(now.get("origins") or ()) > 1:
                 lines.append(f"  {len(now['origins'])} identities are one lead")
             if now.get("conflicts"):

@@ -12,6 +12,7 @@ import orjson
 import stamina
 import typer
 from rich.console import Console
+from rich.text import Text
 
 from streams.settings import Settings
 
@@ -22,9 +23,30 @@ if TYPE_CHECKING:
 
 _Answer = TypeVar("_Answer")
 _AWAY = ("OperationalError", "KafkaConnectionError", "KafkaTimeoutError")
+# What moves a cursor, rings, colours, or makes text read in another order than it is written.
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
-console = Console()
-errors = Console(stderr=True)
+
+def clean(text: str, keep: str = "") -> str:
+    r"""Write control characters out, as \x1b: a name from outside must not steer a terminal or forge a line."""
+    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text)
+
+
+class _Plain(Console):
+    """A console to which text is text: no markup, no emoji codes, no control characters, in tables too."""
+
+    def __init__(self, keep: str = "", *, stderr: bool = False) -> None:
+        """`keep` are the control characters that our own text holds."""
+        super().__init__(stderr=stderr, markup=False, emoji=False)
+        self._keep = keep
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        """Make a line of text, or a table's cell."""
+        return super().render_str(clean(text, self._keep), **options)
+
+
+console = _Plain()  # one line a print
+errors = _Plain(keep="\n", stderr=True)
 
 
 class Failed(Exception):  # noqa: N818 - the command's way to say no, exit code 1
@@ -93,5 +115,6 @@ def figures(settings: Settings) -> Figures:
 
 
 def document(value: Any) -> None:
-    """Print one JSON document."""
-    sys.stdout.write(orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode() + "\n")
+    """Print one JSON document; control characters that JSON would let through are escaped."""
+    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode()
+    sys.stdout.write(_CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text) + "\n")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from .context import Failed, console, document, on_home, patiently, seconds
 from .run import Json
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 app = typer.Typer()
 topics_app = typer.Typer(help="Topics of the broker.", no_args_is_help=True)
@@ -37,8 +40,9 @@ def topics_apply(
 
 @app.command()
 def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
-    """Bring ClickHouse's tables up to date. Example: leadstream migrate --wait 120s."""
+    """Bring ClickHouse's tables, and a server's users, up to date. Example: leadstream migrate --wait 120s."""
     from schemas import reading
+    from sinks.clickhouse import access
     from sinks.clickhouse import migrate as migrations
     from sinks.clickhouse.writer import connect
 
@@ -47,11 +51,12 @@ def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
 
     def ask() -> list[str]:
         client = connect(settings)
-        return migrations.apply(client, settings.clickhouse_database, name, settings.generation)
+        ran = migrations.apply(client, settings.clickhouse_database, name, settings.generation)
+        return [*(f"applied {file}" for file in ran), *access.apply(client, settings)]
 
     try:
-        for ran in patiently(limit, ask):
-            console.print("applied", ran)
+        for line in patiently(limit, ask):
+            console.print(line, highlight=False)
     except migrations.SchemaDrift as error:
         raise Failed(str(error)) from error
 
@@ -62,8 +67,10 @@ def kpis(
     start: Annotated[str, typer.Option("--from", help="First day, in the reporting zone.")] = "",
     end: Annotated[str, typer.Option("--to", help="Day after the last, in the reporting zone.")] = "",
     by: Annotated[str, typer.Option(help="source, channel, campaign, origin or segment.")] = "",
-    cohort_days: Annotated[int | None, typer.Option(help="One window for all cohorts, in days.")] = None,
-    as_of: Annotated[str, typer.Option(help="The instant that maturity and ages are counted to (ISO 8601).")] = "",
+    cohort_days: Annotated[int | None, typer.Option(help="One window for all cohorts, in days.", min=1, max=3_660)] = None,
+    as_of: Annotated[
+        str, typer.Option(help="The instant that maturity and ages are counted to (ISO 8601; without a zone, in the reporting zone).")
+    ] = "",
     as_json: Json = False,
 ) -> None:
     """Print the KPIs. Example: leadstream kpis --from 2026-01-01 --by source."""
@@ -95,18 +102,52 @@ def kpis(
 
 def _question(definition: Any, start: str, end: str, as_of: str, by: str, cohort_days: int | None) -> Any:
     import time
-    from datetime import date, datetime
-    from datetime import time as clock
     from zoneinfo import ZoneInfo
 
     from sinks.clickhouse import kpis as figures
-    from streams.domain.calendar import wall_ms
 
     zone, now = ZoneInfo(definition.reporting.zone), int(time.time() * 1000)
-    asof = int(datetime.fromisoformat(as_of).astimezone(zone).timestamp() * 1000) if as_of else now
-    first = wall_ms(date.fromisoformat(start), clock(), zone) if start else 0
-    last = wall_ms(date.fromisoformat(end), clock(), zone) if end else asof + 1
+    asof = _instant(as_of, zone) if as_of else now
+    first = _day(start, "--from", zone) if start else 0
+    last = _day(end, "--to", zone) if end else asof + 1
+    if end and last <= first:
+        raise ValueError(f"--to {end} is not after --from {start}: it names the day after the last")
     return figures.question(definition, first, last, asof, by, cohort_days)
+
+
+def _instant(text: str, zone: ZoneInfo) -> int:
+    """Read an instant (ms); one without a zone is what the reporting zone's wall shows, whatever this machine's is."""
+    from datetime import datetime
+
+    from streams.domain import calendar
+
+    try:
+        moment = datetime.fromisoformat(text)
+        naive = moment.tzinfo is None
+        return _bounded(calendar.wall_ms(moment.date(), moment.time(), zone) if naive else calendar.to_ms(moment))
+    except (ValueError, OverflowError) as error:
+        hint = f"write one like 2026-01-31T09:00 (in {zone.key}) or 2026-01-31T08:00:00Z, from 1970 to 2099"
+        raise ValueError(f"--as-of {text!r} is no instant: {hint}") from error
+
+
+def _day(text: str, option: str, zone: ZoneInfo) -> int:
+    """Read a day's beginning (ms) in the reporting zone."""
+    from datetime import date, time
+
+    from streams.domain import calendar
+
+    try:
+        return _bounded(calendar.wall_ms(date.fromisoformat(text), time(), zone))
+    except (ValueError, OverflowError) as error:
+        raise ValueError(f"{option} {text!r} is no day: write one like 2026-01-31, from 1970 to 2099") from error
+
+
+def _bounded(moment: int) -> int:
+    from schemas.events import EARLIEST, LATEST
+
+    if not EARLIEST <= moment <= LATEST:
+        raise ValueError("beyond what any event may be dated")
+    return moment
 
 
 @app.command()

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .context import Failed, console, document, errors, on_home
+from .context import Failed, clean, console, document, errors, on_home
 from .data import AnyHome
 from .run import Json
 
@@ -49,7 +49,7 @@ def diagram(funnel: FunnelFile = DEFAULT) -> None:
     from schemas import reading as definitions
     from streams.domain.lifecycle import mermaid
 
-    typer.echo(mermaid(definitions.in_force(funnel)), nl=False)
+    typer.echo(clean(mermaid(definitions.in_force(funnel)), keep="\n"), nl=False)
 
 
 @app.command()

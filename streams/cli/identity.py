@@ -50,15 +50,38 @@ def _say(word: str, one: str, other: str, home: object) -> None:
     from datetime import UTC, datetime
 
     from schemas.events import EventType
-    from streams.domain.identity import Strength, strength
+    from sinks.clickhouse import generations
+    from sinks.clickhouse.writer import connect
+    from streams.audit import explain
     from streams.intake.client import LeadPublisher
-    from streams.sources.adapter import email_alias
 
-    pair = tuple(email_alias(name) or name for name in (one, other))
-    for name in pair:
-        if ":" not in name or strength(name) is Strength.WEAK:
-            raise Failed(f"{name!r} names nobody strongly: give an email, a CRM id, a user id or an ad lead id")
+    pair = (_alias(one), _alias(other))
+    if pair[0] == pair[1]:
+        raise Failed(f"{one!r} and {other!r} are one name: give two")
     settings = on_home(home)  # type: ignore[arg-type]
+    client = connect(settings)
+    try:
+        for name in pair:
+            explain.known(client, name, settings.identity(), generations.active(client))
+    except explain.Unknown as error:
+        raise Failed(f"nothing was changed: {error}") from error
     with LeadPublisher(settings.brokers, source="leadstream") as publisher:
         publisher.publish(f"{word}:{uuid.uuid4()}", EventType(word), datetime.now(UTC), aliases=pair)
-    console.print(f"said: {word}; `leadstream explain {one}` shows what follows")
+    console.print(f"{word} requested; `leadstream explain {one}` shows what follows", soft_wrap=True)
+
+
+def _alias(text: str) -> str:
+    """Write a name as events carry it: an address with or without `email:` before it, or another strong alias."""
+    from streams.domain.identity import Strength, strength
+    from streams.sources.adapter import email_alias
+
+    kind, _, rest = text.strip().partition(":")
+    address = email_alias(text) if ":" not in text else None
+    if kind.lower() == "email":
+        address = None if ":" in rest else email_alias(rest)
+    name = address or text.strip()
+    if ":" not in name or strength(name) is Strength.WEAK:
+        raise Failed(f"{text!r} names nobody strongly: give an email, a CRM id, a user id or an ad lead id")
+    if kind.lower() == "email" and not address:
+        raise Failed(f"{rest!r} is no email address: write one like jane@example.com")
+    return name

@@ -63,7 +63,7 @@ def import_(
 
     began = time.monotonic()
     try:
-        spec = files.load(mapping)
+        spec = files.load(mapping, data)
         with _stack(home, spec.funnel):
             settings = on_home(home)
             with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), console=errors) as bars:

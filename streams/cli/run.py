@@ -65,13 +65,16 @@ def ticker() -> None:
 @app.command()
 def gateway() -> None:
     """Run the HTTP gateway. Example: LEADSTREAM_PORT=8381 leadstream gateway."""
-    import uvicorn
-
-    from streams.intake.gateway import application
+    from streams.intake.gateway import server
 
     _log()
-    settings = Settings()
-    uvicorn.run(application(settings), host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    try:
+        built = server(Settings())
+    except ValueError as error:
+        raise Failed(str(error)) from error
+    built.run()
+    if not built.started:
+        raise Failed("the gateway could not start: see the line above")
 
 
 @app.command()
@@ -82,16 +85,24 @@ def clickhouse() -> None:
     _log()
     settings = Settings()
     folder = settings.home / "clickhouse"
-    serve(folder, settings.clickhouse_database, settings.port, settings.clickhouse_password.get_secret_value())
+    passwords = (settings.clickhouse_password, settings.clickhouse_viewer_password)
+    try:
+        serve(folder, settings.clickhouse_database, settings.port, *(one.get_secret_value() for one in passwords))
+    except ValueError as error:
+        raise Failed(str(error)) from error
 
 
 @app.command()
 def live() -> None:
     """Run the live page and its API. Example: LEADSTREAM_PORT=8380 leadstream live."""
+    from streams.live.guard import Unprotected
     from streams.live.page import serve
 
     _log()
-    serve(Settings(), figures(Settings()))
+    try:
+        serve(Settings(), figures(Settings()))
+    except Unprotected as error:
+        raise Failed(str(error)) from error
 
 
 @app.command()

@@ -15,6 +15,8 @@ from schemas.reading import incompatible
 from . import calendar
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.funnel import Clock, Duration, Funnel
 
 
@@ -67,7 +69,7 @@ class Definition:
         """Make source, channel and campaign of what a touch says of its marketing, by the first rule that fits."""
         return _attribution(self, tuple(sorted(marketing.items())))
 
-    def origin(self, body: dict[str, Any]) -> str:
+    def origin(self, body: Mapping[str, Any]) -> str:
         """Give the origin an event speaks of: as stated (mapped when the funnel knows the word), else by its source."""
         stated = body.get("origin")
         if stated:

@@ -20,7 +20,7 @@ from .moving import Mover
 from .packs import Pack, key_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from .definition import Definitions
 
@@ -60,7 +60,7 @@ def fold(
     return statements.of(run.lead, run.state, definitions)
 
 
-def _fields(body: dict[str, Any]) -> dict[str, Any]:
+def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
     """Give what an event says of the lead itself; attributes as `attributes.<name>`, as a gate's rule names them."""
     said = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
     return {**said, **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()}}
@@ -102,7 +102,7 @@ class Fold(Mover):
         if deal and not silent:
             self._deal(event, deal, body, heard)
 
-    def _no_authority(self, event: Event, saying: Saying, body: dict[str, Any]) -> str:
+    def _no_authority(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> str:
         """Name the stage that a system spoke of without having authority over it; empty when it may."""
         stage = self.said.funnel.stages.get(saying.to)
         moves = saying.said is not Said.TOUCH and event.type not in (EventType.CREATED, EventType.DELETED)
@@ -127,7 +127,7 @@ class Fold(Mover):
             journey.score.add(kind, last, count)
             self.words((direction,), last)
 
-    def _quiet(self, pack: Pack, said: list[tuple[dict[str, Any], int, int]]) -> bool:
+    def _quiet(self, pack: Pack, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether nothing can happen within a pack, as the lead stands before it."""
         state = self.state
         if not state.journeys or state.timer < pack.last or state.before is not None:
@@ -149,7 +149,7 @@ class Fold(Mover):
                 return False
         return self._in_time(said) and self._shut(said)
 
-    def _in_time(self, said: list[tuple[dict[str, Any], int, int]]) -> bool:
+    def _in_time(self, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether every clock that the touches restart is restarted before it lapses."""
         for clock in self.state.running:
             due, spec = clock.due, clock.under.funnel.stages[clock.stage].clocks[clock.name]
@@ -160,7 +160,7 @@ class Fold(Mover):
                     due = clock.under.clock_times(clock.stage, spec, last, clock.hot)[1]
         return True
 
-    def _shut(self, said: list[tuple[dict[str, Any], int, int]]) -> bool:
+    def _shut(self, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
         state, gate = self.state, self.funnel.gate
         if state.stage not in GATED or state.stage == "mql" or self.funnel.stages["mql"].gate is None:
@@ -172,7 +172,7 @@ class Fold(Mover):
                 return False
         return only_rises(gate)
 
-    def _first(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
+    def _first(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
         state = self.state
         self.new_journey()
         if saying.unmapped:
@@ -189,7 +189,7 @@ class Fold(Mover):
             if saying.said is not Said.TOUCH:
                 self._act(event, saying, body)
 
-    def _unmapped(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
+    def _unmapped(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
         self.note(event, "unmapped", stage=body.get("stage", ""), reason=saying.reason)
 
     def _opening(self, event: Event, saying: Saying) -> None:
@@ -205,7 +205,7 @@ class Fold(Mover):
         state.journeys[-1].opening = True
         self.enter(saying.to, event.at, "snapshot", words=("leave", *saying.words), opening=True)
 
-    def _act(self, event: Event, saying: Saying, body: dict[str, Any]) -> None:
+    def _act(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
         state = self.state
         then = follows(saying, self._standing((body.get("deal") or {}).get("id", "")), event.at, self.ladder)
         if saying.unmapped:
@@ -263,7 +263,7 @@ class Fold(Mover):
         system = journey.moves[state.entry].system if journey.moves else ""
         return Standing(state.stage, journey.reached, journey.implied(), until, others, system)
 
-    def _reach(self, event: Event, saying: Saying, body: dict[str, Any], why: str = "") -> None:
+    def _reach(self, event: Event, saying: Saying, body: Mapping[str, Any], why: str = "") -> None:
         state, to, judge = self.state, saying.to, self.funnel
         if to == "mql" and not self._agreed(event, body["source"]):
             return
@@ -307,7 +307,7 @@ class Fold(Mover):
             self.begin_anew(event.at)
         self.words(saying.words, event.at)
 
-    def _know(self, event: Event, body: dict[str, Any]) -> bool:
+    def _know(self, event: Event, body: Mapping[str, Any]) -> bool:
         """Keep what an event says of the lead itself; give whether a gate may read it that did not before."""
         state = self.state
         before = (state.origin, state.suppressed, state.opted_out)
@@ -332,7 +332,7 @@ class Fold(Mover):
     def _knows(self, fields: dict[str, Any]) -> bool:
         return all(self.state.lead.get(name) == value for name, value in fields.items())
 
-    def _touch(self, event: Event, body: dict[str, Any], journey: Journey) -> bool:
+    def _touch(self, event: Event, body: Mapping[str, Any], journey: Journey) -> bool:
         """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
         state, known = self.state, (journey.attribution, journey.hot)
         journey.test = journey.test or bool(body.get("test"))
@@ -352,7 +352,7 @@ class Fold(Mover):
         journey.hot = journey.hot or kind in self.funnel.gate.hot
         return bool(journey.score.add(kind, event.at)) or known != (journey.attribution, journey.hot)
 
-    def _gate(self, event: Event, body: dict[str, Any]) -> None:
+    def _gate(self, event: Event, body: Mapping[str, Any]) -> None:
         state, stage = self.state, self.funnel.stages["mql"]
         if stage.gate is None or state.stage == "mql":
             return
@@ -373,7 +373,7 @@ class Fold(Mover):
             self.decision(event.at, "gate", verdict)
             self.enter("mql", event.at, "gate", words=("leave", "moved"), system="gate")
 
-    def _deal(self, event: Event, said: dict[str, Any], body: dict[str, Any], heard: Saying) -> None:
+    def _deal(self, event: Event, said: dict[str, Any], body: Mapping[str, Any], heard: Saying) -> None:
         journey = next((j for j in self.state.journeys if said["id"] in j.deals), self.state.journeys[-1])
         deal = journey.deals.get(said["id"])
         if deal is None:

@@ -13,6 +13,8 @@ from schemas.events import Event, EventType, parse
 from schemas.funnel import DETOURS
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.funnel import Funnel
 
 NOWHERE = ""
@@ -165,11 +167,11 @@ def say(event: Event, funnel: Funnel, judge: Funnel) -> Saying:
     `funnel` is the version in force when it happened, whose map of the vendors' stages it is read by; `judge` the one that the
     present episode keeps, which says where a rejection leads.
     """
-    body: dict[str, Any] = parse(event.body)
+    body: Mapping[str, Any] = parse(event.body)
     return _say(event.type, body, funnel, judge)._replace(system=body["source"])
 
 
-def _say(kind: str, body: dict[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
+def _say(kind: str, body: Mapping[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
     match kind:
         case EventType.CREATED:
             return Saying(Said.REACH, "inquiry", words=(body.get("direction", "inbound"),), by_hand=False)
@@ -196,17 +198,17 @@ def _say(kind: str, body: dict[str, Any], funnel: Funnel, judge: Funnel) -> Sayi
             return Saying(Said.TOUCH, by_hand=False)
 
 
-def _rejection(body: dict[str, Any], funnel: Funnel) -> Saying:
+def _rejection(body: Mapping[str, Any], funnel: Funnel) -> Saying:
     reason = body.get("reason") or NOT_STATED
     to = funnel.rejections.get(reason, "disqualified")
     return Saying(Said.REJECT, to, reason, ("rejected", "moved"), unmapped=reason not in funnel.rejections)
 
 
-def _loss(body: dict[str, Any]) -> Saying:
+def _loss(body: Mapping[str, Any]) -> Saying:
     return Saying(Said.LOSE, "lost", body.get("reason") or NOT_STATED, ("moved",))
 
 
-def _deal_stage(body: dict[str, Any], funnel: Funnel) -> Saying:
+def _deal_stage(body: Mapping[str, Any], funnel: Funnel) -> Saying:
     stage = (body.get("deal") or {}).get("stage", "")
     if not stage:  # an amount was corrected: that neither opens a deal nor reopens a lost one
         return Saying(Said.TOUCH, words=("moved",), by_hand=False)
@@ -218,7 +220,7 @@ def _deal_stage(body: dict[str, Any], funnel: Funnel) -> Saying:
     return Saying(Said.REACH, "opportunity", words=("accepted", "moved"))
 
 
-def _reported(body: dict[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
+def _reported(body: Mapping[str, Any], funnel: Funnel, judge: Funnel) -> Saying:
     word = body.get("stage", "")
     stage = funnel.vendors.get(body["source"], {}).get(word, word if word in funnel.stages else None)
     if stage is None:

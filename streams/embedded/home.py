@@ -18,6 +18,7 @@ from streams.settings import WORKERS
 _SECRETS = (
     "identity_key",
     "clickhouse_password",
+    "clickhouse_viewer_password",
     "ingest_token",
     "segment_secret",
     "meta_app_secret",

@@ -12,7 +12,7 @@ import yaml
 from kafka import KafkaProducer
 from pydantic import ValidationError
 
-from schemas import topics
+from schemas import documents, topics
 from schemas.records import Rate, SurveyAnswer, Target
 from sinks.clickhouse import attainment, kpis
 
@@ -87,22 +87,21 @@ def _json_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str,
 
 
 def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]:
-    text = path.read_text(encoding="utf-8")
     try:
-        tree, said = yaml.compose(text), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        problems.append(Problem(mark.line + 1 if mark else 1, str(error)))
+        tree, said = documents.read(path)
+    except documents.DocumentError as error:
+        problems.append(Problem(error.problem.line, error.problem.text))
         return
     if not isinstance(tree, yaml.MappingNode):
         problems.append(Problem(1, "no mapping: write targets:, rates: or answers: and a list below"))
         return
+    problems += [Problem(one.line, f"{one.where}: {one.text}") for one in documents.twice(tree)]
     for key, node in tree.value:
         line, name = key.start_mark.line + 1, str(key.value)
         if not isinstance(node, yaml.SequenceNode) or name.removesuffix("s") not in _KINDS:
             problems.append(Problem(line, f"{name!r} is no list of targets, rates or answers"))
             continue
-        for item, body in zip(node.value, said[name], strict=True):
+        for item, body in zip(node.value, said.get(name, ()), strict=False):  # of a list that stands twice: named above
             yield item.start_mark.line + 1, name.removesuffix("s"), body
 
 

@@ -1,72 +1,130 @@
-"""The API under the live page: the same documents, for machines. OpenAPI at /docs."""
+"""The API under the live page: the same documents, for machines, as /openapi.json states them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
-from fastapi import FastAPI, HTTPException, Query, Response
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+import structlog
+from fastapi import FastAPI, HTTPException, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST
+from pydantic import AfterValidator, Field, WithJsonSchema
 
-from streams import metrics
+from schemas.events import EARLIEST, LATEST
+from sinks.clickhouse import kpis as catalogue
+
+from .answers import Figure, Flow, Health, Problem, Stalled, Step, Story, Transition
+from .figures import Away
+from .scrape import Scrape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from .figures import Figures
 
+log = structlog.get_logger()
+PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
+RETRY_SECONDS = 5
+_NAMES = tuple(kpi.name for kpi in catalogue.catalogue())
+_BY = ("", *catalogue.DIMENSIONS)
 
-def add(app: FastAPI, figures: Figures) -> None:
-    """Add the routes. They block on ClickHouse, so FastAPI runs them in threads."""
 
-    @app.get("/api/kpis")
-    def kpis(
-        as_of: Annotated[int | None, Query(description="ms since the epoch")] = None,
-        by: str = "",
-        kpi: Annotated[list[str] | None, Query()] = None,
-    ) -> list[dict[str, Any]]:
-        try:
-            return figures.kpis(as_of, by, tuple(kpi or ()))
-        except ValueError as error:
-            raise HTTPException(422, str(error)) from error
+def _one_of(allowed: tuple[str, ...], what: str) -> Callable[[str], str]:
+    """Make a check that text is one of some; another one is told which there are."""
 
-    @app.get("/api/funnel")
-    def funnel(source: str = "", segment: str = "", owner: str = "") -> list[dict[str, Any]]:
-        return figures.funnel_now(source, segment, owner)
+    def check(value: str) -> str:
+        if value not in allowed:
+            raise ValueError(f"no such {what}; ask for one of {', '.join(filter(None, allowed))}")
+        return value
 
-    @app.get("/api/flow")
-    def flow() -> list[dict[str, Any]]:
-        return figures.flow()
+    return check
 
-    @app.get("/api/stalled")
-    def stalled() -> list[dict[str, Any]]:
-        return figures.stalled()
 
-    @app.get("/api/feed")
-    def feed() -> list[dict[str, Any]]:
-        return figures.feed()
+Name = Annotated[str, AfterValidator(_one_of(_NAMES, "KPI")), WithJsonSchema({"type": "string", "enum": list(_NAMES)})]
+By = Annotated[str, AfterValidator(_one_of(_BY, "dimension")), WithJsonSchema({"type": "string", "enum": list(_BY)})]
+AsOf = Annotated[int | None, Query(ge=EARLIEST, le=LATEST, description="ms since the epoch; now, if it is left out")]
+Filter = Annotated[str, Field(max_length=200)]
+_REFUSED: dict[int | str, dict[str, Any]] = {
+    422: {"model": Problem, "description": "the request asks for what there is not"},
+    503: {
+        "model": Problem,
+        "description": "ClickHouse does not answer",
+        "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
+    },
+}
+_UNKNOWN: dict[int | str, dict[str, Any]] = {404: {"model": Problem, "description": "no such lead"}}
 
-    @app.get("/api/leads/{lead}")
-    def lead(lead: UUID) -> dict[str, Any]:
-        said = figures.story(str(lead))
-        if not said["now"]:
+
+def owns(path: str) -> bool:
+    """Return whether a path is the API's, and not the page's."""
+    return path.startswith("/api/") or path in PATHS
+
+
+def application(figures: Figures) -> FastAPI:
+    """Make the API. Its routes block on ClickHouse, so FastAPI runs them in threads.
+
+    It has no page of its own at /docs: FastAPI's would load from a CDN.
+    """
+    app = FastAPI(title="leadstream", version="1", docs_url=None, redoc_url=None)
+    scrape = Scrape(figures)
+
+    @app.get("/api/kpis", responses=_REFUSED)
+    def kpis(as_of: AsOf = None, by: By = "", kpi: Annotated[list[Name] | None, Query(max_length=50)] = None) -> list[Figure]:
+        return figures.kpis(as_of, by, tuple(kpi or ()))  # type: ignore[return-value]
+
+    @app.get("/api/funnel", responses=_REFUSED)
+    def funnel(source: Filter = "", segment: Filter = "", owner: Filter = "") -> list[Step]:
+        return figures.funnel_now(source, segment, owner)  # type: ignore[return-value]
+
+    @app.get("/api/flow", responses=_REFUSED)
+    def flow() -> list[Flow]:
+        return figures.flow()  # type: ignore[return-value]
+
+    @app.get("/api/stalled", responses=_REFUSED)
+    def stalled() -> list[Stalled]:
+        return figures.stalled()  # type: ignore[return-value]
+
+    @app.get("/api/feed", responses=_REFUSED)
+    def feed() -> list[Transition]:
+        return figures.feed()  # type: ignore[return-value]
+
+    @app.get("/api/health", responses=_REFUSED)
+    def health() -> Health:
+        return figures.health()  # type: ignore[return-value]
+
+    @app.get("/api/leads/{lead}", responses=_REFUSED | _UNKNOWN)
+    def lead(lead: UUID) -> Story:
+        if not figures.knows(str(lead)):
             raise HTTPException(404, f"no lead has the id {lead}")
-        return said
+        return figures.story(str(lead))  # type: ignore[return-value]
 
-    @app.get("/healthz")
-    def healthz() -> dict[str, Any]:
-        return figures.health()
+    @app.get("/healthz", include_in_schema=False)
+    def healthz() -> dict[str, str]:
+        return {"status": "ok"}
 
-    @app.get("/metrics")
-    def scrape() -> Response:
-        for row in figures.rows(
-            "SELECT c.stage AS stage, t.owner_team AS team, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
-            "INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "INNER JOIN (SELECT to_stage, any(owner_team) AS owner_team FROM v_stage_transitions GROUP BY to_stage) AS t "
-            "ON t.to_stage = c.stage "
-            "WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated') GROUP BY stage, team"
-        ):
-            metrics.STALLED.labels(row["stage"], row["team"]).set(row["n"])
-        metrics.CONFLICTS.set(figures.rows("SELECT uniqExact(a, b) AS n FROM v_conflicts")[0]["n"])
-        metrics.STALE_KPIS.set(sum(1 for _ in figures.kpis(names=("stale_kpi",))))
-        for row in figures.funnel_now():
-            metrics.OPEN.labels(row["stage"]).set(row["open"])
-        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+    @app.get("/readyz", include_in_schema=False)
+    def readyz() -> dict[str, str]:
+        figures.rows("SELECT 1")
+        return {"status": "ok"}
+
+    @app.get("/metrics", include_in_schema=False)
+    def metrics() -> Response:
+        return Response(scrape.page(), media_type=CONTENT_TYPE_LATEST)
+
+    app.add_exception_handler(RequestValidationError, _wrong)
+    app.add_exception_handler(Away, _away)
+    return app
+
+
+def _wrong(_request: Request, error: Exception) -> JSONResponse:
+    """Say what is wrong with a request, without what it held."""
+    found = error.errors() if isinstance(error, RequestValidationError) else []
+    said = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg'].removeprefix('Value error, ')}" for one in found)
+    return JSONResponse({"detail": "; ".join(said)}, 422)
+
+
+def _away(_request: Request, error: Exception) -> JSONResponse:
+    log.warning("live.clickhouse_away", error=str(error))
+    return JSONResponse({"detail": "ClickHouse does not answer; come back in a moment"}, 503, {"Retry-After": str(RETRY_SECONDS)})

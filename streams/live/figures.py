@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import re
+import threading
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from clickhouse_connect.driver.exceptions import OperationalError
+
+from schemas import addresses
 from sinks.clickhouse import generations, kpis
 from sinks.clickhouse.rows import ACTIVE
 from sinks.clickhouse.writer import connect
@@ -17,7 +22,23 @@ if TYPE_CHECKING:
 
 FUNNEL_SECONDS = 5.0
 PATIENCE = 10  # seconds until people are told that ClickHouse does not answer
+# What ClickHouse says of itself and not of the question: timeouts, too many queries, memory, starting, read-only for a while.
+_TRANSIENT = re.compile(r"Code: (159|160|202|203|209|210|241|242|252|319|425|439|473|999)\b")
 BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}  # acceptance in firms (1-product, why it exists)
+
+
+_Answer = TypeVar("_Answer")
+
+
+class Away(Exception):  # noqa: N818 - it names the state; whoever asks may come back
+    """ClickHouse does not answer, or not now."""
+
+
+def _away(error: Exception) -> bool:
+    """Return whether a later try may succeed."""
+    if "Code: " in str(error):
+        return bool(_TRANSIENT.search(str(error)))
+    return isinstance(error, (OSError, OperationalError))
 
 
 class Figures:
@@ -30,32 +51,46 @@ class Figures:
         self.settings, self._explain, self._readable = settings, explain, readable
         self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
+        self._connecting = threading.Lock()
+
+    def _ask(self, question: Callable[[Any], _Answer]) -> _Answer:
+        """Ask with the client; the next one gets another client after a failure.
+
+        Raises:
+            Away: ClickHouse does not answer.
+
+        """
+        client = None
+        try:
+            with self._connecting:
+                client = self._client = self._client or connect(self.settings, PATIENCE)
+            return question(client)
+        except Exception as error:
+            if self._client is client:
+                self._client = None
+            if _away(error):
+                raise Away(str(error)) from error
+            raise
 
     def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
         """Run a query; give its rows by column."""
-        try:
-            if self._client is None:
-                self._client = connect(self.settings, PATIENCE)
-            result = self._client.query(statement, parameters=parameters)
-        except Exception:
-            self._client = None
-            raise
+        result = self._ask(lambda client: client.query(statement, parameters=parameters))
         return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
     @property
     def funnel(self) -> Funnel:
         """The version in force in the shown generation; looked up again after a few seconds, since either may change."""
-        if self._funnel is None or time.monotonic() - self._funnel[0] > FUNNEL_SECONDS:
-            self.rows("SELECT 1")
-            self._funnel = (time.monotonic(), generations.in_force(self._client, self.settings.funnel))
-        return self._funnel[1]
+        known = self._funnel
+        if known is None or time.monotonic() - known[0] > FUNNEL_SECONDS:
+            known = time.monotonic(), self._ask(lambda client: generations.in_force(client, self.settings.funnel))
+            self._funnel = known
+        return known[1]
 
     def kpis(self, asof: int | None = None, by: str = "", names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
         """Give the KPIs over all time, as of an instant (ms)."""
-        moment = asof or int(time.time() * 1000)
+        moment = int(time.time() * 1000) if asof is None else asof
         asked = kpis.question(self.funnel, 0, moment + 1, moment, by)
-        self.rows("SELECT 1")
-        return kpis.ask(self._client, asked, names)
+        return self._ask(lambda client: kpis.ask(client, asked, names))
 
     def funnel_now(self, source: str = "", segment: str = "", owner: str = "") -> list[dict[str, Any]]:
         """Give entries and open leads by stage, in the funnel's order."""
@@ -78,7 +113,7 @@ class Figures:
 
     def stalled(self, limit: int = 50) -> list[dict[str, Any]]:
         """Give the leads past a service level of the stage they stand in, the longest due first."""
-        return self.rows(
+        found = self.rows(
             "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, c.status AS status, s.owner AS owner, "
             "s.record_url AS record_url, c.due_at AS due_at, c.start AS since FROM "
             "(SELECT *, event_time AS start FROM v_clocks WHERE test = 0 AND stopped_at IS NULL "
@@ -87,6 +122,16 @@ class Figures:
             "ORDER BY due_at LIMIT {limit:UInt32}",
             limit=limit,
         )
+        return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
+
+    def stalled_by_stage(self) -> dict[str, int]:
+        """Give how many leads are past a service level of the stage they stand in, by stage."""
+        found = self.rows(
+            "SELECT c.stage AS stage, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
+            "INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
+            "WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated') GROUP BY stage"
+        )
+        return {row["stage"]: row["n"] for row in found}
 
     def about_to_breach(self, limit: int = 20) -> list[dict[str, Any]]:
         """Give the clocks that were warned and run."""
@@ -121,10 +166,13 @@ class Figures:
         age = time.time() - told / 1000 if told else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
 
+    def knows(self, lead: str) -> bool:
+        """Return whether the shown generation has a lead of this id."""
+        return bool(self.rows("SELECT count() AS n FROM v_lead_state WHERE lead_id = {lead:UUID}", lead=lead)[0]["n"])
+
     def story(self, lead: str) -> dict[str, Any]:
         """Give one lead's story as `leadstream explain --json` does."""
-        self.rows("SELECT 1")
-        return self._explain(self._client, lead)
+        return self._ask(lambda client: self._explain(client, lead))
 
     def told(self, lead: str) -> list[str]:
         """Give one lead's story as `leadstream explain` prints it."""

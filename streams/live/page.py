@@ -12,34 +12,63 @@ from typing import TYPE_CHECKING, Any
 import structlog
 import uvicorn
 from fastapi import FastAPI
-from nicegui import ui
+from nicegui import core, ui
 
 from schemas import measuring
 
-from . import api
+from . import api, guard
 from .figures import BENCHMARKS, Figures
 
 if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
     from schemas.funnel import Funnel
     from streams.settings import Settings
 
 log = structlog.get_logger()
 EVERY_SECONDS = 1.0
 _HEADS = (("stage", "left"), ("entered", "right"), ("open", "right"), ("to next", "right"), ("", "left"))
+_TOOLTIP = {"renderMode": "richText"}  # drawn, not HTML: names of sources and stages come from outside
 _LADDER = ("inquiry", "mql", "sal", "sql", "opportunity", "customer")
 
 
 def serve(settings: Settings, figures: Figures) -> None:
-    """Serve page and API on one port until told to stop."""
-    app = FastAPI(title="leadstream", version="1")
-    api.add(app, figures)
+    """Serve page and API on one port until told to stop.
+
+    Raises:
+        guard.Unprotected: others would reach it without a login.
+
+    """
+    app = application(settings, figures)
+    uvicorn.run(
+        app, host=settings.host, port=settings.port, log_level="warning", access_log=False,
+        proxy_headers=False,  # who asks is the guard's to judge
+        server_header=False,
+    )  # fmt: skip
+
+
+def application(settings: Settings, figures: Figures) -> guard.Guard:
+    """Make page and API behind their guard.
+
+    Raises:
+        guard.Unprotected: others would reach it without a login.
+
+    """
+    names, login = guard.names(settings), guard.login(settings)
+    behind, page = api.application(figures), FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
 
     @ui.page("/", title="leadstream")
     def index() -> None:
         _Screen(figures).build()
 
-    ui.run_with(app, storage_secret=None)
-    uvicorn.run(app, host=settings.host, port=settings.port, log_level="warning", access_log=False)
+    core.app.add_middleware(guard.Nonces)  # before compression, which run_with puts around it
+    ui.run_with(page, storage_secret=None)
+
+    async def route(scope: Scope, receive: Receive, send: Send) -> None:
+        own = scope["type"] == "http" and api.owns(scope["path"])
+        await (behind if own else page)(scope, receive, send)
+
+    return guard.Guard(route, names, login)
 
 
 def _short(moment: Any) -> str:
@@ -182,9 +211,8 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> s
     heads = "".join(f'<th align="{side}">{name}</th>' for name, side in _HEADS)
     out = [f'<table class="w-full text-sm"><thead><tr>{heads}</tr></thead><tbody>']
     for row in rows:
-        stage = row["stage"]
-        step = f"{steps[stage]:.0%}" if steps.get(stage) is not None else ""
-        colour = "#2563eb" if stage in _LADDER else "#94a3b8"
+        step = f"{steps[row['stage']]:.0%}" if steps.get(row["stage"]) is not None else ""
+        colour, stage = "#2563eb" if row["stage"] in _LADDER else "#94a3b8", html.escape(row["stage"])
         width = 100 * row["entered"] / most
         bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
         out.append(
@@ -204,7 +232,7 @@ def _sankey(flow: list[dict[str, Any]], stages: list[str]) -> dict[str, Any]:
         links.append({"source": row["from_stage"], "target": target, "value": row["n"]})
     names = dict.fromkeys(name for link in links for name in (link["source"], link["target"]))
     return {
-        "tooltip": {},
+        "tooltip": dict(_TOOLTIP),
         "series": [{"type": "sankey", "data": [{"name": name} for name in names], "links": links, "label": {"fontSize": 10}}],
     }
 
@@ -215,7 +243,7 @@ def _by_day(rows: list[dict[str, Any]]) -> dict[str, Any]:
     sources = sorted({row["source"] for row in rows})
     series = [{"type": "bar", "stack": "all", "name": source, "data": [counts.get((day, source), 0) for day in days]} for source in sources]
     return {
-        "tooltip": {},
+        "tooltip": dict(_TOOLTIP),
         "legend": {"type": "scroll"},
         "xAxis": {"type": "category", "data": [day[5:] for day in days]},
         "yAxis": {"type": "value"},

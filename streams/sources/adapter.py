@@ -19,6 +19,11 @@ from schemas.events import LeadEvent
 from schemas.records import Spend
 
 AHEAD_MS = 300_000
+# What reading a part may raise: nesting breaks `repr`, the year 1 breaks arithmetic with zones.
+UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+# Names of systems that only their own adapters may give an event: a stage's authority is held by
+# name, so a name must follow from the channel (a vendor's route and secret), never from a body.
+RESERVED = frozenset({"segment", "meta", "google", "hubspot", "salesforce"})
 
 
 @dataclass(frozen=True)
@@ -55,9 +60,9 @@ def each(parts: list[Any], turn: Callable[[Any, Normalised], None]) -> Normalise
             turn(part, out)
         except ValidationError as error:
             out.reject(reason(error), part)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except UNREADABLE as error:
             name = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            out.reject(name, part)
+            out.reject("a number can't be read" if isinstance(error, ArithmeticError) else name, part)
     return out
 
 

@@ -7,13 +7,14 @@ import string
 from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 import orjson
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 
+from schemas import documents
 from schemas.events import EventType, LeadEvent
 from schemas.funnel import Zone
 
@@ -22,6 +23,21 @@ from .adapter import aliases, email_alias
 
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def _only_columns(text: str) -> str:
+    """Refuse what Python's format strings can do beyond naming a column: attributes, widths, conversions."""
+    hint = "write columns in braces, like olist:won:{mql_id}"
+    try:
+        parts = list(string.Formatter().parse(text))
+    except ValueError as error:
+        raise ValueError(f"{text!r} is no pattern ({error}): {hint}") from error
+    if any(name == "" or spec or conversion for _, name, spec, conversion in parts):
+        raise ValueError(f"{text!r} is no pattern of columns: {hint}")
+    return text
+
+
+Pattern = Annotated[str, AfterValidator(_only_columns)]
 
 
 class TimeOf(_Strict):
@@ -43,9 +59,9 @@ class EventOf(_Strict):
     """One event of a row. `id`, `alias` and those of `also` are patterns over the row's columns, like `email:{address}`."""
 
     type: EventType
-    id: str
-    alias: str
-    also: tuple[str, ...] = ()  # further aliases; one whose column is empty is left out
+    id: Pattern
+    alias: Pattern
+    also: tuple[Pattern, ...] = ()  # further aliases; one whose column is empty is left out
     time: TimeOf
     fields: dict[str, FieldOf]
 
@@ -85,17 +101,58 @@ class MappingError(Exception):
     """The mapping itself can't be used."""
 
 
-def load(path: Path) -> Mapping:
-    """Read a mapping file.
+def load(path: Path, folder: Path | None = None) -> Mapping:
+    """Read a mapping file; with `folder`, check too that its files are there and nowhere else.
 
     Raises:
-        MappingError: it says what is wrong with the file.
+        MappingError: it names every problem with its line.
 
     """
     try:
-        return Mapping.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except (ValidationError, yaml.YAMLError, OSError) as error:
-        raise MappingError(f"{path}: {error}") from error
+        tree, raw = documents.read(path)
+    except documents.DocumentError as error:
+        raise _problem(path, error.problem.line, error.problem.text) from error
+    if found := documents.twice(tree):
+        raise MappingError("\n".join(f"{path}:{one.line}: {one.where}: {one.text}" for one in found))
+    try:
+        mapping = Mapping.model_validate(raw)
+    except ValidationError as error:
+        raise MappingError("\n".join(_mistakes(path, tree, error))) from error
+    for number, spec in enumerate(mapping.files) if folder else ():
+        try:
+            within(folder, spec.file)  # type: ignore[arg-type]
+        except MappingError as error:
+            line = documents.line_of(tree, ["files", number, "file"])
+            raise _problem(path, line, str(error)) from error
+    return mapping
+
+
+def _problem(path: Path, line: int, text: str) -> MappingError:
+    return MappingError(f"{path}:{line}: {text}")
+
+
+def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> Iterator[str]:
+    for item in error.errors():
+        where = ".".join(map(str, item["loc"])) or "mapping"
+        text = item["msg"].removeprefix("Value error, ")
+        yield f"{path}:{documents.line_of(tree, list(item['loc']))}: {where}: {text}"
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return the path of a file in the data folder.
+
+    A mapping may come from elsewhere, so it must not choose what else of this machine is published.
+
+    Raises:
+        MappingError: the file is missing, or lies outside: an absolute path, `..`, or a symbolic link.
+
+    """
+    path = folder / name
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise MappingError(f"file {name!r} lies outside of the data folder {folder}: copy it there, and name it without `..` or a link")
+    if not path.is_file():
+        raise MappingError(f"{path} is missing, or no file: put it there, or name another folder by --data")
+    return path
 
 
 class _RowError(Exception):
@@ -115,7 +172,15 @@ def rows(path: Path) -> Iterator[tuple[int, dict[str, str] | Refused]]:
         return
     with path.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as file:
         reader = csv.DictReader(file)
-        for row in reader:
+        while True:
+            try:
+                row = next(reader)
+            except StopIteration:
+                return
+            except csv.Error as error:  # a field larger than the csv module takes; the next row stands
+                line = reader.reader.line_num  # the DictReader's own is that of the row before
+                yield line, Refused(path.name, line, "", f"no CSV: {error}")
+                continue
             line = reader.line_num
             if None in row or None in row.values():
                 short = next((name for name, value in row.items() if value is None), "")
@@ -135,14 +200,12 @@ def read(mapping: Mapping, folder: Path) -> Iterator[LeadEvent | Refused]:
     """Give every event of every file, and every row that could not be read.
 
     Raises:
-        MappingError: a file is missing.
+        MappingError: a file is missing, or lies outside of the folder.
 
     """
     events: list[LeadEvent] = []
     for spec in mapping.files:
-        path = folder / spec.file
-        if not path.exists():
-            raise MappingError(f"{path} is missing; the mapping {mapping.mapping} needs it")
+        path = within(folder, spec.file)
         for line, row in rows(path):
             if isinstance(row, Refused):
                 yield row
@@ -193,10 +256,12 @@ def _column(row: dict[str, str], name: str) -> str:
 
 
 def _pattern(text: str, row: dict[str, str]) -> str:
-    for _, name, _, _ in string.Formatter().parse(text):
+    found = ""
+    for words, name, _, _ in string.Formatter().parse(text):
         if name is not None and not _column(row, name):
             raise _RowError(name, "is empty; the row names nobody")
-    return text.format_map(row)
+        found += words if name is None else words + row[name]
+    return found
 
 
 def _alias(text: str, row: dict[str, str]) -> str:

@@ -1,5 +1,6 @@
 """ClickHouse's own engine by itself, for tests that need figures and no Kafka: one process a session, emptied for each test."""
 
+import os
 import secrets
 import socket
 import subprocess
@@ -11,7 +12,7 @@ import pytest
 
 from tests.conftest import ROOT
 
-SERVE = "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; serve(Path(sys.argv[1]), 'lead', int(sys.argv[2]), sys.argv[3])"
+SERVE = "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; serve(Path(sys.argv[1]), 'lead', int(sys.argv[2]), *sys.argv[3:])"
 
 
 def _free_port():
@@ -27,11 +28,13 @@ def engine(tmp_path_factory):
     from sinks.clickhouse.writer import connect
     from streams.settings import Settings
 
-    port, password = _free_port(), secrets.token_hex(8)
-    command = [sys.executable, "-c", SERVE, str(tmp_path_factory.mktemp("engine") / "data"), str(port), password]
-    process = subprocess.Popen(command, cwd=ROOT)
+    port, password, viewer = _free_port(), secrets.token_hex(8), secrets.token_hex(8)
+    command = [sys.executable, "-c", SERVE, str(tmp_path_factory.mktemp("engine") / "data"), str(port), password, viewer]
+    where = tmp_path_factory.mktemp("somewhere")
+    (where / "config.xml").write_text("<clickhouse><users_config>/nowhere</users_config></clickhouse>")  # no part of ours
+    process = subprocess.Popen(command, cwd=where, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
-        settings = Settings(clickhouse_url=f"http://127.0.0.1:{port}", clickhouse_password=password)
+        settings = Settings(clickhouse_url=f"http://127.0.0.1:{port}", clickhouse_password=password, clickhouse_viewer_password=viewer)
         end = time.monotonic() + 60
         while True:
             try:

@@ -254,3 +254,14 @@ def test_figures_split_by_a_dimension_add_up_to_the_whole(firm):
     for name in ("recycle", "regression", "win_rate", "skip", "velocity", "neglect", "recovery", "nurture_coverage"):
         whole, of = firm.ask(name), firm.ask(name, by="segment")
         assert sum(f.n or 0 for f in whole) == sum(f.n or 0 for f in of)
+
+
+def test_a_target_of_attainment_itself_that_came_past_the_files_stops_no_figure(firm):
+    firm.target("attainment", 5)
+    firm.target("inflow", 5)
+    assert {(f.dimensions["metric"], f.value) for f in firm.ask("attainment", measure="attainment")} == {("attainment", None), ("inflow", 0.0)}
+
+
+def test_a_figure_that_is_no_number_has_no_value_since_json_has_none():
+    kpi = kpis.catalogue()[0]
+    assert [kpis._figure(kpi, {"value": value}, "")["value"] for value in (float("nan"), float("inf"), 1)] == [None, None, 1.0]

@@ -65,6 +65,7 @@ def test_migrate_waits_for_clickhouse(monkeypatch):
     monkeypatch.setenv("LEADSTREAM_FUNNEL", "schemas/funnels/default.yaml")
     monkeypatch.setattr("sinks.clickhouse.writer.connect", server.ask)
     monkeypatch.setattr("sinks.clickhouse.migrate.apply", lambda *_: ["001_core.sql"])
+    monkeypatch.setattr("sinks.clickhouse.access.apply", lambda *_: [])
     done = CliRunner().invoke(main.app, ["migrate", "--wait", "2m"])
     assert (done.exit_code, server.asked) == (0, 2), done.output
 

@@ -2,13 +2,15 @@
 
 import json
 import re
-from datetime import date
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from schemas.funnel import Duration, Funnel
 from schemas.reading import FUNNELS, FunnelError, in_force, incompatible, load, load_all
 from streams.agents.versions import digest
+from streams.domain.definition import prepare
 
 ERRORS = [
     ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  limbo: {owner: sales}", r"stages\.limbo: nothing leads here"),
@@ -121,8 +123,20 @@ def test_versions_that_can_not_follow_each_other_are_refused_with_a_hint(changes
     assert any(said in clash.text for clash in incompatible([first, later]))
 
 
-def test_the_version_in_force_is_the_latest_that_has_begun(tmp_path):
-    text = (FUNNELS / "default.yaml").read_text()
+@pytest.mark.parametrize("zone", ["Europe/Paris", "Pacific/Kiritimati", "America/Sao_Paulo", "UTC"])
+def test_the_version_in_force_is_the_one_that_the_fold_judges_by(tmp_path, zone):
+    text = (FUNNELS / "default.yaml").read_text().replace("zone: Europe/Paris\n  week_start", f"zone: {zone}\n  week_start")
     (tmp_path / "a.yaml").write_text(text)
     (tmp_path / "b.yaml").write_text(text.replace('version: "1"', 'version: "2"').replace("1970-01-01", "2026-03-01"))
-    assert [in_force(tmp_path, day).version for day in (date(2026, 2, 28), date(2026, 3, 1))] == ["1", "2"]
+    folded = prepare(*load_all(tmp_path))
+    begins = int(datetime(2026, 3, 1, tzinfo=ZoneInfo(zone)).timestamp() * 1000)
+    for moment, version in ((begins - 1, "1"), (begins, "2")):
+        assert in_force(tmp_path, moment).version == version == folded.at(moment).funnel.version
+
+
+@pytest.mark.parametrize(("good", "bad"), [("  churned: {owner", "  chur.ned: {owner"), ("first_touch:", "first.touch:")])
+def test_names_of_stages_and_clocks_have_no_dot_since_a_dot_joins_them(tmp_path, good, bad):
+    path = tmp_path / "funnel.yaml"
+    path.write_text((FUNNELS / "default.yaml").read_text().replace(good, bad))
+    with pytest.raises(FunnelError, match="is no name of a stage or clock: write one without dots"):
+        load(path)

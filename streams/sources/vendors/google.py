@@ -8,6 +8,8 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any
 
+import orjson
+
 from schemas.events import EventType
 from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, aliases, each, email_alias, event, iso_ms, phone_alias
@@ -19,9 +21,15 @@ def normalise(body: Any, received_at: int, _connection: Connection) -> Normalise
     """Turn a lead, or a search stream of cost rows."""
     if isinstance(body, list) or "results" in body:
         pages = body if isinstance(body, list) else [body]
-        return each([row for page in pages for row in page["results"]], _cost)
+        return each([row for page in pages for row in _rows(page)], _cost)
     body = {name: value for name, value in body.items() if name != "google_key"}
     return each([body], lambda part, out: _lead(part, received_at, out))
+
+
+def _rows(page: Any) -> list[Any]:
+    """Return a page's rows; one without results has none, and what is no page is refused as a row."""
+    found = page.get("results", []) if isinstance(page, dict) else None
+    return found if isinstance(found, list) else [page]
 
 
 def _lead(body: dict[str, Any], received_at: int, out: Normalised) -> None:
@@ -65,7 +73,7 @@ def _cost(row: dict[str, Any], out: Normalised) -> None:
             account=row["customer"]["id"],
             day=segments["date"],
             campaign=row["campaign"]["id"],
-            breakdown="|".join(f"{name}={value}" for name, value in sorted(breakdown.items())),
+            breakdown=orjson.dumps(breakdown, option=orjson.OPT_SORT_KEYS).decode(),
             amount=f"{Decimal(row['metrics']['costMicros']) / MICROS:f}",
             currency=row["customer"]["currencyCode"],
             clicks=int(row["metrics"].get("clicks", 0)),

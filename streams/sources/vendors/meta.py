@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
 from schemas.events import EventType
 from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, aliases, each, email_alias, event, iso_ms, phone_alias
@@ -89,7 +91,7 @@ def _insight(row: dict[str, Any], connection: Connection, out: Normalised) -> No
             account=row["account_id"],
             day=row["date_start"],
             campaign=row.get("campaign_id", ""),
-            breakdown="|".join(f"{key}={row[key]}" for key in keys if row.get(key)),
+            breakdown=orjson.dumps({key: row[key] for key in keys if row.get(key)}).decode(),
             amount=row["spend"],
             currency=row.get("account_currency", connection.meta_currency),
             clicks=int(row.get("inline_link_clicks", 0)),

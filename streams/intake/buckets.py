@@ -1,0 +1,61 @@
+"""Token buckets: how often a source, or a remote address, may ask.
+
+A bucket refills at `rate` a second up to `burst`. Addresses are many and chosen by strangers, so
+their buckets are kept for the most recent ones only: a forgotten address starts full again.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import math
+import time
+from collections import OrderedDict
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+KEPT = 20_000
+
+
+class Buckets:
+    """One bucket a name, all of one rate but for the exceptions."""
+
+    def __init__(
+        self,
+        rate: float,
+        burst: float,
+        exceptions: Mapping[str, tuple[float, float]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """`exceptions` are (rate, burst) by name; `clock` gives seconds."""
+        self._default, self._exceptions = (rate, burst), dict(exceptions or {})
+        self._clock = clock
+        self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when
+
+    def wait(self, name: str) -> int:
+        """Take a token and return 0, or return how many whole seconds until there is one."""
+        rate, burst = self._exceptions.get(name, self._default)
+        now = self._clock()
+        tokens, since = self._buckets.pop(name, (burst, now))
+        tokens = min(burst, tokens + (now - since) * rate)
+        taken = tokens >= 1
+        self._buckets[name] = (tokens - taken, now)
+        if len(self._buckets) > KEPT:
+            self._buckets.popitem(last=False)
+        return 0 if taken else max(1, math.ceil((1 - tokens) / rate))
+
+
+@lru_cache(maxsize=4_096)
+def network(address: str) -> str:
+    """Return what counts as one client: an IPv4 address, or an IPv6 network of 64 bits."""
+    try:
+        said = ipaddress.ip_address(address)
+    except ValueError:  # a Unix socket, or nothing
+        return address
+    if isinstance(said, ipaddress.IPv6Address):
+        if said.ipv4_mapped:
+            return str(said.ipv4_mapped)
+        return str(ipaddress.ip_network((int(said) >> 64 << 64, 64)))
+    return address

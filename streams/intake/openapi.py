@@ -1,0 +1,156 @@
+"""What the OpenAPI of the gateway says, beside what FastAPI sees: bodies, refusals, proofs."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .problems import MEDIA_TYPE, Problem, Refused
+
+_REFUSALS = {
+    400: "No readable HTTP, no body, no whole gzip stream, or a length that is no number.",
+    401: "The proof is missing or does not fit this body. It is not said what was wrong with it.",
+    403: "The token may not speak for this source.",
+    408: "The body did not arrive in time.",
+    413: "The body is larger than is taken, as sent, decoded, or as a record of Kafka.",
+    415: "Encoded otherwise than by gzip; `Accept-Encoding` names what is taken.",
+    422: "Read, and nothing in it can be taken.",
+    429: "Too often, or too many at once; `Retry-After` says when to come back.",
+    431: "The headers are too many or too large.",
+    503: "Kafka does not acknowledge, or the gateway is full; `Retry-After` says when to retry.",
+}
+_RETRY = {"Retry-After": {"description": "Seconds.", "schema": {"type": "integer", "minimum": 1}}}
+
+
+_EXAMPLE: dict[str, Any] = {
+    "specversion": "1.0",
+    "id": "42",
+    "source": "shop",
+    "type": "leadstream.lead.created",
+    "time": "2026-11-24T09:00:00Z",
+    "data": {"email": "jane@example.com", "kind": "demo_form"},
+}
+
+
+class CloudEvent(BaseModel):
+    """CloudEvents 1.0, extension attributes allowed; `data` is a lead event (schemas/events.py)."""
+
+    model_config = ConfigDict(
+        extra="allow", strict=True, json_schema_extra={"examples": [_EXAMPLE]}
+    )
+    specversion: Literal["1.0"]
+    id: str = Field(min_length=1)
+    source: str = Field(min_length=1, description="Your system; never a vendor's name.")
+    type: str = Field(pattern=r"^leadstream\.")
+    time: str | None = Field(default=None, description="RFC 3339, with a zone.")
+    data: dict[str, Any] = Field(default={}, description="`email` or `aliases`, and what happened.")
+
+
+class Taken(BaseModel):
+    """How many events of a body were taken, and why the others were not."""
+
+    taken: int
+    refused: list[Refused]
+
+
+class Health(BaseModel):
+    """The process lives."""
+
+    status: Literal["ok"] = "ok"
+
+
+def refusals(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the declarations of refusals, for FastAPI's `responses`."""
+    return {
+        status: {
+            "description": _REFUSALS[status],
+            "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+            **({"headers": _RETRY} if status in (429, 503) else {}),
+        }
+        for status in statuses
+    }
+
+
+BODY = refusals(400, 401, 408, 413, 415, 429, 431, 503)
+
+SCHEMES: dict[str, dict[str, str]] = {
+    "Bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "LEADSTREAM_INGEST_TOKEN, or one of LEADSTREAM_INGEST_TOKENS.",
+    },
+    "SegmentSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Signature",
+        "description": "Hexadecimal HMAC-SHA1 of the body.",
+    },
+    "MetaSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Hub-Signature-256",
+        "description": "`sha256=` and the hexadecimal HMAC-SHA256 of the body.",
+    },
+    "HubSpotSignature": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-HubSpot-Signature-v3",
+        "description": "Base64 HMAC-SHA256 of POST, the address, the body and the timestamp.",
+    },
+    "HubSpotTimestamp": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-HubSpot-Request-Timestamp",
+        "description": "Milliseconds since the epoch; at most 300 s old.",
+    },
+}
+
+
+def any_bytes(*schemes: str) -> dict[str, Any]:
+    """Declare a vendor's route: it takes any bytes, proven by all these schemes together."""
+    return {
+        "security": [{name: [] for name in schemes}] if schemes else [],
+        "requestBody": {
+            "required": True,
+            "description": "The vendor's body as it comes: any bytes of any Content-Type, as they "
+            "are or compressed by gzip.",
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary", "minLength": 1}
+                }
+            },
+        },
+    }
+
+
+def cloudevents() -> dict[str, Any]:
+    """Declare the generic route."""
+    one = {"$ref": "#/components/schemas/CloudEvent"}
+    batch = {"type": "array", "items": one, "minItems": 1}
+    contents = {
+        "application/cloudevents+json": one,
+        "application/cloudevents-batch+json": batch,
+        "application/json": {"anyOf": [one, batch]},
+    }
+    return {
+        "security": [{"Bearer": []}],
+        "requestBody": {
+            "required": True,
+            "description": "One event or a batch. In binary mode the attributes are `ce-` headers "
+            "and the body is `data`.",
+            "content": {name: {"schema": schema} for name, schema in contents.items()},
+        },
+    }
+
+
+def complete(document: dict[str, Any]) -> dict[str, Any]:
+    """Add the models and schemes that the declarations name."""
+    parts = document.setdefault("components", {})
+    parts["securitySchemes"] = SCHEMES
+    schemas = parts.setdefault("schemas", {})
+    for model in (Problem, Refused, CloudEvent):
+        made = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made.pop("$defs", None)
+        schemas[model.__name__] = made
+    return document

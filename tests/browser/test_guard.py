@@ -1,0 +1,155 @@
+"""A hostile world in a real Chromium: what sources send is only text, the policy holds and stops nothing of ours, others stay out."""
+
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import httpx
+import pytest
+from playwright.sync_api import sync_playwright
+
+from tests.browser.served import EVIL
+from tests.browser.test_page import FLAGS
+from tests.conftest import ROOT, tool
+from tests.integration.conftest import _free_port
+from tests.integration.test_engine_faults import until
+
+TOKEN = secrets.token_hex(16)
+
+
+@contextmanager
+def served(**environment):
+    port = _free_port()
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
+    more = {f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()}
+    process = subprocess.Popen([sys.executable, "-m", "tests.browser.served", str(port)], cwd=ROOT, env=kept | more)
+    try:
+        end = time.monotonic() + 30
+        while True:
+            assert process.poll() is None, "the page died"
+            try:
+                httpx.get(f"http://127.0.0.1:{port}/healthz")
+                break
+            except httpx.HTTPError:
+                assert time.monotonic() < end, "the page does not answer"
+                time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
+
+
+@pytest.fixture(scope="module")
+def base():
+    with served() as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    with sync_playwright() as player:
+        browser = player.chromium.launch(executable_path=tool("chromium", "chromium"), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium):
+    """A page that keeps what its console said."""
+    page = chromium.new_page()
+    page.said = []
+    page.on("console", lambda message: page.said.append(message.text))
+    page.on("pageerror", lambda error: page.said.append(str(error)))
+    yield page
+    page.close()
+
+
+def drawn(page):
+    until(lambda: page.locator("tr[data-stage]").count() == 2 and page.locator(".q-table tbody tr").count() == 2, "the figures")
+
+
+def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base, page):
+    page.goto(f"{base}/")
+    drawn(page)
+    assert page.locator("tr[data-stage]").last.locator("td").first.inner_text() == EVIL
+    for chart in page.locator("canvas").all():  # a tooltip of each chart
+        box = chart.bounding_box()
+        for share in (0.1, 0.5, 0.9):
+            page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=3)
+    page.locator(".q-table tbody tr").last.click()
+    story = until(lambda: page.locator("pre.story").count() and page.locator("pre.story").inner_text(), "the story")
+    assert EVIL in story
+    assert page.title() == "leadstream"
+    assert page.locator("img[src=x]").count() == 0
+    assert not [text for text in page.said if "Content Security Policy" in text or "Refused" in text], page.said
+
+
+def test_a_script_that_got_in_all_the_same_does_not_run(base, page):
+    page.goto(f"{base}/")
+    drawn(page)
+    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"document.title=`owned`\">')")
+    until(lambda: [text for text in page.said if "script-src" in text], "the policy's refusal")
+    assert page.title() == "leadstream"
+
+
+def test_another_site_reads_nothing_opens_no_websocket_and_no_frame(base, page):
+    class Site(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.send_header("Content-Type", "text/html")
+            self.end_headers()
+            self.wfile.write(f"<iframe src='{base}/'></iframe>".encode())
+
+        def log_message(self, *_):
+            pass
+
+    site = ThreadingHTTPServer(("127.0.0.1", 0), Site)
+    threading.Thread(target=site.serve_forever, daemon=True).start()
+    try:
+        page.goto(f"http://localhost:{site.server_port}/")
+        read = "url => fetch(url).then(answer => answer.text()).catch(() => 'refused')"
+        assert page.evaluate(read, f"{base}/api/feed") == "refused"
+        assert page.evaluate(read, f"{base}/_nicegui_ws/socket.io/?EIO=4&transport=polling") == "refused"
+        dial = """url => new Promise(done => { const socket = new WebSocket(url);
+            socket.onopen = () => done('open'); socket.onerror = () => done('refused') })"""
+        where = f"{base.replace('http', 'ws')}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
+        assert page.evaluate(dial, where) == "refused"
+        until(lambda: [text for text in page.said if "frame-ancestors" in text or "X-Frame-Options" in text], "the frame's refusal")
+    finally:
+        site.shutdown()
+        site.server_close()
+
+
+def test_the_same_page_by_a_name_that_is_not_ours_is_refused_as_dns_rebinding_would_ask(base):
+    port = base.rpartition(":")[2]
+    flags = [*FLAGS, "--host-resolver-rules=MAP rebound.example 127.0.0.1"]
+    with subprocess.Popen(
+        [tool("chromium", "chromium"), "--headless", *flags, "--dump-dom", f"http://rebound.example:{port}/api/feed"],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as browser:  # fmt: skip
+        shown, _ = browser.communicate(timeout=60)
+    assert "does not go by that name" in shown
+    assert "event_time" not in shown
+
+
+def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(chromium):
+    with served(live_token=TOKEN) as address:
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(f"{address}/")
+        assert page.url == f"{address}/login"
+        page.get_by_label("Token").fill("not this one, surely")
+        page.get_by_role("button").click()
+        assert "not the one" in page.get_by_role("status").inner_text()
+        page.get_by_label("Token").fill(TOKEN)
+        page.get_by_role("button").click()
+        drawn(page)
+        assert page.evaluate("document.cookie") == ""
+        assert httpx.get(f"{address}/api/feed").status_code == 401
+        assert httpx.get(f"{address}/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+        context.close()

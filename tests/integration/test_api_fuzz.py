@@ -1,0 +1,63 @@
+"""The API as its OpenAPI states it, on ClickHouse's own engine: whatever is asked, no 5xx and no answer that its schema lacks."""
+
+import uuid
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from schemathesis import GenerationMode
+
+from sinks.clickhouse.rows import ORDER
+from sinks.clickhouse.writer import connect, insert
+from streams.cli.context import figures
+from streams.live import api
+from streams.live.guard import Guard
+from tests.integration.firm import FUNNEL, NOT_READY, OURS, E, Firm, deal
+from tests.unit.test_lifecycle import MQL
+
+
+@pytest.fixture(scope="module")
+def schema(engine):
+    client = connect(engine)
+    for table in ORDER:
+        client.command(f"TRUNCATE TABLE {table}")
+    insert(client, "definitions", [[1, FUNNEL.version, 0, "d", FUNNEL.model_dump_json()]])
+    firm = Firm(client, engine)
+    firm.lead((0, E.STAGE_REPORTED, {**MQL, **OURS}), (1, E.REJECTED, NOT_READY), until=30)
+    firm.lead((0, E.OPPORTUNITY_CREATED, {**OURS, **deal("d1", "100", "EUR")}))
+    firm.lead((0, E.CREATED, {"owner": "ann", "record_url": "javascript:alert(1)"}), (20, E.TOUCH, {"kind": "email", "direction": "automated"}), until=40)
+    firm.target("inflow", 10, stage="mql")
+    firm.spend("300")
+    app = Guard(api.application(figures(engine)), frozenset({"testserver"}))
+    return schemathesis.openapi.from_asgi("/openapi.json", app, headers={"Host": "127.0.0.1"})
+
+
+PATHS = ["/api/kpis", "/api/funnel", "/api/flow", "/api/stalled", "/api/feed", "/api/health", "/api/leads/{lead}"]
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("path", PATHS)
+def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
+    number = 8 if path == "/api/kpis" else 60  # all statements of the KPIs cost 3 s
+
+    @settings(max_examples=number, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+    @given(case=schema[path]["GET"].as_strategy() | schema[path]["GET"].as_strategy(GenerationMode.NEGATIVE))
+    def ask(case):
+        case.call_and_validate()
+
+    ask()
+
+
+@pytest.mark.ci
+def test_a_lead_that_is_there_is_told_as_the_openapi_says_and_without_an_address_that_would_run(schema):
+    operation = schema["/api/leads/{lead}"]["GET"]
+    for number in (1, 2, 3):
+        story = operation.Case(path_parameters={"lead": str(uuid.UUID(int=number))}).call_and_validate()
+        assert story.status_code == 200
+        assert story.json()["events"]
+        assert "javascript" not in story.text
+
+
+@pytest.mark.ci
+def test_no_path_of_the_openapi_is_left_out(schema):
+    assert {operation.ok().path for operation in schema.get_all_operations()} == set(PATHS)

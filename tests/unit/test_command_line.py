@@ -1,0 +1,100 @@
+"""What a command makes of what people type, and of names that came from outside."""
+
+import io
+import time
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+from rich.table import Table
+
+from schemas.reading import FUNNELS, load
+from streams.cli import context
+from streams.cli.data import _question
+from streams.cli.identity import _alias
+
+FUNNEL = load(FUNNELS / "default.yaml")
+EVIL = "ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
+SHOWN = r"ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
+
+
+@pytest.fixture
+def out(monkeypatch):
+    written = io.StringIO()
+    monkeypatch.setattr(context.console, "_file", written)
+    monkeypatch.setattr(context.console, "_width", 200)
+    return written
+
+
+def test_a_name_from_outside_neither_styles_nor_links_nor_steers_the_terminal_nor_forges_a_line(out):
+    context.console.print(EVIL, highlight=False, soft_wrap=True)
+    assert out.getvalue() == SHOWN + "\n"
+
+
+def test_nor_does_it_in_a_table(out):
+    table = Table("owner")
+    table.add_row(EVIL)
+    context.console.print(table)
+    assert SHOWN in out.getvalue()
+
+
+def test_json_for_machines_escapes_what_a_terminal_would_obey_and_reads_back_as_it_was(capsys):
+    import orjson
+
+    context.document({"owner": EVIL, "city": "Zürich 東京"})
+    text = capsys.readouterr().out
+    assert not set("\x1b\x9b\u202e") & set(text)
+    assert "Zürich 東京" in text
+    assert orjson.loads(text)["owner"] == EVIL
+
+
+@pytest.mark.parametrize("machine", ["Asia/Tokyo", "America/Los_Angeles", "UTC"])
+def test_an_instant_without_a_zone_is_the_reporting_zones_wherever_the_machine_stands(monkeypatch, machine):
+    monkeypatch.setenv("TZ", machine)
+    time.tzset()
+    try:
+        asked = [_question(FUNNEL, "", "", text, "", None).asof for text in ("2026-07-01T12:00", "2026-07-01T10:00Z", "2026-07-01T12:00:00+02:00", "2026-07-01")]
+    finally:
+        monkeypatch.undo()
+        time.tzset()
+    noon = int(datetime(2026, 7, 1, 12, tzinfo=ZoneInfo("Europe/Paris")).timestamp() * 1000)
+    midnight = int(datetime(2026, 6, 30, 22, tzinfo=UTC).timestamp() * 1000)
+    assert asked == [noon, noon, noon, midnight]
+
+
+WRONG = [
+    (("", "", "yesterday"), "--as-of 'yesterday' is no instant: write one like 2026-01-31T09:00 "),
+    (("", "", "0001-01-01"), "from 1970 to 2099"),
+    (("", "", "9999-12-31T23:59:59"), "from 1970 to 2099"),
+    (("1.1.2026", "", ""), "--from '1.1.2026' is no day: write one like 2026-01-31"),
+    (("", "9999-12-31", ""), "--to '9999-12-31' is no day"),
+    (("2026-02-01", "2026-01-01", ""), "--to 2026-01-01 is not after --from 2026-02-01"),
+]
+
+
+@pytest.mark.parametrize(("asked", "said"), WRONG)
+def test_what_is_no_day_or_instant_is_refused_with_an_example(asked, said):
+    with pytest.raises(ValueError, match=said):
+        _question(FUNNEL, *asked, "", None)
+
+
+NAMES = [
+    ("jane@example.com", "email:jane@example.com"),
+    (" Jane@Example.com ", "email:jane@example.com"),
+    ("email:jane@example.com", "email:jane@example.com"),
+    ("email: Jane@EXAMPLE.com", "email:jane@example.com"),
+    ("EMAIL:jane@example.com", "email:jane@example.com"),
+    ("hubspot:1:contact:77", "hubspot:1:contact:77"),
+    ("segment:user:4", "segment:user:4"),
+]
+
+
+@pytest.mark.parametrize(("typed", "alias"), NAMES)
+def test_a_name_is_written_as_events_carry_it(typed, alias):
+    assert _alias(typed) == alias
+
+
+@pytest.mark.parametrize("typed", ["jane", "email:", "email:jane", "email:email:jane@example.com", "phone:+33123456789", "segment:anon:1", ""])
+def test_what_names_nobody_strongly_is_refused(typed):
+    with pytest.raises(context.Failed, match=r"names nobody strongly|is no email address"):
+        _alias(typed)

@@ -1,0 +1,603 @@
+"""The gateway before and after it knows who speaks, as an ASGI application with a producer that acknowledges."""
+
+import asyncio
+import gzip
+import time
+import zlib
+
+import httpx
+import orjson
+import pytest
+from aiokafka.errors import KafkaConnectionError, MessageSizeTooLargeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas import topics
+from streams.intake import publishing, signatures
+from streams.intake.bodies import gunzip
+from streams.intake.buckets import Buckets, network
+from streams.intake.gateway import application
+from streams.intake.problems import ProblemError
+from streams.settings import Settings
+from tests.attack.server import SECRETS, Acknowledging
+
+TOKEN = SECRETS["LEADSTREAM_INGEST_TOKEN"]
+BEARER = {"Authorization": f"Bearer {TOKEN}"}
+EVENT = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "erp",
+    "type": "leadstream.lead.created",
+    "time": "2026-01-05T09:00:00Z",
+    "data": {"email": "a@example.com"},
+}
+
+
+class Gateway:
+    """Posts to a gateway's application without a socket; headers and bodies may be any bytes."""
+
+    def __init__(self, **settings):
+        self.producer = Acknowledging()
+        self.app = application(
+            Settings.of({**SECRETS}).model_copy(update=settings), lambda: self.producer
+        )
+
+    def __call__(self, method, path, content=b"", headers=None, connected=True):
+        return asyncio.run(self._asked([(method, path, content, headers or {})], connected))[0]
+
+    def post(self, path, content=b"", headers=None):
+        return self("POST", path, content, headers)
+
+    def several(self, requests):
+        return asyncio.run(self._asked(requests, True))
+
+    async def _asked(self, requests, connected):
+        transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
+        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+            if not connected:
+                return [await client.request(m, p, content=c, headers=h) for m, p, c, h in requests]
+            async with self.app.router.lifespan_context(self.app):
+                await asyncio.sleep(0)
+                await asyncio.sleep(0)
+                return [await client.request(m, p, content=c, headers=h) for m, p, c, h in requests]
+
+    @property
+    def stored(self):
+        return self.producer.records[-1]
+
+
+def problem(answer, status):
+    assert answer.status_code == status, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    said = answer.json()
+    assert said["status"] == status
+    return said["detail"]
+
+
+# ------------------------------------------------------------ what broke parsers
+BREAKING = [
+    (
+        "/v1/hubspot",
+        b"[]",
+        {"X-HubSpot-Request-Timestamp": b"\xb2"},
+    ),  # str.isdigit knows it, int does not
+    (
+        "/v1/hubspot",
+        b"[]",
+        {"X-HubSpot-Request-Timestamp": "9" * 5000},
+    ),  # int refuses more than 4300 digits
+    ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": "-5"}),
+    (
+        "/v1/hubspot",
+        b"[]",
+        {"X-HubSpot-Signature-v3": b"\xff\xfe", "Host": "[", "X-HubSpot-Request-Timestamp": "1"},
+    ),
+    (
+        "/v1/google",
+        b'{"google_key": "x", "a": ' + b"[" * 300 + b"]" * 300 + b"}",
+        {},
+    ),  # orjson reads it and does not write it
+    ("/v1/google", b"[" * 500_000, {}),
+    ("/v1/google", b'{"a":' * 100_000, {}),
+    ("/v1/google", b'{"google_key": "\\ud83d"}', {}),
+    ("/v1/google", b'{"google_key": ' + b"9" * 10_000 + b"}", {}),
+    ("/v1/google", b"\xff\xfe{", {}),
+    ("/v1/google", b"{}", {"Content-Encoding": "gzip"}),
+    ("/v1/segment", b"{}", {"X-Signature": b"\xe9\xff"}),
+    ("/v1/meta", b"{}", {"X-Hub-Signature-256": b"sha256=\xff"}),
+    ("/v1/events", b"{}", {"Authorization": b"Bearer \xff\xfe"}),
+    ("/v1/events", b"{}", {"Authorization": "Basic Og=="}),
+    ("/v1/salesforce", b"{}", {"Authorization": b"\xff"}),
+    ("/v1/segment", b"{}", {"Content-Length": b"\xb2"}),
+    ("/v1/segment", b"{}", {"Content-Length": "-1"}),
+    ("/v1/segment", b"{}", {"Content-Length": "9" * 5000}),
+    ("/v1/spend/%00", b"{}", BEARER),
+    ("/v1/spend/%ED%A0%80", b"{}", BEARER),
+    ("/v1/%00", b"{}", {}),
+]
+
+
+@pytest.mark.parametrize(("path", "body", "headers"), BREAKING, ids=range(len(BREAKING)))
+def test_what_breaks_a_parser_is_refused_as_the_senders_move(path, body, headers):
+    answer = Gateway().post(path, body, headers)
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["detail"]
+
+
+def test_a_handshake_of_any_bytes_is_refused():
+    for query in (
+        "hub.verify_token=%ff%fe&hub.mode=subscribe",
+        "hub.mode=%ED%A0%80",
+        "hub.challenge=" + "x" * 1001,
+    ):
+        assert 400 <= Gateway()("GET", f"/v1/meta?{query}").status_code < 500
+
+
+@given(st.binary(max_size=40), st.text(max_size=40))
+def test_no_signature_check_raises_whatever_a_stranger_sends(raw, text):
+    said = raw.decode("latin-1")
+    for secret in ("", "secret"):
+        assert not signatures.segment(secret, raw, said)
+        assert not signatures.meta(secret, raw, said)
+        assert not signatures.hubspot_v3(secret, "POST", said, raw, said, text, 0)
+        assert not signatures.google_key(secret, raw)[0]
+    assert not signatures.bearer("secret-token", text)
+    assert not signatures.equal("\ud83d", said)
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    max_leaves=8,
+)
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(["a", "b", "google_key", "\u00e9"]), JSON), max_size=6),
+    st.integers(min_value=0, max_value=6),
+    st.booleans(),
+)
+def test_the_key_of_a_google_lead_is_cut_out_and_everything_else_stays(members, place, spaced):
+    import json
+
+    members = [(name, value) for name, value in members if name != "google_key"]
+    place = min(place, len(members))
+    comma, colon = (" ,\n ", " : ") if spaced else (",", ":")
+    texts = [f"{json.dumps(name)}{colon}{json.dumps(value)}" for name, value in members]
+    key = '"google_key": "k\\u00e9y"'
+    body = "{" + comma.join([*texts[:place], key, *texts[place:]]) + "}"
+    good, kept = signatures.google_key("k\u00e9y", body.encode())
+    assert good
+    assert json.loads(kept) == dict(members)
+    assert b"k\\u00e9y" not in kept
+    assert all(text.encode() in kept for text in texts)
+
+
+def test_half_an_emoji_costs_no_google_lead_and_is_stored_as_it_came():
+    gateway = Gateway()
+    body = (
+        b'{"lead_id": "7", "google_key": "google-key", "form_id": 1, "x": "An \\ud83d", "n": 1e999}'
+    )
+    assert gateway.post("/v1/google", body).status_code == 202
+    assert gateway.stored[2] == body.replace(b'"google_key": "google-key", ', b"")
+
+
+# ------------------------------------------------------------ proofs
+@pytest.mark.parametrize(
+    "said", [f"bearer {TOKEN}", f"BEARER   {TOKEN}", f"Bearer {TOKEN} ", f"Bearer {TOKEN}"]
+)
+def test_the_scheme_of_a_token_knows_no_case_and_no_number_of_spaces(said):
+    assert Gateway().post("/v1/salesforce", b"{}", {"Authorization": said}).status_code == 202
+
+
+@pytest.mark.parametrize(
+    "said", ["", "Bearer", "Bearer ", f"Bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
+)
+def test_any_other_one_is_refused(said):
+    answer = Gateway().post("/v1/salesforce", b"{}", {"Authorization": said})
+    assert "secret" in problem(answer, 401)
+    assert answer.headers["www-authenticate"] == "Bearer"
+
+
+def hubspot_headers(uri, body):
+    stamp = str(int(time.time() * 1000))
+    return {
+        "X-HubSpot-Signature-v3": signatures.hubspot_sign(
+            "hubspot-secret", "POST", uri, body, stamp
+        ),
+        "X-HubSpot-Request-Timestamp": stamp,
+    }
+
+
+@pytest.mark.parametrize(("path", "signed"), [
+    ("/v1/hubspot", "/v1/hubspot"), ("/v1/hubspot/", "/v1/hubspot/"), ("/v1/hubspot?a=b&c=%3A%20", "/v1/hubspot?a=b&c=:%20"),
+])  # fmt: skip
+def test_hubspot_signs_the_address_that_it_was_told_with_its_query_and_slash(path, signed):
+    gateway = Gateway(public_url="https://leads.example")
+    assert (
+        gateway.post(
+            path, b"[]", hubspot_headers(f"https://leads.example{signed}", b"[]")
+        ).status_code
+        == 202
+    )
+
+
+def test_a_path_with_a_slash_behind_it_is_the_same_path():
+    assert Gateway().post("/v1/salesforce/", b"{}", BEARER).status_code == 202
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Encoding": "gzip"}])
+def test_a_proven_body_that_is_empty_is_refused(headers):
+    gateway = Gateway()
+    body = gzip.compress(b"") if headers else b""
+    assert "empty" in problem(gateway.post("/v1/salesforce", body, {**BEARER, **headers}), 400)
+    assert not gateway.producer.records
+
+
+def test_a_wrong_method_is_told_every_right_one():
+    answer = Gateway()("DELETE", "/v1/meta")
+    assert problem(answer, 405)
+    assert answer.headers["allow"] == "GET, POST"
+
+
+# ------------------------------------------------------------ compressed bodies
+def test_a_compressed_body_is_stored_decoded_and_its_signature_may_be_of_either():
+    plain = b'{"type": "page", "anonymousId": "a"}'
+    packed = gzip.compress(plain)
+    for signed in (plain, packed):
+        gateway = Gateway()
+        headers = {
+            "Content-Encoding": "GZip",
+            "X-Signature": signatures.segment_sign("segment-secret", signed),
+        }
+        assert gateway.post("/v1/segment", packed, headers).status_code == 202
+        assert gateway.stored[2] == plain
+
+
+@pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "compress", "\xff"])
+def test_another_encoding_is_refused_and_told_what_is_taken(encoding):
+    answer = Gateway().post(
+        "/v1/salesforce", b"x", {**BEARER, "Content-Encoding": encoding.encode("latin-1")}
+    )
+    assert "gzip" in problem(answer, 415)
+    assert answer.headers["accept-encoding"] == "gzip, identity"
+
+
+BOMB = zlib.compressobj(9, zlib.DEFLATED, zlib.MAX_WBITS | 16)
+BOMB = BOMB.compress(bytes(50_000_000)) + BOMB.flush()
+
+
+@pytest.mark.parametrize(("body", "status"), [
+    (BOMB, 413), (gzip.compress(bytes(1_000_001)), 413), (gzip.compress(b"{}")[:-1], 400), (b"{}", 400), (b"", 400),
+    (gzip.compress(b"{}")[:-8] + bytes(8), 400), (gzip.compress(b"{}") + b"more", 400), (gzip.compress(b"") * 1000, 400),
+    (gzip.compress(b'{"a":') + gzip.compress(b"1}"), 202), (gzip.compress(bytes(1_000_000)), 202),
+])  # fmt: skip
+def test_what_is_no_whole_gzip_stream_or_too_large_decoded_is_refused(body, status):
+    assert (
+        Gateway().post("/v1/salesforce", body, {**BEARER, "Content-Encoding": "gzip"}).status_code
+        == status
+    )
+
+
+def test_a_bomb_takes_no_more_memory_than_a_body():
+    import tracemalloc
+
+    tracemalloc.start()
+    with pytest.raises(ProblemError):
+        gunzip(BOMB, 1_000_000)
+    assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    tracemalloc.stop()
+
+
+# ------------------------------------------------------------ sizes
+def test_a_body_of_the_largest_size_fits_a_record_of_kafka_headers_and_all():
+    from aiokafka.record.default_records import DefaultRecordBatchBuilder
+
+    largest = Settings.model_fields["max_body_bytes"].metadata
+    most = next(one.le for one in largest if hasattr(one, "le"))
+    head = next(
+        one.le for one in Settings.model_fields["max_header_bytes"].metadata if hasattr(one, "le")
+    )
+    size = DefaultRecordBatchBuilder.estimate_size_in_bytes(
+        b"k" * 200, b"x" * most, [("ce_" + "n" * (head // 2), b"v" * (head // 2))]
+    )
+    assert (
+        size
+        <= publishing.LARGEST_RECORD
+        < min(int(one.settings()["max.message.bytes"]) for one in topics.TOPICS)
+    )
+
+
+def test_the_producer_takes_records_as_large_as_the_topic_does():
+    async def made():
+        producer = publishing.kafka_producer(Settings())
+        await producer.stop()
+        return producer._max_request_size
+
+    assert asyncio.run(made()) == publishing.LARGEST_RECORD
+
+
+def test_what_kafka_will_never_take_is_the_senders_move_and_what_it_may_take_later_is_not():
+    gateway = Gateway()
+    gateway.producer.failing = MessageSizeTooLargeError()
+    answer = gateway.post("/v1/salesforce", b"{}", BEARER)
+    assert "send it in parts" in problem(answer, 413)
+    gateway.producer.failing = KafkaConnectionError()
+    answer = gateway.post("/v1/salesforce", b"{}", BEARER)
+    assert "send it again" in problem(answer, 503)
+    assert int(answer.headers["retry-after"]) >= 1
+
+
+def test_headers_are_bounded_in_size_and_in_number():
+    gateway = Gateway()
+    assert "bytes" in problem(gateway.post("/v1/segment", b"", {"X-Long": "x" * 20_000}), 431)
+    problem(gateway.post("/v1/segment", b"", {f"x-{number}": "" for number in range(120)}), 431)
+    problem(gateway("GET", "/v1/meta?" + "x" * 20_000), 431)
+
+
+def test_a_body_that_drips_is_cut_and_all_bodies_together_are_bounded():
+    async def drip():
+        while True:
+            yield b"x"
+            await asyncio.sleep(0.01)
+
+    gateway = Gateway(body_seconds=0.1)
+    assert "0.1 s" in problem(gateway.post("/v1/segment", drip()), 408)
+    full = Gateway(max_buffered_bytes=10)
+    answer = full.post("/v1/salesforce", b"x" * 11, BEARER)
+    assert "again" in problem(answer, 503)
+    assert [full.post("/v1/salesforce", b"x" * 10, BEARER).status_code for _ in range(3)] == [
+        202
+    ] * 3
+
+
+# ------------------------------------------------------------ rates
+def test_a_bucket_lets_a_burst_pass_and_says_when_the_next_token_comes():
+    now = [0.0]
+    buckets = Buckets(2, 3, {"slow": (0.1, 1)}, clock=lambda: now[0])
+    assert [buckets.wait("a") for _ in range(4)] == [0, 0, 0, 1]
+    assert buckets.wait("b") == 0
+    now[0] = 0.5
+    assert [buckets.wait("a") for _ in range(2)] == [0, 1]
+    assert [buckets.wait("slow") for _ in range(2)] == [0, 10]
+
+
+@pytest.mark.parametrize(("address", "client"), [
+    ("10.0.0.1", "10.0.0.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("::ffff:10.0.0.1", "10.0.0.1"), ("", ""), ("unix", "unix"),
+])  # fmt: skip
+def test_one_client_is_an_address_or_an_ipv6_network(address, client):
+    assert network(address) == client
+
+
+def test_a_source_that_sends_too_often_is_told_when_to_come_back_and_the_others_go_on():
+    gateway = Gateway(source_rates="salesforce=0.5:2")
+    ask = ("POST", "/v1/salesforce", b"{}", BEARER)
+    segment = (
+        "POST",
+        "/v1/segment",
+        b"{}",
+        {"X-Signature": signatures.segment_sign("segment-secret", b"{}")},
+    )
+    unproven = ("POST", "/v1/salesforce", b"{}", {})
+    answers = gateway.several([unproven, unproven, unproven, ask, ask, ask, segment])
+    assert [one.status_code for one in answers] == [
+        401,
+        401,
+        401,
+        202,
+        202,
+        429,
+        202,
+    ]  # a stranger uses up nobody's rate
+    assert answers[5].headers["retry-after"] == "2"
+
+
+def test_an_address_that_asks_too_often_is_turned_away_before_it_is_read_but_for_probes():
+    gateway = Gateway(address_rate=0.001, address_burst=2)
+    ask, probe = ("POST", "/v1/segment", b"{}", {}), ("GET", "/healthz", b"", {})
+    answers = gateway.several([ask, ask, ask, probe])
+    assert [one.status_code for one in answers] == [401, 401, 429, 200]
+    assert int(answers[2].headers["retry-after"]) == 1000
+
+
+@pytest.mark.parametrize(
+    "said", ["hubspot", "hubspot=", "hubspot=x", "=5", "hubspot=0", "nobody=5", "hubspot=1.2.3"]
+)
+def test_a_rate_that_can_not_be_read_is_refused_when_the_gateway_starts(said):
+    with pytest.raises(ValueError, match="LEADSTREAM_SOURCE_RATES"):
+        Gateway(source_rates=said)
+
+
+# ------------------------------------------------------------ Kafka away
+def test_without_kafka_it_lives_is_not_ready_and_asks_for_a_later_time():
+    gateway = Gateway()
+    assert gateway("GET", "/healthz", connected=False).status_code == 200
+    assert "not connected" in problem(gateway("GET", "/readyz", connected=False), 503)
+    answer = gateway("POST", "/v1/salesforce", b"{}", BEARER, connected=False)
+    assert "send it again" in problem(answer, 503)
+    assert answer.headers["retry-after"]
+
+
+def test_it_serves_while_kafka_is_away_at_the_start_and_connects_once_it_comes(monkeypatch):
+    monkeypatch.setattr(publishing, "RECONNECT_SECONDS", (0,))
+    made, there = [], asyncio.Event()
+
+    class Late(Acknowledging):
+        async def start(self):
+            made.append(self)
+            if not there.is_set():
+                raise KafkaConnectionError("nobody there")
+
+    app = application(Settings.of(SECRETS), Late)
+
+    async def play():
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://g") as client,
+        ):
+            await asyncio.sleep(0)
+            first = [
+                (await client.get("/readyz")).status_code,
+                (await client.post("/v1/salesforce", content=b"{}", headers=BEARER)).status_code,
+            ]
+            there.set()
+            for _ in range(1000):
+                await asyncio.sleep(0)
+            return (
+                first,
+                (await client.get("/readyz")).status_code,
+                (await client.post("/v1/salesforce", content=b"{}", headers=BEARER)).status_code,
+            )
+
+    assert asyncio.run(play()) == ([503, 503], 200, 202)
+    assert len(made) > 1
+
+
+def test_a_failed_send_or_probe_makes_it_unready_and_a_success_ready_again():
+    gateway = Gateway()
+
+    async def play():
+        seen = []
+        async with (
+            gateway.app.router.lifespan_context(gateway.app),
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(gateway.app), base_url="http://g"
+            ) as client,
+        ):
+
+            async def ready():
+                seen.append((await client.get("/readyz")).status_code)
+
+            async def post():
+                await client.post("/v1/salesforce", content=b"{}", headers=BEARER)
+
+            await asyncio.sleep(0)
+            gateway.producer.failing = KafkaConnectionError()
+            await post()
+            await ready()
+            gateway.producer.failing = None
+            await post()
+            await ready()
+        return seen
+
+    assert asyncio.run(play()) == [503, 200]
+
+    async def no():
+        return False
+
+    gateway = Gateway()
+    gateway.producer.client.force_metadata_update = no
+    assert "metadata" in problem(gateway("GET", "/readyz"), 503)
+
+
+# ------------------------------------------------------------ who hangs up
+def test_a_client_that_hangs_up_is_counted_and_leaves_no_traceback(caplog):
+    from streams import metrics
+
+    gateway = Gateway()
+    counter = metrics.ACCEPTED.labels("segment", "disconnected")
+    before = counter._value.get()
+    messages = iter(
+        [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
+    )
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": "POST",
+        "path": "/v1/segment",
+        "raw_path": b"/v1/segment",
+        "query_string": b"",
+        "root_path": "",
+        "headers": [],
+        "client": ("127.0.0.1", 1),
+        "server": ("g", 80),
+        "scheme": "http",
+    }
+
+    async def receive():
+        return next(messages)
+
+    async def send(_message):
+        pass
+
+    asyncio.run(gateway.app(scope, receive, send))
+    assert counter._value.get() == before + 1
+    assert not caplog.records
+
+
+# ------------------------------------------------------------ CloudEvents, each by itself
+def events(gateway, body, headers=None):
+    return gateway.post("/v1/events", orjson.dumps(body), {**BEARER, **(headers or {})})
+
+
+def test_each_event_of_a_batch_is_judged_by_itself():
+    gateway = Gateway()
+    answer = events(
+        gateway,
+        [
+            EVENT,
+            {**EVENT, "type": "other"},
+            5,
+            {**EVENT, "extension": "allowed"},
+            {**EVENT, "data": {}},
+        ],
+    )
+    assert answer.status_code == 202
+    said = answer.json()
+    assert said["taken"] == 2
+    assert [one["index"] for one in said["refused"]] == [1, 2, 4]
+    assert gateway.stored[0] == topics.RAW_CRM
+
+
+@pytest.mark.parametrize("body", [
+    {}, [], 5, "x", None, [[EVENT]], {**EVENT, "id": 5}, {**EVENT, "specversion": "0.3"}, {**EVENT, "data": "text"},
+    {**EVENT, "data": {"email": ["@"]}}, {**EVENT, "time": "0001-01-01T00:00:00+14:00"}, {**EVENT, "time": "now"}, {**EVENT, "source": None},
+    {**EVENT, "data": {"email": "a@" + "x" * 100_000 + ".de"}}, {**EVENT, "data": {"aliases": [[]]}}, {**EVENT, "data": {"received_at": 1}},
+])  # fmt: skip
+def test_what_holds_no_event_is_not_stored_and_its_sender_is_told(body):
+    gateway = Gateway()
+    assert problem(events(gateway, body), 422)
+    assert not gateway.producer.records
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        b"[" * 100_000,
+        b"\xef\xbb\xbf{}",
+        b"\xff",
+        b'"\\ud83d"',
+        orjson.dumps({**EVENT, "data": {"kind": 0}}).replace(b"0}", b"[" * 900 + b"]" * 900 + b"}"),
+    ],
+)
+def test_nor_is_what_is_no_json_or_nests_too_deep(raw):
+    gateway = Gateway()
+    problem(gateway.post("/v1/events", raw, BEARER), 422)
+    assert not gateway.producer.records
+
+
+def test_an_event_in_binary_mode_is_told_by_its_headers_and_none_of_them_can_be_one_of_ours():
+    gateway = Gateway()
+    headers = {
+        "ce-specversion": "1.0",
+        "ce-id": "1",
+        "ce-source": "erp",
+        "ce-type": "leadstream.lead.created",
+        "ce-leadstream-source": "salesforce",
+        "leadstream-source": "salesforce",
+    }
+    assert events(gateway, {"email": "a@example.com"}, headers).status_code == 202
+    kept = gateway.stored[3]
+    assert kept["leadstream-source"] == b"cloudevents"
+    assert kept["ce_source"] == b"erp"
+    assert all(name == "leadstream-source" or name.startswith("ce_") for name in kept)
+    salesforce = Gateway()
+    assert salesforce.post("/v1/salesforce", b"{}", {**BEARER, **headers}).status_code == 202
+    assert set(salesforce.stored[3]) == {"leadstream-source"}
