@@ -6,17 +6,23 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import orjson
+import stamina
+import typer
 from rich.console import Console
 from rich.text import Text
 
 from streams.settings import Settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.live.figures import Figures
 
+_Answer = TypeVar("_Answer")
+_AWAY = ("OperationalError", "KafkaConnectionError", "KafkaTimeoutError")
 # What moves a cursor, rings, colours, or makes text read in another order than it is written.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
 
@@ -45,6 +51,39 @@ errors = _Plain(keep="\n", stderr=True)
 
 class Failed(Exception):  # noqa: N818 - the command's way to say no, exit code 1
     """A command could not do what was asked; the text says whose move it is."""
+
+
+def away(error: Exception) -> bool:
+    """Return whether Kafka or ClickHouse is away: waiting or starting it helps, a traceback does not."""
+    return type(error).__name__ in _AWAY
+
+
+def seconds(text: str) -> float:
+    """Return the seconds of a duration like 90s, 5m or 1h.
+
+    Raises:
+        typer.BadParameter: it is none.
+
+    """
+    found = re.fullmatch(r"(\d+)(s|m|h)?", text)
+    if not found:
+        raise typer.BadParameter(f"{text!r} is no duration: write 60s, 5m or 1h")
+    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
+
+
+def patiently(limit: float, ask: Callable[[], _Answer]) -> _Answer:
+    """Ask a server; while it is away, ask again for `limit` seconds, then raise what it said last."""
+    attempts = stamina.retry_context(
+        on=lambda error: isinstance(error, Exception) and away(error),
+        timeout=limit or None,
+        attempts=None if limit else 1,
+        wait_initial=0.5,
+        wait_max=5.0,
+    )
+    for attempt in attempts:
+        with attempt:
+            return ask()
+    raise AssertionError("stamina raises what the last attempt raised")
 
 
 def on_home(home: Path | None) -> Settings:

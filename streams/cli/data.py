@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, console, document, on_home, patiently, seconds
 from .run import Json
 
 if TYPE_CHECKING:
@@ -17,35 +17,45 @@ app = typer.Typer()
 topics_app = typer.Typer(help="Topics of the broker.", no_args_is_help=True)
 app.add_typer(topics_app, name="topics")
 AnyHome = Annotated[Path | None, typer.Option("--home", help="The data folder of a running stack.")]
+Wait = Annotated[str, typer.Option(help="How long to wait for a server that is away, like 120s.")]
 
 
 @topics_app.command("apply")
 def topics_apply(
-    home: AnyHome = None, dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False
+    home: AnyHome = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
+    wait: Wait = "0s",
 ) -> None:
-    """Make the broker's topics agree with the registry. Example: leadstream topics apply --dry-run."""
+    """Make the broker's topics agree with the registry. Example: leadstream topics apply --wait 120s."""
     from streams.intake import admin
 
-    settings = on_home(home)
-    for difference in admin.apply(settings.brokers, settings.partitions, settings.replication, dry=dry_run):
+    limit, settings = seconds(wait), on_home(home)
+    found = patiently(
+        limit,
+        lambda: admin.apply(settings.brokers, settings.partitions, settings.replication, dry=dry_run),
+    )
+    for difference in found:
         console.print(f"{difference.topic}: {difference.what}", highlight=False)
 
 
 @app.command()
-def migrate(home: AnyHome = None) -> None:
-    """Bring ClickHouse's tables, and a server's users, up to date. Example: leadstream migrate."""
+def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
+    """Bring ClickHouse's tables, and a server's users, up to date. Example: leadstream migrate --wait 120s."""
     from schemas import reading
     from sinks.clickhouse import access
     from sinks.clickhouse import migrate as migrations
     from streams.connections import clickhouse_client
 
-    settings = on_home(home)
+    limit, settings = seconds(wait), on_home(home)
     name = reading.in_force(settings.funnel).funnel
-    try:
+
+    def ask() -> list[str]:
         client = clickhouse_client(settings)
-        for ran in migrations.apply(client, settings.clickhouse_database, name, settings.generation):
-            console.print("applied", ran)
-        for line in access.apply(client, settings):
+        ran = migrations.apply(client, settings.clickhouse_database, name, settings.generation)
+        return [*(f"applied {file}" for file in ran), *access.apply(client, settings)]
+
+    try:
+        for line in patiently(limit, ask):
             console.print(line, highlight=False)
     except migrations.SchemaDrift as error:
         raise Failed(str(error)) from error

@@ -205,8 +205,14 @@ def adopt(
     except FunnelError as error:
         raise Failed(str(error)) from error
     if not start_again(settings.home, f"advance@{number}"):
-        said = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL=<its folder> LEADSTREAM_BIRTH=<its birth.json>"
-        errors.print(f"no stack runs here: start a worker `advance` with {said}; waiting for it", soft_wrap=True)
+        folder = settings.home / "generations" / str(number)
+        said = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL={folder} LEADSTREAM_BIRTH={folder / 'birth.json'}"
+        errors.print(
+            f"no stack runs here: start a worker `advance` with {said} (compose: GENERATION={number} "
+            f"docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d); waiting for it",
+            soft_wrap=True,
+            highlight=False,
+        )
     try:
         adoption.caught_up(lambda: clickhouse_client(settings), settings, number)
         report = verify.verify(client, settings.partitions, number)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import time
 from pathlib import Path
 from typing import Annotated, Any
@@ -13,18 +12,11 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
-from .context import Failed, console, document, errors, on_home
+from .context import Failed, console, document, errors, on_home, seconds
 from .run import Json
 
 app = typer.Typer()
 HISTORY_PERSONS, HISTORY_DAYS, PER_SECOND = 600, 30, 4.0
-
-
-def _seconds(text: str) -> float:
-    found = re.fullmatch(r"(\d+)(s|m|h)?", text)
-    if not found:
-        raise typer.BadParameter(f"{text!r} is no duration: write 60s, 5m or 1h")
-    return float(found[1]) * {"s": 1, "m": 60, "h": 3600}[found[2] or "s"]
 
 
 @app.command()
@@ -38,7 +30,7 @@ def demo(
     from streams.embedded.home import StackError
     from streams.embedded.stack import PORTS, Stack
 
-    limit = _seconds(duration) if duration else None
+    limit = seconds(duration) if duration else None
     out = errors if as_json else console
     try:
         fresh = not (home / "simulated").exists()

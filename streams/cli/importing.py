@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,27 +16,41 @@ from .context import Failed, console, document, errors, on_home
 from .run import Json
 
 app = typer.Typer()
+HOME = Path(".leadstream")
 
 
 @contextlib.contextmanager
-def _stack(home: Path, funnel: str) -> Iterator[None]:
-    """Use the stack that runs on the home, or start one for as long as this takes."""
+def _stack(home: Path | None, funnel: str) -> Iterator[None]:
+    """Use the installation that the environment names, else the stack of a home; start one if none runs."""
     from streams.embedded.home import choose_funnel, read
     from streams.embedded.stack import Stack
 
-    if read(home):
-        choose_funnel(home, funnel)
+    if home is None and "LEADSTREAM_BROKERS" in os.environ:
+        _same_funnel(funnel)
         yield
         return
-    with Stack(home, funnel, say=lambda text: errors.print(f"  {text}")):
+    folder = home or HOME
+    if read(folder):
+        choose_funnel(folder, funnel)
         yield
+        return
+    with Stack(folder, funnel, say=lambda text: errors.print(f"  {text}")):
+        yield
+
+
+def _same_funnel(wanted: str) -> None:
+    from schemas import reading
+
+    runs = reading.in_force(on_home(None).funnel).funnel
+    if runs != wanted:
+        raise Failed(f"the mapping is for the funnel {wanted!r}, and this installation runs {runs!r}: nothing was imported")
 
 
 @app.command("import")
 def import_(
     mapping: Annotated[Path, typer.Argument(help="The mapping file, like schemas/mappings/olist.yaml.")],
     data: Annotated[Path, typer.Option(help="The folder that holds the files.")],
-    home: Annotated[Path, typer.Option(help="The data folder.")] = Path(".leadstream"),
+    home: Annotated[Path | None, typer.Option(help="The data folder; without one, .leadstream or what the environment names.")] = None,
     as_json: Json = False,
 ) -> None:
     """Import history. Example: leadstream import schemas/mappings/olist.yaml --data folder."""

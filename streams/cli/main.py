@@ -8,7 +8,7 @@ from typing import NoReturn
 import typer
 
 from . import data, deadletters, definitions, demo, identity, importing, people, records, run
-from .context import Failed, errors
+from .context import Failed, away, errors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 for part in (run.app, data.app, people.app, deadletters.app, definitions.app, identity.app, importing.app, records.app, demo.app):
@@ -23,7 +23,7 @@ def main() -> None:
     except Failed as error:
         _say(str(error))
     except Exception as error:
-        if not _away(error):
+        if not away(error):
             raise
         _say(f"a server does not answer: {error}; see `leadstream doctor`")
 
@@ -31,11 +31,6 @@ def main() -> None:
 def _say(text: str) -> NoReturn:
     errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
     sys.exit(1)
-
-
-def _away(error: Exception) -> bool:
-    """Whether Kafka or ClickHouse is away: whoever runs it must act, and a traceback would not tell them."""
-    return type(error).__name__ in ("OperationalError", "NoBrokersAvailable", "KafkaConnectionError", "KafkaTimeoutError")
 
 
 if __name__ == "__main__":
