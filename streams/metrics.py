@@ -25,4 +25,15 @@ STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by 
 CONFLICTS = Gauge(f"{PREFIX}_identity_conflicts", "Links that would join what may not be joined, until the CRM or a person decides")
 STALE_KPIS = Gauge(f"{PREFIX}_stale_kpis", "Targets of an older strategy than the funnel's, or of a period that ended without a next one")
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
-UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])
+PROCESS_STATE = Gauge(
+    f"{PREFIX}_process_state",
+    "1 for the state that a process of the stack is in: starting, running, not ready, restarting, stopped",
+    ["role", "state"],
+)
+RESTARTS = Counter(f"{PREFIX}_process_restarts_total", "Restarts of a process of the stack since the stack started", ["role"])
+TOPIC_DIFFERENCES = Gauge(f"{PREFIX}_topic_differences", "What differs between the broker's topics and their declaration")
+CHECK_FAILED = Gauge(f"{PREFIX}_check_failed", "1 for each check of the installation that fails", ["check"])
+TICKER_SILENCE = Gauge(
+    f"{PREFIX}_ticker_last_ack_seconds", "Seconds since the most silent partition acknowledged a tick; at most 10 in health"
+)
+TICKER_PRODUCERS = Counter(f"{PREFIX}_ticker_producers_replaced_total", "Producers that the ticker gave up because they were silent")
