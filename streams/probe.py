@@ -6,6 +6,7 @@ by whatever must not stand still; a beat that is old is a process that hangs.
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from socketserver import ThreadingMixIn
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 BEAT_SECONDS = 1.0
 FRESH_SECONDS = 10.0
+HANGS, WAITS = "hangs", "waits"
 
 
 class _Server(ThreadingMixIn, WSGIServer):
@@ -36,11 +38,16 @@ class _Quiet(WSGIRequestHandler):
 class Probe:
     """The answers of one process."""
 
-    def __init__(self, waits_for: Callable[[], str] = lambda: "", fresh_seconds: float = FRESH_SECONDS) -> None:
+    def __init__(
+        self,
+        waits_for: Callable[[], str] = lambda: "",
+        fresh_seconds: float = FRESH_SECONDS,
+        before_metrics: Callable[[], None] = lambda: None,
+    ) -> None:
         """Take `waits_for`, which returns what the process still waits for, or nothing when it is ready."""
-        self._waits_for, self._fresh = waits_for, fresh_seconds
+        self._waits_for, self._fresh, self._before_metrics = waits_for, fresh_seconds, before_metrics
         self._beat = time.monotonic()
-        self._server: _Server | None = None
+        self._server: WSGIServer | None = None
 
     def beat(self) -> None:
         """Say that the process goes on."""
@@ -57,7 +64,9 @@ class Probe:
 
     def serve(self, port: int, host: str = "127.0.0.1") -> None:
         """Serve from a thread until the process ends, or `close`."""
-        self._server = make_server(host, port, self._application(), _Server, handler_class=_Quiet)
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        server = type("_Server", (_Server,), {"address_family": family})
+        self._server = make_server(host, port, self._application(), server, handler_class=_Quiet)
         threading.Thread(target=self._server.serve_forever, name="probe", daemon=True).start()
 
     def close(self) -> None:
@@ -72,10 +81,12 @@ class Probe:
         def answer(environ: dict[str, Any], start: Callable[..., Any]) -> Iterable[bytes]:
             match environ["PATH_INFO"]:
                 case "/healthz":
-                    return _say(start, self.hangs())
+                    return _say(start, HANGS, self.hangs())
                 case "/readyz":
-                    return _say(start, self.hangs() or self._ready())
+                    hangs = self.hangs()
+                    return _say(start, HANGS if hangs else WAITS, hangs or self._ready())
                 case "/metrics":
+                    self._before_metrics()
                     found: Iterable[bytes] = metrics(environ, start)
                     return found
                 case _:
@@ -91,6 +102,6 @@ class Probe:
             return f"{type(error).__name__}: {error}"
 
 
-def _say(start: Callable[..., Any], wrong: str) -> Iterable[bytes]:
+def _say(start: Callable[..., Any], status: str, wrong: str) -> Iterable[bytes]:
     start("503 Service Unavailable" if wrong else "200 OK", [("Content-Type", "application/json")])
-    return [orjson.dumps({"status": "failed", "reason": wrong} if wrong else {"status": "ok"})]
+    return [orjson.dumps({"status": status, "reason": wrong} if wrong else {"status": "ok"})]

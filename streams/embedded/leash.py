@@ -48,11 +48,11 @@ def _until_closed(pipe: int) -> None:
             return
 
 
-def follow() -> None:
-    """End this process when its supervisor ends; one that was started by hand has none, and stays."""
+def follow() -> bool:
+    """End this process when its supervisor ends; return whether it has one: one that was started by hand has none."""
     promised = os.environ.pop(VARIABLE, "")  # not for what this process starts
     if not promised:
-        return
+        return False
     supervisor, pipe = map(int, promised.split(":"))
     _kernel()
     if os.getppid() != supervisor:
@@ -63,6 +63,7 @@ def follow() -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
     threading.Thread(target=watch, name="leash", daemon=True).start()
+    return True
 
 
 def _guard(program: int, pipe: int) -> None:
