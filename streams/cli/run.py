@@ -53,9 +53,9 @@ def worker(
 
     def beat() -> None:
         nonlocal waits_for
-        waits_for = readiness.waits_for(built)
         probe.beat()
         loop.call_later(BEAT_SECONDS / 4 if waits_for else BEAT_SECONDS, beat)
+        waits_for = readiness.waits_for(built)
 
     loop.call_soon(beat)  # from before the recovery on: that may take long, and is no hanging
     probe.serve(settings.metrics_port, settings.host)

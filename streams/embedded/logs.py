@@ -53,8 +53,8 @@ def rotate(file: Path, limit: int, keep: int) -> bool:
 
 
 def _copy(log: IO[bytes], to: Path, limit: int) -> None:
-    """Copy the newest `limit` bytes; a flood between two looks must not break the bound."""
-    log.seek(max(0, os.fstat(log.fileno()).st_size - limit))
+    """Copy all of it, but of a flood between two looks the newest: at most twice `limit`."""
+    log.seek(max(0, os.fstat(log.fileno()).st_size - 2 * limit))
     with os.fdopen(os.open(to, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as out:
         shutil.copyfileobj(log, out)
         out.flush()

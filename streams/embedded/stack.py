@@ -300,5 +300,6 @@ class Stack:
 
     def _failed(self, role: str, how: str) -> str:
         path = logs.path(self.home, role)
-        tail = "\n".join(f"    {line}" for line in logs.tail(path, _TAIL_LINES))
+        lines = [line for line in logs.tail(path, 200) if not line.startswith("\tat ")]  # of Java's trace, what it says
+        tail = "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
         return f"{role} {how}; the end of its log, {path}:\n{tail}"
