@@ -48,4 +48,15 @@ OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
 CLICKHOUSE_UP = Gauge(f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page")
 LIVE_REFUSED = Counter(f"{PREFIX}_live_refused_total", "Requests that the live page refused: host, origin or login", ["why"])
 LOGINS = Counter(f"{PREFIX}_live_logins_total", "Tokens shown to the live page: accepted, refused, or limited after many", ["result"])
-UP = Gauge(f"{PREFIX}_process_up", "Processes of the stack that run, by role", ["role"])
+PROCESS_STATE = Gauge(
+    f"{PREFIX}_process_state",
+    "1 for the state that a process of the stack is in: starting, running, not ready, restarting, stopped",
+    ["role", "state"],
+)
+RESTARTS = Counter(f"{PREFIX}_process_restarts_total", "Restarts of a process of the stack since the stack started", ["role"])
+TOPIC_DIFFERENCES = Gauge(f"{PREFIX}_topic_differences", "What differs between the broker's topics and their declaration")
+CHECK_FAILED = Gauge(f"{PREFIX}_check_failed", "1 for each check of the installation that fails", ["check"])
+TICKER_SILENCE = Gauge(
+    f"{PREFIX}_ticker_last_ack_seconds", "Seconds since the most silent partition acknowledged a tick; at most 10 in health"
+)
+TICKER_PRODUCERS = Counter(f"{PREFIX}_ticker_producers_replaced_total", "Producers that the ticker gave up because they were silent")

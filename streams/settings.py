@@ -144,6 +144,16 @@ class Settings(BaseSettings):
     meta_currency: str = "EUR"  # insights carry no currency: the connection says it
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
+    process: str = ""  # the role as which a stack started this process, `advance@2` say
+    # supervision, in seconds: how long a process may say nothing until it is killed and started again
+    supervise_worker: float = 60.0  # workers, gateway and live page
+    supervise_ticker: float = 10.0
+    supervise_server: float = 240.0  # broker and ClickHouse, once they have answered: recovery at a start takes its time
+    restart_longest: float = 30.0  # the longest pause before a process that keeps ending is started again
+    restart_forgotten: float = 60.0  # so long in health, and the pauses begin small again
+    ticker_patience: float = 5.0  # a tick that is not acknowledged by then: a new producer
+    log_bytes: int = Field(default=10_000_000, ge=1000)  # a log that is as large is moved aside
+    log_files: int = Field(default=2, ge=0)  # how many of a role's are kept beside the newest
 
     @classmethod
     def settings_customise_sources(

@@ -30,12 +30,17 @@ def topics_apply(
     from streams.intake import admin
 
     limit, settings = seconds(wait), on_home(home)
-    found = patiently(
-        limit,
-        lambda: admin.apply(settings.brokers, settings.partitions, settings.replication, dry=dry_run),
-    )
+    try:
+        found = patiently(limit, lambda: admin.apply(settings, dry=dry_run))
+    except admin.Refused as error:
+        raise Failed(f"the broker refused: {error}") from error
     for difference in found:
-        console.print(f"{difference.topic}: {difference.what}", highlight=False)
+        note = "note: " if difference.kind == admin.NOTE else ""
+        console.print(f"{note}{difference.topic}: {difference.what}", highlight=False, soft_wrap=True)
+    if all(difference.kind == admin.NOTE for difference in found):
+        console.print("no difference" if dry_run else "nothing to do")
+    if any(difference.kind == admin.STANDS for difference in found):
+        raise Failed("what stands above is not changed by this command: each line says whose move it is")
 
 
 @app.command()

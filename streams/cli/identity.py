@@ -52,7 +52,7 @@ def _say(word: str, one: str, other: str, home: object) -> None:
     from schemas.events import EventType
     from sinks.clickhouse import generations
     from streams.audit import explain
-    from streams.connections import clickhouse_client
+    from streams.connections import clickhouse_client, python_options
     from streams.intake.client import LeadPublisher
 
     pair = (_alias(one), _alias(other))
@@ -65,7 +65,7 @@ def _say(word: str, one: str, other: str, home: object) -> None:
             explain.known(client, name, settings.identity(), generations.active(client))
     except explain.Unknown as error:
         raise Failed(f"nothing was changed: {error}") from error
-    with LeadPublisher(settings.brokers, source="leadstream") as publisher:
+    with LeadPublisher(settings.brokers, source="leadstream", **python_options(settings)) as publisher:
         publisher.publish(f"{word}:{uuid.uuid4()}", EventType(word), datetime.now(UTC), aliases=pair)
     console.print(f"{word} requested; `leadstream explain {one}` shows what follows", soft_wrap=True)
 

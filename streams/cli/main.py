@@ -2,22 +2,41 @@
 
 from __future__ import annotations
 
+import faulthandler
+import os
 import sys
 from typing import NoReturn
 
 import typer
 
-from . import data, deadletters, definitions, demo, identity, importing, people, records, run
+from streams.embedded import leash
+
+from . import (
+    data,
+    deadletters,
+    definitions,
+    demo,
+    doctor,
+    identity,
+    importing,
+    people,
+    records,
+    run,
+)
 from .context import Failed, away, errors
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for part in (run.app, data.app, people.app, deadletters.app, definitions.app, identity.app, importing.app, records.app, demo.app):
+PARTS = (run, data, people, deadletters, doctor, definitions, identity, importing, records, demo)
+for part in (module.app for module in PARTS):
     app.registered_commands += part.registered_commands
     app.registered_groups += part.registered_groups
 
 
 def main() -> None:
     """Run the command line."""
+    os.umask(0o077)  # what a home holds is its owner's
+    if leash.follow():
+        faulthandler.enable()  # a supervisor that finds a process hanging asks where (SIGABRT)
     try:
         app()
     except Failed as error:

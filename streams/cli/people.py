@@ -1,4 +1,4 @@
-"""Commands for people: explain a lead, list the stalled, accept holes, ask the doctor."""
+"""Commands for people: explain a lead, list the stalled, accept holes."""
 
 from __future__ import annotations
 
@@ -93,31 +93,3 @@ def holes_accept(
         document([hole._asdict() for hole in found])
     else:
         console.print(f"accepted {len(found)}; " + ("the stack starts the worker again" if begun else "start the worker again"))
-
-
-@app.command()
-def doctor(home: AnyHome = None, as_json: Json = False) -> None:
-    """Look at everything that a running installation needs. Example: leadstream doctor."""
-    from streams.connections import clickhouse_client
-    from streams.intake import admin
-
-    settings = on_home(home)
-    found: list[dict[str, object]] = []
-
-    def look(name: str, turn: object) -> None:
-        try:
-            found.append({"check": name, "ok": True, "said": str(turn())})  # type: ignore[operator]
-        except Exception as error:  # noqa: BLE001 - a doctor reports whatever it finds
-            found.append({"check": name, "ok": False, "said": f"{type(error).__name__}: {error}"})
-
-    look("identity key", lambda: "set" if settings.identity() else "")
-    look("kafka topics", lambda: f"{len(admin.apply(settings.brokers, settings.partitions, settings.replication, dry=True))} differences")
-    look("clickhouse", lambda: clickhouse_client(settings).query("SELECT version()").first_row[0])
-    look("time", lambda: f"told {figures(settings).health()['tick_age_seconds']:.1f} s ago")
-    if as_json:
-        document(found)
-    else:
-        for one in found:
-            console.print(f"{'ok  ' if one['ok'] else 'BAD '} {one['check']}: {one['said']}", highlight=False)
-    if not all(one["ok"] for one in found):
-        raise Failed("something is missing; each line above says what")

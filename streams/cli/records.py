@@ -31,7 +31,7 @@ def records(
     settings = on_home(home)
     try:
         found = intake.read(file, reading.in_force(settings.funnel))
-        intake.publish(found, settings.brokers)
+        intake.publish(found, settings)
     except OSError as error:
         raise Failed(f"{file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:

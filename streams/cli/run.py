@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import functools
 import logging
+import os
 import signal
 import threading
+import time
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -32,34 +37,55 @@ def worker(
 ) -> None:
     """Run one worker. Example: leadstream worker advance."""
     import faust
-    from prometheus_client import start_http_server
 
     from streams.app import build
+    from streams.engine import readiness
+    from streams.probe import BEAT_SECONDS, Probe
 
     if name not in WORKERS:
         raise typer.BadParameter(f"{name!r} is none of {', '.join(WORKERS)}")
     _log()
     settings = Settings()
     built = build(settings, name)
+    loop = asyncio.new_event_loop()
+    waits_for = "it starts"
+    probe = Probe(lambda: waits_for)
 
-    @built.task
-    async def open_door() -> None:
-        start_http_server(settings.metrics_port, addr=settings.host)
+    def beat() -> None:
+        nonlocal waits_for
+        probe.beat()
+        loop.call_later(BEAT_SECONDS / 4 if waits_for else BEAT_SECONDS, beat)
+        waits_for = readiness.waits_for(built)
 
-    faust.Worker(built, loglevel="info", logging_config=None, redirect_stdouts=False, override_logging=False).execute_from_commandline()
+    loop.call_soon(beat)  # from before the recovery on: that may take long, and is no hanging
+    probe.serve(settings.metrics_port, settings.host)
+    options = {"loglevel": "info", "logging_config": None, "redirect_stdouts": False, "override_logging": False}
+    faust.Worker(built, loop=loop, **options).execute_from_commandline()
 
 
 @app.command()
 def ticker() -> None:
     """Tell the workers the time, once a second. Example: leadstream ticker."""
     from streams.agents import ticker as agent
+    from streams.probe import Probe
 
     _log()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     settings = Settings()
-    agent.run(settings.brokers, settings.partitions, stop)
+    acknowledged = agent.Acknowledged(settings.partitions)
+    probe = Probe(lambda: acknowledged.waits_for(2 * settings.ticker_patience), fresh_seconds=settings.ticker_patience)
+    probe.serve(settings.metrics_port, settings.host)
+    make = functools.partial(agent.producer, settings, settings.ticker_patience)
+    code = 0
+    try:
+        agent.run(make, acknowledged, settings.partitions, stop, settings.ticker_patience, probe.beat)
+    except agent.Stuck as error:
+        logging.getLogger("leadstream.ticker").critical("the ticker ends, to be started again: %s", error)
+        code = os.EX_SOFTWARE
+    logging.shutdown()
+    os._exit(code)  # at once: a producer that was given up may hang in its own clean-up at exit
 
 
 @app.command()
@@ -116,18 +142,21 @@ def up(
 
     try:
         with Stack(home, funnel, ports=PORTS, say=lambda text: console.print(f"  {text}")) as stack:
-            console.print(f"live page  http://127.0.0.1:{stack.ports['live']}")
-            console.print(f"gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
-            signal.pause()
+            stack.say(f"live page  http://127.0.0.1:{stack.ports['live']}")
+            stack.say(f"gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
+            while True:
+                signal.pause()  # SIGCHLD and a window's resize end a pause too
     except StackError as error:
         raise Failed(str(error)) from error
     except KeyboardInterrupt:
-        console.print("stopped; state stays in", home)
+        with contextlib.suppress(OSError):  # a closed terminal
+            console.print("stopped; state stays in", home)
 
 
 @app.command()
 def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
-    """List each process with role, pid, state and address. Example: leadstream status --json."""
+    """List each process with role, pid, state and address, and why one does not run. Example: leadstream status --json."""
+    from streams import health
     from streams.embedded.home import read
 
     shown = read(home)
@@ -136,6 +165,49 @@ def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
         document(processes)
     else:
         for process in processes:
-            console.print(f"{process['role']:18} {process['pid']:>8} {process['state']:10} {process['address']}")
+            console.print(f"{process['role']:18} {process['pid']:>8} {process['state']:10} {process['address']}", highlight=False)
+            if process["state"] != "running":
+                console.print(f"{'':18} {health.describe(process)}", highlight=False, soft_wrap=True)
     if not shown:
         raise Failed(f"no stack runs on {home}: start one with `leadstream up`")
+
+
+@app.command()
+def resume(
+    role: Annotated[str, typer.Argument(help="The role that stopped, as `status` shows it: advance, advance@2, …")],
+    home: Home = Path(".leadstream"),
+    as_json: Json = False,
+    seconds: Annotated[float, typer.Option(help="How long to watch whether it stops again.")] = 20.0,
+) -> None:
+    """Start a role again that stopped and needed somebody. Example: leadstream resume advance."""
+    from streams import health
+    from streams.embedded.home import read, start_again
+
+    def now() -> dict[str, Any]:
+        shown = read(home)
+        if not shown:
+            raise Failed(f"no stack runs on {home}: start one with `leadstream up`")
+        found = {one["role"]: one for one in shown["processes"]}
+        if role not in found:
+            raise typer.BadParameter(f"{role!r} is none of {', '.join(found)}")
+        return dict(found[role])
+
+    before = now()
+    if before["state"] not in ("stopped", "restarting"):
+        raise Failed(f"{role} did not stop: it is {before['state']}")
+    start_again(home, role)
+    end = time.monotonic() + seconds
+    after = before
+    while time.monotonic() < end:
+        after = now()
+        if after["pid"] != before["pid"] and after["state"] in ("running", "stopped", "restarting"):
+            break
+        time.sleep(0.2)
+    if as_json:
+        document(after)
+    if after["state"] == "stopped":
+        raise Failed(f"{role} stopped again, the reason still holds: {after['reason']} (then: {after['command']})")
+    if after["state"] != "running":
+        raise Failed(f"{health.describe(after)}: it does not run after {seconds:.0f} s; see {after['log']}")
+    if not as_json:
+        console.print(f"{role} runs")

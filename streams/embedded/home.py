@@ -1,4 +1,8 @@
-"""What a home keeps on disk: its lock, secrets, ports, generations, and `stack.json`, from which every command reads what runs."""
+"""What a home keeps on disk: its lock, secrets, ports, generations, and `stack.json`, from which every command reads what runs.
+
+Files are written whole or not at all, and only their owner may read them. A file that is broken or missing is made
+again where nothing is lost by it, and refused where something is: a new identity key would make every lead a stranger.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +13,20 @@ import os
 import secrets
 import shutil
 import socket
+import time
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
 
 from schemas.reading import FUNNELS, FunnelError, load_all
-from streams.settings import WORKERS
+from streams.settings import DROPPED, WORKERS
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+IDENTITY = "identity_key"
+# Names may be added: an older home gets those that it lacks. The identity key is made once, with the home.
 _SECRETS = (
-    "identity_key",
+    IDENTITY,
     "clickhouse_password",
     "clickhouse_viewer_password",
     "ingest_token",
@@ -26,16 +36,55 @@ _SECRETS = (
     "google_key",
     "hubspot_secret",
 )
+_OWN = (  # what we make in a home: nothing else in that folder is touched
+    "lock", "secrets.json", "ports.json", "stack.json", "simulated",
+    "kafka", "clickhouse", "faust", "generations", "logs", "run", "stopped",
+)  # fmt: skip
+_READ_SECONDS, _GLANCE_SECONDS = 3.0, 0.3
 
 
 class StackError(Exception):
     """The stack can't run as asked; the message says whose move it is."""
 
 
+def write(path: Path, text: str) -> None:
+    """Write a file whole or not at all, readable by its owner only."""
+    fresh = path.with_name(f"{path.name}.new")
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
+def make_private(home: Path) -> None:
+    """Make the home, or close one that others could read: folders 0700, files 0600."""
+    home.mkdir(mode=0o700, parents=True, exist_ok=True)
+    wide = home.stat().st_mode & 0o077
+    home.chmod(0o700)
+    for name in _OWN:
+        path = home / name
+        if path.is_dir() and not path.is_symlink():
+            _close(path)
+            if wide or name not in ("kafka", "clickhouse"):  # many files, which their own processes keep closed
+                for folder, _, files in os.walk(path):
+                    for one in (Path(folder), *(Path(folder) / file for file in files)):
+                        _close(one)
+        elif path.is_file():
+            _close(path)
+
+
+def _close(path: Path) -> None:
+    with contextlib.suppress(FileNotFoundError):
+        mode = path.lstat().st_mode
+        if mode & 0o077 and not path.is_symlink():
+            path.chmod(mode & 0o700)
+
+
 def free_port(wanted: int = 0) -> int:
     """Give `wanted` if it is free on loopback, else another one."""
     for port in (wanted, 0):
-        with socket.socket() as probe, contextlib.suppress(OSError):
+        with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind(("127.0.0.1", port))
             return int(probe.getsockname()[1])
@@ -49,37 +98,83 @@ def take_lock(home: Path) -> IO[str]:
         StackError: a stack runs on it already.
 
     """
-    lock = (home / "lock").open("a+")
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        raise StackError(f"a stack runs on {home} already: stop it, or use another --home") from error
-    return lock
+    lock = os.fdopen(os.open(home / "lock", os.O_RDWR | os.O_CREAT, 0o600), "r+")
+    end = time.monotonic() + _GLANCE_SECONDS
+    while True:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            if time.monotonic() > end:  # longer than a look at the lock takes
+                lock.close()
+                raise StackError(f"a stack runs on {home} already: stop it, or use another --home") from error
+            time.sleep(0.05)
+        else:
+            return lock
 
 
-def choose_ports(home: Path, liked: dict[str, int]) -> dict[str, int]:
+def choose_ports(home: Path, liked: dict[str, int], say: Callable[[str], None] = lambda _text: None) -> dict[str, int]:
     """Give each process of a home its port: the one it had before, else a liked one, where that is free."""
     path = home / "ports.json"
-    wanted = json.loads(path.read_text()) if path.exists() else liked
-    names = ("broker", "controller", "gateway", "clickhouse", "live", *(f"metrics-{worker}" for worker in WORKERS))
+    wanted = liked
+    if path.exists():
+        try:
+            known = dict(json.loads(path.read_text()))
+            wanted = liked | {name: port for name, port in known.items() if isinstance(port, int)}
+        except (ValueError, TypeError):
+            say(f"{path} was broken and is made again: addresses may have changed")
+    workers = (f"metrics-{worker}" for worker in WORKERS)
+    names = ("broker", "controller", "gateway", "clickhouse", "live", *workers, "metrics-ticker", "supervisor")
     ports: dict[str, int] = {}
     for name in names:
         port = free_port(wanted.get(name, 0))
+        if wanted.get(name) and port != wanted[name]:
+            say(f"port {wanted[name]} is taken: {name} gets {port}")
         while port in ports.values():
             port = free_port()
         ports[name] = port
-    path.write_text(json.dumps(ports))
+    write(path, json.dumps(ports))
     return ports
 
 
-def load_secrets(home: Path) -> dict[str, str]:
-    """Read the home's own secrets; made once at random, readable by its owner only."""
+def has_data(home: Path) -> bool:
+    """Whether a home holds what a new identity key would make worthless."""
+    return any((home / name).is_dir() and any((home / name).iterdir()) for name in ("kafka", "clickhouse"))
+
+
+def load_secrets(home: Path, say: Callable[[str], None] = lambda _text: None) -> dict[str, str]:
+    """Read the home's own secrets; made once at random, readable by its owner only.
+
+    Raises:
+        StackError: they are lost, and the home has data that only they can read.
+
+    """
     path = home / "secrets.json"
-    if not path.exists():
-        home.mkdir(parents=True, exist_ok=True)
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            json.dump({name: secrets.token_hex(24) for name in _SECRETS}, file)
-    return dict(json.loads(path.read_text()))
+    known = _strings(path)
+    if not known.get(IDENTITY):
+        if has_data(home):
+            wrong = "is broken" if path.exists() else "is missing"
+            raise StackError(
+                f"{path} {wrong}, and {home} has data: restore that file from your backup. "
+                "Nothing was changed. A new identity key would make every known lead a stranger, so a home with data never gets one; "
+                "to begin anew, use another --home"
+            )
+        if path.exists():
+            say(f"{path} was broken and is made again: the home has no data yet")
+    lacking = [name for name in _SECRETS if not known.get(name)]
+    if lacking:
+        if known:
+            say(f"made the secrets that {path} lacks: {', '.join(lacking)}")
+        known |= {name: secrets.token_hex(24) for name in lacking}
+        write(path, json.dumps(known))
+    return known
+
+
+def _strings(path: Path) -> dict[str, str]:
+    try:
+        said = json.loads(path.read_text())
+        return {name: value for name, value in said.items() if isinstance(value, str)}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def choose_funnel(home: Path, wanted: str | None) -> Path:
@@ -94,11 +189,14 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
     try:
         funnels = load_all(source)
         if not folder.exists():
+            if has_data(home):
+                raise StackError(f"{folder} is missing, and {home} has data: restore {folder.parent} from your backup. Nothing was changed")
             fresh = folder.with_name("1.new")
             shutil.rmtree(fresh, ignore_errors=True)
-            fresh.mkdir(parents=True)
+            fresh.mkdir(mode=0o700, parents=True)
             for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
-                shutil.copy(file, fresh)
+                shutil.copyfile(file, fresh / file.name)
+                (fresh / file.name).chmod(0o600)
             fresh.rename(folder)  # whole or not at all
         elif wanted and Path(wanted).exists() and any(one not in load_all(folder) for one in funnels):
             raise StackError(f"{home} runs other definitions than {wanted}: bring them in by `leadstream definitions add` or `adopt`")
@@ -109,31 +207,69 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
     return folder
 
 
+def check_generations(home: Path) -> None:
+    """Refuse a home whose generations can't be read: a worker would stop on each, and the reason would be far from here.
+
+    Raises:
+        StackError: a file is missing or broken.
+
+    """
+    for folder in sorted((home / "generations").glob("*")):
+        if not folder.name.isdigit() or (folder / DROPPED).exists():
+            continue
+        restore = f"restore {folder} from your backup, or drop that generation. Nothing was changed"
+        try:
+            load_all(folder)
+            if folder.name != "1":
+                {int(partition): int(end) for partition, end in json.loads((folder / "birth.json").read_text()).items()}
+        except (FunnelError, OSError, ValueError, AttributeError, TypeError, IndexError) as error:
+            raise StackError(f"the definitions of generation {folder.name} can't be read ({error}): {restore}") from error
+
+
 def read(home: Path) -> dict[str, Any] | None:
-    """Read what runs on a home; None when nothing does. A pid that is gone is shown as dead."""
-    path = home / "stack.json"
-    if not path.exists():
+    """Read what runs on a home; None when nothing does. A process that is gone is shown as dead, whoever has its pid today."""
+    from . import pids  # noqa: PLC0415 - most commands need no look at processes
+
+    shown = _shown(home / "stack.json")
+    if not shown or not pids.same(shown["pid"], shown["started"]):
         return None
-    shown = json.loads(path.read_text())
     for process in shown["processes"]:
-        if not _alive(process["pid"]):
+        if process["state"] not in ("stopped", "restarting") and not pids.same(process["pid"], process["started"]):
             process["state"] = "dead"
-    return shown if _alive(shown["pid"]) else None
+    return shown
+
+
+def _shown(path: Path) -> dict[str, Any] | None:
+    """Read stack.json; a supervisor that lives writes a broken one again within a moment, so wait for it."""
+    end = time.monotonic() + _READ_SECONDS
+    while path.exists():
+        with contextlib.suppress(ValueError, OSError):
+            shown = json.loads(path.read_text())
+            if isinstance(shown, dict) and {"pid", "started", "processes", "environment"} <= shown.keys():
+                return shown
+            if isinstance(shown, dict):
+                return None  # of another build, whose stack does not run
+        if time.monotonic() > end or _lock_is_free(path.with_name("lock")):
+            return None
+        time.sleep(0.1)
+    return None
+
+
+def _lock_is_free(path: Path) -> bool:
+    """Whether no supervisor holds the lock; whoever takes the lock outwaits this look."""
+    try:
+        with path.open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return True
+    except OSError:
+        return False
+    return True
 
 
 def start_again(home: Path, role: str) -> bool:
     """Ask the stack of a home to start a role that needed somebody; give whether one runs there."""
     if not read(home):
         return False
-    (home / f"start-{role}").touch()
-    return True
-
-
-def _alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
+    (home / f"start-{role}").touch(mode=0o600)
     return True

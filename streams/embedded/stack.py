@@ -1,7 +1,8 @@
 """The embedded stack: broker, workers, gateway, ClickHouse, sink and live page as supervised processes of one home.
 
-A dead process is started again; Ctrl-C and SIGTERM end all; a second start goes on from the data folder. Two stacks on
-one folder are refused. What runs is written to `stack.json`, from which `status` and every other command read.
+A dead process is started again; Ctrl-C, SIGTERM and SIGHUP end all, and so does any other end of the supervisor
+(leash.py); a second start goes on from the data folder. Two stacks on one folder are refused. What runs is written
+to `stack.json`, from which `status` and every other command read.
 """
 
 from __future__ import annotations
@@ -10,43 +11,41 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from streams.engine.worker import EXIT_STOPPED
-from streams.settings import WORKERS, roles, split
+from streams.settings import WORKERS, Settings, roles, split
 
-from . import broker
-from .home import StackError, choose_funnel, choose_ports, free_port, load_secrets, take_lock
+from . import answers, broker, logs, pids, stopped
+from .children import Children, end_survivors, program
+from .home import (
+    StackError,
+    check_generations,
+    choose_funnel,
+    choose_ports,
+    free_port,
+    load_secrets,
+    make_private,
+    take_lock,
+    write,
+)
+from .process import Memory, Process
+from .watch import Watch, in_order
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from types import FrameType
 
 STOP_SECONDS = 15.0
 PORTS = {"live": 8380, "gateway": 8381, "clickhouse": 8382}  # what `up` and `demo` would like; a taken one gives another
-
-
-@dataclass
-class Process:
-    """One supervised process as `status` shows it."""
-
-    role: str
-    pid: int
-    state: str  # starting, running, restarting, stopped
-    address: str
-    restarts: int = 0
-
-
-def _answers(port: int) -> bool:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.3):
-        return True
-    return False
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+_TAIL_LINES = 8
+_SECOND_SIGNAL_SECONDS = 1.0
 
 
 class Stack:
@@ -63,20 +62,36 @@ class Stack:
         """`say` is told each step; `ports` are those that a new home would like. Takes the home's lock.
 
         Raises:
-            StackError: another stack runs on this home, or the home runs another funnel.
+            StackError: another stack runs on this home, something of it is lost, or it runs another funnel.
 
         """
-        self.home, self.say, self.partitions = home.resolve(), say, partitions
-        self.home.mkdir(parents=True, exist_ok=True)
+        self.home, self._say, self.partitions = home.resolve(), say, partitions
+        make_private(self.home)
         self._lock = take_lock(self.home)
-        self.funnel = choose_funnel(self.home, funnel)
-        self.secrets = load_secrets(self.home)
-        self.ports = choose_ports(self.home, ports or {})
+        try:
+            self.secrets = load_secrets(self.home, self.say)
+            self.funnel = choose_funnel(self.home, funnel)
+            check_generations(self.home)
+            end_survivors(self.home, self.say)
+            self.ports = choose_ports(self.home, ports or {}, self.say)
+        except BaseException:
+            self._lock.close()
+            raise
+        self.ending = threading.Event()
+        self._children = Children(self.home)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._shown: dict[str, Process] = {}
-        self._logs: dict[str, IO[bytes]] = {}
-        self._ending = threading.Event()
-        self._watch: threading.Thread | None = None
+        self._memories: dict[str, Memory] = {}
+        self._written: tuple[str, int] = ("", 0)
+        self._watch = Watch(self, Settings())
+        self._handlers: dict[int, Any] = {}
+        self._signalled = 0.0
+        self._stopped, self._began = False, pids.started(os.getpid())
+
+    def say(self, text: str) -> None:
+        """Tell whoever started the stack; a terminal that was closed must not end it."""
+        with contextlib.suppress(OSError, ValueError):
+            self._say(text)
 
     def environment(self) -> dict[str, str]:
         """Give the variables under which every process, and every other command, works on this home."""
@@ -93,167 +108,64 @@ class Stack:
 
     # ---------------------------------------------------------------- life
     def start(self) -> None:
-        """Start everything and wait until it answers; the watch begins."""
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(ValueError):  # only the main thread may; a test runs the stack in another
-                signal.signal(sign, self._on_signal)
+        """Start everything and wait until it answers; the watch begins.
+
+        Raises:
+            StackError: a process ended or does not answer; it says which, and what its log says.
+
+        """
+        self._listen()
         self.say("Apache Kafka")
-        self._spawn("broker")
-        self._spawn("clickhouse")
-        self._wait_port("broker", 90)
-        self._wait_port("clickhouse", 60)
+        broker.jars()  # may need the network the first time: here it can be interrupted
+        self.spawn("broker")
+        self.spawn("clickhouse")
+        self._wait({"broker": 90.0, "clickhouse": 90.0})
         self.say("topics and tables")
-        self.command("topics", "apply")
-        self.command("migrate")
+        self._commands(["topics", "apply"], ["migrate"])
         self.say("workers, gateway, live page")
-        for role in ("gateway", "live", "ticker", *roles(self.home)):
-            self._spawn(role)
-        self._wait_port("gateway", 60)
-        self._wait_port("live", 60)
-        for worker in (role for role in roles(self.home) if role in WORKERS):
-            self._wait_port(worker, 90, f"metrics-{worker}")
-        self._watch = threading.Thread(target=self._supervise, daemon=True)
+        workers = [role for role in roles(self.home) if role in WORKERS]
+        for role in ("gateway", "live", *roles(self.home), "ticker"):
+            self.spawn(role)
+        self._wait(dict.fromkeys(("gateway", "live", *workers), 90.0))
         self._watch.start()
 
-    def _own(self, role: str) -> dict[str, str]:
-        """Give the variables of one role beside those of the home."""
-        own, generation = {}, split(role)[1]
-        if generation:
-            self.ports.setdefault(f"metrics-{role}", free_port())
-            folder = self.home / "generations" / generation
-            own = {"GENERATION": generation, "FUNNEL": str(folder), "BIRTH": str(folder / "birth.json")}
-        own |= {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
-        return {f"LEADSTREAM_{name}": value for name, value in own.items()}
+    def _listen(self) -> None:
+        for sign in SIGNALS:
+            with contextlib.suppress(ValueError):  # only the main thread may; a test runs the stack in another
+                if sign == signal.SIGHUP and signal.getsignal(sign) == signal.SIG_IGN:
+                    continue  # nohup
+                self._handlers[sign] = signal.signal(sign, self._on_signal)
 
-    def command(self, *arguments: str) -> None:
-        """Run one of our own commands on this home, and raise what it says when it fails."""
-        environment = {**os.environ, **self.environment()}
-        done = subprocess.run(
-            [sys.executable, "-m", "streams.cli.main", *arguments],
-            env=environment,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise StackError(f"leadstream {' '.join(arguments)} failed: {done.stderr.strip() or done.stdout.strip()}")
-
-    def _spawn(self, role: str, restarts: int = 0) -> None:
-        log = self._log(role)
-        if role == "broker":
-            process = broker.start(self.home / "kafka", self.ports["broker"], self.ports["controller"], log)
-        else:
-            arguments = {
-                "gateway": ["gateway"],
-                "clickhouse": ["clickhouse"],
-                "live": ["live"],
-                "ticker": ["ticker"],
-            }.get(role, ["worker", split(role)[0]])
-            environment = {**os.environ, **self.environment(), **self._own(role)}
-            process = subprocess.Popen(
-                [sys.executable, "-m", "streams.cli.main", *arguments],
-                env=environment,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self._processes[role] = process
-        port = self.ports.get(role) or self.ports.get(f"metrics-{role}") or 0
-        self._shown[role] = Process(role, process.pid, "running", f"127.0.0.1:{port}" if port else "", restarts)
-        self._write()
-
-    def _log(self, role: str) -> IO[bytes]:
-        if role not in self._logs:
-            folder = self.home / "logs"
-            folder.mkdir(exist_ok=True)
-            self._logs[role] = (folder / f"{role}.log").open("ab")
-        return self._logs[role]
-
-    def _write(self) -> None:
-        shown = {
-            "pid": os.getpid(),
-            "environment": self.environment(),
-            "processes": [asdict(process) for process in self._shown.values()],
-        }
-        path = self.home / "stack.json"
-        fresh = path.with_suffix(".new")
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
-            json.dump(shown, file, indent=1)
-        fresh.replace(path)
-
-    def _wait_port(self, role: str, seconds: float, port: str = "") -> None:
-        """Wait until a process answers, on its own port or (a worker) on that of its metrics, opened when it is ready."""
-        log = self.home / "logs" / f"{role}.log"
-        end = time.monotonic() + seconds
-        while not _answers(self.ports[port or role]):
-            code = self._processes[role].poll()
-            if code is not None:
-                raise StackError(f"{role} ended with {code}; see {log}")
-            if time.monotonic() > end:
-                raise StackError(f"{role} does not answer after {seconds:.0f} s; see {log}")
-            self._ending.wait(0.1)
-
-    def _supervise(self) -> None:
-        while not self._ending.wait(0.5):
-            try:
-                self._look_after()
-            except (OSError, StackError) as error:  # a full disk, say: the watch goes on, since nobody else would start what dies
-                self.say(f"the watch met {error}")
-
-    def _look_after(self) -> None:
-        wanted = roles(self.home)
-        for asked in self.home.glob("start-advance@*"):
-            role = asked.name.removeprefix("start-")
-            if role not in self._processes:
-                asked.unlink()
-                if role in wanted:
-                    self._spawn(role)
-        for role in [role for role in self._processes if role.startswith("advance") and role not in wanted]:
-            self._end([self._processes.pop(role)])  # its generation was dropped
-            del self._shown[role]
-            self._write()
-        for role, process in list(self._processes.items()):
-            code = process.poll()
-            if code is None or self._ending.is_set():
-                continue
-            asked = self.home / f"start-{role}"
-            if code == EXIT_STOPPED and not asked.exists():
-                if self._shown[role].state != "stopped":
-                    self._shown[role].state = "stopped"
-                    self.say(f"{role} stopped and needs somebody: see {self.home / 'logs' / f'{role}.log'}")
-                    self._write()
-                continue
-            asked.unlink(missing_ok=True)
-            restarts = self._shown[role].restarts + 1
-            self._ending.wait(min(5.0, 0.2 * restarts))
-            if not self._ending.is_set():
-                self._spawn(role, restarts)
-
-    def _on_signal(self, _number: int, _frame: Any) -> None:
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        """End by an exception, once: a second Ctrl-C must not leave half of the processes behind."""
+        now = time.monotonic()
+        if self.ending.is_set() or now - self._signalled < _SECOND_SIGNAL_SECONDS:
+            return
+        self._signalled = now
         raise KeyboardInterrupt
 
     def stop(self) -> None:
         """End every process, workers before what they write to; kill what does not end in time."""
-        for sign in (signal.SIGTERM, signal.SIGINT):
-            with contextlib.suppress(ValueError):  # a second Ctrl-C must not leave half of the processes behind
-                signal.signal(sign, signal.SIG_IGN)
-        self._ending.set()
-        if self._watch:
-            self._watch.join(10)
-        workers = (*WORKERS, *(role for role in self._processes if "@" in role))
-        for layer in (("ticker", "live", "gateway"), workers, ("clickhouse",), ("broker",)):
-            ending = [self._processes[role] for role in layer if role in self._processes]
-            self._end(ending)
-        for log in self._logs.values():
-            log.close()
+        self.ending.set()
+        if self._stopped:
+            return
+        self._stopped = True
+        self._children.call(lambda: None)  # what was being started is known now
+        self._watch.stop()
+        for layer in in_order(list(self._processes)):
+            self._end([self._processes[role] for role in layer if role in self._processes])
+        self._children.close()
         (self.home / "stack.json").unlink(missing_ok=True)
         self._lock.close()
+        for sign, handler in self._handlers.items():
+            signal.signal(sign, handler)
 
     @staticmethod
     def _end(ending: list[subprocess.Popen[bytes]]) -> None:
         for process in ending:
             if process.poll() is None:
                 process.terminate()
+                process.send_signal(signal.SIGCONT)  # one that is stopped would not hear it
         end = time.monotonic() + STOP_SECONDS
         for process in ending:
             try:
@@ -274,3 +186,120 @@ class Stack:
     def __exit__(self, *_error: object) -> None:
         """End all."""
         self.stop()
+
+    # ---------------------------------------------------------------- one process
+    def spawn(self, role: str) -> None:
+        """Start a role's process; what is remembered of the role stays."""
+        self._children.call(self._spawn, role)
+
+    def _spawn(self, role: str) -> None:
+        if self.ending.is_set():
+            return
+        stopped.forget(self.home, role)
+        with logs.opened(self.home, role) as log:
+            if role == "broker":
+                process = broker.start(self.home / "kafka", self.ports["broker"], self.ports["controller"], log, self._java)
+            else:
+                arguments = ["worker", split(role)[0]] if split(role)[0] in WORKERS else [role]
+                environment = {**os.environ, **self.environment(), **self._own(role)}
+                command = [sys.executable, "-m", "streams.cli.main", *arguments]
+                process = self._children.start(role, command, environment, log, log)
+        self._processes[role] = process
+        before = self._shown.get(role)
+        port = self.ports.get(role) or self.ports.get(f"metrics-{role}") or 0
+        address, log_path = f"127.0.0.1:{port}" if port else "", str(logs.path(self.home, role))
+        restarts, last_exit = (before.restarts, before.last_exit) if before else (0, None)
+        began = pids.started(process.pid)
+        self._shown[role] = Process(role, process.pid, "starting", address, restarts, began, last_exit, log=log_path)
+        self.memory(role).begins(time.monotonic())
+        self.show()
+
+    def _java(self, role: str, command: list[str], environment: dict[str, str], log: Any) -> subprocess.Popen[bytes]:
+        return self._children.start(role, program(command), environment, log, log)
+
+    def _own(self, role: str) -> dict[str, str]:
+        """Give the variables of one role beside those of the home."""
+        own, generation = {"PROCESS": role}, split(role)[1]
+        if generation:
+            self.ports.setdefault(f"metrics-{role}", free_port())
+            folder = self.home / "generations" / generation
+            own |= {"GENERATION": generation, "FUNNEL": str(folder), "BIRTH": str(folder / "birth.json")}
+        own |= {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
+        return {f"LEADSTREAM_{name}": value for name, value in own.items()}
+
+    def drop(self, role: str) -> None:
+        """End a role for good."""
+        self._end([self._processes.pop(role)])
+        del self._shown[role]
+        self._memories.pop(role, None)
+        self.show()
+
+    def memory(self, role: str) -> Memory:
+        """Give what is remembered of a role."""
+        return self._memories.setdefault(role, Memory())
+
+    def _commands(self, *commands: list[str]) -> None:
+        """Run some of our own commands on this home side by side, and raise what one says when it fails."""
+        environment = {**os.environ, **self.environment()}
+
+        def begin(arguments: list[str]) -> subprocess.Popen[bytes]:
+            command = [sys.executable, "-m", "streams.cli.main", *arguments]
+            return self._children.start("", command, environment, subprocess.PIPE, subprocess.PIPE)
+
+        running: list[subprocess.Popen[bytes]] = []
+        try:
+            for arguments in commands:
+                self._children.call(lambda arguments=arguments: running.append(begin(arguments)))
+            for arguments, process in zip(commands, running, strict=True):
+                out, err = (text.decode(errors="replace").strip() for text in process.communicate())
+                if process.returncode:
+                    raise StackError(f"leadstream {' '.join(arguments)} failed: {err or out}")
+        finally:
+            self._children.call(lambda: None)
+            for process in running:
+                if process.poll() is None:
+                    process.kill()
+                process.wait()
+                for pipe in (process.stdout, process.stderr):
+                    if pipe:
+                        pipe.close()
+
+    # ---------------------------------------------------------------- what is known
+    def show(self) -> None:
+        """Write stack.json if something changed, or somebody broke the file."""
+        path = self.home / "stack.json"
+        shown = {
+            "pid": os.getpid(),
+            "started": self._began,
+            "address": f"127.0.0.1:{self.ports['supervisor']}",
+            "environment": self.environment(),
+            "processes": [asdict(process) for process in self._shown.values()],
+        }
+        text = json.dumps(shown, indent=1)
+        size = path.stat().st_size if path.exists() else -1
+        if (text, size) != self._written:
+            write(path, text)
+            self._written = (text, path.stat().st_size)
+
+    def _wait(self, patience: dict[str, float]) -> None:
+        """Wait until roles are ready. A worker that needs somebody is no failure: only a stack that runs can mend it."""
+        began, left = time.monotonic(), dict(patience)
+        while left and not self.ending.is_set():
+            for role, answer in answers.ask({role: self._watch.question(role) for role in left}).items():
+                self._watch.hear(role, answer)
+                code = self._processes[role].poll()
+                if answer.ready or (code == os.EX_CONFIG and split(role)[0] in WORKERS):
+                    del left[role]
+                elif code is not None:
+                    raise StackError(self._failed(role, f"ended with {code}"))
+                elif time.monotonic() - began > left[role]:
+                    why = f" ({answer.reason})" if answer.reason else ""
+                    raise StackError(self._failed(role, f"is not ready after {left[role]:.0f} s{why}"))
+            if left:
+                self.ending.wait(0.1)
+
+    def _failed(self, role: str, how: str) -> str:
+        path = logs.path(self.home, role)
+        lines = [line for line in logs.tail(path, 200) if not line.startswith("\tat ")]  # of Java's trace, what it says
+        tail = "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
+        return f"{role} {how}; the end of its log, {path}:\n{tail}"

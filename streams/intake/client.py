@@ -28,10 +28,10 @@ class PublishFailed(Exception):  # noqa: N818 - it names what happened; the call
 class LeadPublisher:
     """Publishes CloudEvents 1.0 to `lead.raw.crm` (or another raw topic), acks=all."""
 
-    def __init__(self, brokers: str, source: str, topic: str = topics.RAW_CRM) -> None:
-        """`source` names the system in CloudEvents' terms; (source, id) must be unique."""
+    def __init__(self, brokers: str, source: str, topic: str = topics.RAW_CRM, **kafka: Any) -> None:
+        """`source` names the system in CloudEvents' terms; (source, id) must be unique. `kafka` are kafka-python's own settings."""
         self.source, self.topic = source, topic
-        self._producer = KafkaProducer(bootstrap_servers=brokers.split(","), acks="all", linger_ms=5)
+        self._producer = KafkaProducer(**{"bootstrap_servers": brokers.split(","), "acks": "all", "linger_ms": 5, **kafka})
         self._sent: list[tuple[str, Any]] = []
 
     def publish(

@@ -9,18 +9,19 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 import yaml
-from kafka import KafkaProducer
 from pydantic import ValidationError
 
 from schemas import documents, topics
 from schemas.records import Rate, SurveyAnswer, Target
 from sinks.clickhouse import attainment, kpis
+from streams import connections
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
     from schemas.funnel import Funnel
+    from streams.settings import Settings
 
 Record = Target | Rate | SurveyAnswer
 _KINDS: dict[str, tuple[type[Record], str]] = {
@@ -133,17 +134,21 @@ def _unknown(target: Target, funnel: Funnel) -> Iterator[str]:
         yield f"dimensions: figures are split by one of {', '.join(kpis.DIMENSIONS)}, not by {' and '.join(splits)} at once"
 
 
-def publish(records: Sequence[Record], brokers: str) -> int:
+def publish(records: Sequence[Record], settings: Settings) -> int:
     """Publish records and wait until Kafka has acknowledged each; give how many.
 
     Raises:
         KafkaError: one was not acknowledged. Publishing the file again is harmless: a later statement replaces.
 
     """
-    producer = KafkaProducer(
-        bootstrap_servers=brokers.split(","), acks="all", linger_ms=5, delivery_timeout_ms=60_000, request_timeout_ms=10_000,
-        max_block_ms=60_000, client_id="leadstream-records",
-    )  # fmt: skip
+    producer = connections.producer(
+        settings,
+        linger_ms=5,
+        delivery_timeout_ms=60_000,
+        request_timeout_ms=10_000,
+        max_block_ms=60_000,
+        client_id="leadstream-records",
+    )
     try:
         sent = [producer.send(_TOPICS[type(one)], one.model_dump_json().encode(), key=one.key.encode()) for one in records]
         for future in sent:

@@ -28,6 +28,7 @@ import psutil
 
 from streams.embedded.home import free_port
 from streams.intake import signatures
+from streams.settings import Settings
 from tests.attack.server import SECRETS
 
 WORKERS = 12
@@ -230,7 +231,7 @@ def kafka(home, log):
     port = free_port()
     process = broker.start(home, port, free_port(), log)
     until(lambda: serves(port), "the broker")
-    admin.apply(f"127.0.0.1:{port}", 2, 1)
+    admin.apply(Settings(brokers=f"127.0.0.1:{port}", partitions=2))
     return process, f"127.0.0.1:{port}"
 
 

@@ -45,7 +45,7 @@ def kafka(tmp_path_factory):
     broker = Broker(folder, environment)
     broker.start(inside)
     broker.inside, broker.outside = f"127.0.0.1:{inside}", f"127.0.0.1:{outside}"
-    admin.apply(broker.inside, 1, 1)
+    admin.apply(Settings(brokers=broker.inside, partitions=1))
     yield broker
     broker.stop()
 

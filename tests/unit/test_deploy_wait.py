@@ -63,7 +63,7 @@ def test_migrate_waits_for_clickhouse(monkeypatch):
     server = Server(OperationalError("Connection refused"))
     monkeypatch.setenv("LEADSTREAM_BROKERS", "kafka:9092")
     monkeypatch.setenv("LEADSTREAM_FUNNEL", "schemas/funnels/default.yaml")
-    monkeypatch.setattr("sinks.clickhouse.writer.connect", server.ask)
+    monkeypatch.setattr("streams.connections.clickhouse_client", server.ask)
     monkeypatch.setattr("sinks.clickhouse.migrate.apply", lambda *_: ["001_core.sql"])
     monkeypatch.setattr("sinks.clickhouse.access.apply", lambda *_: [])
     done = CliRunner().invoke(main.app, ["migrate", "--wait", "2m"])

@@ -1,0 +1,30 @@
+"""leadstream doctor: everything that a running installation needs, looked at once; exit 1 if anything is wrong."""
+
+from __future__ import annotations
+
+import typer
+
+from .context import Failed, console, document, on_home
+from .data import AnyHome
+from .run import Json
+
+app = typer.Typer()
+
+
+@app.command()
+def doctor(home: AnyHome = None, as_json: Json = False) -> None:
+    """Look at everything that a running installation needs; exit 1 if anything is wrong. Example: leadstream doctor."""
+    from streams import health
+    from streams.embedded.home import read
+
+    settings = on_home(home)
+    shown = read(settings.home)
+    own = [health.Check("processes", lambda _settings: health.processes(shown["processes"]))] if shown else []
+    found = health.examine(settings, [*own, *health.CHECKS])
+    if as_json:
+        document([one._asdict() for one in found])
+    else:
+        for one in found:
+            console.print(f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.said}", highlight=False, soft_wrap=True)
+    if not all(one.ok for one in found):
+        raise Failed("something is wrong; each line above says what")

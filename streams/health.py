@@ -1,0 +1,160 @@
+"""Is an installation well? One list of checks, which `leadstream doctor` and the supervisor's /readyz both run.
+
+A check returns what is well, and raises `Failing` with what is not. To add one, append it to CHECKS.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from streams import metrics
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from streams.settings import Settings
+
+STANDS_SECONDS = 10.0
+_BOUND_SECONDS = 15.0
+_CLICKHOUSE_SECONDS = 5
+
+
+class Failing(Exception):  # noqa: N818 - it says what is wrong and whose move it is
+    """Something is not as it must be."""
+
+
+class Check(NamedTuple):
+    """One thing to look at."""
+
+    name: str
+    run: Callable[[Settings], str]
+
+
+class Finding(NamedTuple):
+    """What a check said."""
+
+    check: str
+    ok: bool
+    said: str
+
+
+def identity_key(settings: Settings) -> str:
+    """Fail without an identity key."""
+    settings.identity()
+    return "set"
+
+
+def topics(settings: Settings) -> str:
+    """Fail if a topic differs from its declaration; what is only noted is no fault."""
+    from streams.intake import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
+
+    differing = admin.apply(settings, dry=True)
+    faults = [one for one in differing if one.kind != admin.NOTE]
+    metrics.TOPIC_DIFFERENCES.set(len(faults))
+    if faults:
+        found = "; ".join(f"{one.topic}: {one.what}" for one in faults[:5])
+        more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
+        raise Failing(f"{len(faults)} differences: {found}{more}. See `leadstream topics apply --dry-run`")
+    notes = [f"{one.topic}: {one.what}" for one in differing]
+    return "as declared" + (f"; note: {'; '.join(notes)}" if notes else "")
+
+
+def clickhouse(settings: Settings) -> str:
+    """Fail if ClickHouse does not answer."""
+    return str(_rows(settings, "SELECT version()")[0][0])
+
+
+def watermark(settings: Settings) -> str:
+    """Fail if time stands: its ticks flow through every step of the pipeline, so it stands where any step does."""
+    from sinks.clickhouse.rows import ACTIVE  # noqa: PLC0415
+
+    statement = (
+        "SELECT min(t) FROM (SELECT max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
+        f"WHERE generation = {ACTIVE} GROUP BY source_partition)"
+    )
+    reached = _rows(settings, statement)[0][0]
+    return fresh(time.time() - reached / 1000 if reached else None)
+
+
+def fresh(age: float | None) -> str:
+    """Judge how old the watermark is (seconds); None if there is none yet."""
+    if age is None:
+        raise Failing("the watermark has not reached ClickHouse yet")
+    if age > STANDS_SECONDS:
+        raise Failing(f"the watermark stands: it is {age:.0f} s old. See docs/runbooks/time-stands.md")
+    return f"{age:.1f} s old"
+
+
+def sources(settings: Settings) -> str:
+    """Fail if a source is parked: its events wait, and the clocks that they would stop do not."""
+    from streams.intake import parked  # noqa: PLC0415
+
+    found = parked.parked(settings)
+    if found:
+        places = "; ".join(f"{one.source} in {one.topic}[{one.partition}]: {one.reason}" for one in found[:5])
+        raise Failing(f"parked: {places} (then: leadstream deadletters resume {found[0].source})")
+    return "none is parked"
+
+
+def processes(shown: Iterable[dict[str, Any]]) -> str:
+    """Fail if a process of the stack does not run; `shown` is what `status` shows."""
+    wrong = [one for one in shown if one["state"] != "running"]
+    if wrong:
+        raise Failing("; ".join(describe(one) for one in wrong))
+    return "all run"
+
+
+def describe(process: dict[str, Any]) -> str:
+    """Say how a process is that does not run."""
+    state = f"{process['role']} is {process['state']}"
+    if process["state"] == "restarting":
+        state += f", {process['restarts']} times, last exit {process['last_exit']}, see {process['log']}"
+    elif process.get("reason"):
+        state += f": {process['reason']}"
+    return state + (f" (then: {process['command']})" if process.get("command") else "")
+
+
+CHECKS: list[Check] = [
+    Check("identity key", identity_key),
+    Check("kafka topics", topics),
+    Check("clickhouse", clickhouse),
+    Check("watermark", watermark),
+    Check("sources", sources),
+]
+
+
+def examine(settings: Settings, checks: Sequence[Check] | None = None, seconds: float = _BOUND_SECONDS) -> list[Finding]:
+    """Run checks side by side, within a bound: a server that is frozen must not freeze who asks how it is."""
+    wanted = CHECKS if checks is None else checks
+    found: dict[str, Finding] = {}
+
+    def look(check: Check) -> None:
+        try:
+            found[check.name] = Finding(check.name, ok=True, said=check.run(settings))
+        except Failing as error:
+            found[check.name] = Finding(check.name, ok=False, said=str(error))
+        except Exception as error:  # noqa: BLE001 - a doctor reports whatever it finds
+            found[check.name] = Finding(check.name, ok=False, said=f"{type(error).__name__}: {error}")
+
+    threads = [threading.Thread(target=look, args=(check,), name=f"check {check.name}", daemon=True) for check in wanted]
+    for thread in threads:
+        thread.start()
+    end = time.monotonic() + seconds
+    for thread in threads:
+        thread.join(max(0.0, end - time.monotonic()))
+    findings = [found.get(check.name, Finding(check.name, ok=False, said=f"no answer within {seconds:.0f} s")) for check in wanted]
+    for finding in findings:
+        metrics.CHECK_FAILED.labels(finding.check).set(not finding.ok)
+    return findings
+
+
+def _rows(settings: Settings, statement: str) -> Any:
+    from streams.connections import clickhouse_client  # noqa: PLC0415
+
+    client = clickhouse_client(settings, _CLICKHOUSE_SECONDS)
+    try:
+        return client.query(statement).result_rows
+    finally:
+        client.close()
