@@ -13,7 +13,7 @@ from streams.settings import Settings
 from tests.benchmarks.preview import stricter
 from tests.conftest import ROOT
 from tests.integration import histories
-from tests.integration.deployed import DEPLOY, compose
+from tests.support.deployed import DEPLOY, compose
 
 pytestmark = pytest.mark.ci
 

@@ -23,7 +23,7 @@ from streams import connections
 from streams.intake import admin
 from streams.settings import WORKERS, Settings
 from tests.conftest import ROOT
-from tests.integration.deployed import DEPLOY, Broker, compose, free_ports, java
+from tests.support.deployed import DEPLOY, Broker, compose, free_ports, java
 
 pytestmark = pytest.mark.ci
 PASSWORD = secrets.token_hex(8)

@@ -92,7 +92,7 @@ def test_the_committed_dashboard_is_what_the_code_makes():
 
 
 def test_grafana_looks_for_dashboards_where_compose_mounts_them():
-    from tests.integration.deployed import compose
+    from tests.support.deployed import compose
 
     provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/leadstream.yaml").read_text())["providers"][0]
     assert f"./grafana/dashboards:{provider['options']['path']}:ro" in compose()["services"]["grafana"]["volumes"]

@@ -10,7 +10,7 @@ import yaml
 from streams.embedded import broker
 from streams.settings import WORKERS, Settings
 from tests.conftest import ROOT
-from tests.integration.deployed import DEPLOY, compose
+from tests.support.deployed import DEPLOY, compose
 
 FILES = sorted(path.name for path in DEPLOY.glob("compose*.yaml"))
 STACK = compose()
@@ -18,8 +18,6 @@ SERVICES = STACK["services"]
 ONCE = {name for name, one in SERVICES.items() if one.get("restart") == "no"}
 STAY = set(SERVICES) - ONCE
 OURS = {name for name, one in SERVICES.items() if one["image"].startswith("leadstream:")}
-# Settings that other parts of this change make; once they are merged, this set is empty.
-COMING = {"LEADSTREAM_ALLOWED_HOSTS", "LEADSTREAM_LIVE_TOKEN", "LEADSTREAM_INGEST_TOKENS"} - {f"LEADSTREAM_{field.upper()}" for field in Settings.model_fields}
 GENERATION = compose("compose.generation.yaml", GENERATION="2")["services"]["advance"]
 
 
@@ -213,8 +211,7 @@ def test_no_secret_is_a_variable_and_a_service_sees_only_its_own():
         named = {entry if isinstance(entry, str) else entry["source"] for entry in one.get("secrets", ())}
         assert named <= STACK["secrets"].keys()
     targets = {entry["target"] for name in OURS for entry in SERVICES[name].get("secrets", ())}
-    users = {f"leadstream_clickhouse_{user}_password" for user in ("writer", "viewer", "grafana")}  # migrate makes them
-    assert targets - {f"leadstream_{field}" for field in Settings.model_fields} <= {*users, *map(str.lower, COMING)}
+    assert targets <= {f"leadstream_{field}" for field in Settings.model_fields}
 
 
 @every(OURS)
@@ -225,7 +222,7 @@ def test_a_service_with_secrets_knows_their_folder_and_one_without_needs_none(na
 
 @every(OURS)
 def test_each_variable_of_ours_is_a_setting(name):
-    known = {f"LEADSTREAM_{field.upper()}" for field in Settings.model_fields} | {"LEADSTREAM_SECRETS_DIR", *COMING}
+    known = {f"LEADSTREAM_{field.upper()}" for field in Settings.model_fields} | {"LEADSTREAM_SECRETS_DIR"}
     assert set(SERVICES[name]["environment"]) <= known
 
 
