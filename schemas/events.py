@@ -145,8 +145,8 @@ class LeadEvent(BaseModel):
     @field_validator("attributes")
     @classmethod
     def _bounded(cls, value: dict[str, str]) -> dict[str, str]:
-        if len(value) > 20 or any(len(text) > 500 for text in value.values()):
-            raise ValueError("at most 20 attributes of at most 500 characters each")
+        if len(value) > 20 or any(len(text) > 500 for text in value.values()) or any(len(name) > 100 for name in value):
+            raise ValueError("at most 20 attributes, their names of at most 100 characters and their values of at most 500")
         return value
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -59,4 +60,5 @@ class Pace:
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):
-                        self._told[place.partition] = orjson.loads(record.value)["now"]
+                        with contextlib.suppress(ValueError, LookupError, TypeError):  # none of ours: the sink makes a letter of it
+                            self._told[place.partition] = int(orjson.loads(record.value)["now"])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from schemas import addresses
+from streams.domain.book import HEAD
 from streams.domain.identity import SHARED_LEADS
 
 _CONFLICTS = "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"
@@ -35,10 +36,21 @@ SELECT
   if(full, uniqExact(a.origin), uniqExact(if(s.lead = '', a.origin, s.lead))) AS leads
 FROM aliases AS a
 LEFT JOIN (SELECT toString(lead_id) AS lead, arrayJoin(origins) AS origin FROM v_lead_state) AS s ON s.origin = a.origin
-WHERE alias IN (SELECT alias FROM aliases WHERE what != 'leads')
+WHERE alias IN (SELECT alias FROM aliases WHERE what NOT IN ('leads', 'crowded')) AND what != 'crowded'
 GROUP BY alias
 HAVING leads > 1
 ORDER BY full DESC, leads DESC, alias
+"""
+# An alias that so many others were named with that its notes of them fill pages: a public write key that somebody plays with, say.
+_CROWDED = """
+SELECT
+  alias,
+  any(kind) AS kind,
+  any(origin) AS origin
+FROM aliases
+WHERE what = 'crowded'
+GROUP BY alias
+ORDER BY alias
 """
 # An alias changed between two deliveries of one event: it stands under two origins that are not one lead.
 _TWINS = """
@@ -60,12 +72,13 @@ ORDER BY event_id
 
 
 def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
-    """List {conflicts, shared, twins}: of a conflict both leads and CRM records, of a shared alias its id and how many it leads to."""
+    """List {conflicts, shared, crowded, twins}: both leads of a conflict, of a shared alias its id and how many it leads to."""
     conflicts = _rows(client, _CONFLICTS)
     found = halves(client, sorted({one[end] for one in conflicts for end in ("a", "b")}))
     return {
         "conflicts": [{"since": one["since"], "halves": [found[one["a"]], found[one["b"]]]} for one in conflicts],
         "shared": _rows(client, _SHARED),
+        "crowded": _rows(client, _CROWDED),
         "twins": _rows(client, _TWINS),
     }
 
@@ -87,6 +100,11 @@ def shared(one: dict[str, Any]) -> str:
     if one["full"]:
         return f"{one['kind']} {one['alias']} leads to {SHARED_LEADS} and more, and joins no more of them: set LEADSTREAM_IGNORED_ALIASES"
     return f"{one['kind']} {one['alias']} was seen with {one['leads']} leads; its events go to the first"
+
+
+def crowded(one: dict[str, Any]) -> str:
+    """Say of an alias what was named with it beyond all measure."""
+    return f"{one['kind']} {one['alias']} was named with more than {HEAD} others: look at who sends it, or set LEADSTREAM_IGNORED_ALIASES"
 
 
 def _rows(client: Any, statement: str, **parameters: Any) -> list[dict[str, Any]]:

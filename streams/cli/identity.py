@@ -17,7 +17,7 @@ Alias = Annotated[str, typer.Argument(help="An email, or an alias like hubspot:<
 @app.command()
 def identity(home: AnyHome = None, as_json: Json = False) -> None:
     """List conflicts, aliases that many leads share, and events that count in two leads. Example: leadstream identity."""
-    from streams.audit.identities import name, shared, unsettled
+    from streams.audit.identities import crowded, name, shared, unsettled
     from streams.connections import clickhouse_client
 
     found = unsettled(clickhouse_client(on_home(home)))
@@ -29,6 +29,8 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
         console.print(f"conflict since {one['since']:%Y-%m-%d}: {where}", highlight=False, soft_wrap=True)
     for one in found["shared"]:
         console.print(f"shared: {shared(one)}", highlight=False, soft_wrap=True)
+    for one in found["crowded"]:
+        console.print(f"crowded: {crowded(one)}", highlight=False, soft_wrap=True)
     for one in found["twins"]:
         console.print(f"event {one['event_id']} counts in {', '.join(one['leads'])}", highlight=False, soft_wrap=True)
 

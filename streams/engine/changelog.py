@@ -90,6 +90,7 @@ class ChangelogTable(faust.Table):
         super().__init__(*args, recovery_buffer_size=2, **options)
         self.recovered: set[int] = set()
         self.overruled: dict[int, set[bytes]] = {}
+        self.strange: dict[int, int] = {}  # records by partition that none of ours wrote
 
     def _new_changelog_topic(self, *, retention: Any = None, compacting: Any = None, deleting: Any = None) -> Any:  # noqa: ARG002 - Faust's signature
         config = {"min.compaction.lag.ms": str(_HOUR_MS), "max.message.bytes": "2097152"}
@@ -160,7 +161,7 @@ class ChangelogTable(faust.Table):
             for record in event.value:
                 key, value = record.key, unseal(record.value)
                 if value is None:
-                    log.error("%s[%s] %s is none of ours", record.topic, partition, record.offset)
+                    self.strange[partition] = self.strange.get(partition, 0) + 1
                     if key is not None:
                         overruled.add(key)
                     continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -17,6 +18,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 log = logging.getLogger("leadstream.engine")
+# What Python's own errors repeat of a value, and what looks like an address or a telephone number.
+_QUOTED = re.compile(r"(invalid literal for int\(\) with base \d+: |could not convert string to float: |Invalid isoformat string: ).*")
+_ADDRESS = re.compile(r"\S+@\S+")
+_NUMBER = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 _TRACEBACKS_A_MINUTE = 20  # of one kind of error: a flood of poison must not fill the disk
 
 
@@ -66,13 +71,18 @@ def _outs(
         worker=post.worker,
         source=post.source_of(record)[:100],
         kind=kind,
-        reason=reason[: deadletters.REASON_CHARACTERS],
+        reason=_discreet(reason)[: deadletters.REASON_CHARACTERS],
         replay_of=headers_of(record).get(deadletters.REPLAY_HEADER, "")[:300],
     )
     return [
         Out(post.topic, name.encode(), piece, None, ((deadletters.LETTER_HEADER, said.model_dump_json().encode()),))
         for said, piece in deadletters.pieces(made, original)
     ]
+
+
+def _discreet(reason: str) -> str:
+    """Return a reason without what may name a person: it is shown, stored and copied far from the body."""
+    return _NUMBER.sub("…", _ADDRESS.sub("…", _QUOTED.sub(r"\1…", reason[:10_000])))
 
 
 class Failures:

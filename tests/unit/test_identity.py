@@ -10,7 +10,8 @@ from schemas.events import LeadEvent
 from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.audit import archive
 from streams.domain import identity, row
-from streams.domain.identity import HELD_EVENTS, HELD_MS, SHARED_LEADS
+from streams.domain.identity import CROWDED, HELD_EVENTS, HELD_MS, SHARED_LEADS
+from streams.engine.commit import MAX_RECORD
 from streams.settings import Settings
 from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
@@ -315,3 +316,25 @@ def test_an_opt_out_does_not_follow_a_deal_to_its_next_contact():
     assert {folded.state["opted_out"]: frozenset(folded.state["origins"]) for folded in world.facts().values()} == {
         True: frozenset({world.id(one)}), False: frozenset({world.id(two), world.id(deal)}),
     }  # fmt: skip
+
+
+def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and_is_listed_once():
+    """1,300 anonymous ids of one address made a row that no batch took: its worker ended at each start again."""
+    world = World()
+    for number in range(3_000):
+        world.happens("email:jane@x.example", f"segment:anon:{number}-{'x' * 250}", name=f"e{number}")
+    head = world.rows.heads["email:jane@x.example"]
+    assert max(len(head), *map(len, world.rows.pages["email:jane@x.example"].values())) < 200_000
+    assert [one for one in world.leads_to if one[2] == CROWDED] == [("email:jane@x.example", world.id("email:jane@x.example"), CROWDED)]
+    assert all(world.row(f"segment:anon:{number}-{'x' * 250}").origin for number in (0, 1_500, 2_999))
+    told = len(world.leads_to)
+    world.happens("email:jane@x.example", f"segment:anon:7-{'x' * 250}")
+    assert len(world.leads_to) == told  # an old one among thousands is known
+
+
+def test_what_one_alias_holds_fits_a_record():
+    world = World()
+    for number in range(HELD_EVENTS):
+        world.happens(ANON, name=f"e{number}", attributes={f"{n}": "x" * 500 for n in range(20)}, url="x" * 40_000)
+    assert len(world.rows.heads[ANON]) < MAX_RECORD
+    assert len(world.row(ANON).held) + world.row(ANON).expired == HELD_EVENTS
