@@ -19,6 +19,7 @@ from tests.conftest import ROOT, tool
 from tests.integration.conftest import _free_port
 from tests.integration.test_engine_faults import until
 
+pytestmark = pytest.mark.ci
 TOKEN = secrets.token_hex(16)
 
 
