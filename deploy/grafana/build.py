@@ -39,7 +39,7 @@ SELECT
   c.stage AS stage,
   c.clock AS clock,
   s.owner AS owner,
-  s.record_url AS record,
+  if(match(s.record_url, '^https?://[^/@]+'), s.record_url, '') AS record,
   c.due_at AS due
 FROM v_clocks AS c
 INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey
