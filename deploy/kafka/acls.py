@@ -41,11 +41,11 @@ WRITERS = {
     "every worker": WORKERS,
 }
 READERS = {"anyone": ("reader",), "people": ("operator",), "alert": ("reader",)}
-# What no topic's entry says: imported rows are events, cuts pace an import, `resolve` states aliases,
-# ticks flow with the bodies.
-ALSO_READ = {"normalise-import": (topics.FACTS,)}
+# What no topic's entry says: imported rows are events and have a breaker too, cuts pace an import,
+# `resolve` states aliases, ticks flow with the bodies.
+ALSO_READ = {"normalise-import": (topics.FACTS, topics.SOURCES)}
 ALSO_WRITE = {
-    "normalise-import": (topics.EVENTS,),
+    "normalise-import": (topics.EVENTS, topics.PARKED, topics.SOURCES),
     "resolve": (topics.FACTS,),
     "ticker": topics.RAW_LIVE,
 }

@@ -27,8 +27,8 @@ allow normalise --operation Write --operation Describe --topic "lead.events" --t
 allow normalise --operation Read --operation Describe --group "leadstream-normalise-$PARTITIONS"
 
 # normalise-import: reads imported files
-allow normalise-import --operation Read --operation Describe --topic "lead.raw.import" --topic "lead.facts"
-allow normalise-import --operation Write --operation Describe --topic "lead.events" --topic "lead.deadletters"
+allow normalise-import --operation Read --operation Describe --topic "lead.raw.import" --topic "lead.facts" --topic "lead.sources"
+allow normalise-import --operation Write --operation Describe --topic "lead.events" --topic "lead.deadletters" --topic "lead.parked" --topic "lead.sources"
 allow normalise-import --operation Read --operation Describe --group "leadstream-normalise-import-$PARTITIONS"
 
 # resolve: works out whose event it is
