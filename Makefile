@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-long lint mutants bench bench-preview lock clean
+.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint mutants bench bench-preview lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -21,7 +21,10 @@ demo: setup ## start everything and play a firm on it; Ctrl-C stops
 	.venv/bin/leadstream demo $(ARGS)
 
 test: setup lint ## everything but long fault and benchmark runs
-	$(PY) -m pytest -m "not long" -n 2 --dist loadfile $(ARGS)
+	$(PY) -m pytest -m "not long and not ci and not fault" -n 2 --dist loadfile $(ARGS)
+
+test-ci: setup ## attacks on the edges, short faults, and what else needs a minute each
+	$(PY) -m pytest -m "ci and not long" -n 2 --dist loadfile $(ARGS)
 
 test-long: setup ## 20,000 histories, faults on a real broker
 	LEADSTREAM_EXAMPLES=20000 $(PY) -m pytest --timeout 7200 $(ARGS)

@@ -41,6 +41,8 @@ TARGETS = "lead.targets"
 RATES = "lead.rates"
 SURVEYS = "lead.surveys"
 DEADLETTERS = "lead.deadletters"
+PARKED = "lead.parked"
+SOURCES = "lead.sources"
 
 RAW_LIVE = (RAW_WEB, RAW_ADS, RAW_CRM)
 
@@ -69,5 +71,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic(TARGETS, "records", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
     Topic(RATES, "records", "deliver", -1, "what a currency is worth from a day on, the latest statement wins", _STAMPED),
     Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
-    Topic(DEADLETTERS, "every worker", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the body"),
+    Topic(DEADLETTERS, "every worker, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),
+    # a parked record carries where it stood, so it is a little larger than it was
+    Topic(PARKED, "normalise", "people", 14 * DAY_MS, "records of sources that are parked", {"max.message.bytes": "2228224"}),
+    Topic(SOURCES, "normalise, people", "normalise, people", -1, "which sources are parked", _COMPACTED),
 )

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from schemas import reading, topics
-from streams import metrics
+from schemas import reading, sources, topics
+from streams import connections, metrics
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
 from streams.agents.normalise import Ignored, normalise, normalise_import
@@ -13,64 +13,77 @@ from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
 from streams.engine import recovery
 from streams.engine.absorbing import Absorbing
+from streams.engine.breaker import Breakers, Limits
+from streams.engine.letters import Post
 from streams.engine.stateful import Stateful
-from streams.engine.stateless import Stateless
+from streams.engine.stateless import Parking, Stateless
 from streams.engine.worker import Hooks
-from streams.settings import WORKERS, Settings
+from streams.settings import WORKERS, Settings, role_of, write_stopped
 from streams.sources.adapter import Connection
+from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from faust.types import TP
+
     from streams.engine.recovery import SafeApp
 
 
 def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeApp:
     """Make one worker's Faust app. One app, one consumer group, one set of agents each."""
-    partitions = settings.partitions
+    if worker not in WORKERS:
+        raise ValueError(f"worker {worker!r} is none of {', '.join(WORKERS)}")
     datadir = settings.home / "faust" / worker
     datadir.parent.mkdir(parents=True, exist_ok=True)
     app = recovery.build(
         settings.app_id(worker),
         settings.brokers,
-        partitions,
+        settings.partitions,
         settings.replication,
         settings.session_timeout,
         str(datadir),
+        connections.faust_credentials(settings),
+        lambda **options: connections.async_consumer(settings, **options),
     )
-    hooks = hooks or _metered(worker)
-    dead = topics.DEADLETTERS
-    read = topics.READS[worker]
-    if worker == "normalise":
-        connection, ignored = Connection(settings.salesforce_org, settings.meta_currency), Ignored(settings.ignored(), hooks.count)
-        Stateless(
-            app,
-            worker,
-            read,
-            partitions,
-            hooks,
-            dead,
-            lambda record: normalise(record, connection, ignored),
-            topics.EVENTS,
-        )
-    elif worker == "normalise-import":
-        pace, ignored = Pace(settings.brokers, partitions), Ignored(settings.ignored(), hooks.count)
-        Stateless(app, worker, read, partitions, hooks, dead, lambda record: normalise_import(record, ignored), None, wait=pace.wait)
+    role = role_of(settings, worker)
+    hooks = hooks or _hooks(settings, worker, role)
+    partitions, read = settings.partitions, topics.READS[worker]
+    post = Post(topics.DEADLETTERS, worker, _source_of(worker), role)
+    if worker in ("normalise", "normalise-import"):
+        ignored = Ignored(settings.ignored(), hooks.count)
+        limits = Limits(settings.breaker_window, settings.breaker_share, settings.breaker_least)
+        breakers = Breakers(worker, limits, topics.PARKED, topics.SOURCES)
+        parking = Parking(breakers, lambda: connections.async_consumer(settings))
+        if worker == "normalise":
+            connection = Connection(settings.salesforce_org, settings.meta_currency)
+            turn, wait = (lambda record: normalise(record, connection, ignored)), None
+        else:
+            turn, wait = (lambda record: normalise_import(record, ignored)), Pace(settings).wait
+        tick_to = topics.EVENTS if worker == "normalise" else None
+        Stateless(app, post, read, partitions, hooks, turn, tick_to, parking, wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
-        Stateful(app, worker, read[0], partitions, hooks, dead, resolve, topics.RAW_LIVE, topics.TOUCHES)
+        Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
         advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.born())
-        Stateful(app, worker, read[0], partitions, hooks, dead, advance, (topics.EVENTS,), None)
-    elif worker == "deliver":
+        Stateful(app, post, read[0], partitions, hooks, advance, (topics.EVENTS,), None)
+    else:
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
 
         deliver = Deliver(Writer.connect(settings))
-        Absorbing(app, worker, read, partitions, hooks, dead, deliver.write, settings.sink_every, settings.sink_rows)
-    else:
-        raise ValueError(f"worker {worker!r} is none of {', '.join(WORKERS)}")
+        Absorbing(app, post, read, partitions, hooks, deliver.write, settings.sink_every, settings.sink_rows)
     return app
 
 
-def _metered(worker: str) -> Hooks:
+def _source_of(worker: str) -> Callable[[Any], str]:
+    """Return how a worker tells whose a record is: of our own topics, an import is a source, our workers are none."""
+    if worker == "normalise":
+        return lambda record: sources.source_of(record.headers)
+    return lambda _record: "import" if worker == "normalise-import" else ""
+
+
+def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
     def count(what: str, number: int) -> None:
         if number:
             metrics.RECORDS.labels(worker, what).inc(number)
@@ -78,4 +91,21 @@ def _metered(worker: str) -> Hooks:
     def gauge(_name: str, partition: int, value: float) -> None:
         metrics.TIME.labels(worker, str(partition)).set(value / 1000)
 
-    return Hooks(count, gauge)
+    def parked(source: str, place: TP, is_parked: bool) -> None:
+        metrics.PARKED.labels(_known(source), place.topic, str(place.partition)).set(int(is_parked))
+
+    def letter(source: str, number: int) -> None:
+        metrics.DEAD_LETTERS.labels(worker, _known(source)).inc(number)
+
+    def ignored(source: str, kind: str) -> None:
+        metrics.IGNORED.labels(_known(source), kind[:60]).inc()
+
+    def stopping(reason: str) -> None:
+        write_stopped(settings.home, role, reason)
+
+    return Hooks(count, gauge, parked=parked, letter=letter, ignored=ignored, stopping=stopping)
+
+
+def _known(source: str) -> str:
+    """Return a metric's label for a source: anybody may claim any name, and labels are bounded."""
+    return source if source in SOURCES or source in ("", "import") else "unknown"

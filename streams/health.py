@@ -50,7 +50,7 @@ def topics(settings: Settings) -> str:
     """Fail if a topic differs from its declaration; what is only noted is no fault."""
     from streams.intake import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
 
-    differing = admin.apply(settings.brokers, settings.partitions, settings.replication, dry=True)
+    differing = admin.apply(settings, dry=True)
     faults = [one for one in differing if one.kind != admin.NOTE]
     metrics.TOPIC_DIFFERENCES.set(len(faults))
     if faults:
@@ -87,6 +87,16 @@ def fresh(age: float | None) -> str:
     return f"{age:.1f} s old"
 
 
+def sources(settings: Settings) -> str:
+    """Fail if the records of a source are parked."""
+    from streams.intake import parked  # noqa: PLC0415
+
+    found = sorted({one.source for one in parked.parked(settings)})
+    if found:
+        raise Failing(f"parked: {', '.join(found)}. See `leadstream deadletters parked`, then `leadstream deadletters resume SOURCE`")
+    return "none is parked"
+
+
 def processes(shown: Iterable[dict[str, Any]]) -> str:
     """Fail if a process of the stack does not run; `shown` is what `status` shows."""
     wrong = [one for one in shown if one["state"] != "running"]
@@ -110,6 +120,7 @@ CHECKS: list[Check] = [
     Check("kafka topics", topics),
     Check("clickhouse", clickhouse),
     Check("watermark", watermark),
+    Check("sources", sources),
 ]
 
 
@@ -139,9 +150,9 @@ def examine(settings: Settings, checks: Sequence[Check] | None = None, seconds: 
 
 
 def _rows(settings: Settings, statement: str) -> Any:
-    from sinks.clickhouse.writer import connect  # noqa: PLC0415
+    from streams import connections  # noqa: PLC0415
 
-    client = connect(settings, _CLICKHOUSE_SECONDS)
+    client = connections.clickhouse_client(settings, _CLICKHOUSE_SECONDS)
     try:
         return client.query(statement).result_rows
     finally:

@@ -8,9 +8,16 @@ PREFIX = "leadstream"
 
 RECORDS = Counter(
     f"{PREFIX}_records_total",
-    "What a worker did with records: read, dead, held, released, expired, shared, ignored, events, duplicates, flooded, facts, forwarded",
+    "What a worker did with records: read, dead, parked, held, released, expired, shared, crowded, ignored, events, duplicates, "
+    "flooded, facts, forwarded",
     ["worker", "what"],
 )
+DEAD_LETTERS = Counter(f"{PREFIX}_dead_letters_total", "Dead letters by the worker that wrote them and the source", ["worker", "source"])
+IGNORED = Counter(
+    f"{PREFIX}_ignored_total", "Parts of bodies that are known and not ours, by source and the vendor's kind", ["source", "kind"]
+)
+PARKED = Gauge(f"{PREFIX}_source_parked", "1 while a source is parked in a partition of its topic", ["source", "topic", "partition"])
+FOREIGN = Counter(f"{PREFIX}_foreign_records_total", "Records of our topics that none of our programs wrote", ["topic"])
 TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])
 ACCEPTED = Counter(f"{PREFIX}_gateway_bodies_total", "Bodies by source and answer", ["source", "status"])
 PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")

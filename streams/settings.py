@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from pydantic_settings import PydanticBaseSettingsSource
 
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 DROPPED = "dropped"  # the file in a generation's folder that says that nobody folds it any more
@@ -30,6 +35,21 @@ def split(role: str) -> tuple[str, str]:
     return worker, generation
 
 
+def role_of(settings: Settings, worker: str) -> str:
+    """Name a worker's role: an `advance` of a later generation carries its number."""
+    generation = settings.generation
+    return f"{worker}@{generation}" if worker == "advance" and generation != 1 else worker
+
+
+def write_stopped(home: Path, role: str, reason: str) -> None:
+    """Leave word why a worker stopped, for `leadstream status` and `doctor`; a full disk must not hide the reason's log line."""
+    folder = home / "stopped"
+    with contextlib.suppress(OSError):
+        folder.mkdir(mode=0o700, exist_ok=True)
+        said = {"reason": reason, "command": f"leadstream resume {role}", "at": int(time.time() * 1000)}
+        (folder / f"{role}.json").write_text(json.dumps(said), encoding="utf-8")
+
+
 class Settings(BaseSettings):
     """Settings of every process, from `LEADSTREAM_*` variables; secrets also from files (`LEADSTREAM_SECRETS_DIR`)."""
 
@@ -37,18 +57,38 @@ class Settings(BaseSettings):
 
     home: Path = Path(".leadstream")
     brokers: str = "127.0.0.1:9092"
+    # How every Kafka client connects (streams/connections.py); certificates are PEM files.
+    kafka_security: Literal["PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"] = "PLAINTEXT"
+    kafka_sasl_mechanism: Literal["", "PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = ""
+    kafka_username: str = ""
+    kafka_password: SecretStr = SecretStr("")
+    kafka_oauth_token_url: str = ""  # client-credentials grant of RFC 6749
+    kafka_oauth_client_id: str = ""
+    kafka_oauth_client_secret: SecretStr = SecretStr("")
+    kafka_oauth_scope: str = ""
+    kafka_ca_file: Path = Path()  # empty: the system's authorities
+    kafka_cert_file: Path = Path()  # of mutual TLS
+    kafka_key_file: Path = Path()
+    kafka_key_password: SecretStr = SecretStr("")
     partitions: int = 4
     replication: int = 1
     session_timeout: float = 6.0
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
     birth: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
+    # A source whose last `window` records in a partition hold at least `least` dead letters, and more than
+    # `share` of them, is parked there (streams/engine/breaker.py).
+    breaker_window: int = Field(default=1_000, ge=1)
+    breaker_share: float = Field(default=0.5, gt=0, le=1)
+    breaker_least: int = Field(default=100, ge=1)
     ignored_aliases: str = ""  # patterns with commas between, like `email:info@*,phone:+33123456789`: these name nobody
     identity_key: SecretStr = SecretStr("")
-    clickhouse_url: str = "http://127.0.0.1:8123"
+    clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
     clickhouse_database: str = "lead"
+    clickhouse_ca_file: Path = Path()  # a PEM file; empty: the system's authorities
+    clickhouse_verify: bool = True
     sink_every: float = 0.2  # seconds; 1 on a cluster
     sink_rows: int = 10_000
     host: str = "127.0.0.1"
@@ -65,7 +105,6 @@ class Settings(BaseSettings):
     meta_currency: str = "EUR"  # insights carry no currency: the connection says it
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
-    process: str = ""  # the role as which a stack started this process, `advance@2` say
     # supervision, in seconds: how long a process may say nothing until it is killed and started again
     supervise_worker: float = 60.0  # workers, gateway and live page
     supervise_ticker: float = 10.0
@@ -75,6 +114,28 @@ class Settings(BaseSettings):
     ticker_patience: float = 5.0  # a tick that is not acknowledged by then: a new producer
     log_bytes: int = Field(default=10_000_000, ge=1000)  # a log that is as large is moved aside
     log_files: int = Field(default=2, ge=0)  # how many of a role's are kept beside the newest
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - pydantic-settings' signature
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Read variables first, then files named like them in the folder LEADSTREAM_SECRETS_DIR.
+
+        Raises:
+            ValueError: the folder is named and is not there: nothing may start without its secrets.
+
+        """
+        folder = os.environ.get("LEADSTREAM_SECRETS_DIR")
+        if not folder:
+            return init_settings, env_settings
+        if not Path(folder).is_dir():
+            raise ValueError(f"LEADSTREAM_SECRETS_DIR names {folder}, which is no folder: mount it")
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:

@@ -11,6 +11,7 @@ import orjson
 from .rows import OTHERS, STATE, TABLES, value_of
 
 if TYPE_CHECKING:
+    from schemas.deadletters import Letter
     from schemas.records import Rate, Spend, SurveyAnswer, Target
 
 
@@ -25,9 +26,24 @@ class Batch:
     def __init__(self) -> None:
         """Start empty."""
         self.rows: dict[str, list[list[Any]]] = {}
+        self.record: Any = None  # the record whose rows are being added
+        self._made: dict[str, list[Any]] = {}  # of each row, the record that it was made of
 
     def _add(self, table: str, row: list[Any]) -> None:
         self.rows.setdefault(table, []).append(row)
+        self._made.setdefault(table, []).append(self.record)
+
+    def forget(self, record: Any) -> None:
+        """Take back the rows of a record that was added last and could not be read to its end."""
+        for table, made in self._made.items():
+            while made and made[-1] is record:
+                made.pop()
+                self.rows[table].pop()
+
+    def made_of(self, table: str, row: list[Any]) -> Any:
+        """Return the record that a row was made of."""
+        place = next(number for number, one in enumerate(self.rows[table]) if one is row)
+        return self._made[table][place]
 
     def fact(self, said: dict[str, Any]) -> None:
         """Add one revision: to its own table, and to those that keep every one."""
@@ -97,9 +113,10 @@ class Batch:
         if kind == "event" and not copied:
             self._add("arrivals", [partition, offset, said["received_at"], said["received_at"] - at])
 
-    def letter(self, said: dict[str, Any]) -> None:
-        """Add what could not be read."""
-        self._add("dead_letters", [*(str(said[name]) for name in ("id", "topic", "worker", "reason")), int(said["stamp"])])
+    def letter(self, said: Letter, fate: str) -> None:
+        """Add a dead letter; `fate` is what became of it, empty while it waits for somebody."""
+        row = [said.id, said.topic, said.worker, said.source, said.kind.value, said.reason, fate, said.stamp]
+        self._add("dead_letters", row)
 
     def cut(self, said: dict[str, Any]) -> None:
         """Add a cut: below this offset all facts were folded up to `now`."""

@@ -251,7 +251,8 @@ OTHERS: dict[str, tuple[Column, ...]] = {
         Column("source_partition", "UInt16"), Column("source_offset", "UInt64"), Column("received_at", TIME), Column("behind_ms", "Int64"),
     ),
     "dead_letters": (
-        Column("id", "String"), Column("topic", WORD), Column("worker", WORD), Column("reason", "String"), Column("received_at", TIME),
+        Column("id", "String"), Column("topic", WORD), Column("worker", WORD), Column("source", WORD), Column("kind", WORD),
+        Column("reason", "String"), Column("fate", WORD), Column("received_at", TIME),
     ),
     "cuts": (
         Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),

@@ -5,9 +5,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-import clickhouse_connect
 import stamina
 from clickhouse_connect.driver.exceptions import OperationalError
+
+from streams.connections import clickhouse_client as connect
 
 from . import generations, rollup
 from .batch import Batch
@@ -22,22 +23,6 @@ _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
 ROLLUP_SECONDS = 5.0
 ROLLUP_SHARE = 10  # of the time at most a tenth: an import touches every day, so each recompute reads all of them
 MARK_SECONDS = 1.0
-
-
-def connect(settings: Settings, patience: int = 60) -> Any:
-    """Open a client on the installation's database. Times out on a server that is silent for `patience` seconds, so callers may retry."""
-    url = settings.clickhouse_url.split("://", 1)
-    host, _, port = url[1].partition(":")
-    return clickhouse_connect.get_client(
-        host=host,
-        port=int(port or (8443 if url[0] == "https" else 8123)),
-        secure=url[0] == "https",
-        username=settings.clickhouse_user,
-        password=settings.clickhouse_password.get_secret_value(),
-        database=settings.clickhouse_database,
-        autogenerate_session_id=False,
-        send_receive_timeout=patience,
-    )
 
 
 def insert(client: Any, table: str, rows: Sequence[list[Any]]) -> None:

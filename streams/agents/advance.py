@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 
 from schemas import topics
-from schemas.events import Event
+from schemas.events import Event, EventType
 from schemas.facts import Change, FactKind
 from streams.agents.versions import Versions
 from streams.domain import clocks
 from streams.domain import row as rows
+from streams.domain.members import Edge
 from streams.engine.commit import Out
-from streams.engine.logic import Effects, Logic
+from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, no_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +23,8 @@ if TYPE_CHECKING:
     from schemas.funnel import Funnel
 
 NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
-ROW_BYTES = 1_500_000  # what the changelog takes; about 40,000 packed touches (docs/adr/0006)
+_PARTS = {"event": (int, int, int, str, str, str, str), "edge": (int, int, str, str, list, list)}
+_TYPES = frozenset(EventType)
 _WHOM = ("owner", "queue", "manager", "record_url")
 
 
@@ -51,10 +54,10 @@ class Advance(Logic):
         """Take a later version of the definition."""
         return self.versions.common(record, row)
 
-    def record(self, record: Any, row: bytes | None, now: int) -> Effects:
+    def record(self, record: Any, row: bytes | None, now: int, _pages: Pages = no_pages) -> Effects:
         """Fold one event or edge into the lead of its key."""
+        said, definitions = _read(record), self.versions.of(record.partition)
         before = rows.load(row) if row else rows.Row(record.key.decode())
-        said, definitions = orjson.loads(record.value), self.versions.of(record.partition)
         if said["t"] == "edge":
             step = rows.connect(before, rows.edge_of(said["edge"]), definitions)
         else:
@@ -66,10 +69,7 @@ class Advance(Logic):
             self.count("flooded", 0 if copied else step.flooded)
         if step.repeated and step.row is before:
             return Effects()
-        effects = self._effects(step, record, now)
-        if effects.row is not None and len(effects.row) > ROW_BYTES:
-            raise ValueError(f"the row of lead {step.row.lead} would be larger than {ROW_BYTES} bytes; merge bots' aliases out of it")
-        return effects
+        return self._effects(step, record, now)
 
     def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
         """Tell a lead how far time has come."""
@@ -129,3 +129,25 @@ class Advance(Logic):
             alert |= {"what": "raised", "team": self.versions.of(partition).at(change.at).funnel.stages[clock["stage"]].owner}
         alert |= {name: stands.get(name, "") for name in _WHOM}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]
+
+
+def _read(record: Any) -> dict[str, Any]:
+    """Read a record of `lead.touches`.
+
+    Raises:
+        PayloadRejected: it is none; whoever wrote it there must act.
+
+    """
+    try:
+        said, _ = orjson.loads(record.value), UUID(record.key.decode())
+    except (ValueError, UnicodeDecodeError) as error:
+        raise PayloadRejected("no JSON of a lead: only our workers write to lead.touches") from error
+    kind = said.get("t") if isinstance(said, dict) else None
+    if kind not in _PARTS:
+        raise PayloadRejected(f"lead.touches has no record of kind {str(kind)[:50]!r}; an older worker than its writer?")
+    value, parts = said.get(kind), _PARTS[kind]
+    good = isinstance(value, list) and len(value) == len(parts) and all(map(isinstance, value, parts))
+    if not good or (kind == "event" and value[5] not in _TYPES):
+        names = ", ".join(Event._fields if kind == "event" else Edge._fields)
+        raise PayloadRejected(f"a record of kind {kind} is not made of {names}")
+    return said

@@ -6,16 +6,20 @@ import logging
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import orjson
 from pydantic import ValidationError
 
 from schemas import topics
+from schemas.deadletters import WAKE_HEADER, Letter, LetterKind, Mark, described
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
 from streams import metrics
 from streams.engine import ticks
+from streams.engine.absorbing import Refused
 from streams.engine.changelog import COMMON
+from streams.engine.logic import PayloadRejected, headers_of
 from streams.sources.adapter import reason
 
 if TYPE_CHECKING:
@@ -33,21 +37,17 @@ class Deliver:
         """`writer` retries while ClickHouse is away; nothing is acknowledged until it has all."""
         self.writer = writer
 
-    def write(self, chunks: Sequence[tuple[Any, Sequence[Any]]]) -> list[tuple[Any, str]]:
-        """Write the records of several chunks, facts first (4-clickhouse); give those that can't be read, with the reason."""
+    def write(self, chunks: Sequence[tuple[Any, Sequence[Any]]]) -> list[Refused]:
+        """Write the records of several chunks, facts first; return those that can't be written."""
         batch = Batch()
-        refused: list[tuple[Any, str]] = []
+        refused: list[Refused] = []
         received: list[int] = []
         for tp, records in chunks:
             for record in records:
-                if tp.topic == topics.TOUCHES:
-                    self._archive(record, batch, received)
-                elif tp.topic == topics.DEADLETTERS:
-                    self._letter(record, batch)
-                elif tp.topic in _STATED:
-                    refused += self._stated(record, batch)
-                else:
-                    self._fact(orjson.loads(record.value), batch)
+                problem = self._add(record, batch, received)
+                if problem:
+                    batch.forget(record)
+                    refused.append(problem)
             if tp.topic == topics.TOUCHES:
                 batch.archived(tp.partition, records[-1].offset + 1)
         with metrics.WRITE_SECONDS.time():
@@ -60,46 +60,67 @@ class Deliver:
                 metrics.BEHIND_SECONDS.observe((now - at) / 1000)
         return refused
 
+    def _add(self, record: Any, batch: Batch, received: list[int]) -> Refused | None:
+        """Add one record's rows; return why it has none. Whatever one says must not stop the others."""
+        if ticks.read(record.value) is not None and not record.headers:
+            return None
+        batch.record = record
+        try:
+            if record.topic == topics.DEADLETTERS:
+                self._letter(record, batch)
+            elif record.topic in _STATED:
+                _STATED[record.topic](batch, record)
+            elif record.topic == topics.TOUCHES:
+                self._archive(record, batch, received)
+            else:
+                self._fact(orjson.loads(record.value), batch)
+        except (ValidationError, PayloadRejected) as error:
+            why = reason(error, record.topic) if isinstance(error, ValidationError) else str(error)
+            return Refused(record, LetterKind.REFUSED, why)
+        except orjson.JSONDecodeError:
+            return Refused(record, LetterKind.REFUSED, f"no JSON: only our workers write to {record.topic}")
+        except Exception as error:  # noqa: BLE001 - a surprise in one record must not stop the others
+            return Refused(record, LetterKind.FAILED, "", error)
+        return None
+
     def _archive(self, record: Any, batch: Batch, received: list[int]) -> None:
-        if ticks.read(record.value) is None and record.key != COMMON:
-            said = orjson.loads(record.value)
-            batch.touch(record.partition, record.offset, record.key.decode(), said)
-            received.append(said["received_at"])
+        if record.key == COMMON or WAKE_HEADER in headers_of(record):
+            return
+        said = orjson.loads(record.value)
+        if not isinstance(said, dict) or said.get("t") not in ("event", "edge"):
+            raise PayloadRejected("neither an event nor an edge of a lead")
+        batch.touch(record.partition, record.offset, str(UUID(record.key.decode())), said)
+        received.append(said["received_at"])
 
     @staticmethod
     def _letter(record: Any, batch: Batch) -> None:
-        """Add a dead letter. One that is none itself is logged: a letter about a letter would never end."""
-        try:
-            batch.letter(orjson.loads(record.value))
-        except (KeyError, TypeError, ValueError) as error:
-            log.warning("%s[%s] %s is no dead letter of ours: %r", record.topic, record.partition, record.offset, error)
-
-    @staticmethod
-    def _stated(record: Any, batch: Batch) -> list[tuple[Any, str]]:
-        """Add what people state. One that nobody can read must not stop the facts, and has no place in ClickHouse."""
-        try:
-            _STATED[record.topic](batch, record)
-        except ValidationError as error:
-            return [(record, reason(error, record.topic))]
-        return []
+        """Add a dead letter, or what became of it. One that is neither is counted: a letter about a letter would never end."""
+        said = described(record.headers)
+        if isinstance(said, Letter):
+            if said.piece == 0:
+                batch.letter(said, "")
+        elif isinstance(said, Mark):
+            batch.letter(said.letter, said.what)
+        else:
+            metrics.FOREIGN.labels(record.topic).inc()
+            log.warning("%s[%s] %s is no dead letter of ours", record.topic, record.partition, record.offset)
 
     @staticmethod
     def _fact(said: dict[str, Any], batch: Batch) -> None:
-        match said["k"]:
-            case "fact":
-                batch.fact(said)
-            case "state":
-                batch.state(said)
-            case "definition":
-                batch.definition(said)
-            case "alias":
-                batch.alias(said)
-            case "hole":
-                batch.hole(said)
-            case "cut":
-                batch.cut(said)
+        kind = said.get("k") if isinstance(said, dict) else None
+        if kind not in _FACTS:
+            raise PayloadRejected(f"lead.facts has no record of kind {str(kind)[:50]!r}; an older sink than its writer?")
+        _FACTS[kind](batch, said)
 
 
+_FACTS: dict[str, Callable[[Batch, dict[str, Any]], None]] = {
+    "fact": Batch.fact,
+    "state": Batch.state,
+    "definition": Batch.definition,
+    "alias": Batch.alias,
+    "hole": Batch.hole,
+    "cut": Batch.cut,
+}
 _STATED: dict[str, Callable[[Batch, Any], None]] = {
     topics.SPEND: lambda batch, record: batch.spend(Spend.model_validate_json(record.value), record.timestamp),
     topics.TARGETS: lambda batch, record: batch.target(Target.model_validate_json(record.value), record.timestamp),

@@ -6,21 +6,21 @@ from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 
-from schemas import topics
+from schemas import sources, topics
+from schemas.deadletters import RECEIVED_HEADER
 from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
-from streams.sources.adapter import AHEAD_MS
+from streams.sources.adapter import AHEAD_MS, reason
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from streams.sources.adapter import Connection
-
-SOURCE_HEADER = "leadstream-source"
 
 
 class Ignored:
@@ -45,6 +45,13 @@ class Ignored:
 _NONE = Ignored()
 
 
+def _received(record: Any) -> int:
+    """Return when a record was received (ms): the broker's stamp, or the first one's of a record that is sent again."""
+    text = headers_of(record).get(RECEIVED_HEADER, "")
+    stamp: int = record.timestamp
+    return min(stamp, int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else stamp
+
+
 def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> Effects:
     """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
 
@@ -52,10 +59,9 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
         PayloadRejected: nothing of it can be read; the sender must act.
 
     """
-    headers = headers_of(record)
-    source = headers.get(SOURCE_HEADER, "cloudevents")
+    headers, source, received_at = headers_of(record), sources.source_of(record.headers), _received(record)
     if source not in SOURCES:
-        raise PayloadRejected(f"source {source!r} is none of {', '.join(SOURCES)}")
+        raise PayloadRejected(f"source {source[:40]!r} is none of {', '.join(SOURCES)}")
     try:
         body = orjson.loads(record.value)
     except orjson.JSONDecodeError as error:
@@ -63,20 +69,25 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
     if "ce_type" in headers:  # CloudEvents in binary mode: the attributes are headers, the body is the data
         body = {**{name[3:]: value for name, value in headers.items() if name.startswith("ce_")}, "data": body}
     try:
-        found = SOURCES[source].normalise(body, record.timestamp, connection)
+        found = SOURCES[source].normalise(body, received_at, connection)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PayloadRejected(f"{source}: {error}") from error
-    outs = ignored.events_out(found.events, record.timestamp)
+    outs = ignored.events_out(found.events, received_at)
     outs += [
-        Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": record.timestamp}).model_dump_json().encode())
+        Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": received_at}).model_dump_json().encode())
         for spend in found.spend
     ]
-    return Effects(tuple(outs), rejected=tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected))
+    rejected = tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected)
+    return Effects(tuple(outs), rejected=rejected, ignored=tuple(found.ignored))
 
 
 def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
     """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
-    event = LeadEvent.model_validate_json(record.value)
-    if event.occurred_at > record.timestamp + AHEAD_MS:  # a typing error of 2035 must not fire every timer (rule 7)
-        event = event.model_copy(update={"occurred_at": record.timestamp, "stated_at": event.occurred_at})
-    return Effects(tuple(ignored.events_out([event], record.timestamp)))
+    received_at = _received(record)
+    try:
+        event = LeadEvent.model_validate_json(record.value or b"")
+    except ValidationError as error:
+        raise PayloadRejected(reason(error, "the row")) from error
+    if event.occurred_at > received_at + AHEAD_MS:  # a typing error of 2035 must not fire every timer (rule 7)
+        event = event.model_copy(update={"occurred_at": received_at, "stated_at": event.occurred_at})
+    return Effects(tuple(ignored.events_out([event], received_at)))

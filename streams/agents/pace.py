@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import orjson
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 
 from schemas import topics
+from streams import connections
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 BEHIND_MS = 2_000
 LONGEST_SECONDS = 10.0  # a chunk waits no longer: time that stands for good is an alert, not the end of every import
@@ -24,28 +28,34 @@ def behind(told: dict[int, int], partitions: int, now: int) -> bool:
 class Pace:
     """Listens to the cuts; `wait` returns when live time is current, or after ten seconds."""
 
-    def __init__(self, brokers: str, partitions: int) -> None:
+    def __init__(self, settings: Settings) -> None:
         """Connect at the first chunk, since there is no loop before."""
-        self._brokers, self._partitions = brokers, partitions
+        self._settings, self._partitions = settings, settings.partitions
         self._consumer: Any = None
         self._told: dict[int, int] = {}
 
     async def wait(self) -> None:
         """Hold one chunk back while live events wait."""
         if self._consumer is None:
-            self._consumer = AIOKafkaConsumer(bootstrap_servers=self._brokers, enable_auto_commit=False)
+            self._consumer = connections.async_consumer(self._settings)
             await self._consumer.start()
             places = [TopicPartition(topics.FACTS, number) for number in range(self._partitions)]
             self._consumer.assign(places)
             await self._consumer.seek_to_end(*places)
         end = time.monotonic() + LONGEST_SECONDS
-        await self._listen()
+        await self._listen(end)
         while behind(self._told, self._partitions, int(time.time() * 1000)) and time.monotonic() < end:
             await asyncio.sleep(0.1)
-            await self._listen()
+            await self._listen(end)
 
-    async def _listen(self) -> None:
-        while found := await self._consumer.getmany(timeout_ms=10, max_records=10_000):
+    async def _listen(self, end: float) -> None:
+        """Hear what has come until now; facts that come faster than they are read must not hold the import for ever."""
+        places = self._consumer.assignment()
+        ends = await self._consumer.end_offsets(places)
+        while time.monotonic() < end:
+            if all([await self._consumer.position(place) >= ends[place] for place in places]):
+                return
+            found = await self._consumer.getmany(timeout_ms=100, max_records=10_000)
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):

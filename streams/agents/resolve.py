@@ -9,7 +9,7 @@ import orjson
 from schemas import topics
 from streams.domain import identity
 from streams.engine.commit import Out
-from streams.engine.logic import Effects, Logic
+from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, no_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -28,24 +28,31 @@ class Resolve(Logic):
         """`key` is the installation's identity key; `count` is told what was held and released."""
         self.key, self.count = key, count
 
-    def record(self, record: Any, row: bytes | None, now: int) -> Effects:
+    def row_key(self, key: bytes) -> bytes:
+        """Keep a row under its alias' keyed hash: the changelog is compacted, so its keys stay for good."""
+        return identity.origin_id(self.key, key.decode()).encode()
+
+    def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
         """Resolve one record of `lead.events`."""
-        before = identity.load(row) if row else identity.AliasRow(record.key.decode())
-        done = identity.resolve(before, orjson.loads(record.value), record.timestamp, now or record.timestamp, self.key)
+        said = _read(record)
+        alias = record.key.decode()
+        before = identity.load(alias, row, pages) if row else identity.AliasRow(alias)
+        done = identity.resolve(before, said, record.timestamp, now or record.timestamp, self.key)
         self.count("held", done.held)
         self.count("released", done.released)
         self.count("expired", done.row.expired - before.expired)
         self.count("shared", sum(what == identity.SHARES for _, what in done.leads_to) + done.row.shared - before.shared)
+        self.count("crowded", sum(what == identity.CROWDED for _, what in done.leads_to))
         outs = [Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record)) for touch in done.touches]
-        outs += [Out(topics.EVENTS, alias.encode(), orjson.dumps(link)) for alias, link in done.links]
+        outs += [Out(topics.EVENTS, other.encode(), orjson.dumps(link)) for other, link in done.links]
         outs += [_leads_to(before.alias, origin, what, self.key, record.partition) for origin, what in done.leads_to]
         if done.row == before and row is not None:
             return Effects(tuple(outs))
-        return Effects(tuple(outs), identity.dump(done.row), done.row.next_due)
+        return Effects(tuple(outs), identity.dump(done.row), done.row.next_due, pages=done.row.notes.changed())
 
     def due(self, _key: bytes, row: bytes, now: int, _record: Any) -> Effects:
         """Give up what was held too long."""
-        before = identity.load(row)
+        before = identity.load("", row, no_pages)  # time touches neither its alias nor its notes
         after = identity.expire(before, now)
         self.count("expired", after.expired - before.expired)
         return Effects((), identity.dump(after), after.next_due)
@@ -53,3 +60,24 @@ class Resolve(Logic):
     def next_due(self, row: bytes) -> int | None:
         """Read when held events expire."""
         return orjson.loads(row)["due"] if not row.startswith(b'{"due":null') else None
+
+
+def _read(record: Any) -> dict[str, Any]:
+    """Read a record of `lead.events`.
+
+    Raises:
+        PayloadRejected: it is none; whoever wrote it there must act.
+
+    """
+    try:
+        said = orjson.loads(record.value)
+    except orjson.JSONDecodeError as error:
+        raise PayloadRejected("no JSON: only our workers write to lead.events") from error
+    needed = {"event": ("event", "received_at"), "link": ("word", "id", "at", "sequence", "origin"), "ask": ("from",)}
+    kind = said.get("t") if isinstance(said, dict) else None
+    if kind not in needed:
+        raise PayloadRejected(f"lead.events has no record of kind {str(kind)[:50]!r}; an older worker than its writer?")
+    lacking = [name for name in needed[kind] if name not in said]
+    if lacking:
+        raise PayloadRejected(f"a record of kind {kind} lacks {', '.join(lacking)}")
+    return said

@@ -13,14 +13,16 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaProducer
-
 from schemas import topics
-from streams import metrics
+from streams import connections, metrics
 from streams.engine.ticks import Tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from kafka import KafkaProducer
+
+    from streams.settings import Settings
 
 log = logging.getLogger("leadstream.ticker")
 
@@ -95,12 +97,11 @@ class Sender(threading.Thread):
                 future.add_callback(lambda _sent, topic=topic, partition=partition: self._acknowledged.note(topic, partition))
 
 
-def producer(brokers: str, patience: float) -> KafkaProducer:
+def producer(settings: Settings) -> KafkaProducer:
     """Make a producer whose every wait is short: what is late is worth nothing."""
-    patience_ms = int(patience * 1000)
-    return KafkaProducer(
-        bootstrap_servers=brokers.split(","),
-        acks="all",
+    patience_ms = int(settings.ticker_patience * 1000)
+    return connections.producer(
+        settings,
         linger_ms=0,
         client_id="leadstream-ticker",
         enable_idempotence=False,

@@ -25,7 +25,7 @@ def topics_apply(
 
     settings = on_home(home)
     try:
-        found = admin.apply(settings.brokers, settings.partitions, settings.replication, dry=dry_run)
+        found = admin.apply(settings, dry=dry_run)
     except admin.Refused as error:
         raise Failed(f"the broker refused: {error}") from error
     for difference in found:

@@ -53,10 +53,10 @@ def import_(
             settings = on_home(home)
             with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), console=errors) as bars:
                 sent = bars.add_task("published", total=None)
-                report = importer.publish(spec, data, settings.brokers, lambda n: bars.update(sent, completed=n))
+                report = importer.publish(spec, data, settings, lambda n: bars.update(sent, completed=n))
                 bars.update(sent, total=report.accepted)
                 arrived = bars.add_task("read", total=report.accepted)
-                published = arrival.ends(settings.brokers, topics.RAW_IMPORT, settings.partitions)
+                published = arrival.ends(settings, topics.RAW_IMPORT)
                 done = lambda n: bars.update(arrived, completed=max(0, report.accepted - n))  # noqa: E731
                 importer.wait(settings, lambda: connect(settings), published, done)
             report.seconds = round(time.monotonic() - began, 1)

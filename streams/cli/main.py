@@ -11,11 +11,12 @@ import typer
 
 from streams.embedded import leash
 
-from . import data, definitions, demo, doctor, identity, importing, people, records, run
+from . import data, deadletters, definitions, demo, doctor, identity, importing, people, records, run
 from .context import Failed, errors
 
+PARTS = (run, data, people, doctor, deadletters, definitions, identity, importing, records, demo)
 app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-for part in (run.app, data.app, people.app, doctor.app, definitions.app, identity.app, importing.app, records.app, demo.app):
+for part in (module.app for module in PARTS):
     app.registered_commands += part.registered_commands
     app.registered_groups += part.registered_groups
 

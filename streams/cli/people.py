@@ -1,4 +1,4 @@
-"""Commands for people: explain a lead, list the stalled, read dead letters, accept holes."""
+"""Commands for people: explain a lead, list the stalled, accept holes."""
 
 from __future__ import annotations
 
@@ -11,8 +11,6 @@ from .data import AnyHome
 from .run import Json
 
 app = typer.Typer()
-deadletters_app = typer.Typer(help="What could not be read.", no_args_is_help=True)
-app.add_typer(deadletters_app, name="deadletters")
 holes_app = typer.Typer(help="What a topic lost before it was read.", no_args_is_help=True)
 app.add_typer(holes_app, name="holes")
 
@@ -54,29 +52,6 @@ def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> No
             f"{row['due_at']:%Y-%m-%d %H:%M} {row['stage']}.{row['clock']} {row['status']} {who} {row['record_url'] or row['lead']}",
             soft_wrap=True,
         )
-
-
-@deadletters_app.command("list")
-def deadletters_list(home: AnyHome = None, as_json: Json = False) -> None:
-    """Show what could not be read, and why. Example: leadstream deadletters list."""
-    from streams.intake import deadletters
-
-    settings = on_home(home)
-    letters = list(deadletters.read(settings.brokers, settings.partitions))
-    if as_json:
-        document(letters)
-        return
-    for letter in letters:
-        console.print(f"{letter['id']}  {letter['worker']}  {letter['reason']}", highlight=False, soft_wrap=True)
-
-
-@deadletters_app.command("replay")
-def deadletters_replay(home: AnyHome = None, topic: Annotated[str | None, typer.Option(help="Only those of one topic.")] = None) -> None:
-    """Send dead letters again after a fix. Example: leadstream deadletters replay --topic lead.raw.crm."""
-    from streams.intake import deadletters
-
-    settings = on_home(home)
-    console.print(f"sent {deadletters.replay(settings.brokers, settings.partitions, topic)} again")
 
 
 @holes_app.command("list")

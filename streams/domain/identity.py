@@ -11,13 +11,17 @@ import uuid
 from dataclasses import dataclass, field, replace
 from enum import IntEnum
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from schemas.events import EventType, LeadEvent, to_event
 
+from .book import Book
 from .members import DEALS, LINK, MERGE, UNMERGE, Edge, Origin
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 HELD_EVENTS = 50
 HELD_MS = 30 * 86_400_000
@@ -25,7 +29,11 @@ SHARED_LEADS = 20  # info@, a kiosk: an alias that leads to so many raises no mo
 
 # What an alias is to an origin, as people look it up: a weak one's events go there; they do not, though it was seen with it
 # too; a strong one, which led to as many as it may.
-LEADS, SHARES, FULL = "leads", "shares", "full"
+LEADS, SHARES, FULL, CROWDED = "leads", "shares", "full", "crowded"
+HELD_BYTES = 1_000_000  # of what one alias holds
+# What a row notes of others, by kind: whom it told of its lead (and of which first event), which edges it raised,
+# whom it asked, and who waits for its answer.
+_TOLD, _RAISED, _ASKED, _WAITS = "t", "r", "a", "w"
 
 
 class Strength(IntEnum):
@@ -91,13 +99,10 @@ class AliasRow:
 
     alias: str
     origin: Origin | None = None
-    told: dict[str, Place] = field(default_factory=dict)  # aliases that know this one's origin, and of which first event
-    raised: dict[str, Place] = field(default_factory=dict)  # ids of the edges that were raised here
+    notes: Book = field(default_factory=Book)  # of others, however many (see _TOLD and the like)
     leads: tuple[str, ...] = ()  # other origins whose events named this alias, at most SHARED_LEADS
     joins: tuple[str, ...] = ()  # origins of the strong aliases that this one's events named, at most SHARED_LEADS
     held: tuple[tuple[int, dict[str, Any]], ...] = ()  # since when (ms), and what; oldest first
-    asked: tuple[str, ...] = ()
-    waiting: tuple[str, ...] = ()
     shared: int = 0  # links that were not followed, since others came first
     expired: int = 0  # what was held and given up
 
@@ -122,20 +127,29 @@ class Resolution(NamedTuple):
     links: tuple[tuple[str, dict[str, Any]], ...] = ()
     held: int = 0
     released: int = 0
-    leads_to: tuple[tuple[str, str], ...] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL)
+    leads_to: tuple[tuple[str, str], ...] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL | CROWDED)
 
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
     """Decide for one record. `stamp` is the record's time (ms): the birth stamp of whom it is the first to name."""
     match record["t"]:
         case "event":
-            return _event(row, record, stamp, now, key)
+            done = _event(row, record, stamp, now, key)
         case "link":
-            return _link(row, record, stamp, key)
+            done = _link(row, record, stamp, key)
         case "ask":
-            return _ask(row, record)
+            done = _ask(row, record)
         case other:
             raise ValueError(f"lead.events has no record of type {other!r}: an older worker than its writer?")
+    if done.row.notes.pages and not row.notes.pages:
+        crowd = ((done.row.origin.id if done.row.origin else "", CROWDED),)
+        done = done._replace(leads_to=(*done.leads_to, *crowd))
+    return done
+
+
+def _note(key: bytes, kind: str, name: str) -> str:
+    """Name a note in little room, and without an address in it."""
+    return kind + hmac.digest(key, name.encode(), "sha256")[:8].hex()
 
 
 def expire(row: AliasRow, now: int) -> AliasRow:
@@ -162,7 +176,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     event = record["event"]
     others = [alias for alias in ordered(tuple(event["aliases"])) if alias != row.alias]
     if strength(row.alias) is Strength.WEAK:
-        return _weak_event(row, record, others, now)
+        return _weak_event(row, record, others, now, key)
     row, origin = _born(row, stamp, key)
     word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
     at, sequence = event["occurred_at"], event.get("sequence", 0)
@@ -171,17 +185,19 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     for alias in others:
         name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
         mark = f"{word} {name} {alias}" if name else alias
-        if mark in row.told and (row.told[mark] <= [at, sequence] or strength(alias) is Strength.WEAK):
+        note = _note(key, _TOLD, mark)
+        told = row.notes.get(note)
+        if told and (told <= [at, sequence] or strength(alias) is Strength.WEAK):
             continue
         people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
         if word == LINK and people:
             joins = _with(row.joins, origin_id(key, alias))
             if joins is None:
-                row, told = _refuse(row)
-                full = (*full, *told)
+                row, refused = _refuse(row)
+                full = (*full, *refused)
                 continue
             row = replace(row, joins=joins)
-        row = replace(row, told={**row.told, mark: [at, sequence]})
+        row = replace(row, notes=row.notes.put(note, [at, sequence]))
         links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
     return Resolution(row, (_touch(origin, record),), tuple(links), leads_to=full)
 
@@ -207,17 +223,22 @@ def _refuse(row: AliasRow) -> tuple[AliasRow, tuple[tuple[str, str], ...]]:
     return replace(row, shared=row.shared + 1), told
 
 
-def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int) -> Resolution:
+def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int, key: bytes) -> Resolution:
     if row.origin:
         return Resolution(row, (_touch(row.origin, record),))
     if any(one["event"] == record["event"] for _, one in row.held):
         return Resolution(row)
-    asks = tuple((alias, {"t": "ask", "from": row.alias}) for alias in others if alias not in row.asked)
-    row = replace(row, asked=(*row.asked, *(alias for alias, _ in asks)))
-    if len(row.held) >= HELD_EVENTS:
-        return Resolution(replace(row, expired=row.expired + 1), (), asks)
+    asks, notes = [], row.notes
+    for alias in others:
+        if notes.get(note := _note(key, _ASKED, alias)) is None:
+            asks.append((alias, {"t": "ask", "from": row.alias}))
+            notes = notes.put(note, 1)
+    row = replace(row, notes=notes)
+    size = sum(len(orjson.dumps(one)) for one in (record, *(one for _, one in row.held)))
+    if len(row.held) >= HELD_EVENTS or size > HELD_BYTES:
+        return Resolution(replace(row, expired=row.expired + 1), (), tuple(asks))
     since = max(now, row.held[-1][0]) if row.held else now
-    return Resolution(replace(row, held=(*row.held, (since, record))), (), asks, held=1)
+    return Resolution(replace(row, held=(*row.held, (since, record))), (), tuple(asks), held=1)
 
 
 def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
@@ -232,7 +253,9 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     a, b = sorted((other, origin), key=lambda one: one.id)
     name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"  # an event may join more than two
     place = [record["at"], record["sequence"]]
-    if name in row.raised and row.raised[name] <= place:
+    note = _note(key, _RAISED, name)
+    raised = row.notes.get(note)
+    if raised and raised <= place:
         return Resolution(row)
     if record["word"] == LINK and not other.deal and not origin.deal:
         leads = _with(row.leads, other.id)
@@ -241,7 +264,7 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
             return Resolution(row, leads_to=full)
         row = replace(row, leads=leads)
     edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
-    row = replace(row, raised={**row.raised, name: place})
+    row = replace(row, notes=row.notes.put(note, place))
     rows = {other.home} if edge.housing else {other.id, other.home, origin.id, origin.home}
     touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
     return Resolution(row, touches)
@@ -258,8 +281,9 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
         return Resolution(replace(row, leads=leads), leads_to=((origin.id, SHARES),))
     touches = tuple(_touch(origin, record, held=True) for _, record in row.held)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
-    links = tuple((alias, answer) for alias in row.waiting)
-    after = replace(row, origin=origin, held=(), waiting=())
+    waiting = [name.removeprefix(_WAITS) for name in row.notes.names() if name.startswith(_WAITS)]
+    links = tuple((alias, answer) for alias in waiting)
+    after = replace(row, origin=origin, held=(), notes=Book())  # a weak one that has a lead notes nothing
     return Resolution(after, touches, links, released=len(touches), leads_to=((origin.id, LEADS),))
 
 
@@ -267,43 +291,37 @@ def _ask(row: AliasRow, record: dict[str, Any]) -> Resolution:
     if row.origin:
         answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(row.origin)}
         return Resolution(row, (), ((record["from"], answer),))
-    waiting = row.waiting if record["from"] in row.waiting else (*row.waiting, record["from"])
-    return Resolution(replace(row, waiting=waiting))
+    note = _WAITS + record["from"]
+    return Resolution(row if row.notes.get(note) else replace(row, notes=row.notes.put(note, 1)))
 
 
 def dump(row: AliasRow) -> bytes:
-    """Write a row; `due` first, so that the engine need not read the rest."""
+    """Write a row; `due` first, so that the engine need not read the rest. Its alias is its key's to keep."""
     return orjson.dumps(
         {
             "due": row.next_due,
-            "alias": row.alias,
             "origin": list(row.origin) if row.origin else None,
-            "told": row.told,
-            "raised": row.raised,
+            "notes": [row.notes.head, row.notes.pages, row.notes.size],
             "leads": row.leads,
             "joins": row.joins,
             "held": row.held,
-            "asked": row.asked,
-            "waiting": row.waiting,
             "shared": row.shared,
             "expired": row.expired,
         }
     )
 
 
-def load(body: bytes) -> AliasRow:
-    """Read a row that `dump` wrote."""
+def load(alias: str, body: bytes, pages: Callable[[bytes], bytes | None]) -> AliasRow:
+    """Read an alias' row that `dump` wrote; `pages` reads the pages of its notes by name."""
     raw = orjson.loads(body)
+    head, count, size = raw["notes"]
     return AliasRow(
-        raw["alias"],
+        alias,
         Origin(*raw["origin"]) if raw["origin"] else None,
-        raw["told"],
-        raw["raised"],
+        Book(head, count, size, read=pages),
         tuple(raw["leads"]),
         tuple(raw["joins"]),
         tuple((since, record) for since, record in raw["held"]),
-        tuple(raw["asked"]),
-        tuple(raw["waiting"]),
         raw["shared"],
         raw["expired"],
     )

@@ -7,9 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
-from kafka import KafkaConsumer, TopicPartition
 
-from schemas import topics
+from streams.intake import deadletters
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -39,13 +38,8 @@ def merged(client: Any) -> int:
 
 
 def dead_letters(settings: Settings) -> int:
-    """Count the records of lead.deadletters."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","))
-    try:
-        partitions = [TopicPartition(topics.DEADLETTERS, number) for number in range(settings.partitions)]
-        return sum(consumer.end_offsets(partitions).values())
-    finally:
-        consumer.close()
+    """Count the dead letters, whatever became of them."""
+    return len(deadletters.read(settings, deadletters.Chosen(all=True)))
 
 
 def latency(client: Any, since_ms: int) -> dict[str, float | None]:

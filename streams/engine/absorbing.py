@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas.deadletters import LetterKind
 
 from .commit import Out, send_all
-from .deadletters import letter
+from .letters import Post, letter
 from .worker import Hooks, Worker, die
 
 if TYPE_CHECKING:
@@ -24,26 +26,34 @@ SHORTEST = 0.02  # seconds between two writes
 log = logging.getLogger("leadstream.engine")
 
 
+class Refused(NamedTuple):
+    """A record that a sink could not write, and why; `error` is one that broke a rule of ours."""
+
+    record: Any
+    kind: LetterKind
+    reason: str
+    error: Exception | None = None
+
+
 class Absorbing(Worker):
     """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
 
     def __init__(
         self,
         app: SafeApp,
-        name: str,
+        post: Post,
         topics: Sequence[str],
         partitions: int,
         hooks: Hooks,
-        deadletters: str,
-        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], Sequence[tuple[Any, str]]],
+        write: Callable[[Sequence[tuple[TP, Sequence[Any]]]], Sequence[Refused]],
         every: float = 0.2,
         most: int = 10_000,
     ) -> None:
         """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first.
 
-        It gives the records that it could not read, each with the reason: they go to the dead letters before the acknowledgement.
+        It returns the records that it could not write: they go to the dead letters before the acknowledgement.
         """
-        super().__init__(app, name, topics, partitions, hooks, deadletters)
+        super().__init__(app, post, topics, partitions, hooks)
         self.write, self.every, self.most = write, every, most
         self._waiting: list[tuple[TP, Sequence[Any], int, Any]] = []
         self._room, self._full = asyncio.Event(), asyncio.Event()
@@ -87,10 +97,14 @@ class Absorbing(Worker):
         if not batch:
             return 0
         refused = await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
-        letters = [Out(self.deadletters, record.key or b"", letter(record, 0, why, "rejected", None, self.name)) for record, why in refused]
+        letters: list[Out] = []
+        for one in refused:
+            reason = one.reason if one.error is None else self.failures.log(one.record, one.error)
+            made = letter(self.post, one.record, one.kind, reason)
+            self.hooks.dead(self.post.source_of(one.record), made)
+            letters += made
         if letters:
             await send_all(self.app.producer._ensure_producer(), letters, self.partitions)
-            self.hooks.count("dead", len(letters))
         self.hooks.between("written")
         for _, records, generation, event in batch:
             self.hooks.count("read", len(records))

@@ -2,10 +2,15 @@
 
 Each row begins with an 8-byte fence: two bytes of epoch, six of the source offset that made it. Recovery merges by
 fence, so a zombie's late row never wins; where one was written last, the winner is written again (`heal`).
+
+In the changelog a checksum stands before the fence. A record without a right one was written by somebody else, and so
+was a tombstone: we write none. Recovery passes such records by, whatever fence they claim, and heals what they hide.
 """
 
 from __future__ import annotations
 
+import logging
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import faust
@@ -19,6 +24,22 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _HOUR_MS = 3_600_000
+_SEAL = 4  # bytes of the checksum
+
+log = logging.getLogger("leadstream.engine")
+
+
+def seal(value: bytes) -> bytes:
+    """Put a checksum before a row as the changelog keeps it."""
+    return zlib.crc32(value).to_bytes(_SEAL, "big") + value
+
+
+def unseal(value: bytes | None) -> bytes | None:
+    """Take the checksum off; None for what we never wrote."""
+    if value is None or len(value) < _SEAL + 8:
+        return None
+    body = bytes(memoryview(value)[_SEAL:])
+    return body if zlib.crc32(body).to_bytes(_SEAL, "big") == value[:_SEAL] else None
 
 
 class Marker(NamedTuple):
@@ -41,6 +62,11 @@ class Marker(NamedTuple):
 def marker_key(partition: int) -> bytes:
     """Give the key of a partition's marker: no row's, since a row's key is text."""
     return b"\x00next:%d" % partition
+
+
+def page_key(key: bytes, name: bytes) -> bytes:
+    """Give the key of a page of a row: no row's, as a marker's is none."""
+    return b"\x00page:%d:%s%s" % (len(key), key, name)
 
 
 COMMON = b"\x00common"  # the key of a record that is for a partition as a whole
@@ -105,7 +131,7 @@ class ChangelogTable(faust.Table):
         known = offsets.get(tp)
         previous = -1 if known is None else known
         name, value = marker_key(partition), marker.dump()
-        written = await send_batches(producer, tp.topic, partition, [*rows.items(), (name, value)])
+        written = await send_batches(producer, tp.topic, partition, [(key, seal(row)) for key, row in (*rows.items(), (name, value))])
         offsets[tp] = check_contiguous(written, previous)
         self._apply(partition, {**rows, name: value})
 
@@ -115,7 +141,8 @@ class ChangelogTable(faust.Table):
         marker = self.marker(partition)
         if not overruled or marker is None:
             return 0
-        rows = {key: self.data.data[key] for key in sorted(overruled) if key != marker_key(partition)}
+        known = self.data.data
+        rows = {key: known[key] for key in sorted(overruled) if key in known and key != marker_key(partition)}
         await self.commit(producer, partition, rows, marker)
         return len(overruled)
 
@@ -131,14 +158,15 @@ class ChangelogTable(faust.Table):
             self.recovered.add(partition)
             overruled = self.overruled.setdefault(partition, set())
             for record in event.value:
-                key, value = record.key, record.value
+                key, value = record.key, unseal(record.value)
                 if value is None:
-                    data.pop(key, None)
-                    owner.pop(key, None)
+                    log.error("%s[%s] %s is none of ours", record.topic, partition, record.offset)
+                    if key is not None:
+                        overruled.add(key)
                     continue
                 known = data.get(key)
                 if known is None or value[:8] >= known[:8]:
-                    data[key], owner[key] = bytes(memoryview(value)), partition
+                    data[key], owner[key] = value, partition
                     overruled.discard(key)
                 else:
                     overruled.add(key)

@@ -18,6 +18,18 @@ class Out(NamedTuple):
     key: bytes | None
     value: bytes | None
     partition: int | None = None
+    headers: tuple[tuple[str, bytes | None], ...] = ()
+
+    @property
+    def size(self) -> int:
+        """How many bytes the record takes, but for a few of Kafka's own."""
+        named = sum(len(name) + len(value or b"") for name, value in self.headers)
+        return len(self.key or b"") + len(self.value or b"") + named
+
+
+# What one record may hold: topics take 2 MiB a batch, and a record is never cut. What would be larger
+# becomes a dead letter; a record that the broker refuses would be sent again for ever.
+MAX_RECORD = 1_900_000
 
 
 class ForeignWrite(Exception):  # noqa: N818 - it is an event that ends the process, not a mistake of the caller
@@ -30,9 +42,11 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 async def send_batches(
-    producer: Any, topic: str, partition: int, records: Sequence[tuple[bytes | None, bytes | None]]
+    producer: Any, topic: str, partition: int, records: Sequence[tuple[Any, ...]]
 ) -> list[tuple[int, int]]:
     """Send records in order, in as few record batches as they fit, and wait until the broker has each.
+
+    A record is (key, value) or (key, value, headers).
 
     One batch is all or nothing. Gives (first offset, count) of each batch.
     """
@@ -45,11 +59,12 @@ async def send_batches(
         sent = await (await producer.send_batch(batch, topic, partition=partition))
         written.append((sent.offset, count))
 
-    for key, value in records:
-        if batch.append(key=key, value=value, timestamp=None) is None:
+    for key, value, *rest in records:
+        fields = {"key": key, "value": value, "timestamp": None, "headers": list(rest[0]) if rest else []}
+        if batch.append(**fields) is None:
             await ship()
             batch = producer.create_batch()
-            if batch.append(key=key, value=value, timestamp=None) is None:
+            if batch.append(**fields) is None:  # MAX_RECORD is checked before: this is a mistake of ours
                 raise ValueError(f"a record of {len(value or b'')} bytes for {topic} is larger than a batch may be")
     if batch.record_count():
         await ship()
@@ -58,10 +73,10 @@ async def send_batches(
 
 async def send_all(producer: Any, outs: Iterable[Out], partitions: int) -> None:
     """Send outputs and wait for every acknowledgement. Order holds within a partition."""
-    grouped: dict[tuple[str, int], list[tuple[bytes | None, bytes | None]]] = {}
+    grouped: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     for out in outs:
         partition = out.partition if out.partition is not None else partition_of(out.key or b"", partitions)
-        grouped.setdefault((out.topic, partition), []).append((out.key, out.value))
+        grouped.setdefault((out.topic, partition), []).append((out.key, out.value, out.headers))
     await asyncio.gather(*(send_batches(producer, topic, partition, records) for (topic, partition), records in grouped.items()))
 
 

@@ -6,10 +6,17 @@ It knows records and rows, never leads; the engine calls it, and stores and send
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
     from .commit import Out
+
+Pages = Callable[[bytes], bytes | None]  # a page of a record's own row, by its name
+
+
+def no_pages(_name: bytes) -> None:
+    """Read a page of a row that has none."""
 
 
 def headers_of(record: Any) -> dict[str, str]:
@@ -26,6 +33,10 @@ class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the recor
         self.body = body
 
 
+class TooLarge(Exception):  # noqa: N818 - a record's way to become a dead letter
+    """What a record would make is larger than Kafka takes."""
+
+
 class Rejected(NamedTuple):
     """A part of a record that can't be read, beside parts that can."""
 
@@ -40,6 +51,8 @@ class Effects(NamedTuple):
     row: bytes | None = None
     due: int | None = None
     rejected: tuple[Rejected, ...] = ()
+    ignored: tuple[str, ...] = ()  # kinds of parts that are known and not ours: counted, never a letter
+    pages: Mapping[bytes, bytes] = {}  # of the record's own row, by name: what changed of them
 
 
 class MustAct(Exception):  # noqa: N818 - it stops the worker; the text says who must do what
@@ -54,8 +67,12 @@ class Logic(ABC):
     """
 
     @abstractmethod
-    def record(self, record: Any, row: bytes | None, now: int) -> Effects:
-        """Fold one record into its row."""
+    def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
+        """Fold one record into its row. What is too much for one row is in `pages` beside it."""
+
+    def row_key(self, key: bytes) -> bytes:
+        """Return the key under which the row of a record's key is kept."""
+        return key
 
     @abstractmethod
     def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:

@@ -7,7 +7,7 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import faust
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
@@ -15,6 +15,7 @@ from faust.transport.drivers import aiokafka as driver
 from .chunks import ChunkScheduler
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from collections.abc import Set as AbstractSet
 
 FETCH_WAIT_MS = 50  # Faust hard-codes 1500: record in to record out p50 396 -> 27 ms
@@ -149,10 +150,11 @@ class SafeApp(faust.App):
     def _new_transport(self) -> SafeTransport:
         return SafeTransport(self.conf.broker_consumer, self)
 
+    open_consumer: Callable[..., Any]
+
     async def first_from(self, tp: Any, offset: int) -> int:
         """Ask the broker itself for the first record of a partition at or after an offset; give its offset."""
-        servers = [f"{url.host}:{url.port}" for url in self.conf.broker_consumer]
-        consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, auto_offset_reset="none")  # gone is an error
+        consumer = self.open_consumer(auto_offset_reset="none")  # gone is an error
         await consumer.start()
         try:
             place = TopicPartition(tp.topic, tp.partition)
@@ -163,9 +165,21 @@ class SafeApp(faust.App):
             await consumer.stop()
 
 
-def build(app_id: str, brokers: str, partitions: int, replication: int, session_timeout: float, datadir: str) -> SafeApp:
-    """Make an app with the settings that the measurements of 3-engine.md were made with."""
-    return SafeApp(
+def build(
+    app_id: str,
+    brokers: str,
+    partitions: int,
+    replication: int,
+    session_timeout: float,
+    datadir: str,
+    credentials: Any,
+    open_consumer: Callable[..., Any],
+) -> SafeApp:
+    """Make an app with the settings that the measurements of 3-engine.md were made with.
+
+    `credentials` are Faust's; `open_consumer` makes an aiokafka consumer outside the group.
+    """
+    app = SafeApp(
         app_id,
         broker=";".join(f"kafka://{server}" for server in brokers.split(",")),
         topic_partitions=partitions,
@@ -185,6 +199,9 @@ def build(app_id: str, brokers: str, partitions: int, replication: int, session_
         table_standby_replicas=0,
         producer_acks=-1,
         producer_max_batch_size=900_000,
-        producer_max_request_size=2_000_000,
+        producer_max_request_size=2_097_152,
         recovery_consistency_check=False,
+        broker_credentials=credentials,
     )
+    app.open_consumer = open_consumer
+    return app

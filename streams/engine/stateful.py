@@ -1,38 +1,57 @@
-"""A worker that folds one topic into rows, which live in a table whose changelog is the truth (changelog.py)."""
+"""A worker that folds one topic into rows, which live in a table whose changelog is the truth (changelog.py).
+
+A chunk is folded in slices: after SLICE_SECONDS what was folded is committed, so that a flood of one
+row stops neither heartbeats nor other partitions, and a crash repeats little. A slice may end within
+a tick that fires many timers: its rows are then committed under a marker that still points at the
+tick. A row that the tick fired already carries the tick's fence and is left alone when it comes again.
+"""
 
 from __future__ import annotations
 
 import heapq
 import logging
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from schemas.deadletters import WAKE_HEADER, LetterKind
+
 from . import ticks
-from .changelog import COMMON, ChangelogTable, Marker, common_key, fence
-from .commit import Out, send_all
-from .deadletters import letter
-from .logic import Effects, MustAct, PayloadRejected
-from .worker import EXIT_STOPPED, Hooks, Worker, die
+from .changelog import COMMON, ChangelogTable, Marker, common_key, fence, page_key
+from .commit import MAX_RECORD, Out, send_all
+from .letters import letter, timer_letter
+from .logic import Effects, MustAct, PayloadRejected, TooLarge
+from .worker import Hooks, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from faust.types import TP
 
-    from .logic import Logic
+    from .letters import Post
+    from .logic import Logic, Pages
     from .recovery import SafeApp
 
 log = logging.getLogger("leadstream.engine")
+SLICE_SECONDS = 0.5
 
 
 @dataclass
-class _Folded:
+class _Slice:
+    """What one commit carries."""
+
     rows: dict[bytes, bytes] = field(default_factory=dict)
     outs: list[Out] = field(default_factory=list)
     dues: list[tuple[int, bytes]] = field(default_factory=list)
     marker: Marker = field(default_factory=lambda: Marker(0, 0, {}))
-    time: int = 0
-    cut: int = 0  # behind the tick that raised the time: what comes later in the chunk was not told it
+    time: int = 0  # how far time has come, all its timers fired
+    cut: int = 0  # behind the tick that raised the time: what comes later was not told it
+    ends: float = field(default_factory=lambda: time.monotonic() + SLICE_SECONDS)
+
+    @property
+    def full(self) -> bool:
+        """Whether it is time to commit."""
+        return bool(self.rows or self.outs) and time.monotonic() > self.ends
 
 
 class Stateful(Worker):
@@ -41,19 +60,18 @@ class Stateful(Worker):
     def __init__(
         self,
         app: SafeApp,
-        name: str,
+        post: Post,
         topic: str,
         partitions: int,
         hooks: Hooks,
-        deadletters: str,
         logic: Logic,
         upstream: tuple[str, ...],
         tick_to: str | None,
     ) -> None:
         """`upstream` are the topics whose partitions tell the time; `tick_to` is told in turn."""
-        super().__init__(app, name, [topic], partitions, hooks, deadletters)
+        super().__init__(app, post, [topic], partitions, hooks)
         self.topic, self.logic, self.upstream, self.tick_to = topic, logic, upstream, tick_to
-        self.table = ChangelogTable(app, name=name, partitions=partitions, key_type=bytes, value_type=bytes)
+        self.table = ChangelogTable(app, name=self.name, partitions=partitions, key_type=bytes, value_type=bytes)
         app.tables.add(self.table)
         self._heaps: dict[int, list[tuple[int, bytes]]] = {}
         self.table.on_recover(self._rebuild)
@@ -64,7 +82,7 @@ class Stateful(Worker):
         for partition in set(self._heaps) - mine:
             del self._heaps[partition]
         for partition in mine:
-            self._tell_common(partition)
+            self._restore_common(partition)
             if partition in self._heaps and partition not in self.table.recovered:
                 continue
             self._heaps[partition] = self._heap(partition)
@@ -72,117 +90,206 @@ class Stateful(Worker):
 
     def _heap(self, partition: int) -> list[tuple[int, bytes]]:
         rows = self.table.rows_of(partition)
-        heap = [(due, key) for key, row in rows if (due := self.logic.next_due(row[8:])) is not None]
+        heap = [(due, key) for key, row in rows if (due := self._next_due(row)) is not None]
         heapq.heapify(heap)
         return heap
 
-    def _tell_common(self, partition: int) -> None:
+    def _next_due(self, row: bytes) -> int | None:
+        """Read when a row is due. One that can't be read is due at once, so that its timer's letter tells of it."""
+        try:
+            return self.logic.next_due(row[8:])
+        except Exception:
+            log.exception("%s: a row of %s bytes can't be read", self.name, len(row))
+            return 0
+
+    def _restore_common(self, partition: int) -> None:
         row = self.table.row(common_key(partition))
         try:
             self.logic.know(partition, row[8:] if row else None)
         except MustAct as error:
-            die(f"{self.name} stops: {error}", EXIT_STOPPED)
+            self.stop(str(error))
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
         partition, producer = tp.partition, self.app.producer._ensure_producer()
         if self.table.overruled.get(partition):
             healed = await self.table.heal(producer, partition)
-            log.warning("%s: wrote %s rows of partition %s again over a zombie's", self.name, healed, partition)
+            log.warning("%s: wrote %s rows of partition %s again over somebody else's", self.name, healed, partition)
         known = self.table.marker(partition)
         fresh = await self.from_next(tp, records, known.next_offset if known else None)
         if fresh is None:
             return self.drop(event)
         if not fresh:
             return True
-        folded = self._fold(partition, fresh, known or Marker(fresh[0].offset, 0, {}))
-        await send_all(producer, folded.outs, self.partitions)
-        self.hooks.between("outputs sent")
-        if generation != self.app.consumer_generation_id:
-            self._heaps[partition] = self._heap(partition)  # the fold took from it what it fired
-            self._tell_common(partition)
-            return self.drop(event)
-        await self.table.commit(producer, partition, folded.rows, folded.marker)
-        self.hooks.between("rows written")
-        heap = self._heaps.setdefault(partition, [])
-        for due in folded.dues:
-            heapq.heappush(heap, due)
-        self.hooks.gauge("now", partition, folded.time)
+        for piece in self._slices(partition, fresh, known or Marker(fresh[0].offset, 0, {})):
+            await send_all(producer, piece.outs, self.partitions)
+            self.hooks.between("outputs sent")
+            if generation != self.app.consumer_generation_id:
+                self._heaps[partition] = self._heap(partition)  # the fold took from it what it fired
+                self._restore_common(partition)
+                return self.drop(event)
+            await self.table.commit(producer, partition, piece.rows, piece.marker)
+            self.hooks.between("rows written")
+            heap = self._heaps.setdefault(partition, [])
+            for due in piece.dues:
+                heapq.heappush(heap, due)
+            self.hooks.gauge("now", partition, piece.time)
         return True
 
-    def _fold(self, partition: int, records: Sequence[Any], marker: Marker) -> _Folded:
-        """Fold a chunk in memory. Emission is per record and in a fixed order, so any chunk borders give the same."""
-        done = _Folded(marker=marker, time=ticks.now(marker.ticks, self.upstream))
-        heard = marker.ticks
+    def _slices(self, partition: int, records: Sequence[Any], marker: Marker) -> Iterator[_Slice]:
+        """Fold a chunk in memory, a slice at a time; the next one sees what the one before committed.
+
+        Emission is per record and in a fixed order, so any borders of chunks and slices give the same.
+        """
+        heard, now = marker.ticks, ticks.now(marker.ticks, self.upstream)
+        piece = _Slice(marker=marker, time=now)
         common = common_key(partition)
         if self.table.row(common) is None:
-            self._keep(common, fence(marker.epoch, records[0].offset), self.logic.begin(partition), done)
+            self._keep(common, fence(marker.epoch, records[0].offset), self.logic.begin(partition), piece)
         for record in records:
-            tick = ticks.read(record.value)
-            if tick is None:
-                self._one(record, done)
-                continue
-            heard = ticks.take(heard, tick)
-            time = max(done.time, ticks.now(heard, self.upstream))
-            if time > done.time:
-                done.time, done.cut = time, record.offset + 1
-                self._fire(partition, record, done)
-        following = records[-1].offset + 1
-        if done.time > ticks.now(marker.ticks, self.upstream):
-            done.outs += self.logic.told(partition, done.cut, done.time)
-            if self.tick_to:
-                tick_on = ticks.Tick(done.time, self.topic, partition, self.partitions).dump()
-                done.outs += [Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)]
-        done.marker = Marker(following, marker.epoch, heard)
-        return done
+            tick = self._tick(record)
+            if tick is not None:
+                heard = ticks.take(heard, tick)
+                then = max(piece.time, ticks.now(heard, self.upstream))
+                for key in self._due(partition, piece, then) if then > piece.time else ():
+                    self._fire(key, then, record, piece)
+                    if piece.full:
+                        at_tick = Marker(record.offset, marker.epoch, piece.marker.ticks)
+                        yield self._closed(piece, partition, now, at_tick)
+                        now, piece = piece.time, _Slice(marker=piece.marker, time=piece.time)
+                if then > piece.time:
+                    piece.time, piece.cut = then, record.offset + 1
+            else:
+                self._one(record, piece)
+            piece.marker = Marker(record.offset + 1, marker.epoch, heard)
+            if piece.full:
+                yield self._closed(piece, partition, now, piece.marker)
+                now, piece = piece.time, _Slice(marker=piece.marker, time=piece.time)
+        yield self._closed(piece, partition, now, Marker(records[-1].offset + 1, marker.epoch, heard))
 
-    def _one(self, record: Any, done: _Folded) -> None:
-        mark = fence(done.marker.epoch, record.offset)
+    def _tick(self, record: Any) -> ticks.Tick | None:
+        """Read a tick of an upstream partition that is not ahead of its own stamp; None for any other record."""
+        tick = None if record.headers else ticks.read(record.value)
+        if tick is None:
+            return None
+        return tick if tick.topic in self.upstream and tick.now <= record.timestamp + ticks.AHEAD_MS else None
+
+    def _closed(self, piece: _Slice, partition: int, before: int, marker: Marker) -> _Slice:
+        """Add what a rise of time sends, and the marker."""
+        if piece.time > before:
+            piece.outs += self.logic.told(partition, piece.cut, piece.time)
+            if self.tick_to:
+                tick_on = ticks.Tick(piece.time, self.topic, partition, self.partitions).dump()
+                piece.outs += [Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)]
+        piece.marker = marker
+        return piece
+
+    def _one(self, record: Any, piece: _Slice) -> None:
+        mark = fence(piece.marker.epoch, record.offset)
         whole = record.key == COMMON
-        key = common_key(record.partition) if whole else record.key
-        row = done.rows.get(key) or self.table.row(key)
-        if row is not None and row[:8] >= mark and not whole:
-            return  # its outputs were acknowledged before the row was written: a commit cut in half is completed
         try:
-            if record.key is None:
-                raise PayloadRejected("a record without a key has no row")  # noqa: TRY301
-            effects = (self.logic.common if whole else self.logic.record)(record, row[8:] if row else None, done.time)
+            key = common_key(record.partition) if whole else self._row_key(record)
+            row = piece.rows.get(key) or self.table.row(key)
+            if row is not None and row[:8] >= mark and not whole:
+                return  # its outputs were acknowledged before the row was written: a commit cut in half is completed
+            effects = _fits(self._effects(record, key, row, piece, whole=whole))
         except MustAct:
             raise
-        except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
-            self.count(dead=True)
-            body = letter(record, 0, f"{type(error).__name__}: {error}", "failed", None, self.name)
-            done.outs.append(Out(self.deadletters, record.key or b"", body))
+        except TooLarge as error:
+            self._dead(record, LetterKind.TOO_LARGE, str(error), piece)
             return
-        self.count(dead=False)
-        self._keep(key, mark, effects, done)
+        except PayloadRejected as error:
+            self._dead(record, LetterKind.REFUSED, str(error), piece)
+            return
+        except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
+            self._dead(record, LetterKind.FAILED, self.failures.log(record, error), piece)
+            return
+        self.hooks.count("read", 1)
+        self._keep(key, mark, effects, piece)
 
-    def _fire(self, partition: int, record: Any, done: _Folded) -> None:
+    def _row_key(self, record: Any) -> bytes:
+        if record.key is None:
+            raise PayloadRejected("a record without a key has no row")
+        if record.key.startswith(b"\x00"):
+            raise PayloadRejected("a key that begins with a NUL is none of ours")
+        if any(name == WAKE_HEADER for name, _ in record.headers):
+            return bytes(record.key)  # a timer's letter knows its row's own key
+        return self.logic.row_key(record.key)
+
+    def _effects(self, record: Any, key: bytes, row: bytes | None, piece: _Slice, *, whole: bool) -> Effects:
+        body = row[8:] if row else None
+        if whole:
+            return self.logic.common(record, body, piece.time)
+        if any(name == WAKE_HEADER for name, _ in record.headers):
+            return self.logic.due(key, body, piece.time, record) if body else Effects()
+        return self.logic.record(record, body, piece.time, self._pages(key, piece))
+
+    def _pages(self, key: bytes, piece: _Slice) -> Pages:
+        def read(name: bytes) -> bytes | None:
+            place = page_key(key, name)
+            found = piece.rows.get(place) or self.table.row(place)
+            return found[8:] if found else None
+
+        return read
+
+    def _dead(self, record: Any, kind: LetterKind, reason: str, piece: _Slice) -> None:
+        made = letter(self.post, record, kind, reason)
+        self.hooks.count("read", 1)
+        self.hooks.dead(self.post.source_of(record), made)
+        piece.outs += made
+
+    def _due(self, partition: int, piece: _Slice, now: int) -> list[bytes]:
+        """Take the rows that are due before `now` off the heap, in a fixed order."""
         heap = self._heaps.setdefault(partition, [])
-        later = []
-        due_now: set[bytes] = set()
-        while heap and heap[0][0] < done.time:
-            due_now.add(heapq.heappop(heap)[1])
-        for due, key in done.dues:
-            if due < done.time:
-                due_now.add(key)
-            else:
-                later.append((due, key))
-        done.dues = later
-        mark = fence(done.marker.epoch, record.offset)
-        for key in sorted(due_now):
-            row = done.rows.get(key) or self.table.row(key)
-            if row is None or row[:8] >= mark:
-                continue
+        found = {key for due, key in piece.dues if due < now}
+        piece.dues = [one for one in piece.dues if one[0] >= now]
+        while heap and heap[0][0] < now:
+            found.add(heapq.heappop(heap)[1])
+        return sorted(found)
+
+    def _fire(self, key: bytes, now: int, record: Any, piece: _Slice) -> None:
+        """Fold time into a row."""
+        mark = fence(piece.marker.epoch, record.offset)
+        row = piece.rows.get(key) or self.table.row(key)
+        if row is None:
+            return
+        due_at = None
+        try:
             due_at = self.logic.next_due(row[8:])
-            if due_at is not None and due_at < done.time:
-                self._keep(key, mark, self.logic.due(key, row[8:], done.time, record), done)
-            elif due_at is not None:
-                done.dues.append((due_at, key))
+            if due_at is None:
+                return
+            if row[:8] >= mark or due_at >= now:
+                piece.dues.append((due_at, key))  # fired by this very tick before a crash, or not yet due
+                return
+            effects = _fits(self.logic.due(key, row[8:], now, record))
+        except MustAct:
+            raise
+        except Exception as error:  # noqa: BLE001 - one row that time can't be folded into must not stop time
+            why = str(error) if isinstance(error, TooLarge) else self.failures.log(record, error)
+            made = timer_letter(self.post, record, key, due_at or 0, why)
+            self.hooks.dead("", made)
+            piece.outs += made
+            return
+        self._keep(key, mark, effects, piece)
 
     @staticmethod
-    def _keep(key: bytes, mark: bytes, effects: Effects, done: _Folded) -> None:
-        done.outs += effects.outs
+    def _keep(key: bytes, mark: bytes, effects: Effects, piece: _Slice) -> None:
+        piece.outs += effects.outs
         if effects.row is not None:
-            done.rows[key] = mark + effects.row
+            piece.rows[key] = mark + effects.row
+        piece.rows.update({page_key(key, name): mark + body for name, body in effects.pages.items()})
         if effects.due is not None:
-            done.dues.append((effects.due, key))
+            piece.dues.append((effects.due, key))
+
+
+def _fits(effects: Effects) -> Effects:
+    """Return effects that Kafka takes.
+
+    Raises:
+        TooLarge: a record or row is larger; sending it would fail for ever.
+
+    """
+    sizes = [out.size for out in effects.outs]
+    sizes += [len(body) for body in (*effects.pages.values(), effects.row or b"")]
+    if sizes and max(sizes) > MAX_RECORD:
+        raise TooLarge(f"it would make a record of {max(sizes)} bytes, and Kafka takes {MAX_RECORD}")
+    return effects

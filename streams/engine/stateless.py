@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas import sources
+from schemas.deadletters import LetterKind
+from schemas.sources import RESUME_HEADER, SourceState
 
 from . import ticks
-from .commit import Out, send_all
-from .deadletters import letter
-from .logic import Effects, PayloadRejected, Rejected
+from .commit import MAX_RECORD, Out, send_all
+from .letters import Post, letter
+from .logic import Effects, PayloadRejected
 from .worker import Hooks, Worker
 
 if TYPE_CHECKING:
@@ -15,7 +19,15 @@ if TYPE_CHECKING:
 
     from faust.types import TP
 
+    from .breaker import Breakers
     from .recovery import SafeApp
+
+
+class Parking(NamedTuple):
+    """What a worker whose sources may be parked needs: its breakers, and a consumer of their states."""
+
+    breakers: Breakers
+    open_consumer: Callable[[], Any]
 
 
 class Stateless(Worker):
@@ -24,26 +36,30 @@ class Stateless(Worker):
     def __init__(
         self,
         app: SafeApp,
-        name: str,
+        post: Post,
         topics: Sequence[str],
         partitions: int,
         hooks: Hooks,
-        deadletters: str,
         turn: Callable[[Any], Effects],
         tick_to: str | None,
+        parking: Parking,
         wait: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         """`turn` is pure: a record in, outputs out. `wait` may hold a chunk back (an import yields to live events)."""
-        super().__init__(app, name, topics, partitions, hooks, deadletters)
+        super().__init__(app, post, topics, partitions, hooks)
         self.turn, self.tick_to, self.wait = turn, tick_to, wait
+        self.parking, self.breakers = parking, parking.breakers
+        self._states: tuple[int, list[SourceState]] = (-1, [])  # as they stood when a generation began
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
+        if self._next.get(tp, (None,))[0] != generation:
+            await self._restore(tp, generation)
         fresh = await self.from_next(tp, records, self.position(tp, generation))
         if fresh is None:
             return self.drop(event)
         if self.wait:
             await self.wait()
-        outs, told = self._turn_all(fresh)
+        outs, told = self._turn_all(tp, fresh)
         if told and self.tick_to:
             tick = ticks.Tick(told, tp.topic, tp.partition, self.partitions).dump()
             outs += [Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)]
@@ -54,7 +70,18 @@ class Stateless(Worker):
         self._next[tp] = (generation, records[-1].offset + 1)
         return True
 
-    def _turn_all(self, records: Sequence[Any]) -> tuple[list[Out], int]:
+    async def _restore(self, tp: TP, generation: int) -> None:
+        """Learn which sources the last owner of a partition parked."""
+        if self._states[0] != generation:
+            found = await read_states(self.parking.open_consumer(), self.breakers.state_topic, self.partitions)
+            self._states = (generation, found)
+        known = self._states[1]
+        self.breakers.restore(tp, known)
+        for state in known:
+            if (state.topic, state.partition) == tp:
+                self.hooks.parked(state.source, tp, state.state == "parked")
+
+    def _turn_all(self, tp: TP, records: Sequence[Any]) -> tuple[list[Out], int]:
         outs: list[Out] = []
         told = 0
         for record in records:
@@ -63,15 +90,62 @@ class Stateless(Worker):
                 if tick.now <= record.timestamp + ticks.AHEAD_MS:
                     told = max(told, tick.now)
                 continue
-            try:
-                effects = self.turn(record)
-            except PayloadRejected as error:
-                effects = Effects(rejected=(Rejected(str(error), error.body),))
-            except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
-                effects = Effects(rejected=(Rejected(f"{type(error).__name__}: {error}"),))
-            outs += effects.outs
-            self.count(bool(effects.rejected) and not effects.outs)
-            for part, refused in enumerate(effects.rejected):
-                body = letter(record, part, refused.reason, "rejected", refused.body, self.name)
-                outs.append(Out(self.deadletters, record.key or b"", body))
+            outs += self._resumed(tp, record) or self._one(tp, record)
         return outs, told
+
+    def _resumed(self, tp: TP, record: Any) -> list[Out]:
+        source = next((value for name, value in record.headers if name == RESUME_HEADER), None)
+        if source is None:
+            return []
+        name = source.decode(errors="replace")
+        self.hooks.parked(name, tp, False)
+        return self.breakers.resume(tp, name, record)
+
+    def _one(self, tp: TP, record: Any) -> list[Out]:
+        source = self.post.source_of(record)
+        parked = self.breakers.parks(tp, source, record)
+        if parked:
+            self.hooks.count("parked", 1)
+            return [parked]
+        letters: list[Out] = []
+        effects = Effects()
+        try:
+            effects = self.turn(record)
+            if any(out.size > MAX_RECORD for out in effects.outs):
+                effects = Effects()
+                why = f"what it becomes is larger than the {MAX_RECORD} bytes that Kafka takes"
+                letters = letter(self.post, record, LetterKind.TOO_LARGE, why)
+        except PayloadRejected as error:
+            letters = letter(self.post, record, LetterKind.REFUSED, str(error), body=error.body)
+        except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
+            letters = letter(self.post, record, LetterKind.FAILED, self.failures.log(record, error))
+        for part, refused in enumerate(effects.rejected):
+            letters += letter(self.post, record, LetterKind.REFUSED, refused.reason, part=part, body=refused.body)
+        dead = bool(letters) and not effects.outs
+        self.hooks.count("read", 1)
+        self.hooks.dead(source, letters)
+        for kind in effects.ignored:
+            self.hooks.ignored(source, kind)
+        tripped = self.breakers.count(tp, source, record, dead=dead)
+        if tripped:
+            self.hooks.parked(source, tp, True)
+        return [*effects.outs, *letters, *tripped]
+
+
+async def read_states(consumer: Any, topic: str, partitions: int) -> list[SourceState]:
+    """Read a compacted topic of states to its end; the newest of each key stands. Stops the consumer."""
+    from aiokafka import TopicPartition  # noqa: PLC0415 - the only use of a client's own type here
+
+    found: dict[bytes, Any] = {}
+    await consumer.start()
+    try:
+        places = [TopicPartition(topic, number) for number in range(partitions)]
+        consumer.assign(places)
+        ends = await consumer.end_offsets(places)
+        await consumer.seek_to_beginning(*places)
+        while any([await consumer.position(place) < ends[place] for place in places]):
+            for records in (await consumer.getmany(timeout_ms=500)).values():
+                found |= {record.key: sources.read(record.key, record.value) for record in records}
+    finally:
+        await consumer.stop()
+    return [state for state in found.values() if isinstance(state, SourceState)]

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import orjson
 
 _HEAD = b'{"tick":'
+_MOST = 10_000  # partitions of a topic: a tick that claims more would fill the memory
 AHEAD_MS = 300_000  # a tick further beyond its broker's stamp is refused: a clock that runs wild must not fire timers
 
 
@@ -33,7 +34,7 @@ def read(value: bytes | None) -> Tick | None:
         return None
     try:
         now, topic, partition, of = orjson.loads(value)["tick"]
-        good = isinstance(topic, str) and all(isinstance(number, int) for number in (now, partition, of)) and 0 <= partition < of
+        good = isinstance(topic, str) and all(type(number) is int for number in (now, partition, of)) and 0 <= partition < of <= _MOST
     except (TypeError, ValueError):
         return None  # somebody's body that begins like a tick: it is read, and refused, as what it is
     return Tick(now, topic, partition, of) if good else None

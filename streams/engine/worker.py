@@ -18,12 +18,14 @@ from faust.types import TP
 
 from .chunks import chunk_topic
 from .commit import ForeignWrite
-from .deadletters import Limit, TooManyDeadLetters
+from .letters import Failures
 from .logic import MustAct
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from .commit import Out
+    from .letters import Post
     from .recovery import SafeApp
 
 log = logging.getLogger("leadstream.engine")
@@ -45,18 +47,30 @@ class Hooks:
     count: Callable[[str, int], None] = lambda _name, _number: None
     gauge: Callable[[str, int, float], None] = lambda _name, _partition, _value: None
     between: Callable[[str], None] = lambda _step: None
+    parked: Callable[[str, TP, bool], None] = lambda _source, _place, _parked: None
+    letter: Callable[[str, int], None] = lambda _source, _number: None
+    ignored: Callable[[str, str], None] = lambda _source, _kind: None
+    stopping: Callable[[str], None] = lambda _reason: None  # hears why somebody must act, before the process ends
+
+    def dead(self, source: str, letters: Sequence[Out]) -> None:
+        """Count letters, a letter once however many pieces it has."""
+        number = len({out.key for out in letters})
+        if number:
+            self.count("dead", number)
+            self.letter(source, number)
 
 
 class Worker(ABC):
     """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
 
-    def __init__(self, app: SafeApp, name: str, topics: Sequence[str], partitions: int, hooks: Hooks, deadletters: str) -> None:
-        self.app, self.name, self.partitions, self.hooks, self.deadletters = app, name, partitions, hooks, deadletters
-        self.limit = Limit()
+    def __init__(self, app: SafeApp, post: Post, topics: Sequence[str], partitions: int, hooks: Hooks) -> None:
+        self.app, self.post, self.partitions, self.hooks = app, post, partitions, hooks
+        self.name, self.role = post.worker, post.role or post.worker
+        self.failures = Failures(self.name)
         self._seeking: dict[Any, int] = {}
         self._next: dict[Any, tuple[int, int]] = {}  # of a worker without a table: generation and next offset
         for topic in topics:
-            app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{name}.{topic}")(self._agent)
+            app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{self.name}.{topic}")(self._agent)
 
     async def _agent(self, stream: Any) -> None:
         async for event in stream.noack().events():
@@ -66,8 +80,8 @@ class Worker(ABC):
                     event.ack()
             except asyncio.CancelledError:
                 raise
-            except (TooManyDeadLetters, MustAct) as error:
-                die(f"{self.name} stops: {error}", EXIT_STOPPED)
+            except MustAct as error:
+                self.stop(str(error))
             except ForeignWrite as error:
                 die(f"{self.name}: {error}; reading again from the broker", EXIT_FOREIGN)
             except BaseException:
@@ -104,11 +118,10 @@ class Worker(ABC):
         if records[0].offset > following and self._seeking.get(tp) != following:
             earliest = (await consumer.earliest_offsets(tp))[tp]
             if earliest > following:
-                die(
-                    f"{self.name}: {tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
+                self.stop(
+                    f"{tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
                     "retention was shorter than the outage, or the topic was made again. Restore it from its backup, "
-                    "or accept the hole: `leadstream holes list`, then `leadstream holes accept`",
-                    EXIT_STOPPED,
+                    f"or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
                 )
             self._seeking[tp] = following
             log.warning("%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset)
@@ -119,15 +132,13 @@ class Worker(ABC):
         self._seeking.pop(tp, None)
         end = consumer.highwater(tp)
         if end is not None and following > end:
-            die(
-                f"{self.name}: {tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
-                "Restore it, or accept the hole: `leadstream holes list`, then `leadstream holes accept`",
-                EXIT_STOPPED,
+            self.stop(
+                f"{tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
+                f"Restore it, or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
             )
         return [record for record in records if record.offset >= following]
 
-    def count(self, dead: bool) -> None:
-        self.limit.count(dead)
-        self.hooks.count("read", 1)
-        if dead:
-            self.hooks.count("dead", 1)
+    def stop(self, reason: str) -> NoReturn:
+        """End the process for a reason that no restart helps; the text says what to do."""
+        self.hooks.stopping(reason)
+        die(f"{self.role} stops: {reason}", EXIT_STOPPED)

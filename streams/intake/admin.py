@@ -8,11 +8,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
 from schemas.topics import TOPICS, Topic
+from streams import connections
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 MAKE, SET, STANDS, NOTE = "make", "set", "stands", "note"
 _TOPIC_OVERRIDE = 1  # Kafka's number, and kafka-python's name, of the source "set on this topic"
@@ -41,9 +45,10 @@ class Found(NamedTuple):
     overrides: frozenset[str] = frozenset()
 
 
-def apply(brokers: str, partitions: int, replication: int, *, dry: bool = False) -> list[Difference]:
+def apply(settings: Settings, *, dry: bool = False) -> list[Difference]:
     """Bring the broker's topics to the registry; with `dry`, only say what differs. An empty answer says that nothing does."""
-    client = KafkaAdminClient(bootstrap_servers=brokers.split(","), client_id="leadstream-topics")
+    partitions, replication = settings.partitions, settings.replication
+    client = connections.admin(settings, client_id="leadstream-topics")
     try:
         there = _found(client)
         out = [one for topic in TOPICS for one in compare(topic, there.get(topic.name), partitions, replication)]

@@ -8,13 +8,12 @@ import shutil
 import time
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaProducer
-from kafka.admin import KafkaAdminClient
 from kafka.errors import GroupIdNotFoundError, UnknownTopicOrPartitionError
 
 from schemas import topics
 from schemas.reading import FunnelError, Problem, incompatible, load, load_all
 from sinks.clickhouse import generations
+from streams import connections
 from streams.engine.changelog import COMMON
 from streams.settings import DROPPED
 
@@ -66,7 +65,7 @@ def add(
     folder = settings.home / "generations" / str(generation)
     if folder.is_dir():
         shutil.copy(path, folder / f"{fresh.funnel}-{fresh.version}.yaml")
-    producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all", linger_ms=0)
+    producer = connections.producer(settings, linger_ms=0)
     try:
         for partition in range(settings.partitions):
             producer.send(topics.TOUCHES, write(fresh, generation), key=COMMON, partition=partition).get(timeout=30)
@@ -96,7 +95,7 @@ def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     fresh.mkdir(parents=True)
     for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
         shutil.copy(file, fresh)
-    ends = arrival.ends(settings.brokers, topics.TOUCHES, settings.partitions)
+    ends = arrival.ends(settings, topics.TOUCHES)
     (fresh / "birth.json").write_text(json.dumps({str(place.partition): end for place, end in ends.items()}))
     fresh.rename(root / str(number))  # whole or not at all: a worker may be started on it by another hand
     return number
@@ -129,13 +128,11 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
         (folder / DROPPED).touch()  # the stack ends its worker, and starts it no more
     own = settings.model_copy(update={"generation": generation})
     worker = own.app_id("advance")
-    admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
+    admin = connections.admin(settings)
     try:
         if holes.members(admin, worker, settings.session_timeout + STOPS_SECONDS):
             raise NotReady(f"the worker of generation {generation} runs: stop it, then run this again")
-        arrival.read_by(
-            settings.brokers, settings.app_id("deliver"), arrival.ends(settings.brokers, topics.FACTS, settings.partitions), lambda _: None
-        )
+        arrival.read_by(settings, settings.app_id("deliver"), arrival.ends(settings, topics.FACTS), lambda _: None)
         generations.drop(client, generation)
         with contextlib.suppress(GroupIdNotFoundError):
             admin.delete_groups([worker])

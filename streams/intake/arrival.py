@@ -6,14 +6,17 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import stamina
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
 from sinks.clickhouse import generations
+from streams import connections
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+
+    from streams.settings import Settings
 
 ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (3-engine)
 _TOLD = """
@@ -31,18 +34,18 @@ class Stalled(Exception):  # noqa: N818 - it says what to look at
     """What was published does not arrive."""
 
 
-def ends(brokers: str, topic: str, partitions: int) -> dict[TopicPartition, int]:
+def ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
     """Give the end offset of each partition of a topic."""
     for attempt in stamina.retry_context(on=KafkaError, timeout=60.0, attempts=None):
         with attempt:
-            return _ends(brokers, topic, partitions)
+            return _ends(settings, topic)
     raise AssertionError("stamina raises what the last attempt raised")
 
 
-def _ends(brokers: str, topic: str, partitions: int) -> dict[TopicPartition, int]:
-    consumer = KafkaConsumer(bootstrap_servers=brokers.split(","), enable_auto_commit=False)
+def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
+    consumer = connections.consumer(settings)
     try:
-        found: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, number) for number in range(partitions)])
+        found: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, number) for number in range(settings.partitions)])
         return found
     finally:
         consumer.close()
@@ -56,7 +59,7 @@ def left(admin: KafkaAdminClient, group: str, wanted: dict[TopicPartition, int])
 
 
 def read_by(
-    brokers: str, group: str, wanted: dict[TopicPartition, int], told: Callable[[int], None], stall_seconds: float = 120.0
+    settings: Settings, group: str, wanted: dict[TopicPartition, int], told: Callable[[int], None], stall_seconds: float = 120.0
 ) -> None:
     """Wait until a worker has committed all that lies below `wanted`; `told` hears how many records are left.
 
@@ -69,7 +72,7 @@ def read_by(
     try:
         while True:
             try:
-                admin = admin or KafkaAdminClient(bootstrap_servers=brokers.split(","))
+                admin = admin or connections.admin(settings)
                 here = left(admin, group, wanted)
             except Exception:  # noqa: BLE001 - the broker may be restarting: the limit below ends the wait
                 admin, here = None, last

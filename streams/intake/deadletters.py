@@ -1,52 +1,183 @@
-"""Reading dead letters, and sending their records again after a fix. A replay keeps the record's place as its id."""
+"""Dead letters as people handle them: list, show, replay after a fix, discard.
+
+Every letter's fate stands behind it in its partition (schemas/deadletters.py), so one pass over
+`lead.deadletters` tells what still waits for somebody. A replay sends the record's own bytes to
+where they stood; events keep their ids, so what was read by now is no second event.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+import getpass
+import time
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+from kafka import TopicPartition
 
 from schemas import topics
+from schemas.deadletters import (
+    MARK_HEADER,
+    RECEIVED_HEADER,
+    REPLAY_HEADER,
+    Letter,
+    LetterKind,
+    Mark,
+    Original,
+    described,
+    opened,
+)
+from streams import connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from streams.settings import Settings
+
+_QUIET_SECONDS = 30.0  # without a record before the broker counts as away
 
 
-def read(brokers: str, partitions: int) -> Iterator[dict[str, Any]]:
-    """Give all dead letters, oldest first in each partition; one letter once, however often it was written."""
-    consumer = KafkaConsumer(bootstrap_servers=brokers.split(","), enable_auto_commit=False, consumer_timeout_ms=3000)
-    seen: set[str] = set()
+class Unreadable(Exception):  # noqa: N818 - whoever asked must look at the broker
+    """The dead letters can't be read to their end."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A letter and its fate: empty while it waits for somebody, else replayed or discarded."""
+
+    letter: Letter
+    place: tuple[int, int]  # partition and offset of its first piece
+    fate: str = ""
+    mark: Mark | None = None
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it, without its body."""
+        said = self.letter.model_dump(mode="json", exclude={"version", "piece", "pieces"})
+        whose = "sender" if self.letter.kind is LetterKind.REFUSED else "operator"
+        mark = {} if self.mark is None else {"by": self.mark.by, "why": self.mark.why}
+        return {**said, "whose_move": whose, "fate": self.fate, **mark}
+
+
+class Chosen(NamedTuple):
+    """Which letters are meant; an empty field means any."""
+
+    ids: tuple[str, ...] = ()
+    topic: str = ""
+    source: str = ""
+    all: bool = False  # those with a fate too
+
+    def holds(self, entry: Entry) -> bool:
+        """Say whether a letter is one of them."""
+        letter = entry.letter
+        return (
+            (self.all or not entry.fate)
+            and (not self.ids or letter.id in self.ids)
+            and self.topic in ("", letter.topic)
+            and self.source in ("", letter.source)
+        )
+
+
+def read(settings: Settings, chosen: Chosen = Chosen()) -> list[Entry]:  # noqa: B008 - a frozen value
+    """Return the chosen letters, oldest first; one letter once, however often it was written.
+
+    Raises:
+        Unreadable: the broker stopped answering.
+
+    """
+    found: dict[str, Entry] = {}
+    for record in _records(settings):
+        said = described(record.headers)
+        if isinstance(said, Letter) and said.piece == 0:
+            before = found.get(said.id)
+            entry = Entry(said, (record.partition, record.offset))
+            found[said.id] = entry if before is None else Entry(said, entry.place, before.fate, before.mark)
+        elif isinstance(said, Mark) and said.letter.id in found:
+            known = found[said.letter.id]
+            found[said.letter.id] = Entry(known.letter, known.place, said.what, said)
+    return sorted(filter(chosen.holds, found.values()), key=lambda entry: (entry.letter.stamp, entry.letter.id))
+
+
+def original(settings: Settings, entry: Entry) -> Original:
+    """Read a letter's record out of its pieces.
+
+    Raises:
+        Unreadable: a piece is missing: it is older than the topic keeps.
+
+    """
+    partition, offset = entry.place
+    parts: dict[int, bytes] = {}
+    for record in _records(settings, {partition: offset}):
+        said = described(record.headers)
+        if isinstance(said, Letter) and said.id == entry.letter.id:
+            parts[said.piece] = record.value or b""
+            if len(parts) == said.pieces:
+                return opened(b"".join(parts[number] for number in range(said.pieces)))
+    raise Unreadable(f"{entry.letter.id}: {len(parts)} of {entry.letter.pieces} pieces are left")
+
+
+def replay(settings: Settings, entries: list[Entry], done: Callable[[Entry], None] = lambda _: None) -> int:
+    """Send records again to where they stood, and mark each letter once Kafka has its record.
+
+    A run that breaks off is run again: what it marked is not sent twice.
+    """
+    producer = connections.producer(settings, max_request_size=2_097_152)
     try:
-        places = [TopicPartition(topics.DEADLETTERS, number) for number in range(partitions)]
-        ends = consumer.end_offsets(places)
-        left = {place for place in places if ends[place]}
-        if not left:
-            return
-        consumer.assign(sorted(left))
-        consumer.seek_to_beginning()
-        while left:
-            for records in consumer.poll(timeout_ms=1000).values():
-                for record in records:
-                    letter = orjson.loads(record.value)
-                    if letter["id"] not in seen:
-                        seen.add(letter["id"])
-                        yield letter
-            left = {place for place in left if consumer.position(place) < ends[place]}
-    finally:
-        consumer.close()
-
-
-def replay(brokers: str, partitions: int, topic: str | None = None) -> int:
-    """Send the bodies again to where they came from. Events keep their ids, so what was read by now is no second event."""
-    producer = KafkaProducer(bootstrap_servers=brokers.split(","), acks="all")
-    sent = []
-    try:
-        for letter in read(brokers, partitions):
-            if topic in (None, letter["topic"]):
-                headers = [(name, value.encode()) for name, value in letter["headers"].items()]
-                key = letter["key"].encode() if letter["key"] else None
-                sent.append(producer.send(letter["topic"], letter["body"].encode(), key=key, headers=headers))
-        for future in sent:
-            future.get(timeout=30)
+        for entry in entries:
+            letter, record = entry.letter, original(settings, entry)
+            own = [(name, value) for name, value in record.headers if name != REPLAY_HEADER]
+            headers = [*own, (REPLAY_HEADER, letter.id.encode())]
+            if not any(name == RECEIVED_HEADER for name, _ in own):
+                headers.append((RECEIVED_HEADER, str(letter.stamp).encode()))
+            place = letter.partition if letter.partition < settings.partitions else None
+            sent = producer.send(letter.topic, record.value, key=record.key, headers=headers, partition=place)
+            sent.get(timeout=30)
+            _mark(producer, entry, "replayed", "")
+            done(entry)
     finally:
         producer.close(timeout=5)
-    return len(sent)
+    return len(entries)
+
+
+def discard(settings: Settings, entries: list[Entry], why: str) -> int:
+    """Mark letters as given up, by whom and why; their bytes stay until the topic's retention."""
+    producer = connections.producer(settings)
+    try:
+        for entry in entries:
+            _mark(producer, entry, "discarded", why)
+    finally:
+        producer.close(timeout=5)
+    return len(entries)
+
+
+def _mark(producer: Any, entry: Entry, what: Any, why: str) -> None:
+    mark = Mark(letter=entry.letter, what=what, by=getpass.getuser(), at=int(time.time() * 1000), why=why)
+    headers = [(MARK_HEADER, mark.model_dump_json().encode())]
+    # beside its letter: only in one partition is a mark sure to follow it
+    sent = producer.send(topics.DEADLETTERS, b"", key=entry.letter.id.encode(), headers=headers, partition=entry.place[0])
+    sent.get(timeout=30)
+
+
+def _records(settings: Settings, begin: dict[int, int] | None = None) -> Iterator[Any]:
+    """Read `lead.deadletters` to the end that it has now, from offsets by partition or from the beginning."""
+    consumer = connections.consumer(settings)
+    try:
+        numbers = begin if begin is not None else range(settings.partitions)
+        places = [TopicPartition(topics.DEADLETTERS, number) for number in numbers]
+        ends = consumer.end_offsets(places)
+        consumer.assign(places)
+        consumer.seek_to_beginning()
+        for number, offset in (begin or {}).items():
+            consumer.seek(TopicPartition(topics.DEADLETTERS, number), offset)
+        at: dict[Any, int] = defaultdict(int)
+        left = {place for place in places if consumer.position(place) < ends[place]}
+        quiet = time.monotonic()
+        while left:
+            for place, records in consumer.poll(timeout_ms=500).items():
+                quiet = time.monotonic()
+                yield from records
+                at[place] = records[-1].offset + 1
+            left = {place for place in left if max(at[place], consumer.position(place)) < ends[place]}
+            if time.monotonic() - quiet > _QUIET_SECONDS:
+                raise Unreadable("the broker does not answer: see `leadstream doctor`")
+    finally:
+        consumer.close()

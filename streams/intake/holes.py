@@ -10,11 +10,12 @@ import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
-from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas import topics
-from streams.engine.changelog import Marker, marker_key
+from streams import connections
+from streams.engine.changelog import Marker, marker_key, seal, unseal
 from streams.settings import split
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ class Hole(NamedTuple):
 def find(settings: Settings, role: str) -> list[Hole]:
     """Give the holes that stop a worker. A topic that ends before what is to be read next was made again: all of it is gone."""
     settings, worker = settings.role(role), split(role)[0]
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False)
+    consumer = connections.consumer(settings)
     try:
         places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
         known = _positions(settings, worker, places)  # first: a worker that reads on meanwhile must not seem beyond an older end
@@ -61,8 +62,8 @@ def accept(settings: Settings, role: str) -> list[Hole]:
 
     """
     settings, worker = settings.role(role), split(role)[0]
-    admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
-    producer = KafkaProducer(bootstrap_servers=settings.brokers.split(","), acks="all", linger_ms=0)
+    admin = connections.admin(settings)
+    producer = connections.producer(settings, linger_ms=0)
     try:
         if members(admin, settings.app_id(worker), settings.session_timeout + 5):  # so long the broker waits for one that ended at once
             raise Busy(f"{role} runs: stop it, then accept its holes")
@@ -101,7 +102,7 @@ def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
 def _positions(settings: Settings, worker: str, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
     """Give next offset and epoch by partition, of those that were ever read: from the markers, else as committed."""
     if worker not in topics.STATEFUL:
-        admin = KafkaAdminClient(bootstrap_servers=settings.brokers.split(","))
+        admin = connections.admin(settings)
         try:
             known = admin.list_group_offsets({settings.app_id(worker): places})[settings.app_id(worker)]
         finally:
@@ -118,14 +119,14 @@ def _positions(settings: Settings, worker: str, places: list[TopicPartition]) ->
 def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
     """Read a partition's changelog for its marker: the highest, as recovery would take it."""
     place, newest, key = TopicPartition(settings.changelog(worker), partition), b"", marker_key(partition)
-    consumer = KafkaConsumer(bootstrap_servers=settings.brokers.split(","), enable_auto_commit=False, auto_offset_reset="earliest")
+    consumer = connections.consumer(settings, auto_offset_reset="earliest")
     try:
         consumer.assign([place])
         at, end = consumer.beginning_offsets([place])[place], consumer.end_offsets([place])[place]
         consumer.seek(place, at)
         while at < end:  # by what was read, never by a position that a lost answer may have set
             for records in consumer.poll(timeout_ms=500).values():
-                found = [record.value for record in records if record.key == key]
+                found = [unseal(record.value) or b"" for record in records if record.key == key]
                 newest, at = max([newest, *found], key=lambda value: value[:8]), records[-1].offset + 1
         return Marker.load(newest) if newest else None
     finally:
@@ -136,4 +137,4 @@ def _mark(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     marker = _marker(settings, worker, hole.partition)
     assert marker is not None
     moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
-    producer.send(settings.changelog(worker), moved.dump(), key=marker_key(hole.partition), partition=hole.partition).get(timeout=30)
+    producer.send(settings.changelog(worker), seal(moved.dump()), key=marker_key(hole.partition), partition=hole.partition).get(timeout=30)

@@ -6,11 +6,11 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas import topics
 from schemas.events import LeadEvent
+from streams import connections
 from streams.sources.files import Mapping, Refused, read
 
 from . import arrival
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from kafka import TopicPartition
+    from kafka import KafkaProducer, TopicPartition
 
     from streams.settings import Settings
 
@@ -37,13 +37,13 @@ class Report:
     seconds: float = 0.0
 
 
-def publish(mapping: Mapping, folder: Path, brokers: str, told: Callable[[int], None] = lambda _n: None) -> Report:
+def publish(mapping: Mapping, folder: Path, settings: Settings, told: Callable[[int], None] = lambda _n: None) -> Report:
     """Publish every event of the files.
 
     A broker that is away is waited for: ids make what is sent twice harmless.
     """
     report = Report(files=[spec.file for spec in mapping.files])
-    producer = _producer(brokers)
+    producer = _producer(settings)
     waiting: list[tuple[LeadEvent, Any]] = []
     try:
         for item in read(mapping, folder):
@@ -65,11 +65,16 @@ def publish(mapping: Mapping, folder: Path, brokers: str, told: Callable[[int], 
     return report
 
 
-def _producer(brokers: str) -> KafkaProducer:
-    return KafkaProducer(
-        bootstrap_servers=brokers.split(","), acks="all", linger_ms=10, retries=100, delivery_timeout_ms=120_000,
-        request_timeout_ms=10_000, max_block_ms=120_000, client_id="leadstream-import",
-    )  # fmt: skip
+def _producer(settings: Settings) -> KafkaProducer:
+    return connections.producer(
+        settings,
+        linger_ms=10,
+        retries=100,
+        delivery_timeout_ms=120_000,
+        request_timeout_ms=10_000,
+        max_block_ms=120_000,
+        client_id="leadstream-import",
+    )
 
 
 def _send(producer: KafkaProducer, event: LeadEvent) -> Any:
@@ -102,6 +107,6 @@ def wait(settings: Settings, client_of: Callable[[], Any], published: dict[Topic
         arrival.Stalled: it does not come; the text says where to look.
 
     """
-    arrival.read_by(settings.brokers, settings.app_id("normalise-import"), published, told)
+    arrival.read_by(settings, settings.app_id("normalise-import"), published, told)
     if not arrival.settled(client_of, settings.partitions):
         raise arrival.Stalled("time does not reach ClickHouse: see `leadstream status` and docs/runbooks/time-stands.md")

@@ -37,6 +37,7 @@ class Normalised:
     events: list[LeadEvent] = field(default_factory=list)
     spend: list[Spend] = field(default_factory=list)
     rejected: list[tuple[str, bytes]] = field(default_factory=list)
+    ignored: list[str] = field(default_factory=list)  # kinds of parts that are known and not ours: counted, no letter
 
     def reject(self, reason: str, part: Any) -> None:
         """Refuse a part of the body, kept as JSON."""

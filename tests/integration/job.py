@@ -15,36 +15,53 @@ from pathlib import Path
 import faust
 import orjson
 
+from schemas import topics
+from streams import connections
 from streams.engine import commit, recovery
 from streams.engine.absorbing import Absorbing
-from streams.engine.commit import Out
-from streams.engine.logic import Effects, Logic, PayloadRejected
+from streams.engine.commit import MAX_RECORD, Out
+from streams.engine.letters import Post
+from streams.engine.logic import Effects, Logic, PayloadRejected, no_pages
 from streams.engine.stateful import Stateful
 from streams.engine.worker import Hooks
+from streams.settings import Settings
 
-IN, OUT, DEAD = "job.in", "job.out", "job.dead"
+IN, OUT, DEAD, FIRED = "job.in", "job.out", topics.DEADLETTERS, "job.fired"
+UPSTREAM = "job.upstream"
+DUE, TIMERS = 1_000, bool(os.environ.get("LEADSTREAM_TIMERS"))
 PARTITIONS = 2
 
 
 class Numbers(Logic):
     """State: the numbers of a key, sorted. A repeat changes nothing; `poison` is refused."""
 
-    def record(self, record, row, now):
+    def record(self, record, row, now, pages=no_pages):
         said = orjson.loads(record.value)
         if said == "poison":
             raise PayloadRejected("poison")
-        known = orjson.loads(row) if row else {"numbers": [], "pad": "x" * 20_000 if os.environ.get("LEADSTREAM_FAT") else ""}
+        if said == "huge":
+            return Effects((), b"x" * (MAX_RECORD + 1))
+        if said == "time bomb":
+            return Effects((), orjson.dumps({"numbers": None, "pad": "", "due": 1}), 1)
+        known = orjson.loads(row) if row else {"numbers": [], "pad": "x" * 20_000 if os.environ.get("LEADSTREAM_FAT") else "", "due": None}
         if said in known["numbers"]:
             return Effects()
         known["numbers"] = sorted([*known["numbers"], said])
         out = Out(OUT, record.key, orjson.dumps({"key": record.key.decode(), "number": said, "count": len(known["numbers"])}))
-        return Effects((out,), orjson.dumps(known))
+        known["due"] = DUE if TIMERS else None
+        return Effects((out,), orjson.dumps(known), known["due"])
 
     def due(self, key, row, now, record):
-        return Effects()
+        known = orjson.loads(row)
+        if known["numbers"] is None and os.environ.get("LEADSTREAM_MENDED"):
+            known["numbers"] = [0]
+        again = known["due"] - DUE if known["due"] > 1 else 0
+        fired = [{"key": key.decode(), "fired": number, "again": again} for number in known["numbers"]]
+        known["due"] = DUE + 1 if os.environ.get("LEADSTREAM_AGAIN") and not again else None
+        return Effects(tuple(Out(FIRED, key, orjson.dumps(one)) for one in fired), orjson.dumps(known), known["due"])
 
     def next_due(self, row):
-        return None
+        return orjson.loads(row)["due"]
 
 
 class Slow(Absorbing):
@@ -95,7 +112,7 @@ def cut_in_half(original):
     """Die between the first and the second batch of a commit that takes several."""
 
     async def send(producer, topic, partition, records):
-        if "changelog" in topic and sum(len(value or b"") for _, value in records) > 900_000:
+        if "changelog" in topic and sum(len(value or b"") for _, value, *_ in records) > 900_000:
             await original(producer, topic, partition, records[: len(records) // 2])
             os._exit(9)
         return await original(producer, topic, partition, records)
@@ -110,12 +127,14 @@ def main():
         from streams.engine import changelog
 
         changelog.send_batches = cut_in_half(commit.send_batches)
-    app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}")
+    settings = Settings(brokers=brokers, partitions=PARTITIONS)
+    app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}", None, lambda **options: connections.async_consumer(settings, **options))
+    post = Post(DEAD, "job")
     hooks = Hooks(between=between_steps())
     if sink := os.environ.get("LEADSTREAM_SINK"):
-        Slow(app, "job", [IN], PARTITIONS, hooks, DEAD, appended(Path(sink)), every=3600)
+        Slow(app, post, [IN], PARTITIONS, hooks, appended(Path(sink)), every=3600)
     else:
-        Stateful(app, "job", IN, PARTITIONS, hooks, DEAD, Numbers(), (), None)
+        Stateful(app, post, IN, PARTITIONS, hooks, Numbers(), (UPSTREAM,), None)
 
     @app.task
     async def ready():

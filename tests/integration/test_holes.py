@@ -41,7 +41,7 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         post("lost")
         until(lambda: client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[0] == 1, "the touch that will be lost")
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
-        admin.delete_records({TopicPartition(topics.TOUCHES, n): end for (_, n), end in arrival.ends(settings.brokers, topics.TOUCHES, 4).items()})
+        admin.delete_records({TopicPartition(topics.TOUCHES, n): end for (_, n), end in arrival.ends(settings, topics.TOUCHES).items()})
         admin.close()
         assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[2].replace("\n", " ")
         for pid in running.values():

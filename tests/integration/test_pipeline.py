@@ -7,7 +7,7 @@ import time
 import httpx
 import orjson
 import pytest
-from kafka import KafkaConsumer, TopicPartition
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas import topics
 from streams.intake import signatures
@@ -161,10 +161,56 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
     raw = orjson.dumps(body)
     post("/v1/segment", raw, X_Signature=signatures.segment_sign(secret(stack, "SEGMENT_SECRET"), raw))
 
-    def letter():
-        return next((one for one in read(stack, topics.DEADLETTERS) if "nonsense" in one["reason"]), None)
+    def letters(*asked):
+        return [one for one in run_cli("deadletters", "list", *asked, "--json", home=stack.home)[1] if "nonsense" in one["reason"]]
 
-    assert until(letter, "the dead letter")["body"] == raw.decode()
+    (first,) = until(lambda: letters("--source", "segment"), "the dead letter")
+    assert (first["whose_move"], first["worker"], first["kind"]) == ("sender", "normalise", "refused")
+    shown = run_cli("deadletters", "show", first["id"], "--json", home=stack.home)[1]
+    assert orjson.loads(shown["body"]) == body
+    assert "authorization" not in str(shown).lower()
+    assert run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1] == {"replayed": 1}
+    (second,) = until(lambda: letters(), "the letter of its replay, now that the first waits for nobody")
+    assert second["replay_of"] == first["id"]
+    assert run_cli("deadletters", "show", second["id"], "--json", home=stack.home)[1]["body_base64"] == shown["body_base64"]
+    run_cli("deadletters", "discard", second["id"], "--why", "a test", home=stack.home)
+    assert letters() == []
+    fates = {one["id"]: (one["fate"], one["why"]) for one in letters("--all")}
+    assert fates == {first["id"]: ("replayed", ""), second["id"]: ("discarded", "a test")}
+    assert run_cli("deadletters", "replay", first["id"], second["id"], "--json", home=stack.home)[1] == {"replayed": 0}
+
+
+def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(stack, post, settings, clickhouse):
+    """150 bodies of garbage stopped the worker for good, and with it every other source, after each restart again."""
+    garbage = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
+    headers = [("leadstream-source", b"google")]
+    lead = {"lead_id": "parked-1", "user_column_data": [{"column_id": "EMAIL", "string_value": "parked@example.com"}]}
+
+    def send(*bodies):
+        for sent in [garbage.send(topics.RAW_ADS, body, headers=headers, partition=1) for body in bodies]:
+            sent.get(timeout=30)
+
+    send(*[b"garbage"] * 150)
+
+    def parked():
+        return run_cli("deadletters", "parked", "--json", home=stack.home)[1]
+
+    (state,) = until(parked, "the breaker")
+    assert (state["source"], state["topic"], state["partition"], state["worker"]) == ("google", topics.RAW_ADS, 1, "normalise")
+    send(orjson.dumps(lead))
+    take(stack, said("lead.created", "beside", time.time(), "beside@example.com", kind="form"))
+    until(lambda: standing(clickhouse, "beside@example.com", stack), "a lead of another source")
+    assert clickhouse.query("SELECT max(now) > now64() - INTERVAL 10 SECOND FROM cuts").first_row[0]
+    assert not standing(clickhouse, "parked@example.com", stack)
+    stack._processes["normalise"].kill()  # whoever comes next must know it
+    until(lambda: stack._processes["normalise"].poll() is None and stack._shown["normalise"].restarts, "the worker's heir")
+    send(orjson.dumps(lead))
+    resumed = run_cli("deadletters", "resume", "google", "--json", home=stack.home)[1]
+    assert resumed["source"] == "google"
+    assert resumed["sent_again"] >= 2
+    until(lambda: standing(clickhouse, "parked@example.com", stack), "the lead that was parked")
+    assert parked() == []
+    garbage.close()
 
 
 def test_the_publisher_client_publishes_and_flush_tells_how_many(stack, clickhouse):

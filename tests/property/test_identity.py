@@ -9,6 +9,7 @@ from streams.domain import identity
 from streams.domain.members import groups
 from streams.domain.row import edge_of
 from tests.property.test_any_order import EXAMPLES
+from tests.support.aliases import AliasRows
 
 KEY = b"a key of sixteen bytes or more"
 PEOPLE = [
@@ -35,16 +36,16 @@ def worlds(draw):
 
 
 def play(events, random):
-    rows, edges, placed = {}, set(), defaultdict(set)
+    rows, edges, placed = AliasRows(), set(), defaultdict(set)
     queue = [(identity.ordered(tuple(event["aliases"]))[0], {"t": "event", "event": event, "received_at": 1}) for _, event in events]
     random.shuffle(queue)
     stamp = 0
     while queue:
         stamp += 1
         alias, record = queue.pop(random.randrange(len(queue)))
-        before = rows.get(alias) or identity.AliasRow(alias)
+        before = rows.get(alias)
         done = identity.resolve(before, record, stamp, stamp, KEY)
-        rows[alias] = identity.load(identity.dump(done.row))
+        rows.put(alias, done.row)
         queue += list(done.links)
         for touch in done.touches:
             if touch.record["t"] == "edge":
@@ -58,7 +59,7 @@ def settled(events, random):
     """Play; give which events came together, and which are held."""
     edges, placed, rows = play(events, random)
     joined = groups(frozenset(edges))
-    held = {record["event"]["id"] for row in rows.values() for _, record in row.held}
+    held = {record["event"]["id"] for row in map(rows.get, rows.heads) for _, record in row.held}
     together = defaultdict(set)
     for name, origins in placed.items():
         for origin in origins:

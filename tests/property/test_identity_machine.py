@@ -15,6 +15,7 @@ from schemas.events import Event, EventType, short
 from streams.audit import archive
 from streams.domain import identity, row
 from tests.property.test_any_order import DEFINITION, EXAMPLES, Sink
+from tests.support.aliases import AliasRows
 
 KEY = b"a key of sixteen bytes or more"
 T0, HOUR = 1_760_000_000_000, 3_600_000
@@ -43,7 +44,7 @@ class Pipeline(RuleBasedStateMachine):
     def begin(self):
         self.events = [deque() for _ in range(PARTITIONS)]
         self.touches = [deque() for _ in range(PARTITIONS)]
-        self.aliases, self.leads, self.due = {}, {}, {}
+        self.aliases, self.leads, self.due = AliasRows(), {}, {}
         self.sink, self.read = Sink(), archive.Archive()
         self.count = self.stamp = self.told = 0
 
@@ -92,7 +93,7 @@ class Pipeline(RuleBasedStateMachine):
             if not self.events[partition]:
                 return
             alias, body, stamp = self.events[partition][0]
-            before = self.aliases.get(alias) or identity.AliasRow(alias)
+            before = self.aliases.get(alias)
             done = identity.resolve(before, orjson.loads(body), stamp, stamp, KEY)
             for touch in done.touches:
                 self.touches[hash_of(touch.lead)].append((touch.lead, orjson.dumps(touch.record)))
@@ -100,7 +101,7 @@ class Pipeline(RuleBasedStateMachine):
                 self.send_event(other, link)
             if crash and number == times - 1:
                 return
-            self.aliases[alias] = identity.load(identity.dump(done.row))
+            self.aliases.put(alias, done.row)
             self.events[partition].popleft()
 
     @rule(partition=st.integers(0, PARTITIONS - 1), crash=st.booleans(), times=st.integers(1, 6))
@@ -169,8 +170,8 @@ class Pipeline(RuleBasedStateMachine):
     def each_event_is_somewhere(self):
         """Nothing that happened is lost: it is in a lead's row, held under an alias, or was erased."""
         here = {event.id for events in self.read.events.values() for event in events}
-        held = {record["event"]["id"] for known in self.aliases.values() for _, record in known.held}
-        expired = sum(known.expired for known in self.aliases.values())
+        held = {record["event"]["id"] for known in map(self.aliases.get, self.aliases.heads) for _, record in known.held}
+        expired = sum(known.expired for known in map(self.aliases.get, self.aliases.heads))
         missing = [n for n in range(1, self.count + 1) if short(f"e{n}") not in here and f"e{n}" not in held]
         assert len(missing) <= expired
 

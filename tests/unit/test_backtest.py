@@ -3,6 +3,7 @@
 import random
 from collections import Counter
 from types import SimpleNamespace
+from uuid import UUID
 
 import orjson
 import pytest
@@ -21,6 +22,10 @@ DEFINITIONS = prepare(FUNNEL)
 T0, DAY = 1_767_600_000_000, 86_400_000
 
 
+def name_of(number):
+    return str(UUID(int=number))
+
+
 def histories(seed):
     rng = random.Random(seed)
     for lead in range(40):
@@ -33,9 +38,9 @@ def histories(seed):
                 EventType.REJECTED: {"reason": "not-ready"},
             }.get(kind, {})
             body = orjson.dumps({"source": "segment", **said}, option=orjson.OPT_SORT_KEYS).decode()
-            events.append(Event(at, RANK[kind], 0, short(f"{lead}-{number}"), f"lead{lead}", kind.value, body))
+            events.append(Event(at, RANK[kind], 0, short(f"{lead}-{number}"), name_of(lead), kind.value, body))
             at += rng.randint(0, 6 * DAY)
-        yield f"lead{lead}", events
+        yield name_of(lead), events
 
 
 class Player:
@@ -97,8 +102,8 @@ def test_a_backtest_counts_the_alerts_that_a_simulated_clock_raises(seed):
 
 def test_a_backtest_names_the_recipient_and_the_week():
     body = orjson.dumps({"source": "hubspot", "stage": "marketingqualifiedlead"}).decode()
-    event = Event(T0, RANK[EventType.STAGE_REPORTED], 0, short("e"), "lead", EventType.STAGE_REPORTED.value, body)
-    facts = row.fold_group("lead", frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY).facts.values()
+    event = Event(T0, RANK[EventType.STAGE_REPORTED], 0, short("e"), name_of(0), EventType.STAGE_REPORTED.value, body)
+    facts = row.fold_group(name_of(0), frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY).facts.values()
     found = backtest.documents(backtest.count(facts, DEFINITIONS, T0 + 10 * DAY))
     assert {one["recipient"] for one in found} == {"joint"}
     assert {one["week"] for one in found} == {"2026-01-05"}
@@ -106,15 +111,15 @@ def test_a_backtest_names_the_recipient_and_the_week():
 
 def alerts(*told, until, at_once=0):
     """Play events of one lead; give its alerts. `at_once`: the time is told only then, as after an import."""
-    player = Player("lead", Counter())
+    player = Player(name_of(0), Counter())
     for number, (day, kind, fields) in enumerate(told):
         body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
         at = T0 + int(day * DAY)
-        event = Event(at, RANK[kind], 0, short(f"e{number}"), "lead", kind.value, body)
+        event = Event(at, RANK[kind], 0, short(f"e{number}"), name_of(0), kind.value, body)
         player.happens(event)
     if at_once:
         now = T0 + at_once * DAY
-        player.take(player.logic.due(b"lead", player.body, now, player.record(now, Tick(now, "t", 0, 1).dump())))
+        player.take(player.logic.due(name_of(0).encode(), player.body, now, player.record(now, Tick(now, "t", 0, 1).dump())))
     player.wait(T0 + until * DAY)
     return player.alerts
 

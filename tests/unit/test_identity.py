@@ -2,7 +2,6 @@
 
 from collections import deque
 from itertools import permutations
-from types import SimpleNamespace
 
 import orjson
 import pytest
@@ -15,6 +14,8 @@ from streams.domain.identity import HELD_EVENTS, HELD_MS, SHARED_LEADS
 from streams.settings import Settings
 from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
+from tests.support import kafka
+from tests.support.aliases import AliasRows
 from tests.unit.test_lifecycle import DEFINITION
 
 KEY = b"a key of sixteen bytes or more"
@@ -25,7 +26,7 @@ class World:
     """Every alias' row, fed with events in order; each record's effects are taken before the next event."""
 
     def __init__(self):
-        self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = {}, archive.Archive(), [], [], 0, 0
+        self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = AliasRows(), archive.Archive(), [], [], 0, 0
 
     def happens(self, *aliases, kind="touch", name="", at=None, **fields):
         self.stamp += 1
@@ -38,7 +39,7 @@ class World:
         while queue:
             alias, record = queue.popleft()
             done = identity.resolve(self.row(alias), orjson.loads(orjson.dumps(record)), self.stamp, self.now or self.stamp, KEY)
-            self.rows[alias] = identity.load(identity.dump(done.row))
+            self.rows.put(alias, done.row)
             queue += done.links
             self.leads_to += [(alias, *one) for one in done.leads_to]
             for touch in done.touches:
@@ -49,7 +50,7 @@ class World:
                     self.read.events[touch.lead].add(row.Event(*touch.record["event"]))
 
     def row(self, alias):
-        return self.rows.get(alias) or identity.AliasRow(alias)
+        return self.rows.get(alias)
 
     def id(self, alias):
         return identity.origin_id(KEY, alias)
@@ -59,7 +60,7 @@ class World:
 
     def leads(self):
         """Give the aliases of each lead, as sets."""
-        names = {self.id(alias): alias for alias in self.rows}
+        names = {self.id(alias): alias for alias in self.rows.heads}
         return {frozenset(names[origin] for origin in folded.state["origins"]) for folded in self.facts().values() if folded.state}
 
     def released(self):
@@ -248,9 +249,9 @@ def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_anothe
     counted = []
     ignored = Ignored(PATTERNS, lambda what, number: counted.append((what, number)))
     event = LeadEvent(id="e", type="touch", occurred_at=1, source="segment", aliases=aliases)
-    imported = SimpleNamespace(value=event.model_dump_json(), timestamp=1)
+    imported = kafka.record(event.model_dump_json())
     body = {"specversion": "1.0", "id": "e", "source": "s", "type": "leadstream.touch", "data": {"aliases": aliases}}
-    live = SimpleNamespace(value=orjson.dumps(body), timestamp=1, headers=[])
+    live = kafka.record(orjson.dumps(body))
     for effects in (normalise(live, Connection(), ignored), normalise_import(imported, ignored)):
         assert effects.rejected == ()
         assert [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs] == ([left] if left else [])
@@ -263,7 +264,7 @@ def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_kee
     event = LeadEvent(id="e", type="touch", occurred_at=at, source="segment", aliases=("email:jane@x.example",))
 
     def imported(received_at):
-        (out,) = normalise_import(SimpleNamespace(value=event.model_dump_json(), timestamp=received_at)).outs
+        (out,) = normalise_import(kafka.record(event.model_dump_json(), timestamp=received_at)).outs
         return orjson.loads(out.value)["event"]
 
     assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (at - 6 * minute, at)

@@ -5,12 +5,15 @@ from decimal import Decimal
 from types import SimpleNamespace
 
 import pytest
+from faust.types import TP
 
 from schemas import topics
+from schemas.deadletters import LetterKind
 from schemas.reading import FUNNELS, load
 from schemas.records import Rate, SurveyAnswer, Target
 from streams.agents.deliver import Deliver
 from streams.intake.records import RecordsError, read
+from tests.support.kafka import record
 
 FUNNEL = load(FUNNELS / "default.yaml")
 ANSWER = (
@@ -88,7 +91,9 @@ def test_a_record_that_nobody_can_read_stops_no_other():
     writer = SimpleNamespace(write=lambda batch: written.append(batch.rows) or {})
     good = Rate(currency="USD", reporting="EUR", day="2026-01-02", rate="0.9").model_dump_json().encode()
     records = [
-        SimpleNamespace(topic=topics.RATES, partition=0, offset=n, timestamp=7, value=value) for n, value in enumerate((b"{", b"{}", good))
+        record(value, topics.RATES, offset=n, timestamp=7) for n, value in enumerate((b"{", b"{}", None, b"[1]", good))
     ]
-    Deliver.write(SimpleNamespace(writer=writer, _stated=Deliver._stated), [(SimpleNamespace(topic=topics.RATES, partition=0), records)])
+    refused = Deliver(writer).write([(TP(topics.RATES, 0), records)])
+    assert [one.record.offset for one in refused] == [0, 1, 2, 3]
+    assert {one.kind for one in refused} == {LetterKind.REFUSED}
     assert written == [{"rates": [["USD", "EUR", date(2026, 1, 2), Decimal("0.9"), 7]]}]

@@ -2,6 +2,7 @@
 
 import orjson
 
+from schemas.deadletters import Letter
 from schemas.facts import FactKind
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
@@ -18,7 +19,7 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     batch.state({**common, "content": orjson.dumps({"stage": "mql"}).decode()})
     batch.touch(0, 1, "l", {"t": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1})
     batch.touch(0, 1, "l", {"t": "edge", "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]], "received_at": 1})
-    batch.letter({"id": "t:0:1:0", "topic": "t", "worker": "w", "reason": "why", "stamp": 1})
+    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=1), "")
     batch.cut({"generation": 1, "partition": 0, "next_offset": 1, "now": 1})
     batch.archived(0, 1)
     hole = {"worker": "w", "topic": "t", "partition": 0, "first": 1, "following": 2, "accepted_at": 1}

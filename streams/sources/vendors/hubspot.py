@@ -33,9 +33,10 @@ def normalise(body: Any, received_at: int, _connection: Connection) -> Normalise
 def _one(part: dict[str, Any], received_at: int, out: Normalised) -> None:
     subscription = part.get("subscriptionType") or part["eventType"]
     kind, _, action = subscription.partition(".")
-    portal, obj = part["portalId"], part["objectId"] if "objectId" in part else part.get("fromObjectId")
     if kind not in _RECORD:
-        raise ValueError(f"{subscription!r}: only contact and deal events are read; unsubscribe it")
+        out.ignored.append(str(kind))  # a company, a ticket: known, and no lead's
+        return
+    portal, obj = part["portalId"], part["objectId"] if "objectId" in part else part.get("fromObjectId")
     alias = f"hubspot:{portal}:{kind}:{obj}"
     dedup = (portal, part["subscriptionId"], part["eventId"], obj, part["occurredAt"], part.get("propertyName", ""))
     common: dict[str, Any] = {

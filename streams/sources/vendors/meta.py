@@ -28,12 +28,14 @@ def normalise(body: Any, received_at: int, connection: Connection) -> Normalised
         part = each([change], lambda one, into, entry=entry: _change(entry, one, received_at, into))  # type: ignore[misc]
         out.events += part.events
         out.rejected += part.rejected
+        out.ignored += part.ignored
     return out
 
 
 def _change(entry: dict[str, Any], change: dict[str, Any], received_at: int, out: Normalised) -> None:
     if change["field"] != "leadgen":
-        raise ValueError(f"field {change['field']!r} is not leadgen: unsubscribe it, or expect it here")
+        out.ignored.append(str(change["field"]))
+        return
     value = change["value"]
     lead = str(value["leadgen_id"])
     out.events.append(

@@ -31,7 +31,8 @@ def _change(part: dict[str, Any], received_at: int, org: str, out: Normalised) -
         ids = ", ".join(header["recordIds"])
         raise ValueError(f"{change}: {entity} {ids} changed and the event does not say how; read it again")
     if entity not in _READ:
-        raise ValueError(f"{entity} is not read: only Lead, Contact and Opportunity; take it off the channel")
+        out.ignored.append(str(entity))
+        return
     for record in header["recordIds"]:
         said = {name: value for name, value in part.items() if value is not None and name != "ChangeEventHeader"}
         transaction = f"{header['transactionKey']}:{header.get('sequenceNumber', 0)}:{record}"

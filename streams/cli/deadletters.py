@@ -1,0 +1,150 @@
+"""Commands about what could not be read: list, show, replay, discard; and sources that are parked."""
+
+from __future__ import annotations
+
+import base64
+from typing import Annotated, Any
+
+import typer
+
+from .context import Failed, console, document, on_home
+from .data import AnyHome
+from .run import Json
+
+app = typer.Typer()
+deadletters_app = typer.Typer(help="What could not be read.", no_args_is_help=True)
+app.add_typer(deadletters_app, name="deadletters")
+Ids = Annotated[list[str] | None, typer.Argument(help="Ids of letters, as `list` shows them.")]
+Topic = Annotated[str, typer.Option(help="Only those of one topic.")]
+Source = Annotated[str, typer.Option(help="Only those of one source.")]
+RATE = 200.0  # records a second: a stack on a laptop takes so many beside live events
+
+
+@deadletters_app.command("list")
+def list_(
+    home: AnyHome = None,
+    topic: Topic = "",
+    source: Source = "",
+    everything: Annotated[bool, typer.Option("--all", help="Those replayed or discarded too.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List what waits for somebody, and whose move it is. Example: leadstream deadletters list --source hubspot."""
+    from streams.intake import deadletters
+
+    chosen = deadletters.Chosen((), topic, source, everything)
+    found = [one.document() for one in _read(on_home(home), chosen)]
+    if as_json:
+        document(found)
+        return
+    for one in found:
+        fate = f" ({one['fate']} by {one['by']})" if one["fate"] else ""
+        head = f"{one['id']}  {one['source'] or one['worker']}  {one['whose_move']} to act{fate}"
+        console.print(f"{head}: {one['reason']}", highlight=False, soft_wrap=True, markup=False)
+    if not found:
+        console.print("no dead letter waits for anybody")
+
+
+@deadletters_app.command("show")
+def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: AnyHome = None, as_json: Json = False) -> None:
+    """Show one letter with its body. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
+    from streams.intake import deadletters
+
+    settings = on_home(home)
+    found = _read(settings, deadletters.Chosen((letter,), all=True))
+    if not found:
+        raise Failed(f"no dead letter has the id {letter}: `leadstream deadletters list --all` shows them")
+    try:
+        record = deadletters.original(settings, found[0])
+    except deadletters.Unreadable as error:
+        raise Failed(str(error)) from error
+    said = found[0].document() | {
+        "headers": {name: (value or b"").decode(errors="replace") for name, value in record.headers},
+        "key": None if record.key is None else record.key.decode(errors="replace"),
+        "body": None if record.value is None else record.value.decode(errors="replace"),
+    }
+    if as_json:
+        document(said | {"body_base64": None if record.value is None else base64.b64encode(record.value).decode()})
+        return
+    for name, value in said.items():
+        console.print(f"{name}: {value}", highlight=False, soft_wrap=True, markup=False)
+
+
+@deadletters_app.command("replay")
+def replay(ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Source = "", as_json: Json = False) -> None:
+    """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
+    from streams.intake import deadletters
+
+    settings = on_home(home)
+    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source))
+    try:
+        count = deadletters.replay(settings, found)
+    except deadletters.Unreadable as error:
+        raise Failed(f"{error}; what was sent again until now is marked: run this again for the rest") from error
+    _report({"replayed": count}, as_json)
+
+
+@deadletters_app.command("discard")
+def discard(
+    why: Annotated[str, typer.Option(help="The reason, kept with your name.")],
+    ids: Ids = None,
+    home: AnyHome = None,
+    topic: Topic = "",
+    source: Source = "",
+    as_json: Json = False,
+) -> None:
+    """Give letters up, with a reason. Example: leadstream deadletters discard lead.raw.crm:0:17:0 --why "a test body"."""
+    from streams.intake import deadletters
+
+    if not (ids or topic or source):
+        raise typer.BadParameter("name letters, a --topic or a --source")
+    settings = on_home(home)
+    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source))
+    _report({"discarded": deadletters.discard(settings, found, why)}, as_json)
+
+
+@deadletters_app.command("parked")
+def parked(home: AnyHome = None, as_json: Json = False) -> None:
+    """List the sources whose circuit breaker tripped, and where. Example: leadstream deadletters parked."""
+    from streams.intake import parked as intake
+
+    found = [one.model_dump(mode="json", exclude={"version"}) for one in intake.parked(on_home(home))]
+    if as_json:
+        document(found)
+        return
+    for one in found:
+        console.print(f"{one['source']}: {one['topic']}[{one['partition']}] from {one['offset']} on: {one['reason']}", markup=False)
+    if not found:
+        console.print("no source is parked")
+
+
+@deadletters_app.command("resume")
+def resume(
+    source: Annotated[str, typer.Argument(help="The source, as `parked` names it.")],
+    home: AnyHome = None,
+    rate: Annotated[float, typer.Option(min=1, help="Parked records sent again a second, at most.")] = RATE,
+    as_json: Json = False,
+) -> None:
+    """Read a parked source again, what was parked included. Example: leadstream deadletters resume hubspot."""
+    from streams.intake import parked as intake
+
+    try:
+        count = intake.resume(on_home(home), source, rate)
+    except intake.NotResumed as error:
+        raise Failed(str(error)) from error
+    _report({"source": source, "sent_again": count}, as_json)
+
+
+def _read(settings: Any, chosen: Any) -> Any:
+    from streams.intake import deadletters
+
+    try:
+        return deadletters.read(settings, chosen)
+    except deadletters.Unreadable as error:
+        raise Failed(str(error)) from error
+
+
+def _report(said: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        document(said)
+    else:
+        console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items()), markup=False)

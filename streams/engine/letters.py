@@ -1,0 +1,100 @@
+"""Writing dead letters: what could not be read is kept with its bytes and the reason, never skipped."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import time
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from schemas import deadletters
+from schemas.deadletters import Letter, LetterKind, Original
+
+from .commit import Out
+from .logic import headers_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+log = logging.getLogger("leadstream.engine")
+_TRACEBACKS_A_MINUTE = 20  # of one kind of error: a flood of poison must not fill the disk
+
+
+class Post(NamedTuple):
+    """Where a worker's letters go, and how it tells whose a record is."""
+
+    topic: str
+    worker: str
+    source_of: Callable[[Any], str] = lambda _record: ""
+    role: str = ""  # what people call the process: `advance@2` folds generation 2
+
+
+def letter(
+    post: Post, record: Any, kind: LetterKind, reason: str, *, part: int = 0, body: bytes | None = None
+) -> list[Out]:
+    """Write a dead letter about a record, or about a part of it with a `body` of its own.
+
+    Its id is the record's place, so a crash that repeats it repeats the same letter.
+    """
+    value = record.value if body is None else body
+    original = Original(record.key, tuple(record.headers), value)
+    name = f"{record.topic}:{record.partition}:{record.offset}:{part}"
+    return _outs(post, record, name, kind, reason, original, part)
+
+
+def timer_letter(post: Post, record: Any, key: bytes, due: int, reason: str) -> list[Out]:
+    """Write a dead letter about a row that time could not be folded into, due at `due` (ms).
+
+    What is sent again on its replay wakes the row.
+    """
+    digest = hashlib.blake2b(key, digest_size=8).hexdigest()
+    name = f"{record.topic}:{record.partition}:timer:{digest}:{due}"
+    original = Original(key, ((deadletters.WAKE_HEADER, b"1"),), b"{}")
+    return _outs(post, record, name, LetterKind.TIMER, reason, original, 0)
+
+
+def _outs(
+    post: Post, record: Any, name: str, kind: LetterKind, reason: str, original: Original, part: int
+) -> list[Out]:
+    made = Letter(
+        id=name,
+        topic=record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        part=part,
+        stamp=record.timestamp,
+        worker=post.worker,
+        source=post.source_of(record)[:100],
+        kind=kind,
+        reason=reason[: deadletters.REASON_CHARACTERS],
+        replay_of=headers_of(record).get(deadletters.REPLAY_HEADER, "")[:300],
+    )
+    return [
+        Out(post.topic, name.encode(), piece, None, ((deadletters.LETTER_HEADER, said.model_dump_json().encode()),))
+        for said, piece in deadletters.pieces(made, original)
+    ]
+
+
+class Failures:
+    """Logs what broke a rule of ours, with its traceback; a flood of one kind is only counted."""
+
+    def __init__(self, worker: str) -> None:
+        """Log for a worker."""
+        self._worker = worker
+        self._minute = 0
+        self._logged: dict[str, int] = {}
+
+    def log(self, record: Any, error: Exception) -> str:
+        """Log an error about a record; return what a reader of the letter may know of it.
+
+        A letter's reader is often the sender, who can do nothing with our traceback, and an error's
+        text may repeat personal data.
+        """
+        minute, kind = int(time.time() // 60), type(error).__name__
+        if minute != self._minute:
+            self._minute, self._logged = minute, {}
+        self._logged[kind] = self._logged.get(kind, 0) + 1
+        place = f"{record.topic}[{record.partition}] {record.offset}"
+        if self._logged[kind] <= _TRACEBACKS_A_MINUTE:
+            log.error("%s: %s could not be processed", self._worker, place, exc_info=error)
+        return f"{self._worker} could not process it ({kind}): ours to mend, its log has more under {place}"

@@ -1,0 +1,157 @@
+"""Sources whose circuit breaker tripped: which are parked, and how they are read again.
+
+Resuming has two halves. A record in the raw topics themselves closes the breaker, at one offset of
+each partition. What was parked before it then goes to where it stood, at a bounded rate, with the
+time of its first receipt: late events, which heal the figures as any late event does.
+"""
+
+from __future__ import annotations
+
+import getpass
+import time
+from typing import TYPE_CHECKING, Any
+
+from kafka import TopicPartition
+
+from schemas import sources, topics
+from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
+from streams import connections
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.settings import Settings
+
+_TAKEN_SECONDS = 60.0
+_QUIET_SECONDS = 30.0
+IMPORT = "import"
+
+
+class NotResumed(Exception):  # noqa: N818 - whoever asked must look at the worker, or name another source
+    """A source can't be resumed yet; the text says why and what to do."""
+
+
+def states(settings: Settings) -> tuple[list[SourceState], dict[str, Moved]]:
+    """Return the newest state of every source and partition, and how far each source's records were moved."""
+    found: dict[bytes, Any] = {}
+    for record in _all(settings, topics.SOURCES, {}, {}):
+        found[record.key] = sources.read(record.key, record.value)
+    here = [one for one in found.values() if isinstance(one, SourceState)]
+    moved = {one.source: one for one in found.values() if isinstance(one, Moved)}
+    return sorted(here, key=lambda one: (one.source, one.topic, one.partition)), moved
+
+
+def parked(settings: Settings) -> list[SourceState]:
+    """Return where sources are parked now."""
+    return [one for one in states(settings)[0] if one.state == "parked"]
+
+
+def resume(settings: Settings, source: str, rate: float, said: Callable[[int], None] = lambda _: None) -> int:
+    """Read a source again, and send what was parked to where it stood, at most `rate` records a second.
+
+    Run again after it broke off, it goes on from what it had written down; a repeat is harmless.
+
+    Raises:
+        NotResumed: the worker has not taken the resumption.
+
+    """
+    known, moved = states(settings)
+    if not any(one.source == source for one in known):
+        raise NotResumed(f"{source!r} was never parked: `leadstream deadletters parked` lists what is")
+    _close_breakers(settings, [one for one in known if one.source == source and one.state == "parked"])
+    before = moved[source].moved if source in moved else {}
+    return _move(settings, source, before, rate, said)
+
+
+def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
+    producer = connections.producer(settings, linger_ms=0)
+    try:
+        sent = {}
+        for one in wanted:
+            headers = [(RESUME_HEADER, one.source.encode())]
+            place = (one.topic, one.partition)
+            sent[place] = producer.send(one.topic, b"{}", headers=headers, partition=one.partition).get(timeout=30).offset
+    finally:
+        producer.close(timeout=5)
+    end = time.monotonic() + _TAKEN_SECONDS
+    names = {one.source for one in wanted}
+    while sent:
+        for one in states(settings)[0]:
+            place = (one.topic, one.partition)
+            if one.source in names and one.state == "read" and one.offset > sent.get(place, one.offset):
+                del sent[place]
+        if sent and time.monotonic() > end:
+            raise NotResumed("no worker has taken it yet: see `leadstream status`, then run this again")
+        time.sleep(0.2 if sent else 0)
+
+
+def _move(settings: Settings, source: str, before: dict[int, int], rate: float, said: Callable[[int], None]) -> int:
+    consumer = connections.consumer(settings)
+    try:
+        places = [TopicPartition(topics.PARKED, number) for number in range(settings.partitions)]
+        ends = {place.partition: end for place, end in consumer.end_offsets(places).items()}
+    finally:
+        consumer.close()
+    producer = connections.producer(settings, max_request_size=2_097_152)
+    count, position, began = 0, dict(before), time.monotonic()
+    waiting: list[Any] = []
+    try:
+        for record in _all(settings, topics.PARKED, before, ends):
+            place = next((value for name, value in record.headers if name == PARKED_HEADER), None)
+            if _source_of(record) == source and place:
+                topic, partition, _ = place.decode().rsplit(":", 2)
+                headers = [one for one in record.headers if one[0] != PARKED_HEADER]
+                sent = producer.send(topic, record.value, key=record.key, headers=headers, partition=int(partition))
+                waiting.append(sent)
+                count += 1
+                time.sleep(max(0.0, began + count / rate - time.monotonic()))
+            position[record.partition] = record.offset + 1
+            if len(waiting) >= 500:
+                _settle(producer, waiting, source, position)
+                said(count)
+        _settle(producer, waiting, source, {**position, **ends})
+        said(count)
+    finally:
+        producer.close(timeout=5)
+    return count
+
+
+def _settle(producer: Any, waiting: list[Any], source: str, position: dict[int, int]) -> None:
+    """Wait for what was sent, then write down how far it went."""
+    for sent in waiting:
+        sent.get(timeout=30)
+    waiting.clear()
+    moved = Moved(source=source, moved=position, at=int(time.time() * 1000), by=getpass.getuser())
+    producer.send(topics.SOURCES, moved.model_dump_json().encode(), key=moved.key).get(timeout=30)
+
+
+def _source_of(record: Any) -> str:
+    place = next((value for name, value in record.headers if name == PARKED_HEADER), b"")
+    if place.startswith(topics.RAW_IMPORT.encode() + b":"):
+        return IMPORT
+    return sources.source_of(record.headers)
+
+
+def _all(settings: Settings, topic: str, begin: dict[int, int], ends: dict[int, int]) -> Any:
+    """Read a topic, from offsets by partition or its beginning, to `ends` or the end that it has now."""
+    consumer = connections.consumer(settings)
+    try:
+        places = [TopicPartition(topic, number) for number in range(settings.partitions)]
+        first, last = consumer.beginning_offsets(places), consumer.end_offsets(places)
+        at = {place: max(first[place], begin.get(place.partition, 0)) for place in places}
+        until = {place: min(last[place], ends.get(place.partition, last[place])) for place in places}
+        consumer.assign(places)
+        for place in places:
+            consumer.seek(place, at[place])
+        quiet = time.monotonic()
+        while any(at[place] < until[place] for place in places):
+            for place, records in consumer.poll(timeout_ms=500).items():
+                quiet = time.monotonic()
+                yield from (record for record in records if record.offset < until[place])
+                at[place] = records[-1].offset + 1
+            # compaction leaves gaps, also at a partition's end: a position counts as well as a record
+            at |= {place: max(at[place], consumer.position(place)) for place in places}
+            if time.monotonic() - quiet > _QUIET_SECONDS:
+                raise NotResumed("the broker does not answer: see `leadstream doctor`")
+    finally:
+        consumer.close()
