@@ -51,6 +51,8 @@ bench-preview: setup ## a preview of 20,000 leads, held to a full re-import (abo
 
 lock: ## make requirements.lock again (needs uv); it names no package index
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header -o requirements.lock pyproject.toml
+	uv pip compile --quiet --universal --python-version 3.11 --extra live --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements.server.lock pyproject.toml
+	echo 'hatchling>=1.25' | uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header -c requirements.lock -o requirements.build.lock -
 
 clean: ## remove .venv, caches and the demo's data
 	rm -rf .venv .leadstream .pytest_cache .mypy_cache .ruff_cache .hypothesis build dist

@@ -57,13 +57,13 @@ READS: dict[str, tuple[str, ...]] = {
 STATEFUL = ("resolve", "advance")
 
 TOPICS: tuple[Topic, ...] = (
-    Topic(RAW_WEB, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of web sources as they came", _RAW),
-    Topic(RAW_ADS, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),
-    Topic(RAW_CRM, "gateway, anyone", "normalise", 14 * DAY_MS, "bodies of CRM systems as they came", _RAW),
+    Topic(RAW_WEB, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of web sources as they came", _RAW),
+    Topic(RAW_ADS, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),
+    Topic(RAW_CRM, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of CRM systems as they came", _RAW),
     Topic(RAW_IMPORT, "import", "normalise-import", 14 * DAY_MS, "rows of imported files as events", _RAW),
-    Topic(EVENTS, "normalise, resolve", "resolve", 14 * DAY_MS, "canonical events and links, keyed by alias"),
+    Topic(EVENTS, "normalise, normalise-import, resolve", "resolve", 14 * DAY_MS, "canonical events and links, keyed by alias"),
     Topic(TOUCHES, "resolve, advance", "advance, deliver", -1, "events and edges of a lead, keyed by lead"),
-    Topic(FACTS, "advance", "deliver", 90 * DAY_MS, "revisions of facts and cuts, in the partition of their lead"),
+    Topic(FACTS, "resolve, advance", "deliver, normalise-import", 90 * DAY_MS, "facts and cuts, in the partition of their lead"),
     Topic(STATE, "advance", "anyone", -1, "one row a lead, the newest", _COMPACTED),
     Topic(ALERTS, "advance", "alert, anyone", 30 * DAY_MS, "stalled and breached leads, and their retractions"),
     Topic(SPEND, "normalise", "deliver", -1, "what an ad account cost on a day, the latest statement wins"),
@@ -73,6 +73,6 @@ TOPICS: tuple[Topic, ...] = (
     Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
     Topic(DEADLETTERS, "every worker, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),
     # a parked record carries where it stood, so it is a little larger than it was
-    Topic(PARKED, "normalise", "people", 14 * DAY_MS, "records of sources that are parked", {"max.message.bytes": "2228224"}),
-    Topic(SOURCES, "normalise, people", "normalise, people", -1, "which sources are parked", _COMPACTED),
+    Topic(PARKED, "normalise, normalise-import", "people", 14 * DAY_MS, "records of parked sources", {"max.message.bytes": "2228224"}),
+    Topic(SOURCES, "normalise, normalise-import, people", "normalise, normalise-import, people", -1, "what is parked", _COMPACTED),
 )

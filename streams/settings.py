@@ -144,7 +144,6 @@ class Settings(BaseSettings):
     meta_currency: str = "EUR"  # insights carry no currency: the connection says it
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
-    process: str = ""  # the role as which a stack started this process, `advance@2` say
     # supervision, in seconds: how long a process may say nothing until it is killed and started again
     supervise_worker: float = 60.0  # workers, gateway and live page
     supervise_ticker: float = 10.0

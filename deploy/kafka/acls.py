@@ -41,16 +41,6 @@ WRITERS = {
     "every worker": WORKERS,
 }
 READERS = {"anyone": ("reader",), "people": ("operator",), "alert": ("reader",)}
-# What no topic's entry says: imported rows are events and have a breaker too, cuts pace an import,
-# `resolve` states aliases, ticks flow with the bodies.
-ALSO_READ = {"normalise-import": (topics.FACTS, topics.SOURCES)}
-ALSO_WRITE = {
-    "normalise-import": (topics.EVENTS, topics.PARKED, topics.SOURCES),
-    "resolve": (topics.FACTS,),
-    "ticker": topics.RAW_LIVE,
-}
-
-
 class Rule(NamedTuple):
     """What one role may do with resources of one kind. `prefixed` names stand for all that begin so."""
 
@@ -75,13 +65,13 @@ def _who(text: str, words: dict[str, tuple[str, ...]], topic: str) -> list[str]:
 def writes(role: str) -> tuple[str, ...]:
     """Return the topics that a role writes, in the registry's order."""
     found = {one.name for one in topics.TOPICS if role in _who(one.producers, WRITERS, one.name)}
-    return tuple(one.name for one in topics.TOPICS if one.name in found.union(ALSO_WRITE.get(role, ())))
+    return tuple(one.name for one in topics.TOPICS if one.name in found)
 
 
 def reads(role: str) -> tuple[str, ...]:
     """Return the topics that a role reads, in the registry's order."""
     found = {one.name for one in topics.TOPICS if role in _who(one.consumers, READERS, one.name)}
-    found |= {*topics.READS.get(role, ()), *ALSO_READ.get(role, ())}
+    found.update(topics.READS.get(role, ()))
     return tuple(one.name for one in topics.TOPICS if one.name in found)
 
 

@@ -97,9 +97,9 @@ class Sender(threading.Thread):
                 future.add_callback(lambda _sent, topic=topic, partition=partition: self._acknowledged.note(topic, partition))
 
 
-def producer(settings: Settings, patience: float) -> KafkaProducer:
+def producer(settings: Settings) -> KafkaProducer:
     """Make a producer whose every wait is short: what is late is worth nothing."""
-    patience_ms = int(patience * 1000)
+    patience_ms = int(settings.ticker_patience * 1000)
     return connections.producer(
         settings,
         linger_ms=0,

@@ -77,7 +77,7 @@ def ticker() -> None:
     acknowledged = agent.Acknowledged(settings.partitions)
     probe = Probe(lambda: acknowledged.waits_for(2 * settings.ticker_patience), fresh_seconds=settings.ticker_patience)
     probe.serve(settings.metrics_port, settings.host)
-    make = functools.partial(agent.producer, settings, settings.ticker_patience)
+    make = functools.partial(agent.producer, settings)
     code = 0
     try:
         agent.run(make, acknowledged, settings.partitions, stop, settings.ticker_patience, probe.beat)

@@ -219,7 +219,8 @@ class Stack:
 
     def _own(self, role: str) -> dict[str, str]:
         """Give the variables of one role beside those of the home."""
-        own, generation = {"PROCESS": role}, split(role)[1]
+        own: dict[str, str] = {}
+        generation = split(role)[1]
         if generation:
             self.ports.setdefault(f"metrics-{role}", free_port())
             folder = self.home / "generations" / generation

@@ -13,7 +13,8 @@ def reason(home: Path, role: str) -> tuple[str, str]:
     command = f"leadstream resume {role} --home {home}"
     try:
         said = json.loads(_path(home, role).read_text())
-        return str(said["reason"]), str(said.get("command") or command)
+        wanted = str(said.get("command") or command)
+        return str(said["reason"]), command if wanted == f"leadstream resume {role}" else wanted
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return logs.last_critical(logs.path(home, role)) or f"no reason is known; see {logs.path(home, role)}", command
 

@@ -64,8 +64,8 @@ class Up:
         port = json.loads((self.home / "ports.json").read_text())["supervisor"]
         return httpx.get(f"http://127.0.0.1:{port}{path}", timeout=60)
 
-    def brokers(self):
-        return self.shown()["broker"]["address"]
+    def settings(self):
+        return Settings.of(home.read(self.home)["environment"])
 
     def family(self):
         return psutil.Process(self.process.pid).children(recursive=True)
@@ -128,7 +128,7 @@ def test_a_second_stack_on_the_home_is_refused_and_breaks_nothing(up):
 
 def test_topics_that_were_applied_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_it_is_applied_again(up):
     assert run_cli("topics", "apply", home=up.home)[1].strip() == "nothing to do"
-    admin = KafkaAdminClient(bootstrap_servers=up.brokers())
+    admin = KafkaAdminClient(bootstrap_servers=up.settings().brokers)
     resource = ConfigResource(ConfigResourceType.TOPIC, topics.EVENTS, configs={"retention.ms": "60000", "flush.ms": "7000"})
     admin.alter_configs([resource])
     admin.close()
@@ -152,7 +152,7 @@ def test_a_state_file_that_somebody_broke_is_written_again(up):
 
 
 def ticks(up):
-    return sum(arrival.ends(up.brokers(), topics.RAW_WEB, 4).values())
+    return sum(arrival.ends(up.settings(), topics.RAW_WEB).values())
 
 
 @pytest.mark.ci
@@ -248,11 +248,12 @@ def test_nothing_is_left_of_a_stack_whose_supervisor_is_killed(up):
 @pytest.mark.ci
 def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed_terminal_leaves_nothing(up):
     ports = json.loads((up.home / "ports.json").read_text())
+    settings = Settings(brokers=f"127.0.0.1:{ports['broker']}")
     with Path(os.devnull).open("ab") as log:
         survivor = broker.start(up.home / "kafka", ports["broker"], ports["controller"], log)  # as one without a leash
     try:
         until(lambda: broker_answers(ports["broker"]), "the survivor")
-        before = sum(arrival.ends(f"127.0.0.1:{ports['broker']}", topics.RAW_WEB, 4).values())
+        before = sum(arrival.ends(settings, topics.RAW_WEB).values())
         again = Up(up.home)
         again.says(f"ending broker (pid {survivor.pid})")
         assert survivor.wait(30) == 128 + signal.SIGTERM
@@ -261,7 +262,7 @@ def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed
         survivor.wait()
     again.says("workers, gateway, live page")  # so that topics and tables were there, on the same ports
     assert json.loads((up.home / "ports.json").read_text()) == ports
-    assert sum(arrival.ends(f"127.0.0.1:{ports['broker']}", topics.RAW_WEB, 4).values()) >= before > 0
+    assert sum(arrival.ends(settings, topics.RAW_WEB).values()) >= before > 0
     family = until(again.family, "processes")
     again.process.send_signal(signal.SIGHUP)
     assert again.process.wait(60) == 0
