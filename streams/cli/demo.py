@@ -53,14 +53,15 @@ def demo(
 
 def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, out: Any) -> dict[str, Any]:
     from streams.connections import clickhouse_client
+    from streams.embedded.home import write
     from streams.embedded.simulator import Simulator
     from streams.intake import arrival
 
     settings = on_home(home)
     client = clickhouse_client(settings)
     runs = home / "simulated"
-    number = int(runs.read_text()) + 1 if runs.exists() else 1
-    runs.write_text(str(number))
+    number = _runs(runs) + 1
+    write(runs, str(number))
     before = _state(client, settings)
     simulator = Simulator(stack.environment(), seed + number - 1, f"r{number}")
     if fresh:
@@ -72,6 +73,14 @@ def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, o
     asyncio.run(_live(simulator, client, limit, out))
     drained = arrival.settled(lambda: client, settings.partitions)
     return _summary(client, settings, stack, simulator, before, began, drained)
+
+
+def _runs(path: Path) -> int:
+    """Read how often this home was played on; a number that was lost must not repeat ids, so the time takes its place."""
+    if not path.exists():
+        return 0
+    text = path.read_text()
+    return int(text) if text.isdigit() else int(time.time())
 
 
 async def _live(simulator: Any, client: Any, limit: float | None, out: Any) -> None:

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, NamedTuple
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 from . import leash, pids
 from .home import StackError

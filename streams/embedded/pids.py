@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import psutil  # type: ignore[import-untyped]
+import psutil
 
 _TOLERANCE_SECONDS = 2.0  # the start is computed from the boot time, which a corrected clock moves a little
 

@@ -20,7 +20,6 @@ from streams.settings import WORKERS, Settings, roles, split
 
 from . import answers, logs, stopped
 from .answers import Answer, Question
-from .home import StackError
 from .process import STATES
 
 if TYPE_CHECKING:
@@ -70,8 +69,8 @@ class Watch:
             try:
                 self.probe.beat()
                 self.look()
-            except (OSError, StackError) as error:  # a full disk, say: nobody else would start what dies
-                self._stack.say(f"the watch met {error}")
+            except Exception as error:  # noqa: BLE001 - a full disk, say: nobody else would start what dies
+                self._stack.say(f"the watch met {type(error).__name__}: {error}")
 
     def look(self) -> None:
         """Do one round."""

@@ -48,7 +48,7 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
             os.kill(pid, signal.SIGKILL)
         for role in ROLES:
             until(lambda role=role: stack._shown[role].state == "stopped", f"{role} that stops")
-            assert "`leadstream holes accept`" in (home / "logs" / f"{role}.log").read_text()
+            assert f"`leadstream holes accept {role}`" in (home / "logs" / f"{role}.log").read_text()
         found = run_cli("holes", "list", "--json", home=home)[1]
         assert {hole["worker"] for hole in found} == set(ROLES)
         accepted = [hole for role in ROLES for hole in run_cli("holes", "accept", role, "--json", home=home)[1]]

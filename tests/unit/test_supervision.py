@@ -12,6 +12,7 @@ import subprocess
 import sys
 import threading
 import time
+from types import SimpleNamespace
 
 import psutil
 import pytest
@@ -20,10 +21,12 @@ from schemas.topics import TOPICS
 from streams import health
 from streams.agents import ticker
 from streams.embedded import answers, children, home, logs, pids, stopped
-from streams.embedded.process import FIRST_ANSWER_SECONDS, Memory
+from streams.embedded.process import FIRST_ANSWER_SECONDS, Memory, Process
+from streams.embedded.watch import Watch
 from streams.engine.worker import EXIT_STOPPED
 from streams.intake import admin
 from streams.probe import Probe
+from streams.settings import Settings
 from tests.conftest import ROOT
 
 
@@ -361,6 +364,69 @@ def test_what_hangs_is_known_by_its_silence_and_a_server_in_recovery_never_hangs
         assert one.hangs(10.0, server=one is server)
         one.heard(0.0, 3.0, alive=True, ready=False, forgotten=60.0)
         assert not one.hangs(10.0, server=one is server)
+
+
+class Killed:
+    """A process that notes what it was sent."""
+
+    def __init__(self):
+        self.sent = []
+
+    def send_signal(self, sign):
+        self.sent.append(sign)
+
+    def wait(self, seconds):
+        raise subprocess.TimeoutExpired("x", seconds)
+
+    def kill(self):
+        self.sent.append(signal.SIGKILL)
+
+
+@pytest.fixture
+def watched(tmp_path):
+    """A watch over a broker and a ticker, and a way to let them answer for some seconds."""
+    told, memories = [], {"broker": Memory(), "ticker": Memory()}
+    processes = {role: Killed() for role in memories}
+    shown = {role: Process(role, 1, "starting", "", log="/x.log") for role in memories}
+    stack = SimpleNamespace(home=tmp_path, say=told.append, memory=memories.__getitem__, _processes=processes, _shown=shown)
+    watch = Watch(stack, Settings(supervise_ticker=10.0))
+
+    def hear(seconds, broker, ticker):
+        if memories["broker"].ready_since is not None and broker.ready:
+            memories["broker"].ready_since -= seconds
+        found = {"broker": broker, "ticker": ticker}
+        for role, answer in found.items():
+            watch.hear(role, answer, seconds)
+        watch._kill_if_it_hangs("ticker", found)
+        return processes["ticker"].sent
+
+    return hear, shown, told
+
+
+WELL, UNHEARD = answers.Answer(alive=True, ready=True), answers.Answer(alive=True, reason="no tick was acknowledged")
+
+
+def test_a_ticker_that_is_not_heard_while_the_broker_answers_is_killed_and_one_whose_broker_is_away_is_not(watched):
+    hear, shown, told = watched
+    assert hear(1, WELL, WELL) == []
+    assert shown["ticker"].state == "running"
+    for _ in range(20):
+        assert hear(3, answers.SILENT, UNHEARD) == []  # the broker is away
+    assert shown["ticker"].state == "not ready"
+    assert hear(3, WELL, UNHEARD) == []  # it just came back
+    for _ in range(3):
+        hear(3, WELL, UNHEARD)
+    assert hear(3, WELL, UNHEARD)[:2] == [signal.SIGABRT, signal.SIGKILL]
+    assert "while the broker answers; see /x.log" in told[0]
+
+
+def test_a_ticker_that_hangs_is_killed_whatever_the_broker_does(watched):
+    hear, _, told = watched
+    hear(1, WELL, WELL)
+    for _ in range(3):
+        assert hear(3, answers.SILENT, answers.SILENT) == []
+    assert hear(3, answers.SILENT, answers.SILENT) == [signal.SIGABRT, signal.SIGKILL]
+    assert told == ["ticker is killed: it did not answer for 12 s; see /x.log"]
 
 
 # ---------------------------------------------------------------- answers
