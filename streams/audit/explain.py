@@ -76,16 +76,26 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
     return str(rows[0][0])
 
 
+_IDENTITY = """
+SELECT
+  (SELECT count() FROM v_conflicts WHERE {n:String} IN (a, b))
+  + (SELECT count() FROM touches WHERE lead_id = {n:UUID} OR origin = {n:String})
+"""
+
+
 def known(client: Any, name: str, key: bytes, generation: int) -> None:
-    """Make sure that an alias leads somewhere: to a lead, or to a half of a conflict that has none yet.
+    """Make sure that an alias leads somewhere: to a lead, or to an identity that has none yet.
+
+    A CRM record of which nothing but an address was heard is such an identity: it may stand on one
+    side of a conflict, and a person's word about it counts.
 
     Raises:
         Unknown: nobody has it.
 
     """
     origin = identity.origin_id(key, name)
-    halves = client.query("SELECT count() FROM v_conflicts WHERE {n:String} IN (a, b)", parameters={"n": origin})
-    if not halves.first_row[0]:
+    found = client.query(_IDENTITY, parameters={"n": origin})
+    if not found.first_row[0]:
         lead_of(client, name, key, generation)
 
 

@@ -313,6 +313,7 @@ def test_a_timer_that_fails_stops_neither_time_nor_other_timers_and_is_woken_by_
     mended.end()
 
 
+@pytest.mark.ci
 @pytest.mark.parametrize("step", ["outputs sent=1", "rows written=1"])
 def test_timers_survive_a_death_between_the_steps_of_the_commit_that_fires_them(kafka, topics, tmp_path, step):
     numbers = range(60)
@@ -328,6 +329,7 @@ def test_timers_survive_a_death_between_the_steps_of_the_commit_that_fires_them(
     healthy.end()
 
 
+@pytest.mark.ci
 def test_timers_survive_a_commit_that_was_cut_in_half(kafka, topics, tmp_path):
     numbers = range(400)
     first = Job(kafka, "a", tmp_path, LEADSTREAM_TIMERS="1", LEADSTREAM_FAT="1").ready()
@@ -345,6 +347,7 @@ def test_timers_survive_a_commit_that_was_cut_in_half(kafka, topics, tmp_path):
     healthy.end()
 
 
+@pytest.mark.ci
 def test_what_strangers_write_into_a_changelog_changes_no_row(kafka, topics, tmp_path):
     job = Job(kafka, "a", tmp_path).ready()
     publish(kafka, range(200), keys=10)
