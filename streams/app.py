@@ -77,9 +77,12 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
 
 
 def _source_of(worker: str) -> Callable[[Any], str]:
-    """Return how a worker tells whose a record is: of our own topics, an import is a source, our workers are none."""
+    """Return how a worker tells whose a record is: of our own topics, an import is a source, our workers are none.
+
+    Anybody may claim any name, so names that are none of ours are one source: breakers and labels are bounded.
+    """
     if worker == "normalise":
-        return lambda record: sources.source_of(record.headers)
+        return lambda record: _known(sources.source_of(record.headers))
     return lambda _record: "import" if worker == "normalise-import" else ""
 
 
@@ -107,5 +110,5 @@ def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
 
 
 def _known(source: str) -> str:
-    """Return a metric's label for a source: anybody may claim any name, and labels are bounded."""
+    """Return the name of a source that there is; any other name is `unknown`."""
     return source if source in SOURCES or source in ("", "import") else "unknown"

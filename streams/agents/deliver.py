@@ -100,6 +100,8 @@ class Deliver:
         said = orjson.loads(record.value)
         if not isinstance(said, dict) or said.get("t") not in ("event", "edge"):
             raise PayloadRejected("neither an event nor an edge of a lead")
+        if type(said.get("received_at")) is not int:
+            raise PayloadRejected("received_at is no time in ms")
         batch.touch(record.partition, record.offset, str(UUID(record.key.decode())), said)
         received.append(said["received_at"])
 

@@ -287,9 +287,10 @@ class Stateful(Worker):
     @staticmethod
     def _keep(key: bytes, mark: bytes, effects: Effects, piece: _Slice) -> None:
         piece.outs += effects.outs
-        if effects.row is not None:
-            piece.rows[key] = mark + effects.row
         piece.rows.update({page_key(key, name): mark + body for name, body in effects.pages.items()})
+        if effects.row is not None:
+            piece.rows.pop(key, None)  # behind its pages: a commit that is cut must not leave a row without them
+            piece.rows[key] = mark + effects.row
         if effects.due is not None:
             piece.dues.append((effects.due, key))
 

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from .recovery import SafeApp
 
 
+MOST_PARTS = 100  # letters of one record; a body of a megabyte may have half a million bad parts
+
+
 class Parking(NamedTuple):
     """What a worker whose sources may be parked needs: its breakers, and a consumer of their states."""
 
@@ -63,7 +66,11 @@ class Stateless(Worker):
         if told and self.tick_to:
             tick = ticks.Tick(told, tp.topic, tp.partition, self.partitions).dump()
             outs += [Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)]
-        await send_all(self.app.producer._ensure_producer(), outs, self.partitions)
+        # A source's state last: whoever reads that it is read again must find all that was parked before.
+        states = [out for out in outs if out.topic == self.breakers.state_topic]
+        others = [out for out in outs if out.topic != self.breakers.state_topic]
+        for each in (others, states):
+            await send_all(self.app.producer._ensure_producer(), each, self.partitions)
         self.hooks.between("outputs sent")
         if generation != self.app.consumer_generation_id:
             return self.drop(event)
@@ -104,9 +111,12 @@ class Stateless(Worker):
     def _one(self, tp: TP, record: Any) -> list[Out]:
         source = self.post.source_of(record)
         parked = self.breakers.parks(tp, source, record)
-        if parked:
+        if parked and parked.size <= MAX_RECORD:
             self.hooks.count("parked", 1)
             return [parked]
+        if parked:  # it came compressed: Kafka would refuse it as it is, for ever
+            why = f"its source is parked, and it is larger than the {MAX_RECORD} bytes that Kafka takes"
+            return letter(self.post, record, LetterKind.TOO_LARGE, why)
         letters: list[Out] = []
         effects = Effects()
         try:
@@ -119,6 +129,10 @@ class Stateless(Worker):
             letters = letter(self.post, record, LetterKind.REFUSED, str(error), body=error.body)
         except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
             letters = letter(self.post, record, LetterKind.FAILED, self.failures.log(record, error))
+        if len(effects.rejected) > MOST_PARTS:
+            why = f"{len(effects.rejected)} of its parts can't be read, the first: {effects.rejected[0].reason}"
+            letters = letter(self.post, record, LetterKind.REFUSED, why)
+            effects = effects._replace(rejected=())
         for part, refused in enumerate(effects.rejected):
             letters += letter(self.post, record, LetterKind.REFUSED, refused.reason, part=part, body=refused.body)
         dead = bool(letters) and not effects.outs

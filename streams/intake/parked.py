@@ -16,6 +16,7 @@ from kafka import TopicPartition
 from schemas import sources, topics
 from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
+from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
 _TAKEN_SECONDS = 60.0
 _QUIET_SECONDS = 30.0
-IMPORT = "import"
+IMPORT, UNKNOWN = "import", "unknown"  # as workers name what is no vendor
 
 
 class NotResumed(Exception):  # noqa: N818 - whoever asked must look at the worker, or name another source
@@ -78,8 +79,8 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
     while sent:
         for one in states(settings)[0]:
             place = (one.topic, one.partition)
-            if one.source in names and one.state == "read" and one.offset > sent.get(place, one.offset):
-                del sent[place]
+            if one.source in names and one.offset > sent.get(place, one.offset):
+                del sent[place]  # it was read again; that it was parked anew since then is for the next resumption
         if sent and time.monotonic() > end:
             raise NotResumed("no worker has taken it yet: see `leadstream status`, then run this again")
         time.sleep(0.2 if sent else 0)
@@ -129,7 +130,8 @@ def _source_of(record: Any) -> str:
     place = next((value for name, value in record.headers if name == PARKED_HEADER), b"")
     if place.startswith(topics.RAW_IMPORT.encode() + b":"):
         return IMPORT
-    return sources.source_of(record.headers)
+    named = sources.source_of(record.headers)
+    return named if named in SOURCES else UNKNOWN
 
 
 def _all(settings: Settings, topic: str, begin: dict[int, int], ends: dict[int, int]) -> Any:
@@ -148,6 +150,7 @@ def _all(settings: Settings, topic: str, begin: dict[int, int], ends: dict[int, 
             for place, records in consumer.poll(timeout_ms=500).items():
                 quiet = time.monotonic()
                 yield from (record for record in records if record.offset < until[place])
+                quiet = time.monotonic()  # whoever takes the records may be slow on purpose
                 at[place] = records[-1].offset + 1
             # compaction leaves gaps, also at a partition's end: a position counts as well as a record
             at |= {place: max(at[place], consumer.position(place)) for place in places}

@@ -4,6 +4,7 @@ from datetime import date
 from decimal import Decimal
 from types import SimpleNamespace
 
+import orjson
 import pytest
 from faust.types import TP
 
@@ -98,3 +99,12 @@ def test_a_record_that_nobody_can_read_stops_no_other():
     assert [one.record.offset for one in refused] == [0, 1, 2, 3]
     assert {one.kind for one in refused} == {LetterKind.REFUSED}
     assert written == [{"rates": [["USD", "EUR", date(2026, 1, 2), Decimal("0.9"), 7]]}]
+
+
+def test_an_edge_whose_receipt_is_no_time_stops_no_other():
+    """Its row is written, and then the sink computed with what it said: every topic stood, at each start again."""
+    edge = [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]]
+    bodies = [orjson.dumps({"t": "edge", "edge": edge, "received_at": at}) for at in ("x", None, 1.5, True)]
+    records = [record(body, topics.TOUCHES, key=b"00000000-0000-8000-8000-000000000001", offset=n) for n, body in enumerate(bodies)]
+    refused = Deliver(SimpleNamespace(write=lambda _batch: Written())).write([(TP(topics.TOUCHES, 0), records)])
+    assert [one.record.offset for one in refused] == [0, 1, 2, 3]
