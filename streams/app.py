@@ -98,10 +98,10 @@ def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
         metrics.PARKED.labels(_known(source), place.topic, str(place.partition)).set(int(is_parked))
 
     def letter(source: str, number: int) -> None:
-        metrics.DEAD_LETTERS.labels(worker, _known(source)).inc(number)
+        metrics.DEAD_LETTERS.labels(worker, source).inc(number)
 
     def ignored(source: str, kind: str) -> None:
-        metrics.IGNORED.labels(_known(source), kind[:60]).inc()
+        metrics.IGNORED.labels(source, kind[:60]).inc()
 
     def stopping(reason: str) -> None:
         write_stopped(settings.home, role, reason)

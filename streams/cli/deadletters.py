@@ -47,7 +47,7 @@ def list_(
 @deadletters_app.command("show")
 def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: AnyHome = None, as_json: Json = False) -> None:
     """Show one letter with its body. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
-    from streams.intake import deadletters
+    from streams.intake import deadletters, reading
 
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen((letter,), all=True))
@@ -55,7 +55,7 @@ def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: 
         raise Failed(f"no dead letter has the id {letter}: `leadstream deadletters list --all` shows them")
     try:
         record = deadletters.original(settings, found[0])
-    except deadletters.Unreadable as error:
+    except (deadletters.Unreadable, reading.Silent) as error:
         raise Failed(str(error)) from error
     said = found[0].document() | {
         "headers": {name: (value or b"").decode(errors="replace") for name, value in record.headers},
@@ -72,13 +72,13 @@ def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: 
 @deadletters_app.command("replay")
 def replay(ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Source = "", as_json: Json = False) -> None:
     """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
-    from streams.intake import deadletters
+    from streams.intake import deadletters, reading
 
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source))
     try:
         count = deadletters.replay(settings, found)
-    except deadletters.Unreadable as error:
+    except (deadletters.Unreadable, reading.Silent) as error:
         raise Failed(f"{error}; what was sent again until now is marked: run this again for the rest") from error
     _report({"replayed": count}, as_json)
 
@@ -126,20 +126,21 @@ def resume(
 ) -> None:
     """Read a parked source again, what was parked included. Example: leadstream deadletters resume hubspot."""
     from streams.intake import parked as intake
+    from streams.intake import reading
 
     try:
         count = intake.resume(on_home(home), source, rate)
-    except intake.NotResumed as error:
+    except (intake.NotResumed, reading.Silent) as error:
         raise Failed(str(error)) from error
     _report({"source": source, "sent_again": count}, as_json)
 
 
 def _read(settings: Any, chosen: Any) -> Any:
-    from streams.intake import deadletters
+    from streams.intake import deadletters, reading
 
     try:
         return deadletters.read(settings, chosen)
-    except deadletters.Unreadable as error:
+    except reading.Silent as error:
         raise Failed(str(error)) from error
 
 

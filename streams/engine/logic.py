@@ -25,12 +25,7 @@ def headers_of(record: Any) -> dict[str, str]:
 
 
 class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the record goes to the dead letters
-    """A record that can't be read. `body` replaces the raw body in the dead letter, with its secrets removed."""
-
-    def __init__(self, reason: str, body: bytes | None = None) -> None:
-        """Say why, for whoever sent it."""
-        super().__init__(reason)
-        self.body = body
+    """A record that can't be read; the text says why, for whoever sent it."""
 
 
 class TooLarge(Exception):  # noqa: N818 - a record's way to become a dead letter

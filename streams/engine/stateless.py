@@ -126,7 +126,7 @@ class Stateless(Worker):
                 why = f"what it becomes is larger than the {MAX_RECORD} bytes that Kafka takes"
                 letters = letter(self.post, record, LetterKind.TOO_LARGE, why)
         except PayloadRejected as error:
-            letters = letter(self.post, record, LetterKind.REFUSED, str(error), body=error.body)
+            letters = letter(self.post, record, LetterKind.REFUSED, str(error))
         except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
             letters = letter(self.post, record, LetterKind.FAILED, self.failures.log(record, error))
         if len(effects.rejected) > MOST_PARTS:

@@ -9,11 +9,8 @@ from __future__ import annotations
 
 import getpass
 import time
-from collections import defaultdict
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-from kafka import TopicPartition
 
 from schemas import topics
 from schemas.deadletters import (
@@ -29,16 +26,16 @@ from schemas.deadletters import (
 )
 from streams import connections
 
+from . import reading
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from streams.settings import Settings
 
-_QUIET_SECONDS = 30.0  # without a record before the broker counts as away
-
 
 class Unreadable(Exception):  # noqa: N818 - whoever asked must look at the broker
-    """The dead letters can't be read to their end."""
+    """A letter can't be put together any more."""
 
 
 @dataclass(frozen=True)
@@ -81,11 +78,11 @@ def read(settings: Settings, chosen: Chosen = Chosen()) -> list[Entry]:  # noqa:
     """Return the chosen letters, oldest first; one letter once, however often it was written.
 
     Raises:
-        Unreadable: the broker stopped answering.
+        reading.Silent: the broker stopped answering.
 
     """
     found: dict[str, Entry] = {}
-    for record in _records(settings):
+    for record in reading.records(settings, topics.DEADLETTERS):
         said = described(record.headers)
         if isinstance(said, Letter) and said.piece == 0:
             before = found.get(said.id)
@@ -106,7 +103,7 @@ def original(settings: Settings, entry: Entry) -> Original:
     """
     partition, offset = entry.place
     parts: dict[int, bytes] = {}
-    for record in _records(settings, {partition: offset}):
+    for record in reading.records(settings, topics.DEADLETTERS, {partition: offset}, partitions=[partition]):
         said = described(record.headers)
         if isinstance(said, Letter) and said.id == entry.letter.id:
             parts[said.piece] = record.value or b""
@@ -155,29 +152,3 @@ def _mark(producer: Any, entry: Entry, what: Any, why: str) -> None:
     # beside its letter: only in one partition is a mark sure to follow it
     sent = producer.send(topics.DEADLETTERS, b"", key=entry.letter.id.encode(), headers=headers, partition=entry.place[0])
     sent.get(timeout=30)
-
-
-def _records(settings: Settings, begin: dict[int, int] | None = None) -> Iterator[Any]:
-    """Read `lead.deadletters` to the end that it has now, from offsets by partition or from the beginning."""
-    consumer = connections.consumer(settings)
-    try:
-        numbers = begin if begin is not None else range(settings.partitions)
-        places = [TopicPartition(topics.DEADLETTERS, number) for number in numbers]
-        ends = consumer.end_offsets(places)
-        consumer.assign(places)
-        consumer.seek_to_beginning()
-        for number, offset in (begin or {}).items():
-            consumer.seek(TopicPartition(topics.DEADLETTERS, number), offset)
-        at: dict[Any, int] = defaultdict(int)
-        left = {place for place in places if consumer.position(place) < ends[place]}
-        quiet = time.monotonic()
-        while left:
-            for place, records in consumer.poll(timeout_ms=500).items():
-                quiet = time.monotonic()
-                yield from records
-                at[place] = records[-1].offset + 1
-            left = {place for place in left if max(at[place], consumer.position(place)) < ends[place]}
-            if time.monotonic() - quiet > _QUIET_SECONDS:
-                raise Unreadable("the broker does not answer: see `leadstream doctor`")
-    finally:
-        consumer.close()

@@ -11,12 +11,12 @@ import getpass
 import time
 from typing import TYPE_CHECKING, Any
 
-from kafka import TopicPartition
-
 from schemas import sources, topics
 from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
 from streams.sources.registry import SOURCES
+
+from . import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 _TAKEN_SECONDS = 60.0
-_QUIET_SECONDS = 30.0
 IMPORT, UNKNOWN = "import", "unknown"  # as workers name what is no vendor
 
 
@@ -35,7 +34,7 @@ class NotResumed(Exception):  # noqa: N818 - whoever asked must look at the work
 def states(settings: Settings) -> tuple[list[SourceState], dict[str, Moved]]:
     """Return the newest state of every source and partition, and how far each source's records were moved."""
     found: dict[bytes, Any] = {}
-    for record in _all(settings, topics.SOURCES, {}, {}):
+    for record in reading.records(settings, topics.SOURCES):
         found[record.key] = sources.read(record.key, record.value)
     here = [one for one in found.values() if isinstance(one, SourceState)]
     moved = {one.source: one for one in found.values() if isinstance(one, Moved)}
@@ -87,17 +86,12 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
 
 
 def _move(settings: Settings, source: str, before: dict[int, int], rate: float, said: Callable[[int], None]) -> int:
-    consumer = connections.consumer(settings)
-    try:
-        places = [TopicPartition(topics.PARKED, number) for number in range(settings.partitions)]
-        ends = {place.partition: end for place, end in consumer.end_offsets(places).items()}
-    finally:
-        consumer.close()
+    ends = reading.ends(settings, topics.PARKED)
     producer = connections.producer(settings, max_request_size=2_097_152)
     count, position, began = 0, dict(before), time.monotonic()
     waiting: list[Any] = []
     try:
-        for record in _all(settings, topics.PARKED, before, ends):
+        for record in reading.records(settings, topics.PARKED, before, ends):
             place = next((value for name, value in record.headers if name == PARKED_HEADER), None)
             if _source_of(record) == source and place:
                 topic, partition, _ = place.decode().rsplit(":", 2)
@@ -132,29 +126,3 @@ def _source_of(record: Any) -> str:
         return IMPORT
     named = sources.source_of(record.headers)
     return named if named in SOURCES else UNKNOWN
-
-
-def _all(settings: Settings, topic: str, begin: dict[int, int], ends: dict[int, int]) -> Any:
-    """Read a topic, from offsets by partition or its beginning, to `ends` or the end that it has now."""
-    consumer = connections.consumer(settings)
-    try:
-        places = [TopicPartition(topic, number) for number in range(settings.partitions)]
-        first, last = consumer.beginning_offsets(places), consumer.end_offsets(places)
-        at = {place: max(first[place], begin.get(place.partition, 0)) for place in places}
-        until = {place: min(last[place], ends.get(place.partition, last[place])) for place in places}
-        consumer.assign(places)
-        for place in places:
-            consumer.seek(place, at[place])
-        quiet = time.monotonic()
-        while any(at[place] < until[place] for place in places):
-            for place, records in consumer.poll(timeout_ms=500).items():
-                quiet = time.monotonic()
-                yield from (record for record in records if record.offset < until[place])
-                quiet = time.monotonic()  # whoever takes the records may be slow on purpose
-                at[place] = records[-1].offset + 1
-            # compaction leaves gaps, also at a partition's end: a position counts as well as a record
-            at |= {place: max(at[place], consumer.position(place)) for place in places}
-            if time.monotonic() - quiet > _QUIET_SECONDS:
-                raise NotResumed("the broker does not answer: see `leadstream doctor`")
-    finally:
-        consumer.close()
