@@ -60,6 +60,11 @@ class Letter(BaseModel):
     pieces: int = 1
     size: int = Field(default=0, ge=0)  # bytes of the whole envelope
 
+    @property
+    def name(self) -> tuple[str, str, int]:
+        """What tells it from every other letter; its id alone is a place, which two workers may write of."""
+        return self.id, self.worker, self.stamp
+
 
 class Mark(BaseModel):
     """What became of a letter, who decided it (an account of the machine), when (ms) and why."""

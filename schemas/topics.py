@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 DAY_MS = 86_400_000
+PARKED_DAYS = 14  # as long as raw topics keep their records
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,8 @@ TOPICS: tuple[Topic, ...] = (
     Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
     Topic(DEADLETTERS, "every worker, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),
     # a parked record carries where it stood, so it is a little larger than it was
-    Topic(PARKED, "normalise, normalise-import", "people", 14 * DAY_MS, "records of parked sources", {"max.message.bytes": "2228224"}),
+    Topic(
+        PARKED, "normalise, normalise-import", "people", PARKED_DAYS * DAY_MS, "records of parked sources", {"max.message.bytes": "2228224"}
+    ),
     Topic(SOURCES, "normalise, normalise-import, people", "normalise, normalise-import, people", -1, "what is parked", _COMPACTED),
 )

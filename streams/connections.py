@@ -200,17 +200,21 @@ def clickhouse_client(settings: Settings, patience: int = _PATIENCE) -> Any:
         BadConnection: the address can't be read.
 
     """
-    url = urlsplit(settings.clickhouse_url)
-    if url.scheme not in _PORTS or not url.hostname or url.query or url.fragment:
+    try:
+        url = urlsplit(settings.clickhouse_url)
+        port = url.port
+        good = url.scheme in _PORTS and bool(url.hostname) and not (url.query or url.fragment)
+    except ValueError:  # an open bracket, a port that is no number
+        good = False
+    if not good:  # which may hold a password: what it says is not repeated
         raise BadConnection(
-            f"LEADSTREAM_CLICKHOUSE_URL {settings.clickhouse_url!r} is no address: write "
-            "http://host:8123 or https://host:8443; an IPv6 host stands in brackets"
+            "LEADSTREAM_CLICKHOUSE_URL is no address: write http://host:8123 or https://host:8443; an IPv6 host stands in brackets"
         )
     secure = url.scheme == "https"
     authority = _file(settings.clickhouse_ca_file)
     return clickhouse_connect.get_client(
         host=url.hostname,
-        port=url.port or _PORTS[url.scheme],
+        port=port or _PORTS[url.scheme],
         secure=secure,
         username=unquote(url.username) if url.username else settings.clickhouse_user,
         password=unquote(url.password) if url.password else settings.clickhouse_password.get_secret_value(),

@@ -11,7 +11,7 @@ import orjson
 from .rows import OTHERS, STATE, TABLES, value_of
 
 if TYPE_CHECKING:
-    from schemas.deadletters import Letter
+    from schemas.deadletters import Letter, Mark
     from schemas.records import Rate, Spend, SurveyAnswer, Target
 
 
@@ -112,9 +112,10 @@ class Batch:
         if kind == "event" and not copied:
             self._add("arrivals", [partition, offset, said["received_at"], said["received_at"] - at])
 
-    def letter(self, said: Letter, fate: str) -> None:
-        """Add a dead letter; `fate` is what became of it, empty while it waits for somebody."""
-        row = [said.id, said.topic, said.worker, said.source, said.kind.value, said.reason, fate, said.stamp]
+    def letter(self, said: Letter, mark: Mark | None = None) -> None:
+        """Add a dead letter, or what became of it; it has no fate while it waits for somebody."""
+        fate, version = (mark.what, mark.at) if mark else ("", 0)
+        row = [said.id, said.topic, said.worker, said.source, said.kind.value, said.reason, fate, said.stamp, version]
         self._add("dead_letters", row)
 
     def cut(self, said: dict[str, Any]) -> None:

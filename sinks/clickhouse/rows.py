@@ -252,7 +252,7 @@ OTHERS: dict[str, tuple[Column, ...]] = {
     ),
     "dead_letters": (
         Column("id", "String"), Column("topic", WORD), Column("worker", WORD), Column("source", WORD), Column("kind", WORD),
-        Column("reason", "String"), Column("fate", WORD), Column("received_at", TIME),
+        Column("reason", "String"), Column("fate", WORD), Column("received_at", TIME), Column("version", "UInt64"),
     ),
     "cuts": (
         Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),

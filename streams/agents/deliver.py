@@ -111,9 +111,9 @@ class Deliver:
         said = described(record.headers)
         if isinstance(said, Letter):
             if said.piece == 0:
-                batch.letter(said, "")
+                batch.letter(said)
         elif isinstance(said, Mark):
-            batch.letter(said.letter, said.what)
+            batch.letter(said.letter, said)
         else:
             metrics.FOREIGN.labels(record.topic).inc()
             log.warning("%s[%s] %s is no dead letter of ours", record.topic, record.partition, record.offset)

@@ -77,7 +77,8 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
         Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": received_at}).model_dump_json().encode())
         for spend in found.spend
     ]
-    rejected = tuple(Rejected(f"{source}: {why}", part) for why, part in found.rejected)
+    only = len(found.rejected) == 1 and not (outs or found.ignored)  # all that it is: its own bytes and headers say it best
+    rejected = tuple(Rejected(f"{source}: {why}", None if only else part) for why, part in found.rejected)
     return Effects(tuple(outs), rejected=rejected, ignored=tuple(found.ignored))
 
 

@@ -9,7 +9,7 @@ import orjson
 from schemas import topics
 from streams.domain import identity
 from streams.engine.commit import Out
-from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, no_pages
+from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, Rejected, no_pages
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -48,7 +48,8 @@ class Resolve(Logic):
         outs += [_leads_to(before.alias, origin, what, self.key, record.partition) for origin, what in done.leads_to]
         if done.row == before and row is not None:
             return Effects(tuple(outs))
-        return Effects(tuple(outs), identity.dump(done.row), done.row.next_due, pages=done.row.notes.changed())
+        rejected = tuple(Rejected("an event that was held can't be read by this release", orjson.dumps(one)) for one in done.unreadable)
+        return Effects(tuple(outs), identity.dump(done.row), done.row.next_due, rejected, pages=done.row.notes.changed())
 
     def due(self, _key: bytes, row: bytes, now: int, _record: Any) -> Effects:
         """Give up what was held too long."""

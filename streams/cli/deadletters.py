@@ -72,15 +72,19 @@ def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: 
 @deadletters_app.command("replay")
 def replay(ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Source = "", as_json: Json = False) -> None:
     """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
+    from kafka.errors import KafkaError
+
     from streams.intake import deadletters, reading
 
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source))
     try:
-        count = deadletters.replay(settings, found)
-    except (deadletters.Unreadable, reading.Silent) as error:
+        done = deadletters.replay(settings, found)
+    except (KafkaError, reading.Silent) as error:
         raise Failed(f"{error}; what was sent again until now is marked: run this again for the rest") from error
-    _report({"replayed": count}, as_json)
+    _report({"replayed": done.number, **({"failed": done.failed} if done.failed else {})}, as_json)
+    if done.failed:
+        raise typer.Exit(1)
 
 
 @deadletters_app.command("discard")
@@ -122,16 +126,21 @@ def resume(
     source: Annotated[str, typer.Argument(help="The source, as `parked` names it.")],
     home: AnyHome = None,
     rate: Annotated[float, typer.Option(min=1, help="Parked records sent again a second, at most.")] = RATE,
+    accept_gone: Annotated[bool, typer.Option(help="Go on though the first parked records are older than lead.parked keeps.")] = False,
     as_json: Json = False,
 ) -> None:
     """Read a parked source again, what was parked included. Example: leadstream deadletters resume hubspot."""
+    from kafka.errors import KafkaError
+
     from streams.intake import parked as intake
     from streams.intake import reading
 
     try:
-        count = intake.resume(on_home(home), source, rate)
+        count = intake.resume(on_home(home), source, rate, accept_gone=accept_gone)
     except (intake.NotResumed, reading.Silent) as error:
         raise Failed(str(error)) from error
+    except KafkaError as error:
+        raise Failed(f"{error}; what came back until now is written down: run this again for the rest") from error
     _report({"source": source, "sent_again": count}, as_json)
 
 

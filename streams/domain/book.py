@@ -3,6 +3,10 @@
 The newest entries stand in the row itself. When they are too many they go to pages by the hash of
 their name (linear hashing: one page is split at a time, so that no write grows with the map). What
 an entry costs to find or to add is a page, however many there are.
+
+Pages are written before the row that counts them, so a crash may leave new pages under an old count.
+A split therefore copies: the old page keeps what moved until it is written under the new count, and
+whoever reads by the old count still finds all.
 """
 
 from __future__ import annotations
@@ -50,7 +54,11 @@ class Book:
         """Return each name once."""
         yield from self.head
         for number in range(self.pages):
-            yield from (name for name in self._page(number) if name not in self.head)
+            yield from (name for name in self._page(number) if name not in self.head and _bucket(name, self.pages) == number)
+
+    def emptied(self) -> Book:
+        """Return a map with nothing in it, whose old pages are written empty."""
+        return Book(fresh={number: {} for number in range(self.pages)})
 
     def changed(self) -> dict[bytes, bytes]:
         """Return the pages that changed, as they are stored, by name."""
@@ -68,8 +76,9 @@ class Book:
         pages, size, fresh = max(1, self.pages), self.size, dict(self.fresh)
 
         def page(number: int) -> dict[str, Any]:
-            held = dict(fresh[number] if number in fresh else self._page(number))
-            fresh[number] = held
+            if number not in fresh:  # what moved away by an earlier split, which is committed, goes now
+                fresh[number] = {name: value for name, value in self._page(number).items() if _bucket(name, max(1, self.pages)) == number}
+            held = fresh[number] = dict(fresh[number])
             return held
 
         for name, value in entries.items():
@@ -80,7 +89,7 @@ class Book:
             old, new = page(pages - (1 << pages.bit_length() - 1)), page(pages)
             pages += 1
             for name in [name for name in old if _bucket(name, pages) == pages - 1]:
-                new[name] = old.pop(name)
+                new[name] = old[name]
         return Book({}, pages, size, fresh, self.read)
 
 

@@ -14,6 +14,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
+from pydantic import ValidationError
 
 from schemas.events import EventType, LeadEvent, to_event
 
@@ -128,6 +129,7 @@ class Resolution(NamedTuple):
     held: int = 0
     released: int = 0
     leads_to: tuple[tuple[str, str], ...] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL | CROWDED)
+    unreadable: tuple[dict[str, Any], ...] = ()  # records that were held and that this release can't read
 
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
@@ -279,12 +281,17 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
         if leads is None:
             return Resolution(replace(row, shared=row.shared + 1))
         return Resolution(replace(row, leads=leads), leads_to=((origin.id, SHARES),))
-    touches = tuple(_touch(origin, record, held=True) for _, record in row.held)
+    touches, unreadable = [], []
+    for _, record in row.held:
+        try:
+            touches.append(_touch(origin, record, held=True))
+        except ValidationError:  # an earlier release held it; the others must not wait for it
+            unreadable.append(record)
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
     waiting = [name.removeprefix(_WAITS) for name in row.notes.names() if name.startswith(_WAITS)]
     links = tuple((alias, answer) for alias in waiting)
-    after = replace(row, origin=origin, held=(), notes=Book())  # a weak one that has a lead notes nothing
-    return Resolution(after, touches, links, released=len(touches), leads_to=((origin.id, LEADS),))
+    after = replace(row, origin=origin, held=(), notes=row.notes.emptied())  # a weak one that has a lead notes nothing
+    return Resolution(after, tuple(touches), links, 0, len(touches), ((origin.id, LEADS),), tuple(unreadable))
 
 
 def _ask(row: AliasRow, record: dict[str, Any]) -> Resolution:

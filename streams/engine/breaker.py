@@ -13,7 +13,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from schemas.deadletters import RECEIVED_HEADER
+from schemas.deadletters import RECEIVED_HEADER, REPLAY_HEADER
 from schemas.sources import PARKED_HEADER, SourceState
 
 from .commit import Out
@@ -60,13 +60,18 @@ class Breakers:
 
     def restore(self, tp: TP, states: Iterable[SourceState]) -> None:
         """Take over a partition: what its last owner parked stays parked."""
-        for key in [key for key in self.parked if key[0] == tp]:
-            del self.parked[key]
-        for key in [key for key in self._windows if key[0] == tp]:
-            del self._windows[key]
+        self.forget(tp)
         for state in states:
             if (state.topic, state.partition) == tp and state.state == "parked":
                 self.parked[tp, state.source] = state
+
+    def forget(self, tp: TP) -> list[str]:
+        """Give a partition up; return which sources were parked in it."""
+        parked = [source for place, source in self.parked if place == tp]
+        for known in (self.parked, self._windows):
+            for key in [key for key in known if key[0] == tp]:
+                del known[key]
+        return parked
 
     def parks(self, tp: TP, source: str, record: Any) -> Out | None:
         """Return a record as it is parked; None when its source is read here."""
@@ -78,12 +83,13 @@ class Breakers:
         return Out(self.parked_topic, record.key, record.value, None, headers)
 
     def count(self, tp: TP, source: str, record: Any, *, dead: bool) -> list[Out]:
-        """Count a record that was read or became a letter; return the state to write if it trips."""
-        window = self._windows.get((tp, source))
-        if window is None:
-            if not dead:
-                return []  # a source that never fails needs no window
-            window = self._windows[tp, source] = _Window(deque(maxlen=self.limits.window))
+        """Count a record that was read or became a letter; return the state to write if it trips.
+
+        What a person sent again (a letter's replay) says nothing of how the source is now.
+        """
+        if any(name == REPLAY_HEADER for name, _ in record.headers):
+            return []
+        window = self._windows.setdefault((tp, source), _Window(deque(maxlen=self.limits.window)))
         window.add(dead)
         limits = self.limits
         if not dead or window.dead < limits.least or window.dead <= limits.share * len(window.seen):

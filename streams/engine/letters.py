@@ -6,7 +6,10 @@ import hashlib
 import logging
 import re
 import time
+import traceback
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import ValidationError
 
 from schemas import deadletters
 from schemas.deadletters import Letter, LetterKind, Original
@@ -85,6 +88,19 @@ def _discreet(reason: str) -> str:
     return _NUMBER.sub("…", _ADDRESS.sub("…", _QUOTED.sub(r"\1…", reason[:10_000])))
 
 
+def _trace(error: BaseException | None) -> str:
+    """Write an error's traceback, its causes first, without the values that its text repeats: logs travel."""
+    parts = []
+    while error is not None:
+        if isinstance(error, ValidationError):
+            text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors(include_input=False)[:5])
+        else:
+            text = _discreet(str(error))[:500]
+        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {text}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\n\nfrom which came\n\n".join(reversed(parts))
+
+
 class Failures:
     """Logs what broke a rule of ours, with its traceback; a flood of one kind is only counted."""
 
@@ -106,5 +122,5 @@ class Failures:
         self._logged[kind] = self._logged.get(kind, 0) + 1
         place = f"{record.topic}[{record.partition}] {record.offset}"
         if self._logged[kind] <= _TRACEBACKS_A_MINUTE:
-            log.error("%s: %s could not be processed", self._worker, place, exc_info=error)
+            log.error("%s: %s could not be processed\n%s", self._worker, place, _trace(error))
         return f"{self._worker} could not process it ({kind}): ours to mend, its log has more under {place}"

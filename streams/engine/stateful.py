@@ -47,11 +47,12 @@ class _Slice:
     time: int = 0  # how far time has come, all its timers fired
     cut: int = 0  # behind the tick that raised the time: what comes later was not told it
     ends: float = field(default_factory=lambda: time.monotonic() + SLICE_SECONDS)
+    paged: bool = False  # has pages: their row must be committed before they are written again (domain/book.py)
 
     @property
     def full(self) -> bool:
         """Whether it is time to commit."""
-        return bool(self.rows or self.outs) and time.monotonic() > self.ends
+        return self.paged or (bool(self.rows or self.outs) and time.monotonic() > self.ends)
 
 
 class Stateful(Worker):
@@ -217,6 +218,8 @@ class Stateful(Worker):
             self._dead(record, LetterKind.FAILED, self.failures.log(record, error), piece)
             return
         self.hooks.count("read", 1)
+        for part, refused in enumerate(effects.rejected):  # ours to mend: nobody but our own workers writes here
+            self._post(record, letter(self.post, record, LetterKind.FAILED, refused.reason, part=part, body=refused.body), piece)
         self._keep(key, mark, effects, piece)
 
     def _row_key(self, record: Any) -> bytes:
@@ -245,8 +248,10 @@ class Stateful(Worker):
         return read
 
     def _dead(self, record: Any, kind: LetterKind, reason: str, piece: _Slice) -> None:
-        made = letter(self.post, record, kind, reason)
         self.hooks.count("read", 1)
+        self._post(record, letter(self.post, record, kind, reason), piece)
+
+    def _post(self, record: Any, made: list[Out], piece: _Slice) -> None:
         self.hooks.dead(self.post.source_of(record), made)
         piece.outs += made
 
@@ -288,6 +293,7 @@ class Stateful(Worker):
     def _keep(key: bytes, mark: bytes, effects: Effects, piece: _Slice) -> None:
         piece.outs += effects.outs
         piece.rows.update({page_key(key, name): mark + body for name, body in effects.pages.items()})
+        piece.paged = piece.paged or bool(effects.pages)
         if effects.row is not None:
             piece.rows.pop(key, None)  # behind its pages: a commit that is cut must not leave a row without them
             piece.rows[key] = mark + effects.row

@@ -15,7 +15,7 @@ from .logic import Effects, PayloadRejected
 from .worker import Hooks, Worker
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Sequence
 
     from faust.types import TP
 
@@ -53,6 +53,7 @@ class Stateless(Worker):
         self.turn, self.tick_to, self.wait = turn, tick_to, wait
         self.parking, self.breakers = parking, parking.breakers
         self._states: tuple[int, list[SourceState]] = (-1, [])  # as they stood when a generation began
+        app.on_partitions_revoked.connect(self._forget)
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
         if self._next.get(tp, (None,))[0] != generation:
@@ -87,6 +88,12 @@ class Stateless(Worker):
         for state in known:
             if (state.topic, state.partition) == tp:
                 self.hooks.parked(state.source, tp, state.state == "parked")
+
+    async def _forget(self, _app: Any, revoked: Iterable[TP], **_said: Any) -> None:
+        """Show nothing more of partitions that another worker reads from now on; it will show them."""
+        for tp in revoked:
+            for source in self.breakers.forget(tp):
+                self.hooks.parked(source, tp, False)
 
     def _turn_all(self, tp: TP, records: Sequence[Any]) -> tuple[list[Out], int]:
         outs: list[Out] = []

@@ -3,6 +3,9 @@
 Every letter's fate stands behind it in its partition (schemas/deadletters.py), so one pass over
 `lead.deadletters` tells what still waits for somebody. A replay sends the record's own bytes to
 where they stood; events keep their ids, so what was read by now is no second event.
+
+An id is a place in a topic. Two workers may write of one place, and a topic that was made again has
+the same places: a letter is one of its worker and of its record's time, and so is a mark.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ import getpass
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
 
 from schemas import topics
 from schemas.deadletters import (
@@ -26,10 +31,10 @@ from schemas.deadletters import (
 )
 from streams import connections
 
-from . import reading
+from . import again, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterable
 
     from streams.settings import Settings
 
@@ -53,6 +58,13 @@ class Entry:
         whose = "sender" if self.letter.kind is LetterKind.REFUSED else "operator"
         mark = {} if self.mark is None else {"by": self.mark.by, "why": self.mark.why}
         return {**said, "whose_move": whose, "fate": self.fate, **mark}
+
+
+class Replayed(NamedTuple):
+    """What a replay did: how many letters went, and which could not, each with its reason."""
+
+    number: int
+    failed: dict[str, str]
 
 
 class Chosen(NamedTuple):
@@ -81,17 +93,23 @@ def read(settings: Settings, chosen: Chosen = Chosen()) -> list[Entry]:  # noqa:
         reading.Silent: the broker stopped answering.
 
     """
-    found: dict[str, Entry] = {}
-    for record in reading.records(settings, topics.DEADLETTERS):
+    found = entries(reading.records(settings, topics.DEADLETTERS))
+    return sorted(filter(chosen.holds, found), key=lambda entry: (entry.letter.stamp, entry.letter.id))
+
+
+def entries(records: Iterable[Any]) -> list[Entry]:
+    """Return each letter among the records of `lead.deadletters` with its fate."""
+    found: dict[tuple[str, str, int], Entry] = {}
+    for record in records:
         said = described(record.headers)
         if isinstance(said, Letter) and said.piece == 0:
-            before = found.get(said.id)
+            before = found.get(said.name)
             entry = Entry(said, (record.partition, record.offset))
-            found[said.id] = entry if before is None else Entry(said, entry.place, before.fate, before.mark)
-        elif isinstance(said, Mark) and said.letter.id in found:
-            known = found[said.letter.id]
-            found[said.letter.id] = Entry(known.letter, known.place, said.what, said)
-    return sorted(filter(chosen.holds, found.values()), key=lambda entry: (entry.letter.stamp, entry.letter.id))
+            found[said.name] = entry if before is None else Entry(said, entry.place, before.fate, before.mark)
+        elif isinstance(said, Mark) and said.letter.name in found:
+            known = found[said.letter.name]
+            found[said.letter.name] = Entry(known.letter, known.place, said.what, said)
+    return list(found.values())
 
 
 def original(settings: Settings, entry: Entry) -> Original:
@@ -105,34 +123,46 @@ def original(settings: Settings, entry: Entry) -> Original:
     parts: dict[int, bytes] = {}
     for record in reading.records(settings, topics.DEADLETTERS, {partition: offset}, partitions=[partition]):
         said = described(record.headers)
-        if isinstance(said, Letter) and said.id == entry.letter.id:
+        if isinstance(said, Letter) and said.name == entry.letter.name:
             parts[said.piece] = record.value or b""
             if len(parts) == said.pieces:
                 return opened(b"".join(parts[number] for number in range(said.pieces)))
     raise Unreadable(f"{entry.letter.id}: {len(parts)} of {entry.letter.pieces} pieces are left")
 
 
-def replay(settings: Settings, entries: list[Entry], done: Callable[[Entry], None] = lambda _: None) -> int:
+def replay(settings: Settings, entries: list[Entry]) -> Replayed:
     """Send records again to where they stood, and mark each letter once Kafka has its record.
 
-    A run that breaks off is run again: what it marked is not sent twice.
+    One that can't be sent keeps waiting, with the reason; the others go. A run that breaks off is
+    run again: what it marked is not sent twice. Letters of two workers about one record are one record.
     """
-    producer = connections.producer(settings, max_request_size=2_097_152)
+    producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
+    gone: set[tuple[str, int]] = set()
+    count, failed = 0, {}
     try:
         for entry in entries:
-            letter, record = entry.letter, original(settings, entry)
-            own = [(name, value) for name, value in record.headers if name != REPLAY_HEADER]
-            headers = [*own, (REPLAY_HEADER, letter.id.encode())]
-            if not any(name == RECEIVED_HEADER for name, _ in own):
-                headers.append((RECEIVED_HEADER, str(letter.stamp).encode()))
-            place = letter.partition if letter.partition < settings.partitions else None
-            sent = producer.send(letter.topic, record.value, key=record.key, headers=headers, partition=place)
-            sent.get(timeout=30)
+            letter = entry.letter
+            try:
+                if (letter.id, letter.stamp) not in gone:
+                    _send_again(settings, producer, letter, original(settings, entry))
+            except (Unreadable, ValueError, MessageSizeTooLargeError, RecordListTooLargeError) as error:
+                failed[letter.id] = str(error)
+                continue
+            gone.add((letter.id, letter.stamp))
             _mark(producer, entry, "replayed", "")
-            done(entry)
+            count += 1
     finally:
         producer.close(timeout=5)
-    return len(entries)
+    return Replayed(count, failed)
+
+
+def _send_again(settings: Settings, producer: Any, letter: Letter, record: Original) -> None:
+    own = [(name, value) for name, value in record.headers if name != REPLAY_HEADER]
+    headers = [*own, (REPLAY_HEADER, letter.id.encode())]
+    if not any(name == RECEIVED_HEADER for name, _ in own):
+        headers.append((RECEIVED_HEADER, str(letter.stamp).encode()))
+    place = letter.partition if letter.partition < settings.partitions else None
+    again.send(producer, letter.topic, record.key, record.value, headers, place).get(timeout=30)
 
 
 def discard(settings: Settings, entries: list[Entry], why: str) -> int:

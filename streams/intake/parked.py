@@ -16,10 +16,10 @@ from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
 from streams.sources.registry import SOURCES
 
-from . import reading
+from . import again, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
     from streams.settings import Settings
 
@@ -46,21 +46,42 @@ def parked(settings: Settings) -> list[SourceState]:
     return [one for one in states(settings)[0] if one.state == "parked"]
 
 
-def resume(settings: Settings, source: str, rate: float, said: Callable[[int], None] = lambda _: None) -> int:
+def resume(
+    settings: Settings, source: str, rate: float, said: Callable[[int], None] = lambda _: None, *, accept_gone: bool = False
+) -> int:
     """Read a source again, and send what was parked to where it stood, at most `rate` records a second.
 
     Run again after it broke off, it goes on from what it had written down; a repeat is harmless.
 
     Raises:
-        NotResumed: the worker has not taken the resumption.
+        NotResumed: the worker has not taken the resumption; or records that may be of this source are older
+            than lead.parked keeps, and `accept_gone` is not set.
 
     """
     known, moved = states(settings)
     if not any(one.source == source for one in known):
         raise NotResumed(f"{source!r} was never parked: `leadstream deadletters parked` lists what is")
+    gone = lost(reading.beginnings(settings, topics.PARKED), moved.get(source), [one for one in known if one.source == source])
+    if gone and not accept_gone:
+        raise NotResumed(
+            f"up to {gone} records that were parked since {source!r} was are older than lead.parked keeps "
+            f"({topics.PARKED_DAYS} days): send them again from {source!r}, then go on with --accept-gone"
+        )
     _close_breakers(settings, [one for one in known if one.source == source and one.state == "parked"])
     before = moved[source].moved if source in moved else {}
     return _move(settings, source, before, rate, said)
+
+
+def lost(beginnings: Mapping[int, int], moved: Moved | None, known: Iterable[SourceState]) -> int:
+    """Return how many records of lead.parked may have been a source's and were removed before they were sent again.
+
+    The topic holds all sources' records, so it is a bound: none before the source was last parked, or that were moved.
+    """
+    since = min((one.at for one in known if one.state == "parked"), default=None)
+    if since is None or time.time() * 1000 - since < topics.PARKED_DAYS * topics.DAY_MS:
+        return 0
+    before = moved.moved if moved else {}
+    return sum(max(0, first - before.get(partition, 0)) for partition, first in beginnings.items())
 
 
 def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
@@ -87,7 +108,7 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
 
 def _move(settings: Settings, source: str, before: dict[int, int], rate: float, said: Callable[[int], None]) -> int:
     ends = reading.ends(settings, topics.PARKED)
-    producer = connections.producer(settings, max_request_size=2_097_152)
+    producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
     count, position, began = 0, dict(before), time.monotonic()
     waiting: list[Any] = []
     try:
@@ -96,8 +117,7 @@ def _move(settings: Settings, source: str, before: dict[int, int], rate: float, 
             if _source_of(record) == source and place:
                 topic, partition, _ = place.decode().rsplit(":", 2)
                 headers = [one for one in record.headers if one[0] != PARKED_HEADER]
-                sent = producer.send(topic, record.value, key=record.key, headers=headers, partition=int(partition))
-                waiting.append(sent)
+                waiting.append(again.send(producer, topic, record.key, record.value, headers, int(partition)))
                 count += 1
                 time.sleep(max(0.0, began + count / rate - time.monotonic()))
             position[record.partition] = record.offset + 1

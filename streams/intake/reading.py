@@ -23,10 +23,19 @@ class Silent(Exception):  # noqa: N818 - whoever asked must look at the broker
 
 def ends(settings: Settings, topic: str) -> dict[int, int]:
     """Return the end offset of each partition of a topic."""
+    return _offsets(settings, topic, "end_offsets")
+
+
+def beginnings(settings: Settings, topic: str) -> dict[int, int]:
+    """Return the first offset that each partition of a topic still holds."""
+    return _offsets(settings, topic, "beginning_offsets")
+
+
+def _offsets(settings: Settings, topic: str, which: str) -> dict[int, int]:
     consumer = connections.consumer(settings)
     try:
         places = [TopicPartition(topic, number) for number in range(settings.partitions)]
-        return {place.partition: end for place, end in consumer.end_offsets(places).items()}
+        return {place.partition: offset for place, offset in getattr(consumer, which)(places).items()}
     finally:
         consumer.close()
 

@@ -52,17 +52,24 @@ class Normalised:
 Adapter = Callable[[Any, int, Connection], Normalised]
 
 
-def each(parts: list[Any], turn: Callable[[Any, Normalised], None]) -> Normalised:
-    """Turn each part by itself: a bad one is refused with its reason, the good ones stand."""
+def _bare(part: Any) -> Any:
+    return part
+
+
+def each(parts: list[Any], turn: Callable[[Any, Normalised], None], alone: Callable[[Any], Any] = _bare) -> Normalised:
+    """Turn each part by itself: a bad one is refused with its reason, the good ones stand.
+
+    `alone` makes the body that holds one part and nothing else: a dead letter keeps that, so that its replay is read.
+    """
     out = Normalised()
     for part in parts:
         try:
             turn(part, out)
         except ValidationError as error:
-            out.reject(reason(error), part)
+            out.reject(reason(error), alone(part))
         except UNREADABLE as error:
             name = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            out.reject("a number can't be read" if isinstance(error, ArithmeticError) else name, part)
+            out.reject("a number can't be read" if isinstance(error, ArithmeticError) else name, alone(part))
     return out
 
 

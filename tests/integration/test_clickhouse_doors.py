@@ -384,7 +384,7 @@ def test_every_kpi_and_panel_works_for_a_viewer(engine, viewer):
 
 
 def panels():
-    from tests.integration.test_deploy import expanded
+    from tests.support.panels import expanded
 
     spec = importlib.util.spec_from_file_location("build", ROOT / "deploy" / "grafana" / "build.py")
     module = importlib.util.module_from_spec(spec)

@@ -58,6 +58,7 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     assert found["moved"] == []
 
 
+@pytest.mark.ci
 def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(folder, preview):
     halves = split(folder / "shuffled", folder / "one", folder / "two")
     assert candidates(preview) == imported(folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now)

@@ -192,7 +192,7 @@ def test_rates_of_late_repeated_and_refused_events_are_by_what_arrived(firm):
     for offset, (name, behind) in enumerate([("a", 1_000), ("a", 2_000), ("b", 20 * 60_000), ("c", 15 * 60_000 - 1)]):
         batch.touch(0, offset, lead, {"t": "event", "event": [T0, 3, 0, name, lead, "touch", "{}"], "received_at": T0 + behind})
     batch.touch(0, 9, lead, {"t": "event", "event": [T0, 3, 0, "d", lead, "touch", "{}"], "received_at": T0, "copy": True})
-    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=T0), "")
+    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=T0))
     firm.insert(batch)
     found = {f.dimensions["measure"]: parts(f) for f in firm.ask("events")}
     assert found == {"late": (1, 4), "duplicate": (1, 4), "rejected": (1, 5)}

@@ -13,6 +13,7 @@ from schemas import topics
 from streams.intake import signatures
 from tests.conftest import run_cli
 from tests.integration.test_engine_faults import until
+from tests.support import panels
 
 PATIENCE = 60  # seconds that an answer may take: a slow machine is no failure
 
@@ -327,3 +328,23 @@ def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, cl
     names = ("found@example.com", "email:Found@Example.com", "Found@example.com ", "segment:anon:found")
     assert len({run_cli("explain", name, "--json", home=stack.home)[1]["lead"] for name in names}) == 1
     assert run_cli("explain", "nobody@example.com", home=stack.home, check=False)[0] == 1
+
+
+def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stack, clickhouse):
+    body = said("opportunity.won", "panel-1", time.time(), "panel@example.com", deal={"id": "panel"})
+    take(stack, body)
+    queries = {title: panels.expanded(sql) for title, sql in panels.dashboard().PANELS.items()}
+    from schemas import reading
+    from sinks.clickhouse import kpis
+
+    now = int(time.time() * 1000)
+    asked = kpis.question(reading.in_force(stack.funnel), 0, now, now)
+
+    def agree():
+        standing = dict(clickhouse.query(queries["Open now"]).result_rows)
+        figures = {f["dimensions"]["stage"]: f["value"] for f in kpis.ask(clickhouse, asked, ["balance"]) if f["value"]}
+        return "customer" in standing and standing == figures
+
+    until(agree, "panel and KPI to agree")
+    for sql in queries.values():
+        clickhouse.query(sql)  # raises what ClickHouse says

@@ -33,7 +33,7 @@ DEFINITION = prepare(
     version("4", "2026-05-01", stages=stages(sal={"authority": ("salesforce",)}, nurturing={"clocks": {}})),
 )
 SHRINK = [] if os.environ.get("LEADSTREAM_NO_SHRINK") else [Phase.shrink]
-EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "500"))
+EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "300"))
 PROPERTY = settings(
     max_examples=EXAMPLES,
     deadline=None,

@@ -3,7 +3,7 @@
 from faust.types import TP
 
 from schemas import sources
-from schemas.deadletters import RECEIVED_HEADER
+from schemas.deadletters import RECEIVED_HEADER, REPLAY_HEADER
 from schemas.sources import PARKED_HEADER
 from streams.engine.breaker import Breakers, Limits
 from tests.support.kafka import record
@@ -78,3 +78,20 @@ def test_a_record_that_is_parked_twice_keeps_when_it_came_first():
     fed(made, 100)
     again = record(b"", HERE.topic, headers=[(RECEIVED_HEADER, b"5")], offset=150, timestamp=9)
     assert dict(made.parks(HERE, "hubspot", again).headers)[RECEIVED_HEADER] == b"5"
+
+
+def test_what_came_well_before_the_letters_counts_too():
+    """The window began with the first letter: a hundred in a row parked a source that had worked all day."""
+    made = breakers(window=1_000, share=0.5, least=100)
+    for offset in range(800):
+        assert made.count(HERE, "hubspot", record(b"", HERE.topic, offset=offset), dead=False) == []
+    assert fed(made, 500, begin=800) == []
+    (state,) = fed(made, 1, begin=1_300)
+    assert state.reason.startswith("501 of its last 1000")
+
+
+def test_letters_that_a_person_sends_again_park_nobody():
+    made = breakers(least=10)
+    for offset in range(50):
+        again = record(b"", HERE.topic, headers=[(REPLAY_HEADER, b"lead.raw.crm:0:1:0")], offset=offset)
+        assert made.count(HERE, "hubspot", again, dead=True) == []

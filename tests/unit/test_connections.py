@@ -40,10 +40,11 @@ def test_a_user_in_the_address_goes_before_the_settings(opened):
     assert (said["username"], said["password"], said["ca_cert"], said["verify"]) == ("ann", "p@ss", "/ca.pem", True)
 
 
-@pytest.mark.parametrize("url", ["click.example", "tcp://click.example", "http://", "http://x/?database=lead", ""])
-def test_what_is_no_address_of_clickhouse_is_refused_by_its_setting(url):
-    with pytest.raises(connections.BadConnection, match="LEADSTREAM_CLICKHOUSE_URL"):
+@pytest.mark.parametrize("url", ["click.example", "tcp://click.example", "http://", "http://x/?database=lead", "", "http://ann:secret@x:port", "http://[::1"])
+def test_what_is_no_address_of_clickhouse_is_refused_by_its_setting_and_not_repeated(url):
+    with pytest.raises(connections.BadConnection, match="LEADSTREAM_CLICKHOUSE_URL") as refused:
         connections.clickhouse_client(Settings(clickhouse_url=url))
+    assert "secret" not in str(refused.value)
 
 
 @pytest.mark.parametrize(

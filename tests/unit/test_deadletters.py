@@ -3,11 +3,14 @@
 import hypothesis.strategies as st
 import pytest
 from hypothesis import given
+from pydantic import BaseModel
 
 from schemas import deadletters
-from schemas.deadletters import Letter, LetterKind, Original
+from schemas.deadletters import MARK_HEADER, Letter, LetterKind, Mark, Original
 from streams.engine.commit import MAX_RECORD
-from streams.engine.letters import Post, letter
+from streams.engine.letters import Failures, Post, letter
+from streams.intake import again
+from streams.intake import deadletters as intake
 from tests.support.kafka import record
 
 POST = Post("lead.deadletters", "normalise", lambda _record: "meta")
@@ -72,3 +75,63 @@ def test_what_somebody_else_wrote_is_neither_letter_nor_mark(body):
 def test_a_letter_of_a_later_release_with_more_to_say_is_read():
     said = Letter(id="a", topic="t", partition=0, offset=1, stamp=1, worker="w", kind="failed", reason="r").model_dump()
     assert Letter.model_validate({**said, "more": 1}).id == "a"
+
+
+def told(worker="advance", stamp=1, mark=None):
+    """Give a record of lead.deadletters: a letter of one place, or its mark."""
+    (out,) = letter(Post("lead.deadletters", worker), record(b"", timestamp=stamp, offset=7), LetterKind.FAILED, "why")
+    if mark:
+        said = Mark(letter=deadletters.described(out.headers), what=mark, by="ann", at=5)
+        return record(b"", key=out.key, headers=[(MARK_HEADER, said.model_dump_json().encode())])
+    return record(out.value, key=out.key, headers=out.headers)
+
+
+def waiting(*records):
+    return [(one.letter.worker, one.letter.stamp) for one in intake.entries(records) if not one.fate]
+
+
+def test_a_letter_that_a_crash_writes_again_keeps_its_fate():
+    assert waiting(told(), told(mark="replayed"), told()) == []
+
+
+def test_the_letter_of_another_worker_about_the_same_record_waits_for_itself():
+    assert waiting(told(), told("deliver"), told(mark="replayed")) == [("deliver", 1)]
+
+
+def test_a_topic_that_was_made_again_inherits_no_fate():
+    """Its places are the same, and its first bad record was taken for one that somebody had discarded."""
+    assert waiting(told(), told(mark="discarded"), told(stamp=2)) == [("advance", 2)]
+
+
+def test_what_our_client_does_not_send_does_not_stop_a_replay():
+    """A header without a value, and a record with neither key nor value, stopped it at that letter each time."""
+    sent = []
+
+    class Producer:
+        def send(self, topic, value, *, key, headers, partition):
+            assert value is not None or key is not None  # as kafka-python demands it
+            assert all(isinstance(said, bytes) for _, said in headers)
+            sent.append((topic, key, value, headers, partition))
+
+    again.send(Producer(), "t", None, None, [("h", None), ("g", b"1")], 3)
+    again.send(Producer(), "t", b"k", None, [], None)
+    assert sent == [("t", None, b"", [("h", b""), ("g", b"1")], 3), ("t", b"k", None, [], None)]
+
+
+def test_a_traceback_in_the_log_quotes_no_value(caplog):
+    class Body(BaseModel):
+        name: int
+
+    def read(said):
+        try:
+            Body(name=said)
+        except ValueError as error:
+            raise ValueError(f"{said}@example.com can't be read") from error
+
+    try:
+        read("jane")
+    except ValueError as error:
+        assert "advance" in Failures("advance").log(record(b"", "lead.touches"), error)
+    text = caplog.text
+    assert "jane" not in text.replace('read("jane")', "")
+    assert all(part in text for part in ("ValidationError: name: int_parsing", "ValueError", "in read"))

@@ -1,6 +1,7 @@
 """Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
 
 from collections import deque
+from dataclasses import replace
 from itertools import permutations
 
 import orjson
@@ -8,6 +9,7 @@ import pytest
 
 from schemas.events import LeadEvent
 from streams.agents.normalise import Ignored, normalise, normalise_import
+from streams.agents.resolve import Resolve
 from streams.audit import archive
 from streams.domain import identity, row
 from streams.domain.identity import CROWDED, HELD_EVENTS, HELD_MS, SHARED_LEADS
@@ -120,6 +122,28 @@ def test_at_most_fifty_events_are_held_and_each_beyond_is_counted():
     assert (len(world.row(ANON).held), world.row(ANON).expired) == (HELD_EVENTS, 3)
     world.happens(JANE, ANON)
     assert len(world.released()) == HELD_EVENTS
+
+
+def test_a_held_event_that_this_release_can_not_read_keeps_no_other_from_its_lead():
+    """It raised when its alias learnt its lead, so that none of the others was ever released."""
+    world = World()
+    for name in ("first", "second", "third"):
+        world.happens(ANON, name=name)
+    known = world.row(ANON)
+    older = tuple((since, {**one, "event": {**one["event"], "type": "gone"}} if one["event"]["id"] == "second" else one) for since, one in known.held)
+    world.rows.put(ANON, replace(known, held=older))
+    world.happens(JANE, ANON)
+    assert world.released() == ["first", "third"]
+
+
+def test_a_held_event_that_this_release_can_not_read_is_a_letter_that_its_alias_takes_again():
+    held = {"t": "event", "event": {"id": "e", "type": "gone", "occurred_at": 1, "source": "s", "aliases": [ANON]}, "received_at": 1}
+    before = identity.AliasRow(ANON, held=((1, held),))
+    link = {"t": "link", "word": "link", "id": "", "at": 0, "sequence": 0, "origin": [1, "", "origin", ""]}
+    logic = Resolve(KEY, lambda _what, _number: None)
+    effects = logic.record(kafka.record(orjson.dumps(link), "lead.events", ANON.encode()), identity.dump(before), 5)
+    assert [orjson.loads(one.body) for one in effects.rejected] == [held]
+    assert identity.load(ANON, effects.row, lambda _name: None).held == ()
 
 
 def test_each_held_event_is_given_up_thirty_days_after_it_came():

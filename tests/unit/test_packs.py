@@ -37,7 +37,7 @@ def grown(events):
 
 @pytest.fixture(scope="module")
 def decade():
-    return [event("first", T0, EventType.CREATED, kind="form"), *newsletters(600)]
+    return [event("first", T0, EventType.CREATED, kind="form"), *newsletters(400)]
 
 
 @pytest.fixture(scope="module")
@@ -49,10 +49,10 @@ def folded(events, now):
     return row.fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
 
 
-def test_a_row_of_six_hundred_newsletters_is_small_and_says_what_the_whole_history_says(decade, old):
+def test_a_row_of_four_hundred_newsletters_is_small_and_says_what_the_whole_history_says(decade, old):
     current = old
     assert len(current.events) <= packs.KEEP + packs.SLACK + sum(1 for _ in current.packs)
-    assert len(row.dump(current, None)) < 70_000
+    assert len(row.dump(current, None)) < 50_000
     assert row.state_of(current, DEFINITION) == folded(decade, 0)
 
 

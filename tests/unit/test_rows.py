@@ -2,7 +2,7 @@
 
 import orjson
 
-from schemas.deadletters import Letter
+from schemas.deadletters import Letter, Mark
 from schemas.facts import FactKind
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
@@ -19,7 +19,7 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     batch.state({**common, "content": orjson.dumps({"stage": "mql"}).decode()})
     batch.touch(0, 1, "l", {"t": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1})
     batch.touch(0, 1, "l", {"t": "edge", "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]], "received_at": 1})
-    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=1), "")
+    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=1))
     batch.cut({"generation": 1, "partition": 0, "next_offset": 1, "now": 1})
     batch.archived(0, 1)
     hole = {"worker": "w", "topic": "t", "partition": 0, "first": 1, "following": 2, "accepted_at": 1}
@@ -35,3 +35,13 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         names, types = columns_of(table)
         assert len(names) == len(types)
         assert {len(row) for row in rows} == {len(names)}, table
+
+
+def test_a_mark_replaces_its_letter_and_a_letter_written_again_behind_it_does_not():
+    names = columns_of("dead_letters")[0]
+    said = Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=1)
+    batch = Batch()
+    batch.letter(said)
+    batch.letter(said, Mark(letter=said, what="replayed", by="ann", at=7))
+    rows = [dict(zip(names, row, strict=True)) for row in batch.rows["dead_letters"]]
+    assert [(row["fate"], row["version"]) for row in rows] == [("", 0), ("replayed", 7)]

@@ -65,15 +65,20 @@ CREATE TABLE IF NOT EXISTS arrivals (
 ) ENGINE = ReplacingMergeTree
 ORDER BY (source_partition, source_offset);
 
--- What could not be read, by its place; the body stays on Kafka (`leadstream deadletters`).
+-- What could not be read, by its place, its worker and its record's time; the body stays on Kafka (`leadstream deadletters`).
+-- A mark's version is its time in ms, a letter's is 0: one that a crash writes again behind its mark changes nothing.
 CREATE TABLE IF NOT EXISTS dead_letters (
   id String,
   topic LowCardinality(String),
   worker LowCardinality(String),
+  source LowCardinality(String),
+  kind LowCardinality(String),
   reason String CODEC(ZSTD(1)),
-  received_at DateTime64(3, 'UTC')
-) ENGINE = ReplacingMergeTree
-ORDER BY id;
+  fate LowCardinality(String),
+  received_at DateTime64(3, 'UTC'),
+  version UInt64
+) ENGINE = ReplacingMergeTree(version)
+ORDER BY (id, worker, received_at);
 
 CREATE TABLE IF NOT EXISTS cuts (
   generation UInt16,

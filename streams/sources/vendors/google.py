@@ -21,7 +21,7 @@ def normalise(body: Any, received_at: int, _connection: Connection) -> Normalise
     """Turn a lead, or a search stream of cost rows."""
     if isinstance(body, list) or "results" in body:
         pages = body if isinstance(body, list) else [body]
-        return each([row for page in pages for row in _rows(page)], _cost)
+        return each([row for page in pages for row in _rows(page)], _cost, lambda row: [{"results": [row]}])
     body = {name: value for name, value in body.items() if name != "google_key"}
     return each([body], lambda part, out: _lead(part, received_at, out))
 

@@ -23,11 +23,9 @@ _RECORD = {"contact": "0-1", "deal": "0-3"}
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
     """Turn one delivery."""
-    if isinstance(body, dict) and "portalId" in body:
-        body = [body]  # one event of a delivery, as a dead letter keeps it
     if not isinstance(body, list):
         raise ValueError("a HubSpot delivery is a list of events")  # noqa: TRY004 - the sender's mistake, not ours
-    return each(body, lambda part, out: _one(part, received_at, out))
+    return each(body, lambda part, out: _one(part, received_at, out), lambda part: [part])
 
 
 def _one(part: dict[str, Any], received_at: int, out: Normalised) -> None:

@@ -19,19 +19,17 @@ def normalise(body: Any, received_at: int, connection: Connection) -> Normalised
     if "field_data" in body:
         return each([body], lambda part, out: _retrieved(part, received_at, out))
     if "data" in body:
-        return each(body["data"], lambda part, out: _insight(part, connection, out))
-    if "field" in body:
-        body = {"entry": [{"changes": [body]}]}  # one change of a delivery, as a dead letter keeps it
+        return each(body["data"], lambda part, out: _insight(part, connection, out), lambda part: {"data": [part]})
     if "entry" not in body:
         raise ValueError("neither a webhook (entry), a lead (field_data) nor insights (data)")
     changes = [(entry, change) for entry in body["entry"] for change in entry.get("changes", [])]
-    out = Normalised()
-    for entry, change in changes:
-        part = each([change], lambda one, into, entry=entry: _change(entry, one, received_at, into))  # type: ignore[misc]
-        out.events += part.events
-        out.rejected += part.rejected
-        out.ignored += part.ignored
-    return out
+    return each(changes, lambda part, out: _change(part[0], part[1], received_at, out), _delivery)
+
+
+def _delivery(part: tuple[dict[str, Any], Any]) -> dict[str, Any]:
+    """Make the webhook that holds one change of an entry."""
+    entry, change = part
+    return {"object": "page", "entry": [{**entry, "changes": [change]}]}
 
 
 def _change(entry: dict[str, Any], change: dict[str, Any], received_at: int, out: Normalised) -> None:

@@ -1,0 +1,86 @@
+"""A part that can't be read becomes a letter whose replay its own adapter reads: it says the same of that part, and of no other."""
+
+import orjson
+import pytest
+
+from schemas import deadletters
+from streams.agents.normalise import normalise
+from streams.engine.breaker import Breakers, Limits
+from streams.engine.letters import Failures, Post
+from streams.engine.stateless import Stateless
+from streams.engine.worker import Hooks
+from streams.sources.adapter import Connection
+from tests.support.kafka import record
+from tests.unit.test_stateless import HERE, SimpleNamespace
+
+DAY = "2026-01-31"
+INSIGHT = {"account_id": "1", "date_start": DAY, "date_stop": DAY, "spend": "1.50", "campaign_id": "7"}
+COST = {
+    "customer": {"id": "1", "currencyCode": "EUR"},
+    "campaign": {"id": "7"},
+    "segments": {"date": DAY},
+    "metrics": {"costMicros": "1000000"},
+}
+CHANGE = {"field": "leadgen", "value": {"leadgen_id": "1", "created_time": 1_700_000_000}}
+CONTACT = {
+    "subscriptionType": "contact.creation", "portalId": 1, "objectId": 1, "eventId": 1, "subscriptionId": 1, "occurredAt": 1_700_000_000_000,
+}  # fmt: skip
+PAGE = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-01-31T09:00:00Z"}
+CLOUD = {"specversion": "1.0", "id": "1", "source": "shop", "type": "leadstream.touch", "data": {"email": "a@b.example", "kind": "form"}}
+SALESFORCE = {
+    "ChangeEventHeader": {
+        "entityName": "Lead", "changeType": "CREATE", "recordIds": ["00Q1"], "transactionKey": "t", "commitTimestamp": 1_700_000_000_000,
+    },
+    "Email": "a@b.example",
+}  # fmt: skip
+
+# source, a good part, what makes it bad, and the body of several
+BODIES = {
+    "google's cost rows": ("google", COST, {"segments": {}}, lambda *parts: [{"results": list(parts)}]),
+    "meta's insights": ("meta", INSIGHT, {"spend": "much"}, lambda *parts: {"data": list(parts)}),
+    "meta's changes": ("meta", CHANGE, {"value": {}}, lambda *parts: {"object": "page", "entry": [{"id": "9", "changes": list(parts)}]}),
+    "hubspot's events": ("hubspot", CONTACT, {"occurredAt": "soon"}, lambda *parts: list(parts)),
+    "segment's batch": ("segment", PAGE, {"timestamp": "soon"}, lambda *parts: {"batch": list(parts)}),
+    "cloudevents": ("cloudevents", CLOUD, {"time": "soon"}, lambda *parts: list(parts)),
+    "salesforce": ("salesforce", SALESFORCE, {"ChangeEventHeader": {}}, lambda *parts: list(parts)),
+}
+
+
+def outcome(source, value, headers=()):
+    """Give the letters of one record, opened, and how many other records it became."""
+    turn = lambda one: normalise(one, Connection())  # noqa: E731 - as the worker binds it
+    post = Post("lead.deadletters", "normalise", lambda _record: source)
+    breakers = Breakers("normalise", Limits(), "lead.parked", "lead.sources")
+    worker = SimpleNamespace(post=post, breakers=breakers, turn=turn, hooks=Hooks(), failures=Failures("normalise"))
+    sent = record(value, HERE.topic, headers=[("leadstream-source", source.encode()), *headers], timestamp=1_769_900_000_000)
+    outs = Stateless._one(worker, HERE, sent)
+    letters = [out for out in outs if out.topic == "lead.deadletters"]
+    return [(deadletters.described(out.headers), deadletters.opened(out.value)) for out in letters], len(outs) - len(letters)
+
+
+@pytest.mark.parametrize(("source", "good", "bad", "together"), BODIES.values(), ids=BODIES)
+def test_a_letter_of_a_part_is_read_alone_and_says_the_same(source, good, bad, together):
+    """Rows of Google's costs and Meta's insights were no body of theirs: mended, they could not be replayed."""
+    first, others = outcome(source, orjson.dumps(together(good, {**good, **bad}, good)))
+    (letter, original), = first
+    assert others >= 2
+    again, others = outcome(source, original.value)
+    assert ([said.reason for said, _ in again], others) == ([letter.reason], 0)
+    assert again[0][1].value == original.value
+    mended = orjson.loads(original.value.replace(orjson.dumps({**good, **bad}), orjson.dumps(good)))
+    assert outcome(source, orjson.dumps(mended))[0] == []
+
+
+@pytest.mark.parametrize(("source", "good", "bad", "together"), BODIES.values(), ids=BODIES)
+def test_a_body_that_is_one_bad_part_is_kept_as_it_came(source, good, bad, together):
+    body = orjson.dumps(together({**good, **bad}), option=orjson.OPT_INDENT_2)
+    ((_, original),), others = outcome(source, body)
+    assert (original.value, others) == (body, 0)
+
+
+def test_a_cloudevent_in_binary_mode_is_kept_as_it_came():
+    """Its letter held the attributes twice, as headers and in the body: its replay was another event."""
+    headers = [("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"shop"), ("ce_type", b"leadstream.touch"), ("ce_time", b"soon")]
+    ((_, original),), _ = outcome("cloudevents", b'{"email": "a@b.example"}', headers)
+    assert original.value == b'{"email": "a@b.example"}'
+    assert [header for header in original.headers if header[0].startswith("ce_")] == headers
