@@ -20,10 +20,10 @@ $(STAMP): requirements.lock pyproject.toml
 demo: setup ## start everything and play a firm on it; Ctrl-C stops
 	.venv/bin/leadstream demo $(ARGS)
 
-test: setup lint ## everything but long fault and benchmark runs
+test: setup lint ## everything that is short; ten minutes on two cores
 	$(PY) -m pytest -m "not long and not ci and not fault" -n 2 --dist loadfile $(ARGS)
 
-test-ci: setup ## attacks on the edges, short faults, and what else needs a minute each
+test-ci: setup ## attacks on the edges, short faults, generations, the same history in other orders
 	$(PY) -m pytest -m "ci and not long" -n 2 --dist loadfile $(ARGS)
 
 test-fault: setup ## the fault suite: half an hour of seeded faults on a whole stack

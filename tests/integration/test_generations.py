@@ -16,6 +16,7 @@ from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import said, take
 
 LEADS = 300
+pytestmark = pytest.mark.ci
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +59,6 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     assert found["moved"] == []
 
 
-@pytest.mark.ci
 def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(folder, preview):
     halves = split(folder / "shuffled", folder / "one", folder / "two")
     assert candidates(preview) == imported(folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now)

@@ -4,6 +4,7 @@ import os
 import signal
 import time
 
+import pytest
 from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 
@@ -16,6 +17,7 @@ from tests.integration import invariants
 from tests.integration.test_engine_faults import until
 from tests.integration.test_pipeline import said, take
 
+pytestmark = pytest.mark.ci
 ROLES = ("advance", "advance@2")
 
 
