@@ -29,6 +29,7 @@ class EventType(StrEnum):
     REJECTED = "lead.rejected"
     ASSIGNED = "lead.assigned"
     DELETED = "lead.deleted"
+    RESTORED = "lead.restored"
     TOUCH = "touch"
     SCORE_CHANGED = "score_changed"
     CONSENT = "consent"
@@ -36,6 +37,8 @@ class EventType(StrEnum):
     OPPORTUNITY_STAGE_CHANGED = "opportunity.stage_changed"
     OPPORTUNITY_WON = "opportunity.won"
     OPPORTUNITY_LOST = "opportunity.lost"
+    OPPORTUNITY_DELETED = "opportunity.deleted"
+    OPPORTUNITY_RESTORED = "opportunity.restored"
     LINKED = "identity.linked"
     MERGE = "merge"
     UNMERGE = "unmerge"
@@ -64,6 +67,9 @@ RANK: dict[EventType, int] = {
     EventType.OPPORTUNITY_WON: 8,
     EventType.OPPORTUNITY_LOST: 8,
     EventType.DELETED: 9,
+    EventType.OPPORTUNITY_DELETED: 9,
+    EventType.RESTORED: 10,
+    EventType.OPPORTUNITY_RESTORED: 10,
 }
 
 Alias = Annotated[str, StringConstraints(min_length=3, max_length=320, pattern=r"^[a-z0-9_]+:.+")]
@@ -90,12 +96,13 @@ class Deal(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: Text
-    amount: Amount | None = None
+    amount: Amount | Literal[""] | None = None  # "" when it was cleared
     currency: Currency | None = None
     margin: Amount | None = None
     stage: Text | None = None
     close_date: Annotated[str, BeforeValidator(_day)] | None = None  # a day; "" when it was cleared
     role: Text = "primary"  # the contact's role; anything but primary is an influenced deal
+    merged: tuple[Text, ...] = ()  # of a merge: the ids of the deals that became this one
 
 
 class Marketing(BaseModel):

@@ -288,6 +288,9 @@ _CORE = ("inquiry", "mql", "sal", "opportunity", "customer")  # what the lifecyc
 _WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
 
 
+Work = Literal["human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"]
+
+
 class Funnel(Strict):
     """A whole definition."""
 
@@ -310,6 +313,8 @@ class Funnel(Strict):
     sources: tuple[SourceRule, ...] = ()
     aliases: dict[str, str] = Field(default_factory=dict)
     enabled_sources: tuple[str, ...] = ()
+    # What systems of one's own (CloudEvents, imports) can tell of people's work, so that clocks which they stop are measured.
+    sends: dict[str, tuple[Work, ...]] = Field(default_factory=dict)
     kpis: Kpis
 
     @model_validator(mode="after")

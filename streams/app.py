@@ -19,7 +19,7 @@ from streams.engine.stateful import Stateful
 from streams.engine.stateless import Parking, Stateless
 from streams.engine.worker import Hooks
 from streams.settings import WORKERS, Settings, role_of, write_stopped
-from streams.sources.adapter import Connection
+from streams.sources import registry
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         breakers = Breakers(worker, limits, topics.PARKED, topics.SOURCES)
         parking = Parking(breakers, lambda: connections.async_consumer(settings))
         if worker == "normalise":
-            connection = Connection(settings.salesforce_org, settings.meta_currency)
+            connection = registry.connection(settings.option, reading.in_force(settings.funnel).reporting.zone)
             turn, wait = (lambda record: normalise(record, connection, ignored)), None
         else:
             turn, wait = (lambda record: normalise_import(record, ignored)), Pace(settings).wait
@@ -86,7 +86,24 @@ def _source_of(worker: str) -> Callable[[Any], str]:
     return lambda _record: "import" if worker == "normalise-import" else ""
 
 
+class Words:
+    """Words of vendors as labels: the first so many of each source, so that nobody's words fill the metrics."""
+
+    def __init__(self, most: int = 100) -> None:
+        self._most, self._known = most, dict[str, set[str]]()
+
+    def bounded(self, source: str, word: str) -> str:
+        """Return the word; `other` once its source has said too many."""
+        known, kept = self._known.setdefault(source, set()), word[:60]
+        if kept not in known and len(known) >= self._most:
+            return "other"
+        known.add(kept)
+        return kept
+
+
 def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
+    words = Words()
+
     def count(what: str, number: int) -> None:
         if number:
             metrics.RECORDS.labels(worker, what).inc(number)
@@ -101,12 +118,15 @@ def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
         metrics.DEAD_LETTERS.labels(worker, source).inc(number)
 
     def ignored(source: str, kind: str) -> None:
-        metrics.IGNORED.labels(source, kind[:60]).inc()
+        metrics.IGNORED.labels(source, words.bounded(source, kind)).inc()
+
+    def dropped(source: str, detail: str) -> None:
+        metrics.DROPPED.labels(source, words.bounded(source, detail)).inc()
 
     def stopping(reason: str) -> None:
         write_stopped(settings.home, role, reason)
 
-    return Hooks(count, gauge, parked=parked, letter=letter, ignored=ignored, stopping=stopping)
+    return Hooks(count, gauge, parked=parked, letter=letter, ignored=ignored, dropped=dropped, stopping=stopping)
 
 
 def _known(source: str) -> str:

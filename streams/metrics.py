@@ -16,6 +16,11 @@ DEAD_LETTERS = Counter(f"{PREFIX}_dead_letters_total", "Dead letters by the work
 IGNORED = Counter(
     f"{PREFIX}_ignored_total", "Parts of bodies that are known and not ours, by source and the vendor's kind", ["source", "kind"]
 )
+DROPPED = Counter(
+    f"{PREFIX}_dropped_details_total",
+    "Optional details of bodies that could not be read, by source and field: their events count",
+    ["source", "detail"],
+)
 PARKED = Gauge(f"{PREFIX}_source_parked", "1 while a source is parked in a partition of its topic", ["source", "topic", "partition"])
 FOREIGN = Counter(f"{PREFIX}_foreign_records_total", "Records of our topics that none of our programs wrote", ["topic"])
 TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])

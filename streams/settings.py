@@ -8,15 +8,14 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, SecretStr
-from pydantic_settings import BaseSettings, SecretsSettingsSource, SettingsConfigDict
+from pydantic import Field, SecretStr, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pydantic_settings import PydanticBaseSettingsSource
 
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 MIN_TOKEN = 16  # characters; a shorter bearer token can be guessed
@@ -54,6 +53,29 @@ def write_stopped(home: Path, role: str, reason: str) -> None:
         folder.mkdir(mode=0o700, exist_ok=True)
         said = {"reason": reason, "command": f"leadstream resume {role}", "at": int(time.time() * 1000)}
         (folder / f"{role}.json").write_text(json.dumps(said), encoding="utf-8")
+
+
+class _Others(PydanticBaseSettingsSource):
+    """Reads every variable and file under the prefix that is no setting of ours."""
+
+    def __init__(self, settings_cls: type[BaseSettings], folder: str | None) -> None:
+        super().__init__(settings_cls)
+        self._folder = folder
+
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - pydantic-settings' signature
+        """Return no field's value: what this reads is none."""
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        """Return the values by name, in lower case, without the prefix."""
+        prefix = "leadstream_"
+        found: dict[str, str] = {}
+        if self._folder and Path(self._folder).is_dir():
+            files = [path for path in Path(self._folder).iterdir() if path.is_file() and path.name.lower().startswith(prefix)]
+            found = {path.name.lower(): path.read_text(encoding="utf-8").strip() for path in files}
+        found |= {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(prefix)}
+        known = self.settings_cls.model_fields.keys()
+        return {key: value for name, value in found.items() if (key := name.removeprefix(prefix)) not in known}
 
 
 class Settings(BaseSettings):
@@ -130,18 +152,13 @@ class Settings(BaseSettings):
     # Bearer tokens. The first opens /v1/events for every source but a vendor's name, and the routes
     # of the Salesforce relay and of ad spend; but nothing that a token is named for below.
     ingest_token: SecretStr = SecretStr("")
-    # `name=token` with commas between: each token speaks for its one name. A vendor's name
-    # (salesforce, google, meta) opens that vendor's relay, and closes it to `ingest_token`; any
+    # `name=token` with commas between: each token speaks for its one name. The name of a vendor with a
+    # relay (salesforce, google, ...) opens that vendor's relay, and closes it to `ingest_token`; any
     # other one sends CloudEvents of that `source` to /v1/events. So a stage's `authority` is held
     # by whoever holds the vendor's own token or secret, and by nobody else.
     ingest_tokens: SecretStr = SecretStr("")
-    segment_secret: SecretStr = SecretStr("")
-    meta_app_secret: SecretStr = SecretStr("")
-    meta_verify_token: SecretStr = SecretStr("")
-    google_key: SecretStr = SecretStr("")
-    hubspot_secret: SecretStr = SecretStr("")
-    salesforce_org: str = "default"  # CDC bodies carry no org: the connection says it
-    meta_currency: str = "EUR"  # insights carry no currency: the connection says it
+    # Everything else under the prefix: secrets and options that vendors declare (streams/sources/vendors).
+    others: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
     # supervision, in seconds: how long a process may say nothing until it is killed and started again
@@ -170,11 +187,28 @@ class Settings(BaseSettings):
 
         """
         folder = os.environ.get("LEADSTREAM_SECRETS_DIR")
+        others = _Others(settings_cls, folder)
         if not folder:
-            return init_settings, env_settings
+            return init_settings, env_settings, others
         if not Path(folder).is_dir():
             raise ValueError(f"LEADSTREAM_SECRETS_DIR names {folder}, which is no folder: mount it")
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder)
+        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder), others
+
+    @model_validator(mode="before")
+    @classmethod
+    def _keep_others(cls, given: dict[str, Any]) -> dict[str, Any]:
+        known = cls.model_fields.keys()
+        others = {name: value for name, value in given.items() if name not in known}
+        return {name: value for name, value in given.items() if name in known} | {"others": {**others, **given.get("others", {})}}
+
+    def secret(self, name: str) -> tuple[str, ...]:
+        """Return the values of a vendor's secret that are valid now: the present one, and the one that it replaces."""
+        found = (self.others.get(one, SecretStr("")).get_secret_value() for one in (name, f"{name}_previous"))
+        return tuple(value for value in found if value)
+
+    def option(self, name: str) -> str:
+        """Return what the installation says of a vendor; empty where it says nothing."""
+        return self.others.get(name, SecretStr("")).get_secret_value()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:

@@ -63,7 +63,7 @@ MUTANTS = (
     Mutant("17 a word may join three", D + "identity.py", "name = f\"{record['id']}|{a.id}:{b.id}\" if", 'name = record["id"] if'),
     Mutant("a deal of two contacts is the first one's", D + "members.py", "if edge.of_deal and (group[a] if a in deals else group[b]) - deals:", "if False:"),
     Mutant("a deal carries no refusal", D + "members.py", "whole & people", "whole & group"),
-    Mutant("a deal is no bridge", D + "members.py", "sorted(ordered, key=lambda edge: edge.of_deal)", "ordered"),
+    Mutant("a deal is no bridge", D + "members.py", "sorted(ordered, key=lambda edge: (edge.of_deal, *edge.claim))", "ordered"),
     Mutant("a link is as old as the first event that named both", D + "identity.py", "told and (told <= [at, sequence] or", "told and (True or"),
     Mutant("a contact that was taken off a deal may come back", D + "members.py", "edge.key < taken_off[edge.ends].key", "True"),
     Mutant("a merge carries a refusal from before it", D + "members.py", "if edge.type == LINK or edge.at <= at", "if True"),

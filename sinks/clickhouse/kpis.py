@@ -13,8 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas import measuring
 from schemas.funnel import Duration, Funnel
+from streams.sources import measuring
 
 from . import attainment
 

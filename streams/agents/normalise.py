@@ -14,8 +14,8 @@ from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
-from streams.sources.adapter import AHEAD_MS, UNREADABLE, reason
-from streams.sources.registry import SOURCES
+from streams.sources.adapter import AHEAD_MS, UNREADABLE, decoded, reason, why
+from streams.sources.registry import SOURCES, canonical
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -33,7 +33,8 @@ class Ignored:
         """Address each event by its strongest alias. One that is known by ignored ones only is counted, and nobody's."""
         outs = []
         for event in events:
-            left = tuple(alias for alias in event.aliases if not any(fnmatchcase(alias, pattern) for pattern in self.patterns))
+            named = dict.fromkeys(map(canonical, event.aliases))  # also one that another system writes in its own way
+            left = tuple(alias for alias in named if not any(fnmatchcase(alias, pattern) for pattern in self.patterns))
             self.count("ignored", not left)
             if left:
                 body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {"aliases": left}
@@ -63,15 +64,15 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
     if source not in SOURCES:
         raise PayloadRejected(f"source {source[:40]!r} is none of {', '.join(SOURCES)}")
     try:
-        body = orjson.loads(record.value)
-    except orjson.JSONDecodeError as error:
-        raise PayloadRejected(f"the body is no JSON: {error}") from error
+        body = decoded(record.value or b"")
+    except ValueError as error:
+        raise PayloadRejected(str(error)) from error
     if "ce_type" in headers:  # CloudEvents in binary mode: the attributes are headers, the body is the data
         body = {**{name[3:]: value for name, value in headers.items() if name.startswith("ce_")}, "data": body}
     try:
         found = SOURCES[source].normalise(body, received_at, connection)
     except UNREADABLE as error:
-        raise PayloadRejected(f"{source}: {error}") from error
+        raise PayloadRejected(f"{source}: {why(error)}") from error
     outs = ignored.events_out(found.events, received_at)
     outs += [
         Out(topics.SPEND, spend.key.encode(), spend.model_copy(update={"stated_at": received_at}).model_dump_json().encode())
@@ -79,7 +80,7 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
     ]
     only = len(found.rejected) == 1 and not (outs or found.ignored)  # all that it is: its own bytes and headers say it best
     rejected = tuple(Rejected(f"{source}: {why}", None if only else part) for why, part in found.rejected)
-    return Effects(tuple(outs), rejected=rejected, ignored=tuple(found.ignored))
+    return Effects(tuple(outs), rejected=rejected, ignored=tuple(found.ignored), dropped=tuple(found.dropped))
 
 
 def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:

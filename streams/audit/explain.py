@@ -18,7 +18,7 @@ from schemas.events import Event, parse
 from streams.domain import identity
 from streams.domain.outlook import outlook
 from streams.domain.row import edge_of
-from streams.sources.adapter import email_alias
+from streams.sources.values import email_alias
 
 from . import archive, identities
 

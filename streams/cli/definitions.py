@@ -21,9 +21,10 @@ FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of 
 @app.command()
 def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
     """Check a funnel definition, or a folder of versions. Example: leadstream check my-funnel.yaml."""
-    from schemas import measuring
     from schemas import reading as definitions
     from streams.domain.definition import prepare
+    from streams.sources import measuring
+    from streams.sources.registry import can_send
 
     try:
         found = prepare(*definitions.load_all(funnel))
@@ -39,8 +40,9 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
         for name in measuring.not_measured(version.funnel):
             console.print(f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it")
         for source in measuring.silent(version.funnel):
-            known = ", ".join(measuring.CAN_SEND)
-            console.print(f"  version {version.funnel.version}: enabled source {source} stops no clock; those that do are {known}")
+            known = ", ".join(can_send(version.funnel.sends))
+            hint = f"known are {known}; of a system of your own write what it sends, under `sends`"
+            console.print(f"  version {version.funnel.version}: enabled source {source} stops no clock: {hint}")
 
 
 @app.command()

@@ -9,8 +9,8 @@ from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from schemas import measuring
 from schemas.reading import incompatible
+from streams.sources import measuring
 
 from . import calendar
 
@@ -39,9 +39,13 @@ class Definition:
         """Give the calendar of the team that owns a stage."""
         return self.hours(self.funnel.teams[self.funnel.stages[stage].owner].calendar)
 
+    @cached_property
+    def _work(self) -> frozenset[str]:
+        return measuring.work(self.funnel)
+
     def measured(self, clock: Clock) -> bool:
         """Say whether any enabled source can send what stops this clock."""
-        return measuring.measured(self.funnel, clock)
+        return not self._work.isdisjoint(clock.stopped_by or clock.restarted_by)
 
     def clock_times(self, stage: str, clock: Clock, start: int, hot: bool) -> tuple[int, int, int]:
         """Give the instants of warning (75%), breach (100%) and escalation (150%) of a clock started at `start`."""

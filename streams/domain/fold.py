@@ -15,9 +15,10 @@ from . import statements
 from .gates import judge, only_rises
 from .history import by_stage
 from .journey import NEVER, Deal, Folded, Journey
-from .lifecycle import Said, Saying, Standing, Then, follows, say
+from .lifecycle import EARLY, Place, Said, Saying, Then, follows, say
 from .moving import Mover
 from .packs import Pack, key_of
+from .standing import Standing, standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -44,8 +45,9 @@ def fold(
     consent takes back a refusal: one of another half, given before the two were one, does not.
     """
     run = Fold(lead, definitions, lifts)
+    run.judged = judged = standing(events, definitions)
     old = sorted(packs, key=key_of, reverse=True)
-    for event in by_stage(events, definitions):
+    for event in by_stage(judged.events, definitions):
         while old and key_of(old[-1]) < event.key:
             run.apply_pack(old.pop())
         if event in carried:
@@ -69,11 +71,16 @@ def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
 class Fold(Mover):
     """The state of one lead while it is folded, and what each event does to it."""
 
+    judged = Standing([], frozenset(), {}, frozenset())
+
     def apply(self, event: Event) -> None:
         """Apply one event, in its place."""
-        if event.type in (EventType.VOID, EventType.LINKED, EventType.MERGE, EventType.UNMERGE):
+        if event.type in (EventType.VOID, EventType.UNMERGE):
             return
         state, body = self.state, parse(event.body)
+        if event.type in (EventType.LINKED, EventType.MERGE):
+            self._identify(event, body)
+            return
         self.fire(event.at)
         if event.type == EventType.ERASE:
             self.opt_out(event)
@@ -81,7 +88,10 @@ class Fold(Mover):
         self.said = self.definitions.at(event.at)
         state.horizon = max(state.horizon, event.at)
         learned = self._know(event, body)
-        saying = heard = say(event, self.said.funnel, self.funnel if state.journeys else self.said.funnel)
+        saying = say(event, self.said.funnel, self.funnel if state.journeys else self.said.funnel)
+        if event in self.judged.undone:  # a win that the deal took back: it was open
+            saying = saying._replace(to="opportunity")
+        heard = saying
         silent = self._no_authority(event, saying, body)
         if silent:
             saying = Saying(Said.TOUCH)
@@ -101,6 +111,30 @@ class Fold(Mover):
             self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body, heard)
+
+    def _identify(self, event: Event, body: Mapping[str, Any]) -> None:
+        """Take what an event that joins says beside it: the record that is left, the account, that it is a test, the campaign.
+
+        It is no activity, moves nothing, and makes no lead of somebody of whom nothing else is known.
+        """
+        state = self.state
+        names = ("account", "record_url") if event.type == EventType.MERGE else ("account",)
+        state.lead.update({name: body[name] for name in names if body.get(name)})
+        state.test = state.test or bool(body.get("test"))
+        for journey in state.journeys:
+            journey.test = journey.test or state.test
+        marketing = body.get("marketing")
+        if not marketing:
+            return
+        state.marketing = {**state.marketing, **marketing}
+        if state.journeys:
+            self._campaign(state.journeys[-1], self.definitions.at(event.at).attribution(marketing))
+
+    @staticmethod
+    def _campaign(journey: Journey, known: tuple[str, str, str]) -> None:
+        """Complete where a journey came from by a campaign that was named later."""
+        if not journey.attribution[2] and journey.attribution[:2] == known[:2]:
+            journey.attribution = known
 
     def _no_authority(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> str:
         """Name the stage that a system spoke of without having authority over it; empty when it may."""
@@ -207,7 +241,8 @@ class Fold(Mover):
 
     def _act(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
         state = self.state
-        then = follows(saying, self._standing((body.get("deal") or {}).get("id", "")), event.at, self.ladder)
+        deal = (body.get("deal") or {}).get("id", "")
+        then = follows(saying, self._standing(self.judged.renamed.get(deal, deal)), event.at, self.ladder)
         if saying.unmapped:
             self._unmapped(event, saying, body)
         if saying.to == state.stage:
@@ -248,6 +283,7 @@ class Fold(Mover):
                 self._reach(event, saying, body)
             case Then.ENTER:
                 if saying.to == "lost":
+                    self._imply_deal(event, body)
                     within = self.funnel.stages["lost"].reopened_within
                     before = self.remember(state.under.after(state.stage, event.at, within))
                     self._reach(event, saying, body)
@@ -255,13 +291,21 @@ class Fold(Mover):
                 else:
                     self._reach(event, saying, body)
 
-    def _standing(self, deal: str = "") -> Standing:
+    def _imply_deal(self, event: Event, body: Mapping[str, Any]) -> None:
+        """Imply the deal of one that was lost before any stage that is worked was heard of: it existed all the same."""
+        if self.state.stage not in EARLY:
+            return
+        if self.state.stage == "mql":
+            self.decide("accepted", event.at, "")
+        self.enter("opportunity", event.at, "implied", words=("leave", "accepted", "moved"), implied=True, system=body["source"])
+
+    def _standing(self, deal: str = "") -> Place:
         state, journey = self.state, self.state.journeys[-1]
         until = state.before.until if state.before else NEVER if state.stage == "lost" else 0  # an opening balance at lost
         open_deals = {each.id for each in journey.deals.values() if each.status == "open" and each.role == "primary"}
         others = bool(open_deals - {deal}) if deal else len(open_deals) > 1
         system = journey.moves[state.entry].system if journey.moves else ""
-        return Standing(state.stage, journey.reached, journey.implied(), until, others, system)
+        return Place(state.stage, journey.reached, journey.implied(), until, others, system)
 
     def _reach(self, event: Event, saying: Saying, body: Mapping[str, Any], why: str = "") -> None:
         state, to, judge = self.state, saying.to, self.funnel
@@ -312,6 +356,10 @@ class Fold(Mover):
         state = self.state
         before = (state.origin, state.suppressed, state.opted_out)
         fields = _fields(body) | ({"assigned_at": event.at} if event.type == EventType.ASSIGNED else {})
+        if event.origin in self.judged.gone:
+            fields.pop("record_url", None)  # of a record that is gone: nobody finds anything there
+        if event.type == EventType.ASSIGNED and body.get("owner") == "":
+            fields = dict.fromkeys(("owner", "assigned_at"))
         known = self._knows(fields)
         state.lead.update(fields)
         state.last_activity = max(state.last_activity, event.at)
@@ -323,8 +371,8 @@ class Fold(Mover):
             state.suppressed = "test"
         if event.type == EventType.ASSIGNED:
             for journey in state.journeys[-1:]:
-                for handoff in journey.handoffs[-1:]:
-                    handoff.assigned_at = handoff.assigned_at or event.at
+                for handoff in journey.handoffs[-1:]:  # one whose owner was cleared waits for somebody again
+                    handoff.assigned_at = (handoff.assigned_at or event.at) if fields["assigned_at"] else None
         if event.type == EventType.CONSENT:
             self.opt_out(event)
         return not known or before != (state.origin, state.suppressed, state.opted_out)
@@ -335,10 +383,12 @@ class Fold(Mover):
     def _touch(self, event: Event, body: Mapping[str, Any], journey: Journey) -> bool:
         """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
         state, known = self.state, (journey.attribution, journey.hot)
-        journey.test = journey.test or bool(body.get("test"))
+        journey.test = journey.test or state.test or bool(body.get("test"))
         over = state.stage in DETOURS  # what brings a lead back is the next journey's source
         if body.get("marketing") and journey.attribution == ("", "", "") and not over:
             journey.attribution = self.said.attribution(body["marketing"])
+            if state.marketing:
+                self._campaign(journey, self.said.attribution(state.marketing))
         if event.type not in (EventType.TOUCH, EventType.CREATED):
             return known != (journey.attribution, journey.hot)
         direction, kind = body.get("direction", "inbound"), body.get("kind", "")
@@ -373,7 +423,8 @@ class Fold(Mover):
             self.decision(event.at, "gate", verdict)
             self.enter("mql", event.at, "gate", words=("leave", "moved"), system="gate")
 
-    def _deal(self, event: Event, said: dict[str, Any], body: Mapping[str, Any], heard: Saying) -> None:
+    def _deal(self, event: Event, said: Mapping[str, Any], body: Mapping[str, Any], heard: Saying) -> None:
+        said = {**said, "id": self.judged.renamed.get(said["id"], said["id"])}
         journey = next((j for j in self.state.journeys if said["id"] in j.deals), self.state.journeys[-1])
         deal = journey.deals.get(said["id"])
         if deal is None:

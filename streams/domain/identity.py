@@ -47,30 +47,30 @@ class Strength(IntEnum):
     WEAK = 4
 
 
-_WEAK = {"phone", "gclid", "gbraid", "wbraid", "fbclid", "li_fat_id", "ga4", "snowplow"}
-_ADS = {"meta", "google", "linkedin"}
-_RECORDS = {"contact", "lead", "deal", "opportunity"}
+# How an alias is written says what it is, whoever its system is:
+# <system>:<one of these>:<id>; <system>:<account>:<kind>:<id> is a record; all other namespaces but `email` are weak.
+_NAMED = {"anon": Strength.WEAK, "user": Strength.USER, "lead": Strength.AD}
+_CLICKS = {"phone", "gclid", "gbraid", "wbraid", "fbclid", "li_fat_id"}
 
 
 @lru_cache(maxsize=4_096)  # each alias is asked for several times by one record
 def strength(alias: str) -> Strength:
     """Rank an alias: CRM id, email, user id, ad lead id, then all that is weak."""
-    parts = alias.split(":")
-    if parts[0] == "email":
+    system, _, rest = alias.partition(":")
+    if system == "email":
         return Strength.EMAIL
-    if parts[0] in _WEAK or parts[1] == "anon":
+    parts = rest.split(":", 2)
+    if system in _CLICKS or len(parts) == 1:
         return Strength.WEAK
-    if parts[1] == "user":
-        return Strength.USER
-    if parts[0] in _ADS:
-        return Strength.AD
-    return Strength.CRM if len(parts) >= 4 else Strength.WEAK
+    named = _NAMED.get(parts[0])
+    if named is not None:
+        return named
+    return Strength.CRM if len(parts) == 3 and parts[2] else Strength.WEAK
 
 
 def record_kind(alias: str) -> str:
-    """Name the kind of a CRM's record, like `hubspot:1:contact`: a lead has one of each but deals. Empty for all others."""
-    parts = alias.split(":")
-    return ":".join(parts[:3]) if strength(alias) is Strength.CRM and parts[2] in _RECORDS else ""
+    """Name the kind of a system's record, like `hubspot:1:contact`: a lead has one of each but deals. Empty for all others."""
+    return ":".join(alias.split(":")[:3]) if strength(alias) is Strength.CRM else ""
 
 
 @lru_cache(maxsize=4_096)

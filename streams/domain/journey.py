@@ -125,6 +125,8 @@ class State:
     suppressed: str = ""
     opted_out: bool = False
     refusals: dict[str, Event] = field(default_factory=dict)  # by origin: what forbids contact, and was not lifted
+    test: bool = False  # an identity says so, and with it of every journey
+    marketing: dict[str, Any] = field(default_factory=dict)  # what identities said of where the lead came from
     last_activity: int = 0
     last_human: int | None = None
     last_outbound: int | None = None  # human or automated: when we last turned to the lead

@@ -59,7 +59,7 @@ class Saying(NamedTuple):
     system: str = ""
 
 
-class Standing(NamedTuple):
+class Place(NamedTuple):
     """Where a lead stands when something is said. `reached` is the index of the furthest stage of the journey, -1 none."""
 
     stage: str
@@ -82,6 +82,7 @@ class Row(NamedTuple):
 LADDER = frozenset({"inquiry", "nurturing", "mql", "sal", "sql", "opportunity", "customer", "evangelist"})
 HANDED = frozenset({"mql", "sal"})
 WORKED = frozenset({"sal", "sql", "opportunity"})
+EARLY = frozenset({"inquiry", "nurturing", "mql"})
 CUSTOMERS = frozenset({"customer", "evangelist"})
 
 TABLE: tuple[Row, ...] = (
@@ -109,17 +110,18 @@ TABLE: tuple[Row, ...] = (
     Row(Said.ASIDE,    LADDER - CUSTOMERS,               "to a detour",          Then.ENTER),
     Row(Said.ASIDE,    DETOUR | {"lost"},                "to disqualified",      Then.ENTER),
     Row(Said.ASIDE,    None,                             "",                     Then.IGNORE),
-    Row(Said.REJECT,   HANDED,                           "",                     Then.ENTER),
+    Row(Said.REJECT,   HANDED | EARLY | {"sql"},         "",                     Then.ENTER),
+    Row(Said.REJECT,   DETOUR | {"lost"},                "to disqualified",      Then.ENTER),
     Row(Said.REJECT,   None,                             "",                     Then.IGNORE),
     Row(Said.LOSE,     WORKED,                           "another deal open",    Then.TOUCH),
-    Row(Said.LOSE,     WORKED,                           "",                     Then.ENTER),
+    Row(Said.LOSE,     WORKED | EARLY,                   "",                     Then.ENTER),
     Row(Said.LOSE,     None,                             "",                     Then.IGNORE),
     Row(Said.TOUCH,    frozenset({NOWHERE}),             "",                     Then.ENTER),
     Row(Said.TOUCH,    None,                             "",                     Then.TOUCH),
 )  # fmt: skip
 
 
-def _holds(when: str, saying: Saying, standing: Standing, at: int, ladder: tuple[str, ...]) -> bool:
+def _holds(when: str, saying: Saying, standing: Place, at: int, ladder: tuple[str, ...]) -> bool:
     to = ladder.index(saying.to) if saying.to in ladder else -1
     match when:
         case "":
@@ -152,7 +154,7 @@ def _holds(when: str, saying: Saying, standing: Standing, at: int, ladder: tuple
             return when == f"to {saying.to}"
 
 
-def follows(saying: Saying, standing: Standing, at: int, ladder: tuple[str, ...]) -> Then:
+def follows(saying: Saying, standing: Place, at: int, ladder: tuple[str, ...]) -> Then:
     """Find what follows, by the first row of the table that fits. `at` is the event's time in ms."""
     for row in TABLE:
         if row.said is saying.said and (row.while_in is None or standing.stage in row.while_in):  # noqa: SIM102
@@ -254,7 +256,7 @@ def _arrows(stage: str, funnel: Funnel) -> list[tuple[str, str]]:
     ladder = funnel.ladder
     beside = {"nurturing": 0, "evangelist": len(ladder) - 1, "lost": ladder.index("opportunity")}
     place = ladder.index(stage) if stage in ladder else beside.get(stage, -1)
-    standing = Standing(stage, place, frozenset(), 1, other_deals_open=False)
+    standing = Place(stage, place, frozenset(), 1, other_deals_open=False)
     sayings = [Saying(Said.REACH, to, acceptance=to == "sal", words=("accepted",) * (to == "sal")) for to in ladder]
     sayings += [Saying(Said.ASIDE, to) for to in funnel.stages if to not in ladder and (to != "evangelist" or stage == "customer")]
     sayings += [Saying(Said.REJECT, to, reason) for reason, to in funnel.rejections.items()]

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 LINK, MERGE, UNMERGE = "link", "merge", "unmerge"
+PRIMARY = ":primary"  # how the id of an event ends that names a deal's primary contact
 DEALS = (":deal", ":opportunity")  # how the kind of a CRM's deals ends
 
 
@@ -75,6 +76,12 @@ class Edge(NamedTuple):
         """The id of the event that said it; empty for a link that two aliases of one event made."""
         return self.id.rpartition("|")[0]
 
+    @property
+    def claim(self) -> tuple[bool, int]:
+        """Its place among the links that say whose a deal is: a CRM's word that a contact is the primary one, the latest first."""
+        primary = self.of_deal and self.event.endswith(PRIMARY)
+        return not primary, -self.at if primary else 0
+
     def plain(self) -> tuple[object, ...]:
         """Give the edge as JSON takes it."""
         return *self[:4], tuple(self.a), tuple(self.b)
@@ -105,8 +112,9 @@ def groups(edges: frozenset[Edge]) -> Groups:
     """Decide who is one: words from the latest, then links from the earliest.
 
     A link that would join what is barred, or two records of one CRM and kind, is left out. It is a conflict until somebody
-    says a word later than it. People first: a deal is no bridge between them. It is the first one's, and whoever stands on it
-    beside that one influenced it (1-product). Taking somebody off a deal takes back the links between the two, and bars nothing.
+    says a word later than it. People first: a deal is no bridge between them. It is its primary contact's, else the first
+    one's, and whoever stands on it beside that one influenced it (1-product). Taking somebody off a deal takes back the links
+    between the two, and bars nothing.
     """
     ordered = sorted(smallest(edges))
     group: dict[str, set[str]] = {}
@@ -142,7 +150,7 @@ def groups(edges: frozenset[Edge]) -> Groups:
             join(a, b)
     conflicts: list[Edge] = []
     influenced: dict[frozenset[str], Edge] = {}
-    for edge in sorted(ordered, key=lambda edge: edge.of_deal):
+    for edge in sorted(ordered, key=lambda edge: (edge.of_deal, *edge.claim)):
         a, b = edge.a.id, edge.b.id
         gone = edge.ends in taken_off and edge.key < taken_off[edge.ends].key
         if edge.type != LINK or group[a] is group[b] or gone:

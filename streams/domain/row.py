@@ -20,6 +20,7 @@ from .fold import fold
 from .history import FLOOD_CAP, bucket, canonical, capped
 from .journey import Folded
 from .packs import Pack, key_of, pack, pack_of, unpack
+from .standing import deleted_deals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -232,11 +233,11 @@ def _influenced(lead: str, group: frozenset[str], groups: members.Groups, events
 
     What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
     """
-    said = {event.id: event for event in events if event.type == EventType.LINKED}
+    said, gone = {event.id: event for event in events if event.type in (EventType.LINKED, EventType.MERGE)}, deleted_deals(events)
     for edge in groups.influenced:
         event = said.get(short(edge.event)) if edge.ends & group else None
         deal = parse(event.body).get("deal") if event else None
-        if event and deal:
+        if event and deal and deal["id"] not in gone:
             yield make(lead, FactKind.DEAL, 0, event.at, "influenced", deal["id"], deal=deal["id"], role="influenced", status="open")
 
 

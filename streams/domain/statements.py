@@ -164,7 +164,7 @@ def _deal(deal: Any) -> dict[str, Any]:
         "role": deal.role,
         "status": deal.status,
         "amount_opened": deal.amount_opened,
-        "amount": body.get("amount") or deal.amount_opened,
+        "amount": body.get("amount") or None,  # "" where it was cleared: unknown
         "currency": body.get("currency", ""),
         "margin": body.get("margin"),
         "stage": body.get("stage", ""),

@@ -19,6 +19,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from schemas.reading import FUNNELS, FunnelError, load_all
 from streams.settings import DROPPED, WORKERS
+from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,11 +31,7 @@ _SECRETS = (
     "clickhouse_password",
     "clickhouse_viewer_password",
     "ingest_token",
-    "segment_secret",
-    "meta_app_secret",
-    "meta_verify_token",
-    "google_key",
-    "hubspot_secret",
+    *(secret.name for vendor in SOURCES.values() for secret in vendor.secrets),
 )
 _OWN = (  # what we make in a home: nothing else in that folder is touched
     "lock", "secrets.json", "ports.json", "stack.json", "simulated",

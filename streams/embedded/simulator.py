@@ -19,7 +19,8 @@ from typing import Any
 import httpx
 import orjson
 
-from streams.intake import signatures
+from streams.sources.proof import hex_digest
+from streams.sources.vendors import hubspot
 
 from .ledger import Ledger
 
@@ -373,14 +374,14 @@ class Simulator:
         token = {"Authorization": f"Bearer {secret('INGEST_TOKEN')}"}
         match post.source:
             case "segment":
-                return "/v1/segment", body, {"X-Signature": signatures.segment_sign(secret("SEGMENT_SECRET"), body)}
+                return "/v1/segment", body, {"X-Signature": hex_digest(secret("SEGMENT_SECRET"), body, "sha1")}
             case "meta":
-                return "/v1/meta", body, {"X-Hub-Signature-256": signatures.meta_sign(secret("META_APP_SECRET"), body)}
+                return "/v1/meta", body, {"X-Hub-Signature-256": "sha256=" + hex_digest(secret("META_APP_SECRET"), body)}
             case "google":
                 return "/v1/google", orjson.dumps({**post.body, "google_key": secret("GOOGLE_KEY")}), {}
             case "hubspot":
                 stamp = str(int(time.time() * 1000))
-                signed = signatures.hubspot_sign(secret("HUBSPOT_SECRET"), "POST", f"{self.base}/v1/hubspot", body, stamp)
+                signed = hubspot.sign(secret("HUBSPOT_SECRET"), "POST", f"{self.base}/v1/hubspot", body, stamp)
                 return "/v1/hubspot", body, {"X-HubSpot-Signature-v3": signed, "X-HubSpot-Request-Timestamp": stamp}
             case "salesforce":
                 return "/v1/salesforce", body, token

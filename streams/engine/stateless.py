@@ -147,6 +147,8 @@ class Stateless(Worker):
         self.hooks.dead(source, letters)
         for kind in effects.ignored:
             self.hooks.ignored(source, kind)
+        for detail in effects.dropped:
+            self.hooks.dropped(source, detail)
         tripped = self.breakers.count(tp, source, record, dead=dead)
         if tripped:
             self.hooks.parked(source, tp, True)

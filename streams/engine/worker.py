@@ -50,6 +50,7 @@ class Hooks:
     parked: Callable[[str, TP, bool], None] = lambda _source, _place, _parked: None
     letter: Callable[[str, int], None] = lambda _source, _number: None
     ignored: Callable[[str, str], None] = lambda _source, _kind: None
+    dropped: Callable[[str, str], None] = lambda _source, _detail: None
     stopping: Callable[[str], None] = lambda _reason: None  # hears why somebody must act, before the process ends
 
     def dead(self, source: str, letters: Sequence[Out]) -> None:

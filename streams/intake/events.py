@@ -9,10 +9,9 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from pydantic import ValidationError
 
-from streams.sources.adapter import UNREADABLE, Connection, reason
+from streams.sources.adapter import UNREADABLE, Connection, decoded, reason, why
 from streams.sources.registry import SOURCES
 
 from .openapi import CloudEvent, Taken
@@ -44,10 +43,10 @@ async def judge(
 
     """
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise ProblemError(422, f"the body is no JSON: {error}") from error
-    whole = {**extra, "data": said} if extra else said
+        found = decoded(body)
+    except ValueError as error:
+        raise ProblemError(422, str(error)) from error
+    whole = {**extra, "data": found} if extra else found
     if others := speaks(whole):
         other = repr(others[0][:100])
         raise ProblemError(403, f"this token may not speak for {other}: use its own token")
@@ -77,5 +76,5 @@ def _wrong(part: Any, now: int) -> str:
     except ValidationError as error:
         return reason(error, "event")
     except UNREADABLE as error:
-        return f"it can't be read: {type(error).__name__}"
+        return why(error)
     return rejected[0][0] if rejected else ""

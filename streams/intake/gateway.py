@@ -6,7 +6,7 @@ nothing. A request meets, in this order:
     wire.py        connections, time and size of the head           408, 429, 431, 503, closing
     edge.py        headers, rate of the remote address              429, 431
     bodies.py      size, time, encoding, all bytes held at once     400, 408, 413, 415, 503
-    signatures.py, speakers.py    who speaks                        401, 403
+    a vendor's proof, speakers.py  who speaks                        401, 403
     routes.py      rate of the source (buckets.py)                  429
     events.py      /v1/events: what of it can be read               422
     publishing.py  Kafka                                            202, 413, 429, 503
@@ -17,16 +17,16 @@ Every refusal is a problem document (problems.py). OpenAPI at /docs.
 from __future__ import annotations
 
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
 import uvicorn
-from fastapi import FastAPI, Query, Response
+from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.responses import PlainTextResponse
 
-from . import openapi, problems, routes, signatures
+from . import openapi, problems, routes
 from .edge import Edge
 from .openapi import Health, refusals
 from .problems import ProblemError
@@ -70,7 +70,7 @@ def application(settings: Settings, make: Callable[[], Any] | None = None) -> Fa
     app.add_middleware(Edge, settings=settings, sources=routes.PATHS)
     app.include_router(routes.of_vendors(reception))
     app.include_router(routes.of_events(reception))
-    _probes(app, settings, publisher)
+    _probes(app, publisher)
     made = app.openapi
 
     def described() -> dict[str, Any]:
@@ -80,24 +80,8 @@ def application(settings: Settings, make: Callable[[], Any] | None = None) -> Fa
     return app
 
 
-def _probes(app: FastAPI, settings: Settings, publisher: RawPublisher) -> None:
-    """Add the routes that are asked, by Meta and by whoever watches the process."""
-
-    @app.get(
-        "/v1/meta",
-        response_class=PlainTextResponse,
-        responses=refusals(400, 401, 422, 429, 431),
-    )
-    async def meta_handshake(
-        mode: Annotated[str, Query(alias="hub.mode")] = "",
-        token: Annotated[str, Query(alias="hub.verify_token")] = "",
-        challenge: Annotated[str, Query(alias="hub.challenge", max_length=1_000)] = "",
-    ) -> PlainTextResponse:
-        """Answer Meta's handshake with its challenge."""
-        expected = settings.meta_verify_token.get_secret_value()
-        if mode != "subscribe" or not expected or not signatures.equal(expected, token):
-            raise routes.unproven("hub.verify_token")
-        return PlainTextResponse(challenge, headers={"X-Content-Type-Options": "nosniff"})
+def _probes(app: FastAPI, publisher: RawPublisher) -> None:
+    """Add the routes that are asked by whoever watches the process."""
 
     @app.get("/healthz", responses=refusals(400, 431))
     async def healthz() -> Health:

@@ -6,6 +6,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from streams.sources.registry import SOURCES
+
 from .problems import MEDIA_TYPE, Problem, Refused
 
 _REFUSALS = {
@@ -80,30 +82,11 @@ SCHEMES: dict[str, dict[str, str]] = {
         "scheme": "bearer",
         "description": "LEADSTREAM_INGEST_TOKEN, or one of LEADSTREAM_INGEST_TOKENS.",
     },
-    "SegmentSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Signature",
-        "description": "Hexadecimal HMAC-SHA1 of the body.",
-    },
-    "MetaSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-Hub-Signature-256",
-        "description": "`sha256=` and the hexadecimal HMAC-SHA256 of the body.",
-    },
-    "HubSpotSignature": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-HubSpot-Signature-v3",
-        "description": "Base64 HMAC-SHA256 of POST, the address, the body and the timestamp.",
-    },
-    "HubSpotTimestamp": {
-        "type": "apiKey",
-        "in": "header",
-        "name": "X-HubSpot-Request-Timestamp",
-        "description": "Milliseconds since the epoch; at most 300 s old.",
-    },
+} | {
+    scheme.name: {"type": "apiKey", "in": "header", "name": scheme.header, "description": scheme.description}
+    for vendor in SOURCES.values()
+    for route in vendor.routes
+    for scheme in route.schemes
 }
 
 

@@ -6,14 +6,17 @@ import functools
 import time
 from contextlib import asynccontextmanager
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-import orjson
 from fastapi import APIRouter, Request, Response
 
 from schemas import topics
+from streams.sources.adapter import decoded
+from streams.sources.registry import SOURCES
+from streams.sources.vendor import Call
+from streams.sources.vendor import Route as VendorRoute
 
-from . import events, openapi, signatures
+from . import events, openapi
 from .bodies import Body, Buffers
 from .buckets import Buckets
 from .openapi import BODY, Taken, any_bytes, refusals
@@ -24,21 +27,13 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from streams.settings import Settings
+    from streams.sources.vendor import Vendor
 
     from .publishing import RawPublisher
 
 Route = TypeVar("Route", bound="Callable[..., Any]")
 # Which source a path's bodies are of, as metrics and rates name it.
-PATHS = {
-    "/v1/segment": "segment",
-    "/v1/meta": "meta",
-    "/v1/google": "google",
-    "/v1/hubspot": "hubspot",
-    "/v1/salesforce": "salesforce",
-    "/v1/events": "cloudevents",
-    "/v1/spend/google": "google",
-    "/v1/spend/meta": "meta",
-}
+PATHS = {route.path: vendor.name for vendor in SOURCES.values() for route in vendor.routes} | {"/v1/events": "cloudevents"}
 
 
 class Reception:
@@ -105,16 +100,18 @@ def unproven(scheme: str) -> ProblemError:
 
 
 def _key(body: bytes, *names: str) -> str:
-    """Return what keeps the bodies of one lead in one partition, where a body says so."""
+    """Return what keeps the bodies of one lead in one partition, where a body says so; else any."""
+    if not names:
+        return blake2b(body, digest_size=8).hexdigest()
     try:
-        said = orjson.loads(body)
-    except orjson.JSONDecodeError:
+        found = decoded(body)
+    except ValueError:
         return ""  # stored all the same: a dead letter will say why, and be replayed after a fix
-    part = said[0] if isinstance(said, list) and said else said
+    part = found[0] if isinstance(found, list) and found else found
     if not isinstance(part, dict):
         return ""
-    found = (part.get(name) for name in names)
-    return next((str(one) for one in found if one and isinstance(one, (str, int))), "")
+    values = (part.get(name) for name in names)
+    return next((str(one)[:200] for one in values if one and isinstance(one, (str, int))), "")
 
 
 def _address(request: Request, public_url: str) -> str:
@@ -138,74 +135,61 @@ def of_vendors(reception: Reception) -> APIRouter:
             openapi_extra=any_bytes(*schemes),
         )
 
-    @route("/v1/segment", "SegmentSignature")
-    async def segment(request: Request) -> Response:
-        """Take a body of Segment's webhooks."""
-        secret = settings.segment_secret.get_secret_value()
-        said = request.headers.get("x-signature", "")
-        async with reception.body(request) as body:
-            if not secret or not body.proven(lambda one: signatures.segment(secret, one, said)):
-                raise unproven("X-Signature")
-            key = _key(body.plain, "anonymousId", "userId")
-            return await reception.store("segment", topics.RAW_WEB, key, body.plain)
+    for vendor in SOURCES.values():
+        for one in vendor.routes:
+            names = [scheme.name for scheme in one.schemes] if one.proof else ["Bearer"]
+            route(one.path, *names)(_taken(reception, vendor, one))
+            if one.handshake:
+                router.get(one.path, response_class=Response, responses=refusals(400, 401, 429, 431))(_shaken(settings, one))
+    return router
 
-    @route("/v1/meta", "MetaSignature")
-    async def meta(request: Request) -> Response:
-        """Take a body of Meta's webhooks."""
-        secret = settings.meta_app_secret.get_secret_value()
-        said = request.headers.get("x-hub-signature-256", "")
-        async with reception.body(request) as body:
-            if not secret or not body.proven(lambda one: signatures.meta(secret, one, said)):
-                raise unproven("X-Hub-Signature-256")
-            key = blake2b(body.plain, digest_size=8).hexdigest()
-            return await reception.store("meta", topics.RAW_ADS, key, body.plain)
 
-    @route("/v1/google")
-    async def google(request: Request) -> Response:
-        """Take a lead of a Google lead form, proven by `google_key` in the body."""
-        secret = settings.google_key.get_secret_value()
-        async with reception.body(request) as body:
-            good, kept = signatures.google_key(secret, body.plain)
-            if not good:
-                raise unproven("google_key")
-            return await reception.store("google", topics.RAW_ADS, _key(kept, "lead_id"), kept)
+def _taken(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable[..., Any]:
+    """Make the function that takes a vendor's bodies on one path."""
+    settings = reception.settings
 
-    @route("/v1/hubspot", "HubSpotSignature", "HubSpotTimestamp")
-    async def hubspot(request: Request) -> Response:
-        """Take a batch of HubSpot's webhooks."""
-        secret = settings.hubspot_secret.get_secret_value()
-        uri = _address(request, settings.public_url)
-        said = request.headers.get("x-hubspot-signature-v3", "")
-        stamp = request.headers.get("x-hubspot-request-timestamp", "")
-        now = int(time.time() * 1000)
-
-        def signed(one: bytes) -> bool:
-            return signatures.hubspot_v3(secret, "POST", uri, one, stamp, said, now)
-
-        async with reception.body(request) as body:
-            if not secret or not body.proven(signed):
-                raise unproven("X-HubSpot-Signature-v3")
-            key = _key(body.plain, "objectId", "primaryObjectId", "fromObjectId")
-            return await reception.store("hubspot", topics.RAW_CRM, key, body.plain)
-
-    async def relayed(request: Request, source: str, topic: str) -> Response:
-        if not reception.speakers.may_relay(request.headers.get("authorization", ""), source):
+    async def relayed(request: Request) -> Response:
+        if not reception.speakers.may_relay(request.headers.get("authorization", ""), vendor.name):
             raise unproven("Bearer")
         async with reception.body(request) as body:
-            key = _key(body.plain, "id", "transactionKey")
-            return await reception.store(source, topic, key, body.plain)
+            return await reception.store(vendor.name, vendor.topic, _key(body.plain, *route.keys), body.plain)
 
-    @route("/v1/salesforce", "Bearer")
-    async def salesforce(request: Request) -> Response:
-        """Take a change event of Salesforce from the relay."""
-        return await relayed(request, "salesforce", topics.RAW_CRM)
+    async def proven(request: Request) -> Response:
+        proof = route.proof
+        assert proof is not None
+        address, query = _address(request, settings.public_url), dict(request.query_params)
+        headers = dict(request.headers)
 
-    @route("/v1/spend/{platform}", "Bearer", refused=(422,))
-    async def spend(platform: Literal["google", "meta"], request: Request) -> Response:
-        """Take a report of what ads have cost."""
-        return await relayed(request, platform, topics.RAW_ADS)
+        async with reception.body(request) as body:
+            call = Call(address, headers, query, body.plain, int(time.time() * 1000))
+            kept = proof(call, settings.secret)
+            if kept is None and body.wire is not body.plain:
+                # No vendor documents whether it signs what it packs, or what something between it and us
+                # packed: either proves the secret, and both name the same plain body.
+                packed = proof(call._replace(body=body.wire), settings.secret)
+                kept = None if packed is None else body.plain
+            if kept is None:
+                raise unproven(route.challenge)
+            return await reception.store(vendor.name, vendor.topic, _key(kept, *route.keys), kept)
 
-    return router
+    made = proven if route.proof else relayed
+    made.__name__, made.__doc__ = route.path.removeprefix("/v1/").replace("/", "_"), route.meaning
+    return made
+
+
+def _shaken(settings: Settings, route: VendorRoute) -> Callable[..., Any]:
+    """Make the function that answers a vendor's handshake on one path."""
+
+    async def handshake(request: Request) -> Response:
+        assert route.handshake is not None
+        answer = route.handshake(dict(request.query_params), settings.secret)
+        if answer is None:
+            raise unproven(route.challenge)
+        return Response(answer[1], media_type=answer[0], headers={"X-Content-Type-Options": "nosniff"})
+
+    handshake.__name__ = route.path.removeprefix("/v1/").replace("/", "_") + "_handshake"
+    handshake.__doc__ = "Answer the vendor's handshake."
+    return handshake
 
 
 def of_events(reception: Reception) -> APIRouter:

@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.sources.proof import bearer_token, equal
 from streams.sources.vendors.cloudevents import system_of
-
-from . import signatures
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -31,12 +30,12 @@ class Speakers:
 
     def named(self, authorization: str) -> str | None:
         """Return the name that a token speaks for, "" for the unbound token, None for no token."""
-        token = signatures.bearer_token(authorization)
+        token = bearer_token(authorization)
         found = None
         for one, name in self._named.items():  # all of them: the time must not tell which
-            if signatures.equal(one, token):
+            if equal(one, token):
                 found = name
-        if found is None and self._any and signatures.equal(self._any, token):
+        if found is None and self._any and equal(self._any, token):
             return ""
         return found
 

@@ -14,7 +14,7 @@ import uvicorn
 from fastapi import FastAPI
 from nicegui import core, ui
 
-from schemas import measuring
+from streams.sources import measuring
 
 from . import api, guard
 from .figures import BENCHMARKS, Figures

@@ -1,52 +1,133 @@
 """What an adapter is: one vendor's body in, lead events and spend out; what it can't read is refused with a reason.
 
-Pure: the receipt time and the connection's settings are arguments. One body may hold good and bad parts.
+Pure: the receipt time and the connection's settings are arguments. One body may hold good and bad
+parts, and a part good and bad details: a bad part costs that part, and a bad optional detail only itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import json
+import pkgutil
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from difflib import get_close_matches
+from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
-import idna
 import orjson
-import phonenumbers
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
-from schemas.events import LeadEvent
+from schemas.events import Deal, LeadEvent, Marketing
 from schemas.records import Spend
 
 AHEAD_MS = 300_000
 # What reading a part may raise: nesting breaks `repr`, the year 1 breaks arithmetic with zones.
-UNREADABLE = (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError)
+UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, OSError)
 # Names of systems that only their own adapters may give an event: a stage's authority is held by
 # name, so a name must follow from the channel (a vendor's route and secret), never from a body.
-RESERVED = frozenset({"segment", "meta", "google", "hubspot", "salesforce"})
+RESERVED = frozenset(one.name for one in pkgutil.iter_modules([str(Path(__file__).parent / "vendors")])) - {"cloudevents"}
+NEEDED = frozenset({"id", "type", "occurred_at", "source", "aliases"})  # of an event: all else is a detail
+MOST_ALIASES = 20
+_TRIES = 50  # details of one event that are left out, each for itself
 
 
-@dataclass(frozen=True)
-class Connection:
-    """What a body does not say and the connection knows."""
+class Connection(Mapping[str, str]):
+    """What a body does not say and the installation knows: a vendor's options by name, and `zone`, that of the reports."""
 
-    salesforce_org: str = "default"
-    meta_currency: str = "EUR"
-    google_key: str = ""
+    def __init__(self, **options: str) -> None:
+        self._options = {name: value for name, value in options.items() if value}
+
+    def __getitem__(self, name: str) -> str:
+        """Return an option."""
+        return self._options[name]
+
+    def __iter__(self) -> Any:
+        """Iterate over the options' names."""
+        return iter(self._options)
+
+    def __len__(self) -> int:
+        """Count the options."""
+        return len(self._options)
 
 
 @dataclass
 class Normalised:
     """What one body became."""
 
+    received_at: int = 0  # ms
     events: list[LeadEvent] = field(default_factory=list)
     spend: list[Spend] = field(default_factory=list)
     rejected: list[tuple[str, bytes]] = field(default_factory=list)
     ignored: list[str] = field(default_factory=list)  # kinds of parts that are known and not ours: counted, no letter
+    dropped: list[str] = field(default_factory=list)  # names of details that could not be read: counted, their event stands
 
     def reject(self, reason: str, part: Any) -> None:
         """Refuse a part of the body, kept as JSON."""
-        self.rejected.append((reason, orjson.dumps(part)))
+        self.rejected.append((reason, written(part)))
+
+    def add_whole(self, **fields: Any) -> None:
+        """Add an event of a sender who writes our own fields, and is told of each that can't be read.
+
+        Raises:
+            ValidationError: a field is wrong, or is none of ours.
+
+        """
+        self.events.append(LeadEvent(**self._dated(fields)))
+
+    def _dated(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        given = {name: value for name, value in fields.items() if value is not None}
+        at = given["occurred_at"]
+        if at > self.received_at + AHEAD_MS:
+            given["occurred_at"], given["stated_at"] = self.received_at, at
+        return given
+
+    def add(self, **fields: Any) -> None:
+        """Add an event; one dated more than 5 minutes after its receipt is dated to it, the stated time kept (rule 7).
+
+        A detail that can't be kept (too long, of another type, a list) is left out and counted.
+
+        Raises:
+            ValidationError: what every event needs is wrong, or its times lie before 1970 or after 2100.
+
+        """
+        given = self._dated(fields)
+        name = given["id"]
+        given["id"] = name if len(name) <= 200 else f"{name[:160]}:{digest(name)}"
+        if len(given["aliases"]) > MOST_ALIASES:
+            given["aliases"] = given["aliases"][:MOST_ALIASES]
+            self.dropped.append("aliases")
+        for _ in range(_TRIES):
+            try:
+                self.events.append(LeadEvent(**given))
+            except ValidationError as error:
+                bad = error.errors(include_url=False, include_input=False)[0]["loc"]
+                if not _leave_out(given, bad):
+                    raise
+                self.dropped.append(".".join(map(str, bad[:2])))
+            else:
+                return
+        raise ValueError(f"more than {_TRIES} of its details can't be read")
+
+
+def _leave_out(given: dict[str, Any], place: tuple[int | str, ...]) -> bool:
+    """Take the detail at a place out of an event's fields, or shorten it; say whether that could be done."""
+    name = str(place[0]) if place else ""
+    if name == "aliases" and len(place) > 1 and len(given["aliases"]) > 1:
+        given["aliases"] = tuple(one for number, one in enumerate(given["aliases"]) if number != place[1])
+        return True
+    if name in NEEDED or name not in given:
+        return False
+    inner = given[name]
+    if len(place) > 1 and isinstance(inner, dict) and place[1] in inner and (name, place[1]) != ("deal", "id"):
+        kept = {key: value for key, value in inner.items() if key != place[1]}
+        if kept:
+            given[name] = kept
+            return True
+    if name == "deal":
+        return False  # without its id it is another event
+    del given[name]
+    return True
 
 
 Adapter = Callable[[Any, int, Connection], Normalised]
@@ -56,76 +137,96 @@ def _bare(part: Any) -> Any:
     return part
 
 
-def each(parts: list[Any], turn: Callable[[Any, Normalised], None], alone: Callable[[Any], Any] = _bare) -> Normalised:
+def each(
+    parts: list[Any], received_at: int, turn: Callable[[Any, Normalised], None], alone: Callable[[Any], Any] = _bare
+) -> Normalised:
     """Turn each part by itself: a bad one is refused with its reason, the good ones stand.
 
     `alone` makes the body that holds one part and nothing else: a dead letter keeps that, so that its replay is read.
     """
-    out = Normalised()
+    out = Normalised(received_at)
     for part in parts:
+        one = Normalised(received_at)
         try:
-            turn(part, out)
+            turn(part, one)
         except ValidationError as error:
             out.reject(reason(error), alone(part))
+            continue
         except UNREADABLE as error:
-            name = f"{error.args[0]!r} is missing" if isinstance(error, KeyError) else str(error)
-            out.reject("a number can't be read" if isinstance(error, ArithmeticError) else name, alone(part))
+            out.reject(why(error), alone(part))
+            continue
+        for name in ("events", "spend", "rejected", "ignored", "dropped"):
+            getattr(out, name).extend(getattr(one, name))
     return out
+
+
+def why(error: BaseException) -> str:
+    """Say what kept a part from being read, for whoever sent it: nothing of how our code is written."""
+    if isinstance(error, KeyError):
+        return f"{str(error.args[0])[:100]!r} is missing" if error.args else "something is missing"
+    if isinstance(error, ArithmeticError):
+        return "a number can't be read"
+    if isinstance(error, TypeError | AttributeError | LookupError | RecursionError):
+        return "it is not of the shape that its vendor documents"
+    return str(error)
 
 
 def reason(error: ValidationError, whole: str = "") -> str:
     """Say the first thing that is wrong, and where; `whole` names the record where it is no part of it."""
-    first = error.errors()[0]
-    return f"{'.'.join(map(str, first['loc'])) or whole}: {first['msg']}"
+    first = error.errors(include_url=False)[0]
+    place = ".".join(map(str, first["loc"])) or whole
+    if first["type"] == "extra_forbidden":
+        models: dict[str, type[BaseModel]] = {"deal": Deal, "marketing": Marketing}
+        model = models.get(str(first["loc"][0]), LeadEvent) if len(first["loc"]) > 1 else LeadEvent
+        near = get_close_matches(str(first["loc"][-1]), [*model.model_fields, *({"email", "phone"} if model is LeadEvent else ())], 1)
+        return f"{place}: no field of ours{f'; did you mean {near[0]}?' if near else ''}"
+    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
 
 
-def event(received_at: int, **fields: Any) -> LeadEvent:
-    """Make an event; one dated more than 5 minutes after its receipt is dated to it, the stated time kept (rule 7)."""
-    at = fields["occurred_at"]
-    if at > received_at + AHEAD_MS:
-        fields["occurred_at"], fields["stated_at"] = received_at, at
-    return LeadEvent(**{name: value for name, value in fields.items() if value is not None})
+def decoded(body: bytes) -> Any:
+    """Read JSON as programs write it: with a mark of byte order, with half an emoji, with bytes that are no UTF-8.
 
-
-def iso_ms(text: str) -> int:
-    """Read an ISO 8601 time with a zone as ms.
+    What can't be a character becomes the replacement character, and costs nothing beside it.
 
     Raises:
-        ValueError: no zone, or no time at all.
+        ValueError: it is no JSON, or nested too deep; the text says where.
 
     """
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text!r} has no time zone; send one, like 2026-01-31T09:00:00Z")
-    return int(moment.astimezone(UTC).timestamp() * 1000 + 0.5)
-
-
-def email_alias(text: str | None) -> str | None:
-    """Make an alias of an email: trimmed, lower case, domain in IDNA. Nothing provider-specific. None if it is none."""
-    if not text or text.count("@") != 1:
-        return None
-    local, domain = text.strip().lower().split("@")
-    if not local or "." not in domain:
-        return None
+    plain = body.removeprefix(b"\xef\xbb\xbf")
     try:
-        return f"email:{local}@{idna.encode(domain, uts46=True).decode()}"
-    except idna.IDNAError:
-        return None
+        return orjson.loads(plain)
+    except orjson.JSONDecodeError as first:
+        try:
+            return _whole(json.loads(plain.decode(errors="replace"), parse_constant=lambda _name: None))
+        except ValueError:
+            raise ValueError(f"the body is no JSON: {first}") from first
+        except RecursionError:
+            raise ValueError("the body is nested too deep to be read") from first
 
 
-def phone_alias(text: str | None) -> str | None:
-    """Make an alias of a phone number in E.164; None if it is none or names no country."""
-    if not text:
-        return None
+def _whole(value: Any) -> Any:
+    """Return a value whose texts have no half characters."""
+    if isinstance(value, str):
+        return value.encode(errors="surrogatepass").decode(errors="replace") if any("\ud800" <= one <= "\udfff" for one in value) else value
+    if isinstance(value, list):
+        return [_whole(one) for one in value]
+    if isinstance(value, dict):
+        return {_whole(name): _whole(one) for name, one in value.items()}
+    return value
+
+
+def written(part: Any) -> bytes:
+    """Write JSON, also a number that is larger than 64 bits."""
     try:
-        number = phonenumbers.parse(text, None)
-    except phonenumbers.NumberParseException:
-        return None
-    if not phonenumbers.is_possible_number(number):
-        return None
-    return f"phone:{phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)}"
+        return orjson.dumps(part)
+    except TypeError:
+        return json.dumps(part, ensure_ascii=False, default=str).encode(errors="replace")
 
 
-def aliases(*found: str | None) -> tuple[str, ...]:
-    """Keep what was found, in order, each once."""
-    return tuple(dict.fromkeys(alias for alias in found if alias))
+def digest(part: Any) -> str:
+    """Name content in 16 hex digits, the order of its keys aside: an id where the sender gives none."""
+    try:
+        body = orjson.dumps(part, option=orjson.OPT_SORT_KEYS)
+    except TypeError:
+        body = json.dumps(part, sort_keys=True, default=str).encode(errors="replace")
+    return blake2b(body, digest_size=8).hexdigest()

@@ -18,7 +18,7 @@ from schemas import documents
 from schemas.events import EventType, LeadEvent
 from schemas.funnel import Zone
 
-from .adapter import aliases, email_alias
+from .values import aliases, email_alias
 
 
 class _Strict(BaseModel):

@@ -1,27 +1,64 @@
-"""Which adapter reads what, and on which topic it arrives."""
+"""The vendors that there are, and what follows from them. Each is a module of `vendors` with a `VENDOR`."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import pkgutil
+from importlib import import_module
+from typing import TYPE_CHECKING
 
-from schemas import topics
+from . import vendors
+from .adapter import Connection
 
-from .adapter import Adapter
-from .vendors import cloudevents, google, hubspot, meta, salesforce, segment
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+    from types import ModuleType
 
-
-class Source(NamedTuple):
-    """A source: the topic its bodies arrive on and the function that reads them."""
-
-    topic: str
-    normalise: Adapter
+    from .vendor import Vendor
 
 
-SOURCES: dict[str, Source] = {
-    "segment": Source(topics.RAW_WEB, segment.normalise),
-    "meta": Source(topics.RAW_ADS, meta.normalise),
-    "google": Source(topics.RAW_ADS, google.normalise),
-    "hubspot": Source(topics.RAW_CRM, hubspot.normalise),
-    "salesforce": Source(topics.RAW_CRM, salesforce.normalise),
-    "cloudevents": Source(topics.RAW_CRM, cloudevents.normalise),
-}
+def found(package: ModuleType = vendors) -> dict[str, Vendor]:
+    """Return the vendors of a package by name, in the order of their names.
+
+    Raises:
+        ValueError: two have one name or path, or one contradicts itself; the text says which.
+
+    """
+    modules = [import_module(f"{package.__name__}.{one.name}") for one in pkgutil.iter_modules(package.__path__)]
+    listed: dict[str, Vendor] = {}
+    paths: dict[str, str] = {}
+    for vendor in sorted((module.VENDOR for module in modules), key=lambda one: one.name):
+        if vendor.name in listed:
+            raise ValueError(f"two vendors are named {vendor.name}")
+        for route in vendor.routes:
+            if route.path in paths:
+                raise ValueError(f"{vendor.name} and {paths[route.path]} both want {route.path}")
+            paths[route.path] = vendor.name
+        listed[vendor.name] = vendor
+    return listed
+
+
+SOURCES: Mapping[str, Vendor] = found()
+GENERIC = "cloudevents"  # of every other system: it may take no vendor's name
+RESERVED = frozenset(SOURCES) - {GENERIC}
+
+
+def can_send(own: Mapping[str, Iterable[str]] = {}) -> dict[str, frozenset[str]]:
+    """Return what each source can tell of people's work; `own` are systems of the installation's, as its funnel says."""
+    return {name: vendor.sends for name, vendor in SOURCES.items()} | {name: frozenset(words) for name, words in own.items()}
+
+
+def connection(option: Callable[[str], str], zone: str) -> Connection:
+    """Return what bodies do not say: the vendors' options as the installation sets them, and the zone of its reports."""
+    named = {one.name: option(one.name) or one.default for vendor in SOURCES.values() for one in vendor.options}
+    return Connection(zone=zone, **named)
+
+
+def canonical(alias: str) -> str:
+    """Return the one form of an alias of a vendor's record; any other alias as it is."""
+    name, _, rest = alias.partition(":")
+    vendor = SOURCES.get(name)
+    account, _, record = rest.partition(":")
+    kind, _, key = record.partition(":")
+    if vendor and key and kind in (*vendor.records, *vendor.deals):
+        return f"{name}:{account}:{kind}:{vendor.canonical(key)}"
+    return alias

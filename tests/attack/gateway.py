@@ -27,9 +27,9 @@ import httpx
 import psutil
 
 from streams.embedded.home import free_port
-from streams.intake import signatures
 from streams.settings import Settings
 from tests.attack.server import SECRETS
+from tests.support import signing
 
 WORKERS = 12
 WARM = 0.2  # the share of the time after which memory is measured first
@@ -198,7 +198,7 @@ class Attacker(threading.Thread):
 
     def good(self):
         signed = {
-            "X-Signature": signatures.segment_sign(SECRETS["LEADSTREAM_SEGMENT_SECRET"], BODY)
+            "X-Signature": signing.segment(SECRETS["LEADSTREAM_SEGMENT_SECRET"], BODY)
         }
         return httpx.post(
             f"http://127.0.0.1:{self.port}/v1/segment", content=BODY, headers=signed, timeout=30

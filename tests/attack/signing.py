@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 import schemathesis
 from requests.auth import AuthBase
 
-from streams.intake import signatures
 from tests.attack.server import SECRETS
+from tests.support import signing
 
 
 class Signing(AuthBase):
@@ -23,14 +23,14 @@ class Signing(AuthBase):
 
 def proofs(path, url, body):
     if path.startswith("/v1/segment"):
-        return {"X-Signature": signatures.segment_sign(SECRETS["LEADSTREAM_SEGMENT_SECRET"], body)}
+        return {"X-Signature": signing.segment(SECRETS["LEADSTREAM_SEGMENT_SECRET"], body)}
     if path.startswith("/v1/meta"):
         return {
-            "X-Hub-Signature-256": signatures.meta_sign(SECRETS["LEADSTREAM_META_APP_SECRET"], body)
+            "X-Hub-Signature-256": signing.meta(SECRETS["LEADSTREAM_META_APP_SECRET"], body)
         }
     if path.startswith("/v1/hubspot"):
         stamp = str(int(time.time() * 1000))
-        signed = signatures.hubspot_sign(
+        signed = signing.hubspot_sign(
             SECRETS["LEADSTREAM_HUBSPOT_SECRET"], "POST", url, body, stamp
         )
         return {"X-HubSpot-Signature-v3": signed, "X-HubSpot-Request-Timestamp": stamp}

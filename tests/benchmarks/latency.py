@@ -18,8 +18,9 @@ import orjson
 from streams.connections import clickhouse_client
 from streams.embedded import counters
 from streams.embedded.stack import Stack
-from streams.intake import arrival, signatures
+from streams.intake import arrival
 from streams.settings import Settings
+from tests.support import signing
 
 
 async def post_at(rate, seconds, base, secret):
@@ -41,7 +42,7 @@ async def post_at(rate, seconds, base, secret):
                         "timestamp": moment,
                     }
                 )
-                headers = {"X-Signature": signatures.segment_sign(secret, body), "Content-Type": "application/json"}
+                headers = {"X-Signature": signing.segment(secret, body), "Content-Type": "application/json"}
                 async with client.post(f"{base}/v1/segment", data=body, headers=headers) as answer:
                     assert answer.status == 202, await answer.text()
 

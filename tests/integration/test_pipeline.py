@@ -10,10 +10,9 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas import topics
-from streams.intake import signatures
 from tests.conftest import run_cli
 from tests.integration.test_engine_faults import until
-from tests.support import panels
+from tests.support import panels, signing
 
 PATIENCE = 60  # seconds that an answer may take: a slow machine is no failure
 
@@ -92,7 +91,7 @@ def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(stac
         "properties": {"form_id": "demo", "email": email},
     }
     body = orjson.dumps(form)
-    signed = {"X_Signature": signatures.segment_sign(secret(stack, "SEGMENT_SECRET"), body)}
+    signed = {"X_Signature": signing.segment(secret(stack, "SEGMENT_SECRET"), body)}
     for _ in range(3):
         assert post("/v1/segment", body, **signed).status_code == 202
     now = int(time.time() * 1000)
@@ -103,7 +102,7 @@ def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(stac
     ]
     body, stamp = orjson.dumps(events), str(now)
     base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
-    made = signatures.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", f"{base}/v1/hubspot", body, stamp)
+    made = signing.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", f"{base}/v1/hubspot", body, stamp)
     signed = {"X_HubSpot_Signature_v3": made, "X_HubSpot_Request_Timestamp": stamp}
     assert post("/v1/hubspot", body, **signed).status_code == 202
     found = until(lambda: (row := standing(clickhouse, email, stack)) and len(row[2]) == 2 and row, "one lead of two origins")
@@ -160,7 +159,7 @@ def read(stack, topic):
 def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(stack, post):
     body = {"type": "nonsense", "messageId": "dead-1", "anonymousId": "dead"}
     raw = orjson.dumps(body)
-    post("/v1/segment", raw, X_Signature=signatures.segment_sign(secret(stack, "SEGMENT_SECRET"), raw))
+    post("/v1/segment", raw, X_Signature=signing.segment(secret(stack, "SEGMENT_SECRET"), raw))
 
     def letters(*asked):
         return [one for one in run_cli("deadletters", "list", *asked, "--json", home=stack.home)[1] if "nonsense" in one["reason"]]
@@ -307,7 +306,7 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
     ]
     body, stamp = orjson.dumps(events), str(now)
     url = f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/hubspot"
-    signed = signatures.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", url, body, stamp)
+    signed = signing.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", url, body, stamp)
     headers = {"X_HubSpot_Signature_v3": signed, "X_HubSpot_Request_Timestamp": stamp}
     assert post("/v1/hubspot", body, **headers).status_code == 202
 

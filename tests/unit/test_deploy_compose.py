@@ -9,6 +9,7 @@ import yaml
 
 from streams.embedded import broker
 from streams.settings import WORKERS, Settings
+from streams.sources.registry import SOURCES
 from tests.conftest import ROOT
 from tests.support.deployed import DEPLOY, compose
 
@@ -203,6 +204,10 @@ def test_grafana_has_its_own_user_and_nobody_enters_without_one(tmp_path):
         assert ("started" in said.stdout, said.returncode == 0) == (started, started)
 
 
+# What may be set: settings, and what the vendors' files declare.
+NAMED = {*Settings.model_fields} | {one.name for vendor in SOURCES.values() for one in (*vendor.secrets, *vendor.options)}
+
+
 def test_no_secret_is_a_variable_and_a_service_sees_only_its_own():
     for name, one in SERVICES.items():
         for variable, value in one.get("environment", {}).items():
@@ -211,7 +216,7 @@ def test_no_secret_is_a_variable_and_a_service_sees_only_its_own():
         named = {entry if isinstance(entry, str) else entry["source"] for entry in one.get("secrets", ())}
         assert named <= STACK["secrets"].keys()
     targets = {entry["target"] for name in OURS for entry in SERVICES[name].get("secrets", ())}
-    assert targets <= {f"leadstream_{field}" for field in Settings.model_fields}
+    assert targets <= {f"leadstream_{field}" for field in NAMED}
 
 
 @every(OURS)
@@ -222,7 +227,7 @@ def test_a_service_with_secrets_knows_their_folder_and_one_without_needs_none(na
 
 @every(OURS)
 def test_each_variable_of_ours_is_a_setting(name):
-    known = {f"LEADSTREAM_{field.upper()}" for field in Settings.model_fields} | {"LEADSTREAM_SECRETS_DIR"}
+    known = {f"LEADSTREAM_{field.upper()}" for field in NAMED} | {"LEADSTREAM_SECRETS_DIR"}
     assert set(SERVICES[name]["environment"]) <= known
 
 

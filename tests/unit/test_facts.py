@@ -85,8 +85,8 @@ def test_an_opening_balance_at_mql_is_no_hand_off():
 
 
 def test_what_can_not_be_applied_is_noted_with_why():
-    folded = fold(history((0, E.CREATED, {}), (0.1, E.REJECTED, {"reason": "no-fit"})), 0.2)
-    assert [(note["what"], note["reason"], note["current"]) for note in said(folded, "note")] == [("ignored", "no-fit", "inquiry")]
+    folded = fold(history((0, E.OPPORTUNITY_CREATED, DEAL), (0.1, E.REJECTED, {"reason": "no-fit"})), 0.2)
+    assert [(note["what"], note["reason"], note["current"]) for note in said(folded, "note")] == [("ignored", "no-fit", "opportunity")]
 
 
 def test_a_move_says_how_long_the_stage_before_was_held_by_the_wall_and_in_open_hours():

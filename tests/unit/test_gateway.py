@@ -13,13 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from streams.intake import publishing, signatures
+from streams.intake import publishing
 from streams.intake.bodies import gunzip
 from streams.intake.buckets import Buckets, network
 from streams.intake.gateway import application
 from streams.intake.problems import ProblemError
 from streams.settings import Settings
+from streams.sources.proof import bearer_token, equal
+from streams.sources.registry import SOURCES
+from streams.sources.vendor import Call
 from tests.attack.server import SECRETS, Acknowledging
+from tests.support import signing
 
 TOKEN = SECRETS["LEADSTREAM_INGEST_TOKEN"]
 BEARER = {"Authorization": f"Bearer {TOKEN}"}
@@ -135,14 +139,17 @@ def test_a_handshake_of_any_bytes_is_refused():
 
 @given(st.binary(max_size=40), st.text(max_size=40))
 def test_no_signature_check_raises_whatever_a_stranger_sends(raw, text):
-    said = raw.decode("latin-1")
-    for secret in ("", "secret"):
-        assert not signatures.segment(secret, raw, said)
-        assert not signatures.meta(secret, raw, said)
-        assert not signatures.hubspot_v3(secret, "POST", said, raw, said, text, 0)
-        assert not signatures.google_key(secret, raw)[0]
-    assert not signatures.bearer("secret-token", text)
-    assert not signatures.equal("\ud83d", said)
+    stranger = raw.decode("latin-1")
+    headers = {scheme.header.lower(): stranger for vendor in SOURCES.values() for route in vendor.routes for scheme in route.schemes}
+    for vendor in SOURCES.values():
+        for route in vendor.routes:
+            for secrets in ((), ("secret",), ("secret", "the one before")):
+                for shown in (headers, dict.fromkeys(headers, text)):
+                    call = Call(stranger, shown, {stranger: text}, raw, 0)
+                    assert route.proof is None or route.proof(call, lambda _name, secrets=secrets: secrets) is None
+                    assert route.handshake is None or route.handshake({"hub.verify_token": text}, lambda _name, secrets=secrets: secrets) is None
+    assert bearer_token(text) != "secret-token"
+    assert not equal("\ud83d", stranger)
 
 
 JSON = st.recursive(
@@ -170,8 +177,7 @@ def test_the_key_of_a_google_lead_is_cut_out_and_everything_else_stays(members, 
     texts = [f"{json.dumps(name)}{colon}{json.dumps(value)}" for name, value in members]
     key = '"google_key": "k\\u00e9y"'
     body = "{" + comma.join([*texts[:place], key, *texts[place:]]) + "}"
-    good, kept = signatures.google_key("k\u00e9y", body.encode())
-    assert good
+    kept = signing.proven("google", "k\u00e9y", body.encode())
     assert json.loads(kept) == dict(members)
     assert b"k\\u00e9y" not in kept
     assert all(text.encode() in kept for text in texts)
@@ -206,7 +212,7 @@ def test_any_other_one_is_refused(said):
 def hubspot_headers(uri, body):
     stamp = str(int(time.time() * 1000))
     return {
-        "X-HubSpot-Signature-v3": signatures.hubspot_sign(
+        "X-HubSpot-Signature-v3": signing.hubspot_sign(
             "hubspot-secret", "POST", uri, body, stamp
         ),
         "X-HubSpot-Request-Timestamp": stamp,
@@ -252,7 +258,7 @@ def test_a_compressed_body_is_stored_decoded_and_its_signature_may_be_of_either(
         gateway = Gateway()
         headers = {
             "Content-Encoding": "GZip",
-            "X-Signature": signatures.segment_sign("segment-secret", signed),
+            "X-Signature": signing.segment("segment-secret", signed),
         }
         assert gateway.post("/v1/segment", packed, headers).status_code == 202
         assert gateway.stored[2] == plain
@@ -392,7 +398,7 @@ def test_a_source_that_sends_too_often_is_told_when_to_come_back_and_the_others_
         "POST",
         "/v1/segment",
         b"{}",
-        {"X-Signature": signatures.segment_sign("segment-secret", b"{}")},
+        {"X-Signature": signing.segment("segment-secret", b"{}")},
     )
     unproven = ("POST", "/v1/salesforce", b"{}", {})
     answers = gateway.several([unproven, unproven, unproven, ask, ask, ask, segment])

@@ -55,7 +55,7 @@ def test_breakdowns_of_two_rows_differ_where_a_value_holds_what_stood_between_tw
 
 
 BAD = [
-    ("google", {"results": [cost(), cost(micros="n/a"), cost(micros="2")]}, 2, ["a number can't be read"]),
+    ("google", {"results": [cost(), cost(micros="n/a"), cost(micros="2")]}, 2, ["'n/a' is no number"]),
     ("google", {"results": [cost(), cost(micros="1e999999999"), 5]}, 1, 2),
     ("google", [{"results": [cost()]}, {"requestId": "a page with no row"}, {"results": [cost(micros="2")]}], 2, []),
     ("google", [{"results": [cost()]}, 7, {"results": "none"}], 1, 2),

@@ -3,11 +3,11 @@
 import orjson
 import pytest
 
-from schemas import measuring
 from schemas.events import RANK, Event, EventType, short
 from schemas.reading import FUNNELS, load
 from streams.domain import row
 from streams.domain.definition import prepare
+from streams.sources import measuring
 
 DEFINITION = prepare(load(FUNNELS / "default.yaml"))
 T0 = 1_767_600_000_000  # Monday, 5 January 2026, 09:00 in Paris

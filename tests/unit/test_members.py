@@ -141,6 +141,12 @@ def test_two_aliases_of_one_event_never_were_two_so_a_consent_under_either_speak
 
 
 D1, D2 = (Origin(number, "", name, "hubspot:1:deal") for number, name in enumerate(("d1", "d2"), 8))
+
+
+def primary(at, a, b):
+    return edge(at, LINK, a, b)._replace(id=f"p{at}{members.PRIMARY}|{a.id}:{b.id}")
+
+
 DEALS = [
     ("a deal is its contact's", [edge(1, LINK, H1, D1)], ["d1h1"], []),
     ("a contact has many deals", [edge(1, LINK, H1, D1), edge(2, LINK, H1, D2)], ["d1d2h1"], []),
@@ -154,6 +160,8 @@ DEALS = [
     ("two that were parted by hand", [edge(1, LINK, A, D1), edge(2, LINK, B, D1), edge(3, UNMERGE, A, B)], ["ad1", "b"], ["link2"]),
     ("deals are merged like anything", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D2), edge(3, MERGE, D1, D2)], ["d1d2h1", "h2"], ["link2"]),
     ("a deal that a person gives to a second contact makes the two one", [edge(1, MERGE, H1, D1), edge(2, MERGE, H2, D1)], ["d1h1h2"], []),
+    ("the primary contact's, though another stood on it first", [edge(1, LINK, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["link1"]),
+    ("the latest primary contact's", [primary(1, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["p1:primary|h1:d1"]),
     ("unless it is taken off later", [edge(1, MERGE, H1, D1), edge(2, UNMERGE, H1, D1)], ["d1", "h1"], []),
 ]  # fmt: skip
 

@@ -6,9 +6,9 @@ import orjson
 import pytest
 
 from schemas.events import Deal
-from streams.intake import signatures
 from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
+from tests.support import signing
 
 RECEIVED = 1_790_000_000_000
 
@@ -22,7 +22,7 @@ TABLE = [
     ("meta_lead_ads/webhook_single.json", "meta", ["lead.created"], 0, []),
     ("meta_lead_ads/webhook_docs_numeric_ids.json", "meta", ["lead.created"], 0, []),
     ("meta_lead_ads/webhook_multi_entry_one_bad_change.json", "meta", ["lead.created"] * 3, 0, ["'value' is missing"]),
-    ("meta_lead_ads/lead_retrieval.json", "meta", ["identity.linked"], 0, []),
+    ("meta_lead_ads/lead_retrieval.json", "meta", ["lead.created", "identity.linked"], 0, []),
     ("google_lead_form/webhook_live_shape.json", "google", ["lead.created"], 0, []),
     ("google_lead_form/webhook_test_lead.json", "google", ["lead.created"], 0, []),
     ("hubspot/batch_property_change_and_creation.json", "hubspot", ["lead.stage_reported", "lead.created"], 0, []),
@@ -107,25 +107,30 @@ def test_an_event_dated_after_its_receipt_is_dated_to_it_and_keeps_what_it_state
 def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(samples):
     said = orjson.loads((samples / "signatures.json").read_bytes())
     vector = said["hubspot_v3_sdk_vector"]
+
+    def hubspot(one, signature, body, at):
+        headers = {"x-hubspot-request-timestamp": one["timestamp"], "x-hubspot-signature-v3": signature}
+        secret = one.get("client_secret") or one["secret"]
+        return signing.proven("hubspot", secret, body, headers, one["uri"], at) == body
+
     at = int(vector["timestamp"])
-    arguments = (vector["client_secret"], vector["method"], vector["uri"], vector["body"].encode(), vector["timestamp"])
-    assert signatures.hubspot_v3(*arguments, vector["signature_v3"], at)
-    assert not signatures.hubspot_v3(*arguments, vector["signature_v3"], at + 300_001)
+    assert hubspot(vector, vector["signature_v3"], vector["body"].encode(), at)
+    assert not hubspot(vector, vector["signature_v3"], vector["body"].encode(), at + 300_001)
     own = said["hubspot_v3"]
-    body = (samples / own["file"]).read_bytes()
-    signed = (own["secret"], "POST", own["uri"], body, own["timestamp"], own["X-HubSpot-Signature-v3"])
-    assert signatures.hubspot_v3(*signed, int(own["timestamp"]))
-    meta, segment = said["meta"], said["segment"]
-    assert signatures.meta(meta["app_secret"], (samples / meta["file"]).read_bytes(), meta["X-Hub-Signature-256"])
-    assert signatures.segment(segment["shared_secret"], (samples / segment["file"]).read_bytes(), segment["X-Signature"])
-    assert not signatures.segment("another", (samples / segment["file"]).read_bytes(), segment["X-Signature"])
+    assert hubspot(own, own["X-HubSpot-Signature-v3"], (samples / own["file"]).read_bytes(), int(own["timestamp"]))
+    for vendor, header, secret in (("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret")):
+        one = said[vendor]
+        body, headers = (samples / one["file"]).read_bytes(), {header.lower(): one[header]}
+        assert signing.proven(vendor, one[secret], body, headers) == body
+        assert signing.proven(vendor, ("another", one[secret]), body, headers) == body
+        assert signing.proven(vendor, "another", body, headers) is None
 
 
 def test_the_google_key_is_compared_and_removed_before_anything_is_stored(samples):
-    good, body = signatures.google_key("test-google-key", (samples / "google_lead_form/webhook_live_shape.json").read_bytes())
-    assert good
+    whole = (samples / "google_lead_form/webhook_live_shape.json").read_bytes()
+    body = signing.proven("google", "test-google-key", whole)
     assert b"google_key" not in body
-    assert not signatures.google_key("another", (samples / "google_lead_form/webhook_live_shape.json").read_bytes())[0]
+    assert signing.proven("google", "another", whole) is None
 
 
 def test_the_vendors_exported_tables_have_the_columns_that_a_mapping_would_name(samples):

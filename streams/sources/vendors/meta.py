@@ -1,98 +1,181 @@
-"""Meta Lead Ads: the webhook (created_time in SECONDS, many entries times changes), the retrieval, and insights.
+"""Meta Lead Ads: the webhook (created_time in SECONDS, many entries times changes), the retrieval, pages of leads, and insights.
 
 Fields: developers.facebook.com, lead ads and insights. Ids beyond 2^53 are strings; a docs body has them as numbers.
+The webhook and the retrieval of a lead make the same event, so that each may come alone or twice.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import orjson
 
+from schemas import topics
 from schemas.events import EventType
 from schemas.records import Spend
-from streams.sources.adapter import Connection, Normalised, aliases, each, email_alias, event, iso_ms, phone_alias
+from streams.sources.adapter import Connection, Normalised, each
+from streams.sources.proof import equal, signed
+from streams.sources.values import aliases, count, email_alias, identified, iso_ms, money, number, phone_alias, record, text
+from streams.sources.vendor import Option, Route, Scheme, Secret, Secrets, Vendor
+
+# What Meta's own test tool answers forms with (developers.facebook.com/tools/lead-ads-testing).
+_TEST = "<test lead:"
+_TEST_MAIL = ("test@fb.com", "test@meta.com", "test@facebook.com")
+_BREAKDOWN = ("adset_id", "ad_id", "publisher_platform", "device_platform", "impression_device", "age", "gender", "country")
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn a webhook, a retrieved lead, or a page of insights."""
+    """Turn a webhook, a retrieved lead, a page of leads, or a page of insights."""
+    if not isinstance(body, dict):
+        raise ValueError("a body of Meta's is an object: a webhook (entry), a lead (field_data), or a page (data)")  # noqa: TRY004
     if "field_data" in body:
-        return each([body], lambda part, out: _retrieved(part, received_at, out))
-    if "data" in body:
-        return each(body["data"], lambda part, out: _insight(part, connection, out), lambda part: {"data": [part]})
-    if "entry" not in body:
-        raise ValueError("neither a webhook (entry), a lead (field_data) nor insights (data)")
-    changes = [(entry, change) for entry in body["entry"] for change in entry.get("changes", [])]
-    return each(changes, lambda part, out: _change(part[0], part[1], received_at, out), _delivery)
+        return each([body], received_at, _lead)
+    if isinstance(body.get("data"), list):
+        return each(body["data"], received_at, lambda part, out: _of_page(part, connection, out), lambda part: {"data": [part]})
+    if not isinstance(body.get("entry"), list):
+        raise ValueError("neither a webhook (entry), a lead (field_data) nor a page of leads or insights (data)")  # noqa: TRY004
+    changes = [(record(entry), change) for entry in body["entry"] for change in _changes(entry)]
+    return each(changes, received_at, lambda part, out: _change(part[0], part[1], out), _delivery)
 
 
-def _delivery(part: tuple[dict[str, Any], Any]) -> dict[str, Any]:
+def _changes(entry: Any) -> list[Any]:
+    found = record(entry).get("changes", [])
+    return found if isinstance(found, list) else [found]
+
+
+def _delivery(part: tuple[Mapping[str, Any], Any]) -> dict[str, Any]:
     """Make the webhook that holds one change of an entry."""
     entry, change = part
     return {"object": "page", "entry": [{**entry, "changes": [change]}]}
 
 
-def _change(entry: dict[str, Any], change: dict[str, Any], received_at: int, out: Normalised) -> None:
+def _change(_entry: Mapping[str, Any], change: dict[str, Any], out: Normalised) -> None:
     if change["field"] != "leadgen":
-        out.ignored.append(str(change["field"]))
+        out.ignored.append(text(change["field"], 40) or "change")
         return
     value = change["value"]
-    lead = str(value["leadgen_id"])
-    out.events.append(
-        event(
-            received_at,
-            id=f"meta:lead:{lead}",
-            type=EventType.CREATED,
-            occurred_at=int(value["created_time"]) * 1000,
-            source="meta",
-            aliases=(f"meta:lead:{lead}",),
-            kind="ad_lead_form",
-            direction="inbound",
-            marketing={"platform": "meta", **({"campaign": str(value["ad_id"])} if value.get("ad_id") else {})},
-            attributes={"page": str(value.get("page_id", entry.get("id", ""))), "form": str(value.get("form_id", ""))},
-        )
+    _created(value["leadgen_id"], number(value["created_time"]) * 1000, value, out)
+
+
+def _created(key: Any, at: int, about: Mapping[str, Any], out: Normalised) -> None:
+    """Add the creation, from whichever body came: webhook and retrieval say it alike."""
+    lead = _known(key)
+    details = {name: text(about.get(field)) for name, field in (("form", "form_id"), ("ad", "ad_id"))}
+    out.add(
+        id=f"meta:lead:{lead}",
+        type=EventType.CREATED,
+        occurred_at=at,
+        source="meta",
+        aliases=(f"meta:lead:{lead}",),
+        kind="ad_lead_form",
+        direction="inbound",
+        marketing={"platform": "meta"},
+        attributes={name: value for name, value in details.items() if value},
     )
 
 
-def _retrieved(lead: dict[str, Any], received_at: int, out: Normalised) -> None:
-    answers = {field["name"]: (field.get("values") or [None])[0] for field in lead["field_data"]}
-    campaign = lead.get("campaign_id") or lead.get("ad_id")
-    out.events.append(
-        event(
-            received_at,
-            id=f"meta:retrieved:{lead['id']}",
-            type=EventType.LINKED,
-            occurred_at=iso_ms(lead["created_time"]),
-            source="meta",
-            aliases=aliases(f"meta:lead:{lead['id']}", email_alias(answers.get("email")), phone_alias(answers.get("phone_number"))),
-            marketing={"platform": "meta", **({"campaign": str(campaign)} if campaign else {})},
-        )
+def _known(key: Any) -> str:
+    lead = identified(key)
+    if lead is None:
+        raise ValueError("the lead has no id: nobody can tell it from another one")
+    return lead
+
+
+def _of_page(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
+    if "field_data" in part:
+        _lead(part, out)
+    else:
+        _insight(part, connection, out)
+
+
+def _lead(lead: dict[str, Any], out: Normalised) -> None:
+    """Add a retrieved lead: that it is there, and whom its answers name."""
+    at, key = iso_ms(lead["created_time"]), _known(lead["id"])
+    answers = _answers(lead["field_data"])
+    campaign = text(lead.get("campaign_id"))
+    _created(key, at, lead, out)
+    out.add(
+        id=f"meta:retrieved:{key}",
+        type=EventType.LINKED,
+        occurred_at=at,
+        source="meta",
+        aliases=aliases(f"meta:lead:{key}", _first(answers, "mail", email_alias), _first(answers, "phone", phone_alias)),
+        account=_first(answers, "company", text),
+        test=any(value.startswith(_TEST) or value.lower() in _TEST_MAIL for values in answers.values() for value in values),
+        marketing={"platform": "meta", **({"campaign": campaign} if campaign else {})},
     )
+
+
+def _answers(fields: Any) -> dict[str, list[str]]:
+    """Return the answers by question; one that was left blank has none."""
+    answers: dict[str, list[str]] = {}
+    for field in fields if isinstance(fields, list) else ():
+        values = record(field).get("values")
+        question = text(record(field).get("name"), 200)
+        if question:
+            kept = [found for value in (values if isinstance(values, list) else [values]) if (found := text(value))]
+            answers[question.lower()] = kept
+    return answers
+
+
+def _first(answers: Mapping[str, list[str]], word: str, read: Callable[[Any], str | None]) -> str | None:
+    """Return what the first question about `word` was answered with: Meta's own names before a form's."""
+    own = [name for name in ("email", "work_email", "phone_number", "work_phone_number", "company_name") if word in name]
+    for question in dict.fromkeys((*own, *(question for question in answers if word in question))):
+        for value in answers.get(question, ()):
+            if not value.startswith(_TEST) and (found := read(value)):
+                return found
+    return None
 
 
 def _insight(row: dict[str, Any], connection: Connection, out: Normalised) -> None:
     if row["date_start"] != row["date_stop"]:
         raise ValueError(f"a row from {row['date_start']} to {row['date_stop']} is no day; ask insights with time_increment=1")
-    keys = (
-        "adset_id",
-        "ad_id",
-        "publisher_platform",
-        "device_platform",
-        "impression_device",
-        "age",
-        "gender",
-        "country",
-    )
+    breakdown = {key: found for key in _BREAKDOWN if (found := text(row.get(key)))}
     out.spend.append(
         Spend(
             platform="meta",
-            account=row["account_id"],
+            account=text(row["account_id"]) or "",
             day=row["date_start"],
-            campaign=row.get("campaign_id", ""),
-            breakdown=orjson.dumps({key: row[key] for key in keys if row.get(key)}).decode(),
-            amount=row["spend"],
-            currency=row.get("account_currency", connection.meta_currency),
-            clicks=int(row.get("inline_link_clicks", 0)),
-            impressions=int(row.get("impressions", 0)),
+            campaign=text(row.get("campaign_id")) or "",
+            breakdown=orjson.dumps(breakdown).decode(),
+            amount=money(row["spend"]) or "none",
+            currency=text(row.get("account_currency")) or connection.get("meta_currency", "EUR"),
+            clicks=count(row.get("inline_link_clicks")),
+            impressions=count(row.get("impressions")),
         )
     )
+
+
+def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | None:
+    """Answer the challenge that Meta sends once, when the subscription is made."""
+    stated = query.get("hub.verify_token", "")
+    good = [equal(token, stated) for token in secrets("meta_verify_token")]
+    return ("text/plain", query.get("hub.challenge", "")[:1_000]) if query.get("hub.mode") == "subscribe" and any(good) else None
+
+
+VENDOR = Vendor(
+    name="meta",
+    title="Meta Lead Ads, Meta spend",
+    topic=topics.RAW_ADS,
+    normalise=normalise,
+    sends=frozenset({"inbound"}),
+    evidence="seen",
+    documentation="https://developers.facebook.com/docs/marketing-api/guides/lead-ads/",
+    routes=(
+        Route(
+            "/v1/meta",
+            "Take a body of Meta's webhooks.",
+            signed("meta_app_secret", "x-hub-signature-256", prefix="sha256="),
+            (Scheme("MetaSignature", "X-Hub-Signature-256", "`sha256=` and the hexadecimal HMAC-SHA256 of the body."),),
+            "X-Hub-Signature-256",
+            handshake=_handshake,
+        ),
+        Route("/v1/spend/meta", "Take a page of insights, from whoever asks Meta for them."),
+    ),
+    secrets=(Secret("meta_app_secret", "the app's secret"), Secret("meta_verify_token", "the word that the subscription was made with")),
+    options=(Option("meta_currency", "EUR", "the currency of accounts whose reports name none"),),
+    origin="marketing",
+    retries="repeats for 36 hours, unordered, several leads a body",
+)

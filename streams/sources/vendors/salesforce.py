@@ -1,161 +1,317 @@
-"""Salesforce Change Data Capture as JSON, through a relay: Lead, Contact and Opportunity events.
+"""Salesforce Change Data Capture as JSON, through a relay: leads, contacts, opportunities, contact roles, tasks, events.
 
-Fields: Salesforce CDC developer guide. In the Pub/Sub shape an update carries null for UNCHANGED fields, so a null is
-never a change; one event may carry several recordIds; GAP_* means that the record must be read again, GAP_OVERFLOW
-(id 000000000000000AAA) that all must.
+Fields: Salesforce CDC developer guide. An event stands bare, in a `payload` (Pub/Sub), in `data` (CometD) or in `detail`
+(EventBridge). In the Pub/Sub shape an update carries null for UNCHANGED fields, so only `nulledFields` says that one was
+cleared; one event may carry several recordIds; GAP_* means that the record must be read again, GAP_OVERFLOW
+(id 000000000000000AAA) that all must. Ids are made 18 characters long: 15 are case-sensitive, the last three their checksum.
 """
 
 from __future__ import annotations
 
+import re
+from fnmatch import fnmatchcase
 from typing import Any
 
+from schemas import topics
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, aliases, each, email_alias, event, phone_alias
+from streams.sources.adapter import Connection, Normalised, digest, each
+from streams.sources.values import aliases, day_in, email_alias, identified, money, number, phone_alias, record, text
+from streams.sources.vendor import Option, Route, Vendor
 
-_READ = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
+_KINDS = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
+_WRAPS = ("payload", "data", "detail", "event", "message")
+_CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
+_ID = re.compile(r"([A-Za-z0-9]{15})([A-Za-z0-9]{3})?")
+# Fields that Salesforce or a formula keeps: a change of nothing else is no activity of anybody.
+_COMPUTED = (
+    "LastModified*", "SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate", "LastCUUpdateDate", "LastCURequestDate",
+    "IsUnreadByOwner", "*Score*", "Jigsaw*", "CleanStatus", "IndividualId", "EmailBounced*", "FirstCallDateTime", "FirstEmailDateTime",
+    "ActivityMetricId", "PhotoUrl", "GeocodeAccuracy", "Latitude", "Longitude", "*GeocodeAccuracy", "LastStageChange*", "Has*", "IsClosed",
+    "IsWon", "ForecastCategory*", "Probability", "ExpectedRevenue", "Fiscal*", "PushCount", "AgeInDays",
+)  # fmt: skip
+_PERSON_PREFIX = {"003": "contact", "00Q": "lead"}  # what a WhoId names
+
+
+def canonical(key: str) -> str:
+    """Make an id 18 characters long: for each five characters, one that says which of them are capitals.
+
+    The three of an id that has them are made anew: exports and people get them wrong, and the first 15 are the id.
+    """
+    found = _ID.fullmatch(key)
+    if not found:
+        return key
+    fives = (found[1][place : place + 5] for place in (0, 5, 10))
+    return found[1] + "".join(_CHECKSUM[sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")] for five in fives)
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn one change event, or a list of them."""
-    parts = body if isinstance(body, list) else [body]
-    return each(parts, lambda part, out: _change(part, received_at, connection.salesforce_org, out))
+    """Turn one change event, or a list of them, however wrapped."""
+    parts = body if isinstance(body, list) else record(body).get("events", body)
+    return each(parts if isinstance(parts, list) else [parts], received_at, lambda part, out: _change(part, connection, out))
 
 
-def _change(part: dict[str, Any], received_at: int, org: str, out: Normalised) -> None:
-    part = part.get("payload", part)
+def _unwrapped(part: Any) -> dict[str, Any]:
+    """Return the change event within what a relay put around it.
+
+    Raises:
+        ValueError: there is none.
+
+    """
+    found = part
+    for _ in range(len(_WRAPS)):
+        if "ChangeEventHeader" in record(found):
+            return dict(found)
+        found = next((inner for name in _WRAPS if isinstance(inner := record(found).get(name), dict)), None)
+    raise ValueError("no ChangeEventHeader: a change event stands bare, or in payload, data or detail")
+
+
+class _Change:
+    """One change of one record, as its handlers need it."""
+
+    def __init__(self, header: dict[str, Any], fields: dict[str, Any], key: str, connection: Connection) -> None:
+        self.type, self.entity, self.key = header["changeType"], header["entityName"], key
+        self.org, self.fields, self.connection = connection.get("salesforce_org", "default"), fields, connection
+        cleared = header.get("nulledFields")
+        self.cleared = frozenset(map(str, cleared)) if isinstance(cleared, list) else frozenset()
+        self.at, sequence = number(header["commitTimestamp"]), number(header.get("sequenceNumber") or 0)
+        transaction = text(header.get("transactionKey")) or f"body-{digest([header, fields])}"
+        self.name = f"salesforce:{transaction}:{sequence}:{key}"
+        self.common: dict[str, Any] = {"occurred_at": self.at, "sequence": sequence, "source": "salesforce"}
+        self.shown = {"record_url": f"https://login.salesforce.com/{key}"}
+
+    def alias(self, kind: str, value: Any) -> str | None:
+        """Name a record of the org."""
+        found = identified(value)
+        return f"salesforce:{self.org}:{kind}:{canonical(found)}" if found else None
+
+    def person(self, value: Any) -> str | None:
+        """Name whom a WhoId means; None for nobody, or for what is no person."""
+        kind = _PERSON_PREFIX.get(str(value or "")[:3])
+        return self.alias(kind, value) if kind else None
+
+    @property
+    def known(self) -> tuple[str, ...]:
+        """Whom a lead or contact is: the record, and what it says of addresses."""
+        emails = (email_alias(self.fields.get(name)) for name in ("Email", "PersonEmail"))
+        phones = (phone_alias(self.fields.get(name)) for name in ("Phone", "MobilePhone"))
+        return aliases(self.alias(_KINDS[self.entity], self.key), *emails, *phones)
+
+    @property
+    def only_computed(self) -> bool:
+        """Whether nothing changed but what machines keep."""
+        patterns = self.connection.get("salesforce_computed", ",".join(_COMPUTED)).split(",")
+        changed = [*self.fields, *self.cleared]
+        return all(any(fnmatchcase(name, pattern.strip()) for pattern in patterns) for name in changed)
+
+
+def _change(part: Any, connection: Connection, out: Normalised) -> None:
+    part = _unwrapped(part)
     header = part["ChangeEventHeader"]
-    change, entity = header["changeType"], header["entityName"]
-    if change == "GAP_OVERFLOW":
+    kind, entity = header["changeType"], str(header["entityName"])
+    if kind == "GAP_OVERFLOW":
         raise ValueError(f"GAP_OVERFLOW: changes of {entity} were lost; run a full resync of {entity}")
-    if change.startswith("GAP_"):
-        ids = ", ".join(header["recordIds"])
-        raise ValueError(f"{change}: {entity} {ids} changed and the event does not say how; read it again")
-    if entity not in _READ:
-        out.ignored.append(str(entity))
+    if str(kind).startswith("GAP_"):
+        ids = ", ".join(map(str, header["recordIds"]))
+        raise ValueError(f"{kind}: {entity} {ids} changed and the event does not say how; read it again")
+    turn = _HANDLERS.get(entity)
+    if turn is None:
+        out.ignored.append(entity)
         return
-    for record in header["recordIds"]:
-        said = {name: value for name, value in part.items() if value is not None and name != "ChangeEventHeader"}
-        transaction = f"{header['transactionKey']}:{header.get('sequenceNumber', 0)}:{record}"
-        common: dict[str, Any] = {
-            "occurred_at": int(header["commitTimestamp"]),
-            "sequence": int(header.get("sequenceNumber", 0)),
-            "source": "salesforce",
-            "record_url": f"https://login.salesforce.com/{record}",
-        }
-        turn = {"Lead": _lead, "Contact": _contact, "Opportunity": _opportunity}[entity]
-        turn(
-            change,
-            said,
-            f"salesforce:{org}:{_READ[entity]}:{record}",
-            f"salesforce:{transaction}",
-            common,
-            received_at,
-            out,
-        )
+    fields = {name: value for name, value in part.items() if value is not None and name != "ChangeEventHeader"}
+    for key in header["recordIds"]:
+        turn(_Change(header, fields, canonical(str(key)), connection), out)
 
 
-def _lead(change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
-    known = aliases(alias, email_alias(said.get("Email")), phone_alias(said.get("Phone")))
-    owner = {"owner": said["OwnerId"]} if said.get("OwnerId") else {}
-    if change == "DELETE":
-        out.events.append(event(received_at, id=name, type=EventType.DELETED, aliases=known, **common))
+def _lead(change: _Change, out: Normalised) -> None:
+    fields, common, known = change.fields, change.common, change.known
+    if _gone_or_back(change, known, out) and change.type == "DELETE":
         return
-    if change == "CREATE":
-        out.events.append(
-            event(
-                received_at,
-                id=f"{name}:created",
-                type=EventType.CREATED,
-                aliases=known,
-                kind="crm",
-                direction="inbound",
-                origin=said.get("LeadSource"),
-                account=said.get("Company"),
-                **owner,
-                **common,
-            )
+    owner = {"owner": text(fields["OwnerId"])} if fields.get("OwnerId") else {}
+    if change.type == "CREATE":
+        out.add(
+            id=f"{change.name}:created",
+            type=EventType.CREATED,
+            aliases=known,
+            kind="crm",
+            direction="inbound",
+            origin=text(fields.get("LeadSource")),
+            account=text(fields.get("Company")),
+            **owner,
+            **common,
+            **change.shown,
         )
-    if said.get("Status") or said.get("IsConverted"):
-        stage = said.get("Status") or "Closed - Converted"
-        reason = said.get("Rejection_Reason__c")
-        out.events.append(
-            event(
-                received_at,
-                id=f"{name}:stage",
-                type=EventType.STAGE_REPORTED,
-                aliases=known,
-                stage=stage,
-                reason=reason,
-                **common,
-            )
+    converted = fields.get("IsConverted") is True
+    if fields.get("Status") or converted:
+        out.add(
+            id=f"{change.name}:stage",
+            type=EventType.STAGE_REPORTED,
+            aliases=known,
+            stage=text(fields.get("Status")) or "Closed - Converted",
+            reason=text(fields.get("Rejection_Reason__c")),
+            **common,
+            **change.shown,
         )
-    if said.get("IsConverted"):
-        org = alias.split(":")[1]
-        contact, deal = said.get("ConvertedContactId"), said.get("ConvertedOpportunityId")
+    if converted:
+        contact = change.alias("contact", fields.get("ConvertedContactId"))
+        deal = change.alias("opportunity", fields.get("ConvertedOpportunityId"))
         if contact:  # Salesforce's word: the contact may have been there, with a lead that was converted before
-            known = (alias, f"salesforce:{org}:contact:{contact}")
-            out.events.append(event(received_at, id=f"{name}:converted", type=EventType.MERGE, aliases=known, **common))
+            both = (known[0], contact)
+            out.add(id=f"{change.name}:converted", type=EventType.MERGE, aliases=both, attributes={"record": "converted"}, **common)
         if deal:
-            _on_deal(f"{name}:deal", alias, f"salesforce:{org}:opportunity:{deal}", common, received_at, out)
-    if change != "CREATE" and said.get("OwnerId"):
-        out.events.append(event(received_at, id=f"{name}:owner", type=EventType.ASSIGNED, aliases=(alias,), **owner, **common))
-    if change != "CREATE" and not {"Status", "IsConverted", "OwnerId"} & said.keys():
-        out.events.append(
-            event(
-                received_at,
-                id=name,
-                type=EventType.TOUCH,
-                aliases=known,
-                kind="crm_update",
-                direction="inbound",
-                **common,
-            )
-        )
+            _on_deal(f"{change.name}:deal", known[0], deal, {}, common, out)
+    _rest(change, known, {"Status", "IsConverted"}, owner, out)
 
 
-def _on_deal(name: str, person: str, deal: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
-    """Say whose a deal is, under the person's alias: the row of a second contact must know which deal it influenced."""
-    out.events.append(event(received_at, id=name, type=EventType.LINKED, aliases=(person, deal), deal={"id": deal}, **common))
-
-
-def _contact(change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised) -> None:
-    kind = EventType.DELETED if change == "DELETE" else EventType.LINKED
-    known = aliases(alias, email_alias(said.get("Email")), phone_alias(said.get("Phone")))
-    out.events.append(event(received_at, id=name, type=kind, aliases=known, **common))
-
-
-def _opportunity(
-    change: str, said: dict[str, Any], alias: str, name: str, common: dict[str, Any], received_at: int, out: Normalised
-) -> None:
-    if change == "DELETE":
-        out.events.append(
-            event(
-                received_at,
-                id=name,
-                type=EventType.OPPORTUNITY_LOST,
-                aliases=(alias,),
-                reason="deleted",
-                deal={"id": alias},
-                **common,
-            )
-        )
+def _contact(change: _Change, out: Normalised) -> None:
+    known = change.known
+    if _gone_or_back(change, known, out) and change.type == "DELETE":
         return
+    owner = {"owner": text(change.fields["OwnerId"])} if change.fields.get("OwnerId") else {}
+    out.add(id=change.name, type=EventType.LINKED, aliases=known, **change.common, **change.shown)
+    _rest(change, known, set(change.fields) - {"OwnerId", "HasOptedOutOfEmail"}, owner, out)
+
+
+def _gone_or_back(change: _Change, known: tuple[str, ...], out: Normalised) -> bool:
+    """Say that a record was deleted, or is there again."""
+    if change.type not in ("DELETE", "UNDELETE"):
+        return False
+    kind = EventType.DELETED if change.type == "DELETE" else EventType.RESTORED
+    out.add(id=f"{change.name}:{kind.value}", type=kind, aliases=known, **change.common)
+    return True
+
+
+def _rest(change: _Change, known: tuple[str, ...], heard: set[str], owner: dict[str, Any], out: Normalised) -> None:
+    """Add what leads and contacts have alike: consent, owner, and that somebody worked on the record."""
+    fields, common = change.fields, change.common
+    opted_out = fields.get("HasOptedOutOfEmail")
+    if isinstance(opted_out, bool) and (opted_out or change.type != "CREATE"):
+        out.add(id=f"{change.name}:consent", type=EventType.CONSENT, aliases=known, granted=not opted_out, **common)
+    if change.type == "CREATE":
+        return
+    if owner or "OwnerId" in change.cleared:
+        out.add(id=f"{change.name}:owner", type=EventType.ASSIGNED, aliases=known[:1], **(owner or {"owner": ""}), **common, **change.shown)
+    elif change.type == "UPDATE" and change.only_computed:
+        out.ignored.append(f"{change.entity} computed")
+    elif change.type == "UPDATE" and not heard & fields.keys() and not isinstance(opted_out, bool):
+        out.add(id=change.name, type=EventType.TOUCH, aliases=known, kind="crm_update", direction="inbound", **common, **change.shown)
+
+
+def _on_deal(name: str, person: str, deal: str, role: dict[str, Any], common: dict[str, Any], out: Normalised) -> None:
+    """Say whose a deal is, under the person's alias: the row of a second contact must know which deal it influenced."""
+    out.add(id=name, type=EventType.LINKED, aliases=(person, deal), deal={"id": deal, **role}, **common)
+
+
+def _opportunity(change: _Change, out: Normalised) -> None:
+    fields, common = change.fields, {**change.common, **change.shown}
+    alias = f"salesforce:{change.org}:opportunity:{change.key}"
+    if change.type in ("DELETE", "UNDELETE"):
+        kind = EventType.OPPORTUNITY_DELETED if change.type == "DELETE" else EventType.OPPORTUNITY_RESTORED
+        out.add(id=f"{change.name}:{kind.value}", type=kind, aliases=(alias,), deal={"id": alias}, **change.common)
+        if change.type == "DELETE":
+            return
     deal: dict[str, Any] = {"id": alias}
-    if "Amount" in said:
-        deal["amount"] = f"{said['Amount']:.2f}"
-    if said.get("CurrencyIsoCode"):
-        deal["currency"] = said["CurrencyIsoCode"]
-    if said.get("CloseDate"):
-        deal["close_date"] = str(said["CloseDate"])  # ms in change events, a day elsewhere
-    if said.get("StageName"):
-        deal["stage"] = said["StageName"]
-    if said.get("ContactId"):
-        _on_deal(f"{name}:contact", f"salesforce:{alias.split(':')[1]}:contact:{said['ContactId']}", alias, common, received_at, out)
-    kind = EventType.OPPORTUNITY_STAGE_CHANGED
-    if said.get("IsWon"):
+    found = {
+        "amount": money(fields.get("Amount")),
+        "currency": text(fields.get("CurrencyIsoCode")),
+        "close_date": day_in(fields.get("CloseDate"), "UTC"),
+        "stage": text(fields.get("StageName")),
+    }
+    deal |= {name: value for name, value in found.items() if value}
+    deal |= {name: "" for name, field in (("amount", "Amount"), ("close_date", "CloseDate")) if field in change.cleared}
+    contact = change.alias("contact", fields.get("ContactId"))
+    if contact:
+        _on_deal(f"{change.name}:contact", contact, alias, {}, change.common, out)
+    if fields.get("OwnerId") and change.type != "CREATE":
+        out.add(id=f"{change.name}:owner", type=EventType.ASSIGNED, aliases=(alias,), owner=text(fields["OwnerId"]), **common)
+    if fields.get("IsWon") is True:
         kind = EventType.OPPORTUNITY_WON
-    elif said.get("IsClosed"):
+    elif fields.get("IsClosed") is True:
         kind = EventType.OPPORTUNITY_LOST
-    elif change == "CREATE":
+    elif change.type == "CREATE":
         kind = EventType.OPPORTUNITY_CREATED
-    out.events.append(event(received_at, id=name, type=kind, aliases=(alias,), deal=deal, **common))
+    elif len(deal) > 1:
+        kind = EventType.OPPORTUNITY_STAGE_CHANGED
+    elif change.only_computed:
+        out.ignored.append("Opportunity computed")
+        return
+    else:
+        out.add(id=change.name, type=EventType.TOUCH, aliases=(alias,), kind="crm_update", direction="inbound", **common)
+        return
+    reason = text(fields.get("Loss_Reason__c")) if kind == EventType.OPPORTUNITY_LOST else None
+    out.add(id=change.name, type=kind, aliases=(alias,), deal=deal, reason=reason, **common)
+
+
+def _contact_role(change: _Change, out: Normalised) -> None:
+    """Join a contact and a deal. The primary one's word decides whose the deal is."""
+    contact, deal = change.alias("contact", change.fields.get("ContactId")), change.alias("opportunity", change.fields.get("OpportunityId"))
+    if change.type == "DELETE" or not contact or not deal:
+        out.ignored.append(f"OpportunityContactRole {change.type}")  # a change that names neither side says nothing of them
+        return
+    primary = change.fields.get("IsPrimary") is True
+    role = {} if primary else {"role": text(change.fields.get("Role"), 100) or "contact"}
+    name = f"{change.name}:primary" if primary else change.name  # members.PRIMARY
+    _on_deal(name, contact, deal, role, change.common, out)
+
+
+def _activity(change: _Change, out: Normalised) -> None:
+    """Add the touch of a task that was done, or of a meeting that was booked.
+
+    An update names only what changed, and so not the person: the task itself is a weak alias, which learns whose it is.
+    """
+    fields, who = change.fields, change.person(change.fields.get("WhoId"))
+    weak = f"salesforce:anon:{change.entity.lower()}-{change.key}"
+    if who:
+        out.add(id=f"{change.name}:who", type=EventType.LINKED, aliases=(who, weak), **change.common)
+    done = change.entity == "Event" or fields.get("Status") == "Completed" or fields.get("IsClosed") is True
+    if change.type == "DELETE" or not done or (change.entity == "Event" and change.type != "CREATE"):
+        out.ignored.append(f"{change.entity} {'open' if change.type != 'DELETE' else 'deleted'}")
+        return
+    subtype = (text(fields.get("TaskSubtype")) or ("meeting" if change.entity == "Event" else "task")).lower()
+    inbound, automated = fields.get("CallType") == "Inbound", subtype == "listemail"
+    out.add(
+        id=f"salesforce:{change.entity.lower()}:{change.key}:done",
+        type=EventType.TOUCH,
+        aliases=(who,) if who else (weak,),
+        kind=subtype,
+        direction="inbound" if inbound else "automated" if automated else "human",
+        **change.common,
+    )
+
+
+_HANDLERS = {
+    "Lead": _lead,
+    "Contact": _contact,
+    "Opportunity": _opportunity,
+    "OpportunityContactRole": _contact_role,
+    "Task": _activity,
+    "Event": _activity,
+}
+
+VENDOR = Vendor(
+    name="salesforce",
+    title="Salesforce Change Data Capture",
+    topic=topics.RAW_CRM,
+    normalise=normalise,
+    sends=frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved"}),
+    evidence="seen",
+    documentation="https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/",
+    routes=(Route("/v1/salesforce", "Take a change event of Salesforce from the relay.", keys=("id", "transactionKey")),),
+    options=(
+        Option("salesforce_org", "default", "the org's name in aliases, where several orgs send"),
+        Option("salesforce_computed", ",".join(_COMPUTED), "patterns of fields that machines keep, with commas between"),
+    ),
+    records=("lead", "contact"),
+    deals=("opportunity",),
+    canonical=canonical,
+    stages={
+        "Open": "inquiry",
+        "Open - Not Contacted": "inquiry",
+        "Working": "sal",
+        "Working - Contacted": "sal",
+        "Closed - Converted": "sql",
+        "Closed - Not Converted": "rejected",
+    },
+    won=("Closed Won",),
+    lost=("Closed Lost",),
+    retries="a relay's: events can be replayed for 72 hours",
+)

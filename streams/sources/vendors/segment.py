@@ -1,7 +1,7 @@
-"""Segment (and RudderStack): page, track, identify, and delete, which is an erasure request.
+"""Segment (and RudderStack): page, screen, track, identify, group, alias, and delete, which is an erasure request.
 
 Fields: the Segment spec. timestamp = receivedAt - (sentAt - originalTimestamp) unless it stands in the body. The same
-messageId may stand on an identify and a page, so the id carries the type.
+messageId may stand on an identify and a page, so the id carries the type. A group's traits are the account's.
 """
 
 from __future__ import annotations
@@ -9,88 +9,156 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
+from schemas import topics
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, aliases, each, email_alias, event, iso_ms, phone_alias
+from streams.sources.adapter import Connection, Normalised, digest, each
+from streams.sources.proof import signed
+from streams.sources.values import aliases, email_alias, first_time, iso_ms, name, phone_alias, record, text
+from streams.sources.vendor import Route, Scheme, Secret, Vendor
 
 _CLICKS = ("gclid", "gbraid", "wbraid", "fbclid", "li_fat_id")
 _FORMS = {"demo": "demo_form", "contact": "contact_form"}
+_KINDS = ("page", "screen", "track", "identify", "alias", "group", "delete")
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
     """Turn one message, or a batch of them, into events."""
     parts = body.get("batch", [body]) if isinstance(body, dict) else body
-    return each(parts, lambda part, out: _message(part, received_at, out))
+    if not isinstance(parts, list):
+        raise ValueError("a Segment body is a message, or has a list of them as `batch`")  # noqa: TRY004 - the sender's mistake
+    return each(parts, received_at, _message)
 
 
 def _when(part: dict[str, Any], received_at: int) -> int:
-    if part.get("originalTimestamp") and part.get("sentAt") and part.get("receivedAt"):
-        return iso_ms(part["receivedAt"]) - (iso_ms(part["sentAt"]) - iso_ms(part["originalTimestamp"]))
-    return iso_ms(part["timestamp"]) if part.get("timestamp") else received_at
+    try:
+        if part.get("originalTimestamp") and part.get("sentAt") and part.get("receivedAt"):
+            return iso_ms(part["receivedAt"]) - (iso_ms(part["sentAt"]) - iso_ms(part["originalTimestamp"]))
+    except (ValueError, OverflowError):
+        if not part.get("timestamp"):
+            raise
+    return first_time(part.get("timestamp"), part.get("originalTimestamp"), part.get("sentAt")) or received_at
 
 
-def _message(part: dict[str, Any], received_at: int, out: Normalised) -> None:
+def _people(part: dict[str, Any], traits: dict[str, Any], properties: dict[str, Any]) -> list[str | None]:
+    """Name whom a message is about: by address, by the ids of the site, before and after they changed."""
+    found: list[str | None] = [email_alias(traits.get("email")) or email_alias(properties.get("email"))]
+    for key, also_anonymous in (("userId", False), ("previousId", True)):
+        known = name(part.get(key))
+        address = email_alias(known)
+        found.append(address or (f"segment:user:{known}" if known else None))
+        if known and also_anonymous and not address:
+            found.append(f"segment:anon:{known}")  # Segment gives either id as the one before
+    return found
+
+
+def _message(part: dict[str, Any], out: Normalised) -> None:
     kind = part["type"]
-    context, properties = part.get("context") or {}, part.get("properties") or {}
-    traits = part.get("traits") or context.get("traits") or {}
-    page = {**(context.get("page") or {}), **(properties if kind == "page" else {})}
+    if kind not in _KINDS:
+        raise ValueError(f"type {str(kind)[:40]!r} is none of {', '.join(_KINDS)}")
+    context, properties = record(part.get("context")), record(part.get("properties"))
+    traits = {**record(context.get("traits")), **(record(part.get("traits")) if kind != "group" else {})}
+    page = {**record(context.get("page")), **(properties if kind == "page" else {})}
     clicks = _clicks(page)
+    anonymous = name(part.get("anonymousId"))
     found = aliases(
-        email_alias(traits.get("email") or properties.get("email")),
-        f"segment:user:{part['userId']}" if part.get("userId") else None,
-        *(f"{name}:{value}" for name, value in clicks.items()),
-        f"segment:anon:{part['anonymousId']}" if part.get("anonymousId") else None,
+        *_people(part, dict(traits), dict(properties)),
+        *(f"{click}:{value}" for click, value in clicks.items()),
+        f"segment:anon:{anonymous}" if anonymous else None,
         phone_alias(traits.get("phone")),
     )
     if not found:
-        raise ValueError("no userId, anonymousId or email: nobody to give this to")
+        raise ValueError("no userId, anonymousId or email that names anybody: nobody to give this to")
+    key = text(part.get("messageId"), 150) or f"body-{digest(part)}"
     common: dict[str, Any] = {
-        "id": f"segment:{kind}:{part.get('messageId') or part.get('timestamp')}",
-        "occurred_at": _when(part, received_at),
+        "id": f"segment:{kind}:{key}",
+        "occurred_at": _when(part, out.received_at),
         "source": "segment",
         "aliases": found,
         "marketing": _marketing(context, page, clicks),
     }
     match kind:
         case "page" | "screen":
-            out.events.append(event(received_at, type=EventType.TOUCH, kind="page_view", direction="inbound", **common))
+            out.add(type=EventType.TOUCH, kind="page_view", direction="inbound", **common)
         case "track":
-            out.events.append(event(received_at, **_track(part["event"], properties), **common))
-        case "identify" | "alias" | "group":
-            out.events.append(event(received_at, type=EventType.LINKED, **common))
+            out.add(**_track(text(part["event"], 100) or "track", dict(properties)), **common)
+        case "group":
+            account = text(record(part.get("traits")).get("name")) or name(part.get("groupId"))
+            out.add(type=EventType.LINKED, account=account, **common)
         case "delete":
-            out.events.append(event(received_at, type=EventType.ERASE, **{**common, "marketing": None}))
+            out.add(type=EventType.ERASE, **{**common, "marketing": None})
         case _:
-            raise ValueError(f"type {kind!r} is none of page, screen, track, identify, alias, group, delete")
+            out.add(type=EventType.LINKED, **common)
 
 
-def _track(name: str, properties: dict[str, Any]) -> dict[str, Any]:
-    if name in ("Form Submitted", "Lead Generated"):
-        form = str(properties.get("form_id", ""))
+def _track(event: str, properties: dict[str, Any]) -> dict[str, Any]:
+    if event in ("Form Submitted", "Lead Generated"):
+        form = text(properties.get("form_id"), 100) or ""
         return {"type": EventType.CREATED, "kind": _FORMS.get(form, "form"), "direction": "inbound"}
-    if name == "Email Link Clicked":
+    if event == "Email Link Clicked":
         return {"type": EventType.TOUCH, "kind": "email_click", "direction": "inbound"}
-    if name == "Call Requested":
+    if event == "Call Requested":
         return {"type": EventType.TOUCH, "kind": "call_requested", "direction": "inbound"}
-    if name == "Email Sent":
+    if event in ("Email Sent", "Email Delivered"):
         return {"type": EventType.TOUCH, "kind": "email_sent", "direction": "automated"}
-    return {"type": EventType.TOUCH, "kind": name[:100], "direction": "inbound"}
+    return {"type": EventType.TOUCH, "kind": event, "direction": "inbound"}
 
 
 def _clicks(page: dict[str, Any]) -> dict[str, str]:
-    query = page.get("search") or urlsplit(page.get("url") or "").query
-    asked = parse_qs(query.lstrip("?"))
-    return {name: asked[name][0] for name in _CLICKS if asked.get(name)}
+    try:
+        query = text(page.get("search"), 5_000) or urlsplit(text(page.get("url"), 5_000) or "").query
+        asked = parse_qs(query.lstrip("?"), max_num_fields=200)
+    except ValueError:
+        return {}
+    return {click: asked[click][0][:250] for click in _CLICKS if asked.get(click) and name(asked[click][0])}
+
+
+def _host(url: Any) -> str | None:
+    try:
+        return urlsplit(text(url, 5_000) or "").hostname
+    except ValueError:
+        return None
+
+
+def _path(url: Any) -> str | None:
+    try:
+        return urlsplit(text(url, 5_000) or "").path or None
+    except ValueError:
+        return None
 
 
 def _marketing(context: dict[str, Any], page: dict[str, Any], clicks: dict[str, str]) -> dict[str, str] | None:
-    campaign = context.get("campaign") or {}
-    said = {
+    campaign = record(context.get("campaign"))
+    found = {
         "click": next(iter(clicks), None),
-        "utm_source": campaign.get("source"),
-        "utm_medium": (campaign.get("medium") or "").lower() or None,
-        "utm_campaign": campaign.get("name"),
-        "referrer": (urlsplit(page.get("referrer") or "").hostname) or None,
-        "landing_page": page.get("path") or urlsplit(page.get("url") or "").path or None,
+        "utm_source": text(campaign.get("source")),
+        "utm_medium": (text(campaign.get("medium")) or "").lower() or None,
+        "utm_campaign": text(campaign.get("name")),
+        "referrer": _host(page.get("referrer")),
+        "landing_page": text(page.get("path")) or _path(page.get("url")),
     }
-    kept = {name: value for name, value in said.items() if value}
+    kept = {field: value for field, value in found.items() if value}
     return kept or None
+
+
+VENDOR = Vendor(
+    name="segment",
+    title="Segment, RudderStack",
+    topic=topics.RAW_WEB,
+    normalise=normalise,
+    sends=frozenset({"inbound", "automated"}),
+    evidence="seen",
+    documentation="https://segment.com/docs/connections/spec/",
+    routes=(
+        Route(
+            "/v1/segment",
+            "Take a body of Segment's webhooks.",
+            signed("segment_secret", "x-signature", "sha1"),
+            (Scheme("SegmentSignature", "X-Signature", "Hexadecimal HMAC-SHA1 of the body."),),
+            "X-Signature",
+            ("anonymousId", "userId"),
+        ),
+    ),
+    secrets=(Secret("segment_secret", "the shared secret of the webhook destination"),),
+    origin="marketing",
+    retries="answers within 5 s; repeats for up to 4 hours with growing pauses",
+)

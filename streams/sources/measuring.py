@@ -4,39 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .registry import can_send
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas.funnel import Clock, Funnel
+    from schemas.funnel import Funnel
 
-# What each source can tell about people's work. A clock that none of the enabled ones can stop is "not measured".
-CAN_SEND: dict[str, frozenset[str]] = {
-    "segment": frozenset({"inbound"}),
-    "meta": frozenset({"inbound"}),
-    "google": frozenset({"inbound"}),
-    "hubspot": frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"}),
-    "salesforce": frozenset({"human", "accepted", "rejected", "leave", "moved"}),
-    "cloudevents": frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"}),
-}
 _CONDITIONS = ("platform", "click", "utm_source", "utm_medium", "referrer")
 
 
-def measured(funnel: Funnel, clock: Clock) -> bool:
-    """Say whether any enabled source can send what stops a clock."""
-    words = set(clock.stopped_by or clock.restarted_by)
-    return any(words & CAN_SEND.get(source, frozenset()) for source in funnel.enabled_sources)
+def work(funnel: Funnel) -> frozenset[str]:
+    """Name what the enabled sources can tell of people's work: of vendors their files say it, of all others the funnel."""
+    known = can_send(funnel.sends)
+    return frozenset().union(*(known.get(source, frozenset()) for source in funnel.enabled_sources))
 
 
 def not_measured(funnel: Funnel) -> list[str]:
     """Name the clocks that no enabled source can stop, as `stage.clock`."""
+    known = work(funnel)
     return [
-        f"{stage}.{name}" for stage, spec in funnel.stages.items() for name, clock in spec.clocks.items() if not measured(funnel, clock)
+        f"{stage}.{name}"
+        for stage, spec in funnel.stages.items()
+        for name, clock in spec.clocks.items()
+        if known.isdisjoint(clock.stopped_by or clock.restarted_by)
     ]
 
 
 def silent(funnel: Funnel) -> list[str]:
     """Name the enabled sources of which nobody knows what they can send: systems of one's own, and misspelt ones. They stop no clock."""
-    return [source for source in funnel.enabled_sources if source not in CAN_SEND]
+    known = can_send(funnel.sends)
+    return [source for source in funnel.enabled_sources if source not in known]
 
 
 def attribute(funnel: Funnel, marketing: Mapping[str, str]) -> tuple[str, str, str]:

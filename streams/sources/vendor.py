@@ -1,0 +1,93 @@
+"""What a vendor is: all that leadstream knows of it, as one value in one file (vendors/<name>.py).
+
+Gateway, settings, clocks, identity, the default funnel and the documents iterate over these values,
+and over nothing else: a new vendor is a new file (docs/how-to/add-a-vendor.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from .adapter import Adapter
+
+# What a source can tell of people's work: what stops and restarts clocks.
+WORK = frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"})
+Secrets = Callable[[str], tuple[str, ...]]  # the values of a secret that are valid now: the present one, and the one before
+
+
+class Call(NamedTuple):
+    """What a sender's proof may be made of. Header names are in lower case; `now` is in ms."""
+
+    address: str  # as the sender was told it, with its query
+    headers: Mapping[str, str]
+    query: Mapping[str, str]
+    body: bytes
+    now: int
+
+
+Proof = Callable[[Call, Secrets], bytes | None]  # the body to store; None where the proof does not fit
+Handshake = Callable[[Mapping[str, str], Secrets], "tuple[str, str] | None"]  # media type and text; None: refused
+
+
+class Scheme(NamedTuple):
+    """A header that proves the sender, as OpenAPI describes it."""
+
+    name: str
+    header: str
+    description: str
+
+
+class Secret(NamedTuple):
+    """A secret of a vendor's: LEADSTREAM_<NAME>. LEADSTREAM_<NAME>_PREVIOUS is taken too, while one replaces the other."""
+
+    name: str
+    meaning: str
+
+
+class Option(NamedTuple):
+    """What a vendor's bodies do not say and the installation knows: LEADSTREAM_<NAME>."""
+
+    name: str
+    default: str
+    meaning: str
+
+
+class Route(NamedTuple):
+    """A path of the gateway that takes the vendor's bodies as they come.
+
+    Without a `proof` it is a relay's: a bearer token opens it (settings: ingest_tokens).
+    """
+
+    path: str
+    meaning: str
+    proof: Proof | None = None
+    schemes: tuple[Scheme, ...] = ()
+    challenge: str = ""  # of the 401, as WWW-Authenticate has it
+    keys: tuple[str, ...] = ()  # fields of the body that keep one lead's bodies in one partition
+    handshake: Handshake | None = None  # what answers a GET of the path
+
+
+@dataclass(frozen=True)
+class Vendor:
+    """One vendor."""
+
+    name: str  # as facts, rules and settings write it
+    title: str
+    topic: str
+    normalise: Adapter
+    sends: frozenset[str]  # of WORK
+    evidence: Literal["seen", "constructed"]  # whether real bodies were seen, or made from its documentation
+    documentation: str  # where its formats are described
+    routes: tuple[Route, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    options: tuple[Option, ...] = ()
+    records: tuple[str, ...] = ()  # kinds of its records of people, as aliases have them: <name>:<account>:<kind>:<id>
+    deals: tuple[str, ...] = ()  # kinds of its deals: `deal` or `opportunity`
+    canonical: Callable[[str], str] = str  # the one form of an id of its records
+    origin: str = ""  # whose leads its first word makes, where nothing else says it
+    stages: Mapping[str, str] = field(default_factory=dict)  # its words for stages, as the default funnel maps them
+    won: tuple[str, ...] = ()
+    lost: tuple[str, ...] = ()
+    retries: str = ""  # how long it waits for an answer, and how it repeats
