@@ -20,7 +20,7 @@ import httpx
 import orjson
 
 from streams.sources.proof import hex_digest
-from streams.sources.vendors import hubspot
+from streams.sources.vendors import hubspot, salesforce
 
 from .ledger import Ledger
 
@@ -48,6 +48,7 @@ class Post:
     joins: int = 0
     releases: int = 0  # page views of this person, held until this body said who it is
     repeatable: bool = True
+    repeats: int = 0  # events that an earlier body has said: the retrieval of a lead says its creation again
 
 
 def _iso(at: int) -> str:
@@ -137,14 +138,15 @@ class Person:
 
     def _meta(self) -> Iterator[Post]:
         lead = f"{self.contact}77"
-        value = {"created_time": self.at // 1000, "leadgen_id": lead, "page_id": "1", "form_id": "9"}
+        created = self.at // 1000
+        value = {"created_time": created, "leadgen_id": lead, "page_id": "1", "form_id": "9"}
         broken = [{"field": "leadgen"}] if self.rng.random() < 0.1 else []
         changes = [{"field": "leadgen", "value": value}, *broken]
         yield Post("meta", {"object": "page", "entry": [{"id": "1", "time": 1, "changes": changes}]}, self.at, dead=len(broken))
         self._wait(0.1)
         answer = {"name": "email", "values": [self.email]}
-        found = {"id": lead, "created_time": _iso(self.at), "field_data": [answer], "campaign_id": "spring"}
-        yield Post("meta", found, self.at, joins=1)
+        found = {"id": lead, "created_time": _iso(created * 1000), "form_id": "9", "field_data": [answer], "campaign_id": "spring"}
+        yield Post("meta", found, self.at, joins=1, repeats=1)
 
     def _google(self) -> Post:
         columns = [{"column_id": "EMAIL", "string_value": self.email}]
@@ -217,7 +219,7 @@ class Person:
             )
 
     def _salesforce(self) -> Iterator[Post]:
-        record = f"00Q{self.contact:015d}"
+        record = salesforce.canonical(f"00Q{self.contact:012d}")
 
         def change(kind: str, **fields: Any) -> dict[str, Any]:
             self._ids += 1
@@ -339,7 +341,7 @@ class Simulator:
                 body = [{**event, "attemptNumber": 1} for event in body]
             again = Post(post.source, body, post.at, 0, 0, post.dead)
             if await self._post(client, again):
-                self.ledger.duplicates += post.events
+                self.ledger.duplicates += post.events + post.repeats
 
     async def _post(self, client: httpx.AsyncClient, post: Post) -> bool:
         path, body, headers = self._signed(post)
@@ -363,6 +365,7 @@ class Simulator:
         ledger.accepted += post.events - post.held + post.releases
         ledger.held += post.held - post.releases
         ledger.dead_letters += post.dead
+        ledger.duplicates += post.repeats
         ledger.merged += post.joins
         return True
 

@@ -419,7 +419,7 @@ def test_an_address_that_asks_too_often_is_turned_away_before_it_is_read_but_for
     ask, probe = ("POST", "/v1/segment", b"{}", {}), ("GET", "/healthz", b"", {})
     answers = gateway.several([ask, ask, ask, probe])
     assert [one.status_code for one in answers] == [401, 401, 429, 200]
-    assert int(answers[2].headers["retry-after"]) == 1000
+    assert int(answers[2].headers["retry-after"]) in (999, 1000)  # what is left of it after the time that three answers took
 
 
 @pytest.mark.parametrize(
