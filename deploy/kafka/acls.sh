@@ -56,7 +56,7 @@ allow reader --operation Read --operation Describe --topic "lead.state" --topic 
 allow reader --operation Read --operation Describe --group "leadstream-reader-" --resource-pattern-type prefixed
 
 # importer: whoever runs `leadstream import`
-allow importer --operation Write --operation Describe --topic "lead.raw.import"
+allow importer --operation Write --operation Describe --topic "lead.raw.import" --topic "lead.spend" --topic "lead.targets"
 allow importer --operation Describe --group "leadstream-normalise-import-$PARTITIONS"
 
 # operator: whoever runs the other commands of `leadstream`, and `topics apply`
