@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import string
 from datetime import date, datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple
 
@@ -259,9 +260,16 @@ class Mapping(Written):
         return self
 
 
-def columns_in(text: str) -> list[str]:
+@lru_cache(maxsize=4_096)
+def parts_of(pattern: str) -> tuple[tuple[str, str | None], ...]:
+    """Return a pattern's words, each with the column that follows, or None."""
+    return tuple((words, name) for words, name, _, _ in string.Formatter().parse(pattern))
+
+
+@lru_cache(maxsize=4_096)
+def columns_in(text: str) -> tuple[str, ...]:
     """Return the columns that a pattern names, in order."""
-    return [name for _, name, _, _ in string.Formatter().parse(text) if name is not None]
+    return tuple(name for _, name in parts_of(text) if name is not None)
 
 
 def merged(*near_first: Written) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -13,13 +14,14 @@ from schemas.events import LeadEvent
 from schemas.records import Spend, Target
 from streams.sources.adapter import aliases, email_alias, phone_alias
 
-from .language import EventOf, FileOf, Mapping, RecordOf, ValueOf, Written, columns_in
-from .values import RowError, Scope, holds, instant, items, render, shown, value
+from .language import EventOf, FileOf, Mapping, RecordOf, ValueOf, Written, columns_in, merged
+from .values import How, RowError, Scope, holds, instant, items, render, shown, value
 
 Made = LeadEvent | Spend | Target
 
 # What stands where an id should, and names nobody: one lead of all who have it would be made.
 NOBODY = frozenset({"-", "--", "?", "none", "nil", "unknown", "na", "[object object]", "true", "false"})
+_email = lru_cache(maxsize=8_192)(email_alias)  # a person has many rows
 _DAMAGED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]+[.,]0+")
 _TEXTS = {
     "literal_error": "is none of {expected}",
@@ -70,6 +72,7 @@ class Maker:
 
     def __init__(self, mapping: Mapping, spec: FileOf, found: list[Callable[[str], Scope | None]]) -> None:
         self._mapping, self._spec, self._found = mapping, spec, found
+        self._ways: dict[int, How] = {}
         self._empty = frozenset(text.casefold() for text in mapping.empty)
 
     def make(self, cells: Scope) -> list[Made]:
@@ -93,6 +96,13 @@ class Maker:
         """Return a cell's text, or "" where it says nothing."""
         return "" if len(text) < 16 and text.casefold() in self._empty else text
 
+    def _how(self, spec: Written) -> How:
+        """Return how a value is written; worked out once, not for each row."""
+        found = self._ways.get(id(spec))
+        if found is None:
+            found = self._ways[id(spec)] = merged(spec, self._spec, self._mapping)
+        return found
+
     def _scope(self, cells: Scope) -> Scope:
         scope = {name: self.known(text) for name, text in cells.items()}
         scope |= self._mapping.constants
@@ -108,7 +118,7 @@ class Maker:
             else:
                 scope = _Nothing(scope, f"{join.name}.")
         for name, spec in self._spec.values.items():
-            scope[name] = value(spec, name, scope, self._spec, self._mapping)
+            scope[name] = value(spec, name, scope, self._how(spec))
         return scope
 
     def _events(self, shape: EventOf, scope: Scope) -> Iterator[LeadEvent]:
@@ -123,7 +133,7 @@ class Maker:
                     yield event
 
     def _event(self, shape: EventOf, scope: Scope) -> LeadEvent | None:
-        at = instant(shape.time, scope, self._spec, self._mapping)
+        at = instant(shape.time, scope, self._how(shape.time))
         if at is None:
             return None
         also = [one for text in shape.also for one in self._also(text, scope, shape.each)]
@@ -135,7 +145,7 @@ class Maker:
             "aliases": aliases(_alias(shape.alias, scope), *also),
         }
         columns = {"occurred_at": (shape.time.column or ("time",))[0]}
-        made: LeadEvent = _checked(LeadEvent, said, shape.fields, columns, scope, self._spec, self._mapping)
+        made: LeadEvent = _checked(LeadEvent, said, shape.fields, columns, scope, self._how)
         return made
 
     def _also(self, text: str, scope: Scope, each: str | None) -> Iterator[str]:
@@ -156,7 +166,7 @@ class Maker:
                 yield _alias(text, one)
 
     def _record(self, kind: type[Spend | Target], spec: RecordOf, scope: Scope) -> Spend | Target:
-        made: Spend | Target = _checked(kind, {}, spec.fields, {}, scope, self._spec, self._mapping)
+        made: Spend | Target = _checked(kind, {}, spec.fields, {}, scope, self._how)
         return made
 
 
@@ -209,7 +219,7 @@ def _alias(pattern: str, scope: Scope) -> str:
     if kind not in ("email", "phone"):
         return found
     body = found.partition(":")[2]
-    known = email_alias(body) if kind == "email" else phone_alias(body)
+    known = _email(body) if kind == "email" else phone_alias(body)
     if known is None:
         what = "email address" if kind == "email" else "phone number with its country, like +4930123456"
         raise RowError((columns_in(pattern) or [kind])[0], f"{shown(body)} is no {what}")
@@ -222,7 +232,7 @@ def _checked(
     fields: dict[str, ValueOf],
     columns: dict[str, str],
     scope: Scope,
-    *written: Written,
+    how: Callable[[Written], How],
 ) -> Any:
     """Make a model of a row's fields.
 
@@ -232,7 +242,7 @@ def _checked(
     """
     texts: dict[str, str] = {}
     for name, spec in fields.items():
-        if text := value(spec, name, scope, *written):
+        if text := value(spec, name, scope, how(spec)):
             texts[name] = text
             columns[name] = (spec.column or columns_in(spec.text or "") or (name,))[0]
     try:

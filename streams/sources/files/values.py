@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-import string
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
+from typing import Any
 from zoneinfo import ZoneInfo
 
-from .language import TimeOf, ValueOf, When, Written, columns_in, merged
+from .language import TimeOf, ValueOf, When, columns_in, parts_of
 from .lines import clean
 from .numbers import number
 from .tables import Exact, Items
 from .times import moment
 
 Scope = dict[str, str]
+How = dict[str, Any]  # decimal, thousands, format and zone, as `language.merged` gives them
 
 # Fields that are numbers and days whatever a mapping says.
 NUMBERS = frozenset(
@@ -43,8 +44,7 @@ def shown(text: str) -> str:
 def render(pattern: str, scope: Scope) -> str:
     """Put the row's cells into a pattern; an empty one leaves nothing."""
     return "".join(
-        words + (scope[name] if name is not None else "")
-        for words, name, _, _ in string.Formatter().parse(pattern)
+        words if name is None else words + scope[name] for words, name in parts_of(pattern)
     )
 
 
@@ -69,7 +69,7 @@ def items(text: str, separator: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, found)))
 
 
-def value(spec: ValueOf, name: str, scope: Scope, *written: Written) -> str:
+def value(spec: ValueOf, name: str, scope: Scope, how: How) -> str:
     """Return what a value says, as canonical text; "" if nothing.
 
     Raises:
@@ -89,7 +89,7 @@ def value(spec: ValueOf, name: str, scope: Scope, *written: Written) -> str:
         if meant is None:
             raise RowError(column, f"{shown(text)} is not in the map: add it, or write else")
         return meant
-    said = _as(spec, name, text, column, merged(spec, *written))
+    said = _as(spec, name, text, column, how)
     return said[: spec.cut] if spec.cut else said
 
 
@@ -102,7 +102,7 @@ def _text(spec: ValueOf, name: str, scope: Scope) -> tuple[str, str]:
     return (columns_in(spec.text or "") or [name])[0], clean(render(spec.text or "", scope))
 
 
-def _as(spec: ValueOf, name: str, text: str, column: str, how: dict[str, str]) -> str:
+def _as(spec: ValueOf, name: str, text: str, column: str, how: How) -> str:
     kind = spec.as_ or ("number" if name in NUMBERS else "day" if name in DAYS else "text")
     try:
         match kind:
@@ -124,7 +124,7 @@ def _as(spec: ValueOf, name: str, text: str, column: str, how: dict[str, str]) -
         raise RowError(column, f"{shown(text)} {reason}") from error
 
 
-def _number(text: str, how: dict[str, str]) -> str:
+def _number(text: str, how: How) -> str:
     if isinstance(text, Exact):
         try:
             return number(f"{Decimal(text):f}", ".", "")
@@ -133,7 +133,7 @@ def _number(text: str, how: dict[str, str]) -> str:
     return number(text, how["decimal"], how["thousands"])
 
 
-def _moment(text: str, how: dict[str, str]) -> int:
+def _moment(text: str, how: How) -> int:
     formats = tuple(how["format"] or ("iso",))
     if isinstance(text, Exact) and _ISO.fullmatch(text):
         formats = ("iso",)
@@ -156,25 +156,25 @@ def _salesforce_id(text: str) -> str:
     return made
 
 
-def instant(spec: TimeOf, scope: Scope, *written: Written) -> int | None:
+def instant(spec: TimeOf, scope: Scope, how: How) -> int | None:
     """Return when something happened (ms); None where it did not, and need not have.
 
     Raises:
         RowError: it can't be read.
 
     """
-    how = merged(spec, *written)
     if spec.value is not None:
-        column, text, formats = "time", spec.value, {**how, "format": spec.format or ("iso",)}
+        column, text = "time", spec.value
+        how = {**how, "format": spec.format or ("iso",)}
     else:
         columns = spec.column or ()
         column = next((one for one in columns if scope[one]), columns[0])
-        text, formats = scope[column], how
+        text = scope[column]
     if not text:
         if spec.optional:
             return None
         raise RowError(column, "is empty, and it says when: write optional: true if it may be")
     try:
-        return _moment(text, formats)
+        return _moment(text, how)
     except ValueError as error:
         raise RowError(column, f"{shown(text)} {error}") from error
