@@ -57,7 +57,7 @@ allow reader --operation Read --operation Describe --group "leadstream-reader-" 
 
 # importer: whoever runs `leadstream import`
 allow importer --operation Write --operation Describe --topic "lead.raw.import" --topic "lead.spend" --topic "lead.targets"
-allow importer --operation Describe --group "leadstream-normalise-import-$PARTITIONS"
+allow importer --operation Describe --group "leadstream-normalise-import-$PARTITIONS" --group "leadstream-deliver-$PARTITIONS"
 
 # operator: whoever runs the other commands of `leadstream`, and `topics apply`
 allow operator --operation Create --operation Read --operation Write --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic "lead." --resource-pattern-type prefixed

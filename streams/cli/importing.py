@@ -121,10 +121,10 @@ def _shipped(spec: Mapping) -> Funnel | None:
 
 
 def _imported(spec: Mapping, data: Path, home: Path | None) -> tuple[Passage, list[dict[str, Any]]]:
-    from schemas import reading, topics
+    from schemas import reading
     from sinks.clickhouse import kpis
     from streams.connections import clickhouse_client
-    from streams.intake import arrival, importer
+    from streams.intake import importer
 
     settings = on_home(home)
     passage = importer.Passage(spec, data, settings.ignored(), reading.in_force(settings.funnel))
@@ -133,9 +133,8 @@ def _imported(spec: Mapping, data: Path, home: Path | None) -> tuple[Passage, li
         report = importer.publish(passage, importer.producer(settings), lambda n: bars.update(sent, completed=n))
         bars.update(sent, total=report.published)
         arrived = bars.add_task("read", total=report.published)
-        published = arrival.ends(settings, topics.RAW_IMPORT)
         done = lambda n: bars.update(arrived, completed=max(0, report.published - n))  # noqa: E731
-        importer.wait(settings, lambda: clickhouse_client(settings), published, done)
+        importer.wait(settings, lambda: clickhouse_client(settings), report, done)
     client = clickhouse_client(settings)
     importer.look(passage, spec, client)
     return passage, kpis.ask(client, _all_time(settings), ["inflow", "conversion", "cycle_time"])
@@ -144,7 +143,7 @@ def _imported(spec: Mapping, data: Path, home: Path | None) -> tuple[Passage, li
 def _judge(report: Report, most: float, dry_run: bool) -> None:
     """Fail where more was refused than is tolerated, or where nothing came of all the rows."""
     if report.share > most:
-        what = "would be refused" if dry_run else "was refused, the rest was imported"
+        what = "would be refused" if dry_run else "were refused, the rest was imported"
         hint = f"mend the rows or the mapping, or allow it by --tolerate {report.share + 0.00005:.4f}"
         raise Failed(f"{report.refused} of {report.read} rows {what}: {hint}")
     if report.void:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
-    from kafka import KafkaProducer, TopicPartition
+    from kafka import KafkaProducer
 
     from schemas.funnel import Funnel
     from streams.settings import Settings
@@ -263,14 +263,17 @@ def _settle(producer: KafkaProducer, waiting: list[tuple[_Out, Any]], tries: int
         sent.get(timeout=150)
 
 
-def wait(settings: Settings, client_of: Callable[[], Any], published: dict[TopicPartition, int], told: Callable[[int], None]) -> None:
+def wait(settings: Settings, client_of: Callable[[], Any], report: Report, told: Callable[[int], None]) -> None:
     """Wait until all that was published stands in ClickHouse; `told` hears how many records normalise has left.
 
     Raises:
         arrival.Stalled: it does not come; the text says where to look.
 
     """
-    arrival.read_by(settings, settings.app_id("normalise-import"), published, told)
+    arrival.read_by(settings, settings.app_id("normalise-import"), arrival.ends(settings, topics.RAW_IMPORT), told)
+    for kind, topic in (("spend", topics.SPEND), ("target", topics.TARGETS)):
+        if kind in report.events:
+            arrival.read_by(settings, settings.app_id("deliver"), arrival.ends(settings, topic), lambda _left: None)
     if not arrival.settled(client_of, settings.partitions):
         raise arrival.Stalled("time does not reach ClickHouse: see `leadstream status` and docs/runbooks/time-stands.md")
 

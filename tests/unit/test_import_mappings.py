@@ -100,16 +100,21 @@ FILES = [
     ({"targets": [{"fields": {"metric": {"value": "inflow"}}}]}, "owner is missing"),
     ({"events": []}, "makes nothing"),
     ({"decimal": ";"}, "must be one of '.' or ','"),
-    ({"join": [{"file": "none.csv", "key": "Id", "on": "Id", "as": "o"}]}, "none.csv is missing"),
+    ({"join": [{"file": "none.csv", "key": "Id", "by": "Id", "as": "o"}]}, "none.csv is missing"),
     ({"file": "b.csv"}, "b.csv is missing, or no file"),
     ({"file": "../a.csv"}, "lies outside of the data folder"),
     ({"split": "Amount"}, "must be keys with values below"),
+    ({"split": {True: ";"}}, "must be a text: put it in quotes"),
+    ({True: ";"}, "YAML reads on, off, yes and no as true and false"),
+    ({"events": [{}]}, "type: is missing: write it"),
 ]
 
 
 @pytest.mark.parametrize(("file", "why"), FILES, ids=[why for _, why in FILES])
 def test_each_mistake_of_a_file_is_named_with_its_line_and_a_way_out(tmp_path, file, why):
-    assert why in said(tmp_path, spec(**file))
+    document = spec()
+    document["files"][0].update(file)
+    assert why in said(tmp_path, document)
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,12 @@ def test_an_id_that_is_several_or_none_or_was_changed_invents_no_lead(tmp_path, 
     assert why in refused[0].reason
 
 
+@pytest.mark.parametrize("text", ["401013266745e5661589292315434968", "1e5", "105", "a-b_c.d", "00Q5g00000ABCdeEAH", "0"])
+def test_an_id_that_only_looks_odd_is_one(tmp_path, text):
+    made, refused, _ = run(tmp_path, spec(event={"alias": "shop:1:contact:{Id}"}), a_csv=HEAD + f"{text},,2026-11-03T09:00:00Z,\n")
+    assert (made[0].aliases, refused) == ((f"shop:1:contact:{text}",), [])
+
+
 def test_a_row_is_whole_or_refused(tmp_path):
     events = [EVENT, {**EVENT, "type": "lead.stage_reported", "id": "s:{Id}", "fields": {"stage": {"column": "Note", "map": {"hot": "mql"}}}}]
     made, refused, counts = run(tmp_path, spec(events=events), a_csv=HEAD + row(1, "hot") + row(2, "odd"))
@@ -223,7 +229,7 @@ OWNERS = "Key;Team;Mail\n7;north;n@x.example\n8;south;s@x.example\n8;west;w@x.ex
 
 
 def test_another_files_row_is_joined_by_its_key(tmp_path):
-    join = {"file": "b.csv", "key": "Key", "on": "Note", "as": "owner"}
+    join = {"file": "b.csv", "key": "Key", "by": "Note", "as": "owner"}
     document = spec(event={"fields": {"owner": {"column": "owner.Mail"}, "segment": {"column": "owner.Team"}}}, join=[join])
     made, refused, counts = run(tmp_path, document, a_csv=HEAD + row(1, "7") + row(2, "8") + row(3, "9") + row(4, ""), b_csv=OWNERS)
     assert [(one.owner, one.segment) for one in made] == [("n@x.example", "north"), ("s@x.example", "south"), (None, None), (None, None)]

@@ -235,7 +235,7 @@ def named(spec: FileOf, at: Path_) -> Iterator[Named]:
     yield from (Named((*at, "when", name), name) for name in spec.when)
     yield from (Named((*at, "split", name), name) for name in spec.split)
     for number, join in enumerate(spec.join):
-        yield Named((*at, "join", number, "on"), join.on)
+        yield Named((*at, "join", number, "by"), join.by)
     for name, one in spec.values.items():
         yield from _of_value(one, (*at, "values", name))
     for place, event in enumerate(spec.events):

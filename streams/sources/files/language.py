@@ -207,10 +207,10 @@ class Source(Written):
 
 
 class JoinOf(Source):
-    """Another file whose row is added: the one whose `key` says what the column `on` says."""
+    """Another file whose row is added: the one whose `key` says what the column `by` says."""
 
     key: str
-    on: str
+    by: str
     name: Annotated[str, Field(alias="as", pattern=r"^\w+$")]  # its columns are `name.column`
     required: bool = False
 

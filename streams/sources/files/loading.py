@@ -16,6 +16,7 @@ from .language import Mapping, MappingError
 
 _TEXTS = {
     "missing": "is missing: write it",
+    "invalid_key": "is no key: YAML reads on, off, yes and no as true and false; put it in quotes",
     "extra_forbidden": "is no key of a mapping here",
     "string_type": "must be a text: put it in quotes",
     "bool_type": "must be true or false",
@@ -117,7 +118,11 @@ def _yaml(problem: documents.Problem) -> str:
 
 def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> list[str]:
     found = []
-    for item in error.errors():
+    errors = error.errors()
+    for item in errors:
+        below = [other for other in errors if other["loc"][: len(item["loc"])] == item["loc"]]
+        if item["type"] == "too_short" and len(below) > 1:  # what was wrong in a list was taken from it
+            continue
         steps = [step for step in item["loc"] if not (isinstance(step, str) and "[" in step)]
         where = ".".join(map(str, steps)) or "mapping"
         line = documents.line_of(tree, list(steps))

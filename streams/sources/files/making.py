@@ -22,7 +22,7 @@ Made = LeadEvent | Spend | Target
 # What stands where an id should, and names nobody: one lead of all who have it would be made.
 NOBODY = frozenset({"-", "--", "?", "none", "nil", "unknown", "na", "[object object]", "true", "false"})
 _email = lru_cache(maxsize=8_192)(email_alias)  # a person has many rows
-_DAMAGED = re.compile(r"[0-9]+([.,][0-9]+)?[eE]\+?[0-9]+|[0-9]+[.,]0+")
+_DAMAGED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}|[0-9]+[.,]0+")
 _TEXTS = {
     "literal_error": "is none of {expected}",
     "enum": "is none of {expected}",
@@ -110,9 +110,9 @@ class Maker:
         if key is not None and not scope[key]:
             raise RowError(key, "is empty, and it names the row")
         for join, found in zip(self._spec.join, self._found, strict=True):
-            other = found(scope[join.on]) if scope[join.on] else None
+            other = found(scope[join.by]) if scope[join.by] else None
             if other is None and join.required:
-                raise RowError(join.on, f"{shown(scope[join.on])} has no row in {join.file}")
+                raise RowError(join.by, f"{shown(scope[join.by])} has no row in {join.file}")
             if other:
                 scope |= {name: self.known(text) for name, text in other.items()}
             else:

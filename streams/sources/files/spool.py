@@ -20,6 +20,7 @@ from .language import MappingError
 
 _CACHE_KIB = 32_768
 _BATCH = 2_000
+_NO_ROOM = "the import's temporary files can't be written: free some space, or name another folder by TMPDIR"
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
@@ -38,10 +39,18 @@ class Spool:
     """One import's memory on disk. Use it in a `with`."""
 
     def __enter__(self) -> Self:
-        """Begin."""
-        self._folder = tempfile.TemporaryDirectory(prefix="leadstream-import-")
-        self._db = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
-        self._db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB};{_SCHEMA}BEGIN")
+        """Begin.
+
+        Raises:
+            MappingError: there is no room for temporary files.
+
+        """
+        try:
+            self._folder = tempfile.TemporaryDirectory(prefix="leadstream-import-")
+            self._db = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
+            self._db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB};{_SCHEMA}BEGIN")
+        except (sqlite3.Error, OSError) as error:
+            raise MappingError(_NO_ROOM) from error
         self._waiting: list[tuple[str, int, bytes]] = []
         self._joined = lru_cache(maxsize=10_000)(self._join)
         return self
@@ -51,10 +60,7 @@ class Spool:
         self._db.close()
         self._folder.cleanup()
         if isinstance(error, sqlite3.Error):
-            raise MappingError(
-                f"{self._folder.name}: the temporary files of the import can't be written: "
-                "free some space, or name another folder by TMPDIR"
-            ) from error
+            raise MappingError(_NO_ROOM) from error
 
     def given(self, name: str, content: bytes, place: str) -> str | None:
         """Note an id. Return None if it is new, "" if it was given with this content, else where."""
