@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 app = typer.Typer()
 HOME = Path(".leadstream")
 
+
 @contextlib.contextmanager
 def _stack(home: Path | None, funnel: str) -> Iterator[None]:
-    """Use the installation that the environment names, else the stack of a home; start one if none runs."""
+    """Use the installation that the environment names, else a home's stack; start it if need be."""
     from streams.embedded.home import choose_funnel, read
     from streams.embedded.stack import Stack
 
@@ -48,7 +49,10 @@ def _same_funnel(wanted: str) -> None:
 
     runs = reading.in_force(on_home(None).funnel).funnel
     if runs != wanted:
-        raise Failed(f"the mapping is for the funnel {wanted!r}, and this installation runs {runs!r}: nothing was imported")
+        raise Failed(
+            f"the mapping is for the funnel {wanted!r}, and this installation runs {runs!r}: "
+            "nothing was imported"
+        )
 
 
 def _share(text: str) -> float:
@@ -72,15 +76,35 @@ def _constants(given: list[str]) -> dict[str, str]:
 
 @app.command("import")
 def import_(
-    mapping: Annotated[Path, typer.Argument(help="The mapping file, like schemas/mappings/olist.yaml.")],
+    mapping: Annotated[
+        Path, typer.Argument(help="The mapping file, like schemas/mappings/olist.yaml.")
+    ],
     data: Annotated[Path, typer.Option(help="The folder that holds the files.")],
-    home: Annotated[Path | None, typer.Option(help="The data folder; without one, .leadstream or what the environment names.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Read all, show ten rows as events and all errors; publish nothing.")] = False,
-    tolerate: Annotated[str, typer.Option(help="The share of rows that may be refused, like 0.01 or 1%; above it, exit code 1.")] = "0",
-    constants: Annotated[list[str] | None, typer.Option("--set", help="A constant of the mapping, like portal=62515.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            help="The data folder; without one, .leadstream or what the environment names."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Read all, show ten rows as events and all errors; publish nothing."
+        ),
+    ] = False,
+    tolerate: Annotated[
+        str,
+        typer.Option(
+            help="The share of rows that may be refused, like 0.01 or 1%; above it, exit code 1."
+        ),
+    ] = "0",
+    constants: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A constant of the mapping, like portal=62515."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Import history. Example: leadstream import schemas/mappings/olist.yaml --data folder --dry-run."""
+    """Import history. Example: leadstream import my-mapping.yaml --data folder --dry-run."""
     from streams.embedded.home import StackError
     from streams.intake import arrival, importer
     from streams.sources import files
@@ -101,11 +125,24 @@ def import_(
     report = passage.report
     report.seconds = round(time.monotonic() - began, 1)
     if as_json:
-        document({**report.__dict__, **({"dry_run": True, "rows": reports.rows(passage.rows)} if dry_run else {})})
+        document(
+            {
+                **report.__dict__,
+                **({"dry_run": True, "rows": reports.rows(passage.rows)} if dry_run else {}),
+            }
+        )
     else:
-        reports.tell(report, passage.rows, lambda text: console.print(text, highlight=False, soft_wrap=True), dry_run)
+        reports.tell(
+            report,
+            passage.rows,
+            lambda text: console.print(text, highlight=False, soft_wrap=True),
+            dry_run,
+        )
         for figure in figures:
-            console.print(f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}", highlight=False)
+            console.print(
+                f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}",
+                highlight=False,
+            )
     _judge(report, most, dry_run)
 
 
@@ -113,7 +150,9 @@ def _shipped(spec: Mapping) -> Funnel | None:
     """Return the funnel that a mapping names, where it can be read without an installation."""
     from schemas import reading
 
-    path = Path(spec.funnel) if Path(spec.funnel).exists() else reading.FUNNELS / f"{spec.funnel}.yaml"
+    path = (
+        Path(spec.funnel) if Path(spec.funnel).exists() else reading.FUNNELS / f"{spec.funnel}.yaml"
+    )
     try:
         return reading.in_force(path)
     except reading.FunnelError:
@@ -128,9 +167,16 @@ def _imported(spec: Mapping, data: Path, home: Path | None) -> tuple[Passage, li
 
     settings = on_home(home)
     passage = importer.Passage(spec, data, settings.ignored(), reading.in_force(settings.funnel))
-    with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), console=errors) as bars:
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}"),
+        console=errors,
+    ) as bars:
         sent = bars.add_task("published", total=None)
-        report = importer.publish(passage, importer.producer(settings), lambda n: bars.update(sent, completed=n))
+        report = importer.publish(
+            passage, importer.producer(settings), lambda n: bars.update(sent, completed=n)
+        )
         bars.update(sent, total=report.published)
         arrived = bars.add_task("read", total=report.published)
         done = lambda n: bars.update(arrived, completed=max(0, report.published - n))  # noqa: E731
@@ -144,10 +190,15 @@ def _judge(report: Report, most: float, dry_run: bool) -> None:
     """Fail where more was refused than is tolerated, or where nothing came of all the rows."""
     if report.share > most:
         what = "would be refused" if dry_run else "were refused, the rest was imported"
-        hint = f"mend the rows or the mapping, or allow it by --tolerate {report.share + 0.00005:.4f}"
+        hint = (
+            f"mend the rows or the mapping, or allow it by --tolerate {report.share + 0.00005:.4f}"
+        )
         raise Failed(f"{report.refused} of {report.read} rows {what}: {hint}")
     if report.void:
-        raise Failed(f"{report.read} rows were read and none made anything: see `when` and `optional` in the mapping")
+        raise Failed(
+            f"{report.read} rows were read and none made anything: "
+            "see `when` and `optional` in the mapping"
+        )
 
 
 def _all_time(settings: Any) -> Any:

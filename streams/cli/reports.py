@@ -21,13 +21,20 @@ _MOVED_NOTHING = {
     "no authority": "the funnel gives this source no say over the stage",
     "not the owner": "said by a team that does not own the stage",
 }
-_WEAK = "events are known by weak aliases only: they are held until one is seen beside an alias that makes a lead"
+_WEAK = (
+    "events are known by weak aliases only: "
+    "they are held until one is seen beside an alias that makes a lead"
+)
 
 
 def rows(found: list[Row]) -> list[dict[str, Any]]:
     """Return the rows of a dry run as a document."""
     return [
-        {"file": row.file, "line": row.line, "makes": [one.model_dump(mode="json", exclude_defaults=True) for one in row.made]}
+        {
+            "file": row.file,
+            "line": row.line,
+            "makes": [one.model_dump(mode="json", exclude_defaults=True) for one in row.made],
+        }
         for row in found
     ]
 
@@ -39,9 +46,12 @@ def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: 
             say(f"{row.file}:{row.line}: {_shown(made)}")
     for file in report.files:
         _file(file, say)
-    say(f"read {report.read} rows, accepted {report.accepted}, refused {report.refused}, {report.seconds} s")
+    fates = f"accepted {report.accepted}, refused {report.refused}"
+    say(f"read {report.read} rows, {fates}, {report.seconds} s")
     events = ", ".join(f"{count} {name}" for name, count in report.events.items()) or "nothing"
     say(f"  {'would publish' if dry_run else 'published'}: {events}")
+    if report.named:
+        say(f"  {report.named} different leads are named, before identities are joined")
     for count, text in (
         (report.left_out, "rows made nothing, by their conditions and empty times"),
         (report.repeated, "events were said before, word for word, and count once"),
@@ -55,7 +65,8 @@ def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: 
         say(_note(note))
     for one in report.reasons:
         column = one["column"] or "the row"
-        say(f"refused {one['rows']}: {one['file']}: {column}: {one['reason']} (first on line {one['line']})")
+        said = f"{one['file']}: {column}: {one['reason']}"
+        say(f"refused {one['rows']}: {said} (first on line {one['line']})")
     for one in report.rejected[:MOST_NAMED]:
         say(f"  {one['file']}:{one['line']}: {one['column']}: {one['reason']}")
 
@@ -74,13 +85,17 @@ def _note(note: dict[str, Any]) -> str:
     stage = f" {note['stage']!r}" if note["stage"] else ""
     reason = f", reason {note['reason']!r}" if note["reason"] else ""
     why = _MOVED_NOTHING.get(note["what"], note["what"])
-    return f"moved nothing {note['n']}: {note['event']}{stage} in {note['current']!r}{reason}: {why}"
+    return (
+        f"moved nothing {note['n']}: {note['event']}{stage} in {note['current']!r}{reason}: {why}"
+    )
 
 
 def _shown(made: Made) -> str:
     said = made.model_dump(mode="json", exclude_defaults=True)
     if not isinstance(made, LeadEvent):
         return f"{type(made).__name__.lower()} {said}"
-    at = datetime.fromtimestamp(said.pop("occurred_at") / 1000, UTC).isoformat(timespec="milliseconds")
+    at = datetime.fromtimestamp(said.pop("occurred_at") / 1000, UTC).isoformat(
+        timespec="milliseconds"
+    )
     known = ", ".join(said.pop("aliases"))
     return f"{at} {said.pop('type')} {said.pop('id')} [{known}] {said}"

@@ -49,16 +49,28 @@ def write(folder, rows, order):
             for number in range(rows):
                 lead = rng.randrange(leads)
                 at = START + timedelta(minutes=rng.randrange(60 * 24 * 300))
-                file.write(f'{number};P{lead}@x.example;{lead};{at:%d.%m.%Y %H:%M};{rng.choice(["page_view", "form", "call"])};"{rng.randrange(9)}.{rng.randrange(999):03},50";"a note; of {number}"\n')
+                file.write(
+                    f'{number};P{lead}@x.example;{lead};{at:%d.%m.%Y %H:%M};{rng.choice(["page_view", "form", "call"])};"{rng.randrange(9)}.{rng.randrange(999):03},50";"a note; of {number}"\n'
+                )
     event = {
         "type": "touch",
         "id": "bench:{Id}",
         "alias": "email:{Email}",
         "also": ["hubspot:1:contact:{Record}"],
         "time": {"column": "When", "format": "%d.%m.%Y %H:%M", "zone": "Europe/Berlin"},
-        "fields": {"kind": {"column": "Kind"}, "direction": {"value": "inbound"}, "attributes.amount": {"column": "Amount", "as": "number", "decimal": ","}},
+        "fields": {
+            "kind": {"column": "Kind"},
+            "direction": {"value": "inbound"},
+            "attributes.amount": {"column": "Amount", "as": "number", "decimal": ","},
+        },
     }
-    document = {"mapping": "bench", "funnel": "default", "source": "hubspot", "order": order, "files": [{"file": path.name, "key": "Id", "events": [event]}]}
+    document = {
+        "mapping": "bench",
+        "funnel": "default",
+        "source": "hubspot",
+        "order": order,
+        "files": [{"file": path.name, "key": "Id", "events": [event]}],
+    }
     mapping = folder / f"{order}.yaml"
     mapping.write_text(yaml.safe_dump(document))
     return mapping
@@ -69,11 +81,25 @@ def measure(mapping, folder):
     from streams.intake import importer
 
     began = time.monotonic()
-    report = importer.publish(importer.Passage(importer.load(mapping, folder, {}), folder), Discards())
+    report = importer.publish(
+        importer.Passage(importer.load(mapping, folder, {}), folder), Discards()
+    )
     status = Path("/proc/self/status").read_text()
     peak = int(status.split("VmHWM:")[1].split()[0]) // 1024
     took = time.monotonic() - began
-    sys.stdout.write(json.dumps({"rows": report.read, "accepted": report.accepted, "published": report.published, "seconds": round(took, 1), "cpu": round(time.process_time(), 1), "peak_mb": peak}) + "\n")
+    sys.stdout.write(
+        json.dumps(
+            {
+                "rows": report.read,
+                "accepted": report.accepted,
+                "published": report.published,
+                "seconds": round(took, 1),
+                "cpu": round(time.process_time(), 1),
+                "peak_mb": peak,
+            }
+        )
+        + "\n"
+    )
 
 
 def main():
@@ -89,12 +115,26 @@ def main():
     with tempfile.TemporaryDirectory() as name:
         for order in [options.order] if options.order else ["file", "lead"]:
             mapping = write(Path(name), options.rows, order)
-            command = [sys.executable, "-m", "tests.benchmarks.importing", "--measure", str(mapping)]
-            found = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+            command = [
+                sys.executable,
+                "-m",
+                "tests.benchmarks.importing",
+                "--measure",
+                str(mapping),
+            ]
+            found = json.loads(
+                subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+            )
             size = (Path(name) / "events.csv").stat().st_size // 1_000_000
             rate = found["rows"] / found["seconds"]
-            sys.stdout.write(f"order {order}  rows {found['rows']:,}  file {size} MB  peak {found['peak_mb']} MB  {found['seconds']} s ({found['cpu']} s of CPU)  {rate:,.0f} rows/s\n")
-            good = good and found["peak_mb"] < MOST_MB and found["rows"] == found["accepted"] == found["published"] == options.rows
+            sys.stdout.write(
+                f"order {order}  rows {found['rows']:,}  file {size} MB  peak {found['peak_mb']} MB  {found['seconds']} s ({found['cpu']} s of CPU)  {rate:,.0f} rows/s\n"
+            )
+            good = (
+                good
+                and found["peak_mb"] < MOST_MB
+                and found["rows"] == found["accepted"] == found["published"] == options.rows
+            )
     sys.exit(not good)
 
 

@@ -17,7 +17,9 @@ MAPPINGS = ROOT / "schemas" / "mappings"
 
 
 def table(product, name, **options):
-    return pd.read_csv(EXPORTS / product / f"{name}.csv", dtype=str, keep_default_na=False, **options)
+    return pd.read_csv(
+        EXPORTS / product / f"{name}.csv", dtype=str, keep_default_na=False, **options
+    )
 
 
 def at(column, form, zone):
@@ -27,30 +29,59 @@ def at(column, form, zone):
 def hubspot():
     """Give one row a lead: when it was created, qualified, won, and its deals (outcome, amount, currency)."""
     leads, deals = table("hubspot", "contacts"), table("hubspot", "deals")
-    owner = deals["Associated Contact IDs"].str.split(";").str[0]  # both of two were created at once
-    told = deals.assign(lead=owner, outcome=deals["Deal Stage"].map({"Closed won": "won", "Closed lost": "lost"}).fillna("open"))
-    told["won"] = at(told["Close Date"].where(told.outcome == "won", ""), "%Y-%m-%d %H:%M", "Europe/Berlin")
+    owner = (
+        deals["Associated Contact IDs"].str.split(";").str[0]
+    )  # both of two were created at once
+    told = deals.assign(
+        lead=owner,
+        outcome=deals["Deal Stage"]
+        .map({"Closed won": "won", "Closed lost": "lost"})
+        .fillna("open"),
+    )
+    told["won"] = at(
+        told["Close Date"].where(told.outcome == "won", ""), "%Y-%m-%d %H:%M", "Europe/Berlin"
+    )
     leads["qualified"] = leads["Became a Marketing Qualified Lead Date"] != ""
     leads["created"] = at(leads["Create Date"], "%Y-%m-%d %H:%M", "Europe/Berlin")
     told["amount"] = pd.to_numeric(told["Amount"], errors="coerce")
-    return leads.rename(columns={"Record ID": "lead"}), told.rename(columns={"Currency": "currency"})
+    return leads.rename(columns={"Record ID": "lead"}), told.rename(
+        columns={"Currency": "currency"}
+    )
 
 
 def salesforce():
     leads, deals = table("salesforce", "Lead"), table("salesforce", "Opportunity")
     leads = leads[leads.IsDeleted == "false"]
     owner = dict(zip(leads.ConvertedOpportunityId, leads.Id, strict=True))
-    outcome = deals.IsWon.map({"true": "won"}).fillna(deals.IsClosed.map({"true": "lost", "false": "open"}))
-    deals = deals.assign(lead=deals.Id.map(owner), outcome=outcome, currency="EUR", amount=pd.to_numeric(deals.Amount, errors="coerce"))
-    deals["won"] = pd.to_datetime(deals.LastStageChangeDate.where(outcome == "won", "").replace("", None))
+    outcome = deals.IsWon.map({"true": "won"}).fillna(
+        deals.IsClosed.map({"true": "lost", "false": "open"})
+    )
+    deals = deals.assign(
+        lead=deals.Id.map(owner),
+        outcome=outcome,
+        currency="EUR",
+        amount=pd.to_numeric(deals.Amount, errors="coerce"),
+    )
+    deals["won"] = pd.to_datetime(
+        deals.LastStageChangeDate.where(outcome == "won", "").replace("", None)
+    )
     created = pd.to_datetime(leads.CreatedDate)
-    return leads.assign(lead=leads.Id, created=created, qualified=leads.Status == "Working - Contacted"), deals
+    return leads.assign(
+        lead=leads.Id, created=created, qualified=leads.Status == "Working - Contacted"
+    ), deals
 
 
 def pipedrive():
-    leads, deals = (table("pipedrive", name, sep=";", encoding="utf-8-sig") for name in ("persons", "deals"))
+    leads, deals = (
+        table("pipedrive", name, sep=";", encoding="utf-8-sig") for name in ("persons", "deals")
+    )
     amount = deals["Deal - Value"].str.replace(".", "").str.replace(",", ".").astype(float)
-    deals = deals.assign(lead=deals["Person - ID"], outcome=deals["Deal - Status"].str.lower(), currency="EUR", amount=amount)
+    deals = deals.assign(
+        lead=deals["Person - ID"],
+        outcome=deals["Deal - Status"].str.lower(),
+        currency="EUR",
+        amount=amount,
+    )
     deals["won"] = at(deals["Deal - Won time"], "%d.%m.%Y %H:%M", "Europe/Berlin")
     created = at(leads["Person - Person created"], "%d.%m.%Y %H:%M", "Europe/Berlin")
     return leads.assign(lead=leads["Person - ID"], created=created, qualified=False), deals
@@ -67,11 +98,36 @@ SHOP = {
 
 def shop():
     """Give a mapping of page views by weak aliases, leads with an odd stage, costs and goals."""
-    page = {**EVENT, "type": "touch", "id": "page:{Id}", "alias": "shop:anon:{Anon}", "fields": {"kind": {"value": "page_view"}}}
+    page = {
+        **EVENT,
+        "type": "touch",
+        "id": "page:{Id}",
+        "alias": "shop:anon:{Anon}",
+        "fields": {"kind": {"value": "page_view"}},
+    }
     lead = {**EVENT, "also": ["shop:anon:{Anon}"]}
-    stage = {**EVENT, "type": "lead.stage_reported", "id": "s:{Id}", "fields": {"stage": {"column": "Stage"}}}
-    cost = {"platform": {"value": "google"}, "account": {"value": "1"}, "currency": {"value": "EUR"}, "campaign": {"column": "Campaign"}, "amount": {"column": "Cost"}, "day": {"column": "Day", "format": "%d.%m.%Y", "zone": "UTC"}}
-    goal = {"metric": {"column": "Metric"}, "value": {"column": "Goal"}, "owner": {"value": "ann"}, "start": {"value": "2026-05-01"}, "end": {"value": "2026-05-31"}, "strategy": {"value": "growth"}}
+    stage = {
+        **EVENT,
+        "type": "lead.stage_reported",
+        "id": "s:{Id}",
+        "fields": {"stage": {"column": "Stage"}},
+    }
+    cost = {
+        "platform": {"value": "google"},
+        "account": {"value": "1"},
+        "currency": {"value": "EUR"},
+        "campaign": {"column": "Campaign"},
+        "amount": {"column": "Cost"},
+        "day": {"column": "Day", "format": "%d.%m.%Y", "zone": "UTC"},
+    }
+    goal = {
+        "metric": {"column": "Metric"},
+        "value": {"column": "Goal"},
+        "owner": {"value": "ann"},
+        "start": {"value": "2026-05-01"},
+        "end": {"value": "2026-05-31"},
+        "strategy": {"value": "growth"},
+    }
     document = spec(file="page.csv", events=[page])
     document["files"] += [
         {"file": "lead.csv", "key": "Id", "events": [lead, stage]},
@@ -86,13 +142,24 @@ def home(tmp_path_factory):
     from streams.embedded.stack import Stack
 
     folder = tmp_path_factory.mktemp("import")
-    mapping = write(folder / "shop", shop(), **{name.replace(".", "_"): text for name, text in SHOP.items()})
+    mapping = write(
+        folder / "shop", shop(), **{name.replace(".", "_"): text for name, text in SHOP.items()}
+    )
     with Stack(folder / "home", "default") as stack:
         told = {
-            product: run_cli("import", MAPPINGS / f"{product}.yaml", "--data", EXPORTS / product, "--json", home=stack.home)[1]
+            product: run_cli(
+                "import",
+                MAPPINGS / f"{product}.yaml",
+                "--data",
+                EXPORTS / product,
+                "--json",
+                home=stack.home,
+            )[1]
             for product in TRUTH
         }
-        told["shop"] = run_cli("import", mapping, "--data", mapping.parent, "--json", home=stack.home, check=False)
+        told["shop"] = run_cli(
+            "import", mapping, "--data", mapping.parent, "--json", home=stack.home, check=False
+        )
         yield stack.home, told
 
 
@@ -108,7 +175,11 @@ def client(home):
 @pytest.mark.parametrize("product", TRUTH)
 def test_every_row_of_an_export_is_accepted(home, product):
     told, (leads, deals) = home[1][product], TRUTH[product]()
-    assert told["read"] == told["accepted"] == sum(len(path.read_text().splitlines()) - 1 for path in (EXPORTS / product).glob("*.csv"))
+    assert (
+        told["read"]
+        == told["accepted"]
+        == sum(len(path.read_text().splitlines()) - 1 for path in (EXPORTS / product).glob("*.csv"))
+    )
     assert (told["refused"], told["rejected"], told["reasons"]) == (0, [], [])
     assert told["events"]["lead.created"] == len(leads)
     assert told["events"]["opportunity.created"] == len(deals)
@@ -130,8 +201,13 @@ def test_leads_customers_and_revenue_of_an_export_equal_pandas(client, product):
         "SELECT d.currency, sum(d.amount), count() FROM (SELECT * FROM deals FINAL WHERE is_deleted = 0) AS d WHERE d.status = 'won' AND d.role = 'primary' AND startsWith(d.deal, {s:String}) GROUP BY d.currency",
         parameters={"s": f"{product}:"},
     )
-    ours = {currency: (round(float(amount), 6), count) for currency, amount, count in sums.result_rows}
-    assert ours == {currency: (round(group.amount.sum(), 6), len(group)) for currency, group in won.groupby("currency")}
+    ours = {
+        currency: (round(float(amount), 6), count) for currency, amount, count in sums.result_rows
+    }
+    assert ours == {
+        currency: (round(group.amount.sum(), 6), len(group))
+        for currency, group in won.groupby("currency")
+    }
 
 
 def everything():
@@ -141,7 +217,9 @@ def everything():
         won = deals[deals.outcome == "won"].drop_duplicates("lead")[["lead", "won"]]
         both = leads[["lead", "created", "qualified"]].merge(won, on="lead", how="left")
         both["dealt"] = both.lead.isin(deals.lead)
-        both["days"] = (both.won.dt.tz_convert("UTC") - both.created.dt.tz_convert("UTC")).dt.total_seconds() / 86_400
+        both["days"] = (
+            both.won.dt.tz_convert("UTC") - both.created.dt.tz_convert("UTC")
+        ).dt.total_seconds() / 86_400
         parts.append(both.assign(product=product))
     return pd.concat(parts)
 
@@ -151,7 +229,13 @@ def test_the_kpis_over_all_three_equal_pandas(home):
     found = run_cli("kpis", "--json", home=home[0])[1]
 
     def value(kpi, basis, **dimensions):
-        return next(one for one in found if one["kpi"] == kpi and one["basis"] == basis and dimensions.items() <= one["dimensions"].items())
+        return next(
+            one
+            for one in found
+            if one["kpi"] == kpi
+            and one["basis"] == basis
+            and dimensions.items() <= one["dimensions"].items()
+        )
 
     shop_leads = 2
     assert value("inflow", "period", stage="inquiry")["value"] == len(truth) + shop_leads
@@ -162,8 +246,12 @@ def test_the_kpis_over_all_three_equal_pandas(home):
 
 
 def test_an_import_again_changes_nothing_and_tells_the_same(home):
-    before = {name: home[1]["hubspot"][name] for name in ("read", "accepted", "events", "ignored", "held")}
-    again = run_cli("import", MAPPINGS / "hubspot.yaml", "--data", EXPORTS / "hubspot", "--json", home=home[0])[1]
+    before = {
+        name: home[1]["hubspot"][name] for name in ("read", "accepted", "events", "ignored", "held")
+    }
+    again = run_cli(
+        "import", MAPPINGS / "hubspot.yaml", "--data", EXPORTS / "hubspot", "--json", home=home[0]
+    )[1]
     assert {name: again[name] for name in before} == before
 
 
@@ -172,19 +260,37 @@ def test_what_waits_what_was_ignored_and_what_was_refused_is_told_by_reason(home
     assert code == 1
     assert "3 of 11 rows were refused" in said.replace("\n", " ")
     assert (told["read"], told["accepted"], told["refused"]) == (11, 8, 3)
-    assert Counter((one["file"], one["line"], one["column"]) for one in told["rejected"]) == Counter({("lead.csv", 4, "Email"): 1, ("cost.csv", 4, "Cost"): 1, ("goal.csv", 3, ""): 1})
+    assert Counter(
+        (one["file"], one["line"], one["column"]) for one in told["rejected"]
+    ) == Counter({("lead.csv", 4, "Email"): 1, ("cost.csv", 4, "Cost"): 1, ("goal.csv", 3, ""): 1})
     assert "'nonsense' is no KPI" in json.dumps(told["reasons"])
     assert (told["weak"], told["held"]) == (3, 2)  # a's page view is its lead's, b is nobody yet
-    assert [(one["what"], one["event"], one["stage"], one["n"]) for one in told["ignored"]] == [("unmapped", "lead.stage_reported", "odd", 1)]
+    assert [(one["what"], one["event"], one["stage"], one["n"]) for one in told["ignored"]] == [
+        ("unmapped", "lead.stage_reported", "odd", 1)
+    ]
 
 
 def test_spend_and_targets_of_a_file_stand_in_clickhouse(home, client):
-    assert client.query("SELECT toString(day), campaign, toFloat64(amount), currency FROM spend FINAL ORDER BY day").result_rows == [("2026-05-04", "spring", 1234.5, "EUR"), ("2026-05-05", "spring", 5.0, "EUR")]
-    assert client.query("SELECT metric, toFloat64(target), owner FROM targets FINAL").result_rows == [("inflow", 120.0, "ann")]
+    assert client.query(
+        "SELECT toString(day), campaign, toFloat64(amount), currency FROM spend FINAL ORDER BY day"
+    ).result_rows == [("2026-05-04", "spring", 1234.5, "EUR"), ("2026-05-05", "spring", 5.0, "EUR")]
+    assert client.query(
+        "SELECT metric, toFloat64(target), owner FROM targets FINAL"
+    ).result_rows == [("inflow", 120.0, "ann")]
 
 
 @pytest.mark.parametrize("tolerated", ["0.3", "30%"])
 def test_a_share_of_refused_rows_may_be_tolerated(home, tolerated):
     mapping = home[0].parent / "shop" / "mapping.yaml"
-    code, told, _ = run_cli("import", mapping, "--data", mapping.parent, "--tolerate", tolerated, "--json", home=home[0], check=False)
+    code, told, _ = run_cli(
+        "import",
+        mapping,
+        "--data",
+        mapping.parent,
+        "--tolerate",
+        tolerated,
+        "--json",
+        home=home[0],
+        check=False,
+    )
     assert (code, told["refused"]) == (0, 3)

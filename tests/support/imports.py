@@ -6,7 +6,12 @@ import yaml
 
 from streams.sources import files
 
-EVENT = {"type": "lead.created", "id": "t:{Id}", "alias": "email:{Email}", "time": {"column": "Created", "format": "iso", "zone": "UTC"}}
+EVENT = {
+    "type": "lead.created",
+    "id": "t:{Id}",
+    "alias": "email:{Email}",
+    "time": {"column": "Created", "format": "iso", "zone": "UTC"},
+}
 
 
 def spec(file="a.csv", event=None, order="file", mapping=None, **more):
@@ -14,12 +19,25 @@ def spec(file="a.csv", event=None, order="file", mapping=None, **more):
     one = {"file": file, "key": "Id", **more}
     if "events" not in one and not {"spend", "targets"} & one.keys():
         one["events"] = [{**EVENT, **(event or {})}]
-    return {"mapping": "t", "funnel": "default", "source": "shop", "order": order, **(mapping or {}), "files": [one]}
+    return {
+        "mapping": "t",
+        "funnel": "default",
+        "source": "shop",
+        "order": order,
+        **(mapping or {}),
+        "files": [one],
+    }
 
 
 def _apart(document):
     """Give the document without parts that are one object: YAML would write them as aliases."""
-    return {name: _apart(one) for name, one in document.items()} if isinstance(document, dict) else [*map(_apart, document)] if isinstance(document, (list, tuple)) else copy.copy(document)
+    return (
+        {name: _apart(one) for name, one in document.items()}
+        if isinstance(document, dict)
+        else [*map(_apart, document)]
+        if isinstance(document, (list, tuple))
+        else copy.copy(document)
+    )
 
 
 def write(folder, document, **contents):
@@ -29,7 +47,11 @@ def write(folder, document, **contents):
         path = folder / name.replace("_", ".")
         path.write_bytes(content if isinstance(content, bytes) else content.encode())
     path = folder / "mapping.yaml"
-    path.write_text(document if isinstance(document, str) else yaml.safe_dump(_apart(document), sort_keys=False, allow_unicode=True))
+    path.write_text(
+        document
+        if isinstance(document, str)
+        else yaml.safe_dump(_apart(document), sort_keys=False, allow_unicode=True)
+    )
     return path
 
 

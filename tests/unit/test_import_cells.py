@@ -67,6 +67,12 @@ TIMES = [
     ("11/3/2026 9:00 AM", "%m/%d/%Y %I:%M %p", "UTC", NINE),
     ("1793696400", "epoch_s", None, NINE),
     ("1793696400000", "epoch_ms", None, NINE),
+    ("1793696400000000", "epoch_us", None, NINE),
+    ("1793696400000000", "%s", None, NINE),
+    ("1793696400000000000", "%s", None, NINE),
+    ("03.11.2026 09:00", "%d.%m.%Y %H:%M:%S", "UTC", NINE),
+    ("03.11.2026 09:00:30", "%d.%m.%Y %H:%M", "UTC", NINE + 30_000),
+    ("03.11.2026 09:00:30.5", "%d.%m.%Y %H:%M", "UTC", NINE + 30_500),
     ("46329.375", "serial", "UTC", NINE),
     ("46329,375", "serial", "UTC", NINE),
     ("46329.41666667", "serial", "Europe/Paris", NINE),
@@ -87,7 +93,17 @@ def test_of_several_formats_the_one_that_fits_holds_and_where_two_fit_nobody_gue
     assert times.moment("03/03/2026", both, "UTC") == times.moment("2026-03-03", ("iso",), "UTC")
 
 
-@pytest.mark.parametrize(("text", "form"), [("123456", "%s"), ("20261103", "%s"), ("2026-13-45", "iso"), ("yesterday", "iso"), ("٤٦٣٢٩", "serial"), ("1e9", "epoch_s")])
+@pytest.mark.parametrize(
+    ("text", "form"),
+    [
+        ("123456", "%s"),
+        ("20261103", "%s"),
+        ("2026-13-45", "iso"),
+        ("yesterday", "iso"),
+        ("٤٦٣٢٩", "serial"),
+        ("1e9", "epoch_s"),
+    ],
+)
 def test_what_is_no_time_says_like_what_it_should_be(text, form):
     with pytest.raises(ValueError, match="is no time like"):
         times.moment(text, (times._known(form),), "UTC")

@@ -39,7 +39,9 @@ def expected(line):
     return said
 
 
-@pytest.mark.parametrize("example", examples(), ids=lambda one: one["mapping"].split("\n")[0].split()[1])
+@pytest.mark.parametrize(
+    "example", examples(), ids=lambda one: one["mapping"].split("\n")[0].split()[1]
+)
 def test_an_example_of_the_document_does_what_it_says(tmp_path, example):
     path = tmp_path / "mapping.yaml"
     path.write_text(example.pop("mapping"))
@@ -55,12 +57,40 @@ def test_an_example_of_the_document_does_what_it_says(tmp_path, example):
     found = list(files.read(files.load(path, tmp_path), tmp_path))
     made = [shown(one) for one in found if not isinstance(one, files.Refused)]
     by_name = lambda one: json.dumps(one, sort_keys=True)  # noqa: E731 - order is no promise of the examples
-    assert sorted(made, key=by_name) == sorted(map(expected, wanted["made"].splitlines()), key=by_name)
-    refused = [f"{one.file}:{one.line}: {one.column}: {one.reason}" for one in found if isinstance(one, files.Refused)]
+    assert sorted(made, key=by_name) == sorted(
+        map(expected, wanted["made"].splitlines()), key=by_name
+    )
+    refused = [
+        f"{one.file}:{one.line}: {one.column}: {one.reason}"
+        for one in found
+        if isinstance(one, files.Refused)
+    ]
     assert refused == wanted["refused"].splitlines()
 
 
 def test_the_document_has_an_example_of_each_construct():
     text = "\n".join(one["mapping"] for one in examples())
-    words = ["when:", "optional:", "value:", "default:", "map:", "else:", "format:", "zone:", "decimal:", "split:", "each:", "join:", "spend:", "targets:", "lead.snapshot", "names:", "strip:", "constants:", "values:", "text:", "as:"]
+    words = [
+        "when:",
+        "optional:",
+        "value:",
+        "default:",
+        "map:",
+        "else:",
+        "format:",
+        "zone:",
+        "decimal:",
+        "split:",
+        "each:",
+        "join:",
+        "spend:",
+        "targets:",
+        "lead.snapshot",
+        "names:",
+        "strip:",
+        "constants:",
+        "values:",
+        "text:",
+        "as:",
+    ]
     assert [word for word in words if word not in text] == []

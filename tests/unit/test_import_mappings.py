@@ -10,7 +10,9 @@ from streams.sources import files
 from tests.support.imports import EVENT, problems, spec, write
 
 A = "Id,Email,Created,Amount\n1,a@x.example,2026-11-03T09:00:00Z,5\n"
-LIBRARY = re.compile(r"Input should|Value error|Extra inputs|Field required|expected <|found character|pydantic|yaml\.|while parsing|type=|strptime|Traceback")
+LIBRARY = re.compile(
+    r"Input should|Value error|Extra inputs|Field required|expected <|found character|pydantic|yaml\.|while parsing|type=|strptime|Traceback"
+)
 
 
 def said(tmp_path, document, **contents):
@@ -31,6 +33,9 @@ def said(tmp_path, document, **contents):
         ("email:a:{Email}", "3 parts"),
         ("shop::lead:{Id}", "4 parts"),
         ("ga4:{Id}", "2 parts"),
+        ("Shop:1:contact:{Id}", "is no name of a system"),
+        ("{Email}:1:contact:{Id}:", "5 parts"),
+        ("shop:{Id}:contact", "3 parts"),
     ],
 )
 def test_an_alias_that_can_make_no_lead_is_refused_with_the_grammar(tmp_path, alias, why):
@@ -40,14 +45,19 @@ def test_an_alias_that_can_make_no_lead_is_refused_with_the_grammar(tmp_path, al
     assert "write email:{Address}" in text
 
 
-@pytest.mark.parametrize("alias", ["email:{Email}", "shop:1:contact:{Id}", "shop:user:{Id}", "meta:lead:{Id}"])
+@pytest.mark.parametrize(
+    "alias", ["email:{Email}", "shop:1:contact:{Id}", "shop:user:{Id}", "meta:lead:{Id}"]
+)
 def test_an_alias_of_the_grammar_is_taken_and_identity_agrees(tmp_path, alias):
     assert said(tmp_path, spec(event={"alias": alias})) == ""
     importer.load(tmp_path / "mapping.yaml", tmp_path, {})
 
 
 def test_weak_aliases_stand_beside_a_strong_one_and_never_alone(tmp_path):
-    assert said(tmp_path, spec(event={"also": ["shop:anon:{Id}", "phone:{Amount}", "gclid:{Id}"]})) == ""
+    assert (
+        said(tmp_path, spec(event={"also": ["shop:anon:{Id}", "phone:{Amount}", "gclid:{Id}"]}))
+        == ""
+    )
     assert "all of them are weak" in said(tmp_path, spec(event={"alias": "shop:anon:{Id}"}))
 
 
@@ -58,23 +68,37 @@ def test_what_identity_does_not_take_for_a_lead_is_refused_whatever_the_grammar_
 
 
 WRONG = [
-    ({"fields": {"dael.amount": {"column": "Amount"}}}, "'dael.amount' is no field; did you mean 'deal.amount'?"),
+    (
+        {"fields": {"dael.amount": {"column": "Amount"}}},
+        "'dael.amount' is no field; did you mean 'deal.amount'?",
+    ),
     ({"fields": {"deal.amount": {"column": "Amount"}}}, "needs deal.id"),
-    ({"fields": {"kind": {"column": "Nope"}}}, "a.csv has no column 'Nope': there is Id, Email, Created, Amount"),
+    (
+        {"fields": {"kind": {"column": "Nope"}}},
+        "a.csv has no column 'Nope': there is Id, Email, Created, Amount",
+    ),
     ({"fields": {"kind": {"column": "amount"}}}, "did you mean 'Amount'?"),
-    ({"fields": {"direction": {"value": "sideways"}}}, "'sideways' is none of 'inbound', 'human' or 'automated'"),
+    (
+        {"fields": {"direction": {"value": "sideways"}}},
+        "'sideways' is none of 'inbound', 'human' or 'automated'",
+    ),
     ({"fields": {"kind": {}}}, "write one of column, value and text"),
     ({"fields": {"kind": {"value": True}}}, "YAML reads this as true: put it in quotes"),
     ({"fields": {"kind": {"column": "Amount", "else": "x"}}}, "write a map beside it"),
     ({"type": "lead.snapshot"}, "lead.snapshot needs stage"),
     ({"type": "opportunity.won"}, "opportunity.won needs deal.id"),
     ({"type": "lead.born"}, "must be one of"),
+    ({"alias": "shop:1:contact:7"}, "all rows would be one lead"),
     ({"id": "same"}, "all rows would be one event"),
+    ({"time": {"value": "yesterday", "zone": "UTC"}}, "'yesterday' is no time like"),
     ({"each": "Amount"}, "say what parts the items"),
     ({"time": {"column": "Created"}}, "say how it is written"),
     ({"time": {"column": "Created", "format": "iso"}}, "say in which zone"),
     ({"time": {"format": "iso", "zone": "UTC"}}, "write either a column or a value"),
-    ({"time": {"column": "Created", "format": "%d.%m.%Y %H:%M UTC", "zone": "Europe/Paris"}}, "says UTC and zone says Europe/Paris"),
+    (
+        {"time": {"column": "Created", "format": "%d.%m.%Y %H:%M UTC", "zone": "Europe/Paris"}},
+        "says UTC and zone says Europe/Paris",
+    ),
     ({"time": {"column": "Created", "format": "%Q", "zone": "UTC"}}, "means nothing"),
     ({"time": {"column": "Created", "format": "iso", "zone": "Mars"}}, "is no IANA time zone"),
     ({"when": {"Nope": "x"}}, "has no column 'Nope'"),
@@ -102,6 +126,9 @@ FILES = [
     ({"decimal": ";"}, "must be one of '.' or ','"),
     ({"join": [{"file": "none.csv", "key": "Id", "by": "Id", "as": "o"}]}, "none.csv is missing"),
     ({"file": "b.csv"}, "b.csv is missing, or no file"),
+    ({"file": "c.xlsx"}, "is a spreadsheet: save it as CSV"),
+    ({"file": "c.csv.gz"}, "is packed: unpack it first"),
+    ({"file": "c.json"}, "write one object a line, and name it .jsonl"),
     ({"file": "../a.csv"}, "lies outside of the data folder"),
     ({"split": "Amount"}, "must be keys with values below"),
     ({"split": {True: ";"}}, "must be a text: put it in quotes"),
@@ -114,6 +141,8 @@ FILES = [
 def test_each_mistake_of_a_file_is_named_with_its_line_and_a_way_out(tmp_path, file, why):
     document = spec()
     document["files"][0].update(file)
+    for name in ("c.xlsx", "c.csv.gz", "c.json"):
+        (tmp_path / name).write_bytes(b"PK")
     assert why in said(tmp_path, document)
 
 
@@ -135,15 +164,34 @@ def test_a_file_that_is_no_mapping_is_named_with_its_line_too(tmp_path, text, wh
 
 
 def test_all_mistakes_are_named_at_once(tmp_path):
-    text = said(tmp_path, spec(event={"alias": "crm:{Id}", "fields": {"kimd": {"value": "x"}, "direction": {"value": "up"}}}))
+    text = said(
+        tmp_path,
+        spec(
+            event={
+                "alias": "crm:{Id}",
+                "fields": {"kimd": {"value": "x"}, "direction": {"value": "up"}},
+            }
+        ),
+    )
     assert len(text.splitlines()) == 4  # and that no alias makes a lead
 
 
-@pytest.mark.parametrize("head", ["Id,Email,Created,Email", "Id,Email , Email,Created", "Id,Email,\u200bEmail,Created"])
+@pytest.mark.parametrize(
+    "head", ["Id,Email,Created,Email", "Id,Email , Email,Created", "Id,Email,\u200bEmail,Created"]
+)
 def test_a_column_that_stands_twice_is_refused_by_name_if_it_is_read(tmp_path, head):
     text = said(tmp_path, spec(), a_csv=f"{head}\n1,a@x.example,b@x.example,2026-11-03T09:00:00Z\n")
     assert "the header on line 1 has 'Email' 2 times (columns 2, " in text
-    assert said(tmp_path, spec(), a_csv=A.replace("Amount", "Note").replace("Created,", "Created,Note,").replace("Z,", "Z,,")) == ""
+    assert (
+        said(
+            tmp_path,
+            spec(),
+            a_csv=A.replace("Amount", "Note")
+            .replace("Created,", "Created,Note,")
+            .replace("Z,", "Z,,"),
+        )
+        == ""
+    )
 
 
 def test_an_empty_file_lacks_its_header(tmp_path):
@@ -152,9 +200,19 @@ def test_an_empty_file_lacks_its_header(tmp_path):
 
 
 def test_a_constant_is_set_from_outside_only_if_the_mapping_has_it(tmp_path):
-    path = write(tmp_path, spec(event={"alias": "shop:{account}:contact:{Id}"}, mapping={"constants": {"account": "1"}}), a_csv=A)
-    assert next(files.read(importer.load(path, tmp_path, {"account": "7"}), tmp_path)).aliases == ("shop:7:contact:1",)
-    with pytest.raises(files.MappingError, match="can't be set: the mapping's constants are account"):
+    path = write(
+        tmp_path,
+        spec(
+            event={"alias": "shop:{account}:contact:{Id}"}, mapping={"constants": {"account": "1"}}
+        ),
+        a_csv=A,
+    )
+    assert next(files.read(importer.load(path, tmp_path, {"account": "7"}), tmp_path)).aliases == (
+        "shop:7:contact:1",
+    )
+    with pytest.raises(
+        files.MappingError, match="can't be set: the mapping's constants are account"
+    ):
         importer.load(path, tmp_path, {"acount": "7"})
 
 

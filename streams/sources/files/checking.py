@@ -1,4 +1,4 @@
-"""What can be known of a mapping before the first row: its fields, its aliases, its columns.
+"""What can be known of a mapping before its files are opened: its fields, times and aliases.
 
 The grammar of aliases: `email:<address>`; `<system>:user:<id>`; `<system>:lead:<id>` (an ad
 platform's lead); `<system>:<account>:<kind>:<id>` (a CRM's record). `<system>:anon:<id>`, a phone
@@ -7,20 +7,19 @@ number and a click id are weak: they lead to somebody only once they were seen b
 
 from __future__ import annotations
 
-import difflib
+import re
 from collections.abc import Iterator
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from schemas.events import Deal, EventType, LeadEvent, Marketing
 from schemas.records import Spend, Target
 
-from .language import EventOf, FileOf, JoinOf, Mapping, MappingError, TimeOf, ValueOf, columns_in, merged
+from .language import EventOf, FileOf, Mapping, TimeOf, ValueOf, columns_in, merged
 from .making import nested, why
-from .tables import ColumnError, open_table
-from .times import needs_zone, says_utc
+from .problems import Path_, Problem, near
+from .times import moment, needs_zone, says_utc
 
 WEAK = frozenset({"phone", "gclid", "gbraid", "wbraid", "fbclid", "li_fat_id"})
 GRAMMAR = (
@@ -28,7 +27,19 @@ GRAMMAR = (
     "hubspot:62515:contact:{Id}), <system>:user:{Id} or <system>:lead:{Id}; "
     "<system>:anon:{Id}, phone:{Number} and click ids are weak"
 )
-_OWN = frozenset({"id", "type", "occurred_at", "source", "aliases", "stated_at", "deal", "marketing", "attributes"})
+_OWN = frozenset(
+    {
+        "id",
+        "type",
+        "occurred_at",
+        "source",
+        "aliases",
+        "stated_at",
+        "deal",
+        "marketing",
+        "attributes",
+    }
+)
 _PLAIN = tuple(name for name in LeadEvent.model_fields if name not in _OWN)
 _NESTED = {"deal": tuple(Deal.model_fields), "marketing": tuple(Marketing.model_fields)}
 _NEEDS = {
@@ -44,38 +55,23 @@ _NEEDS = {
 }
 _FREE = {Target: ("dimensions",), Spend: ("breakdown",)}  # whose parts have any name
 _TRIAL: dict[type[BaseModel], dict[str, Any]] = {
-    LeadEvent: {"id": "x", "type": EventType.TOUCH, "occurred_at": 0, "source": "x", "aliases": ("email:a@example.com",)},
+    LeadEvent: {
+        "id": "x",
+        "type": EventType.TOUCH,
+        "occurred_at": 0,
+        "source": "x",
+        "aliases": ("email:a@example.com",),
+    },
     Spend: {"platform": "x", "account": "x", "day": "2026-01-01", "amount": "1", "currency": "EUR"},
-    Target: {"metric": "x", "value": "1", "owner": "x", "start": "2026-01-01", "end": "2099-01-01", "strategy": "x"},
+    Target: {
+        "metric": "x",
+        "value": "1",
+        "owner": "x",
+        "start": "2026-01-01",
+        "end": "2099-01-01",
+        "strategy": "x",
+    },
 }
-
-Path_ = tuple[str | int, ...]
-
-
-class Problem(NamedTuple):
-    """What is wrong with a mapping, and at which of its keys."""
-
-    path: Path_
-    text: str
-
-
-class Named(NamedTuple):
-    """A column that a key of the mapping names."""
-
-    path: Path_
-    column: str
-
-
-def fail(mapping: Mapping, problems: list[Problem]) -> None:
-    """Raise what was found.
-
-    Raises:
-        MappingError: with a line for each problem.
-
-    """
-    if problems:
-        lines = [f"{mapping.at(*one.path)}: {'.'.join(map(str, one.path))}: {one.text}" for one in problems]
-        raise MappingError("\n".join(dict.fromkeys(lines)))
 
 
 def is_weak(alias: str) -> bool:
@@ -90,7 +86,10 @@ def fields(mapping: Mapping) -> list[Problem]:
         at: Path_ = ("files", number)
         for place, event in enumerate(spec.events):
             found += _event(mapping, spec, event, (*at, "events", place))
-        for kind, name, records in ((Spend, "spend", spec.spend), (Target, "targets", spec.targets)):
+        for kind, name, records in (
+            (Spend, "spend", spec.spend),
+            (Target, "targets", spec.targets),
+        ):
             for place, record in enumerate(records):
                 found += _record(kind, record.fields, (*at, name, place))
         for name, one in spec.values.items():
@@ -102,7 +101,9 @@ def fields(mapping: Mapping) -> list[Problem]:
         ]
     events = [event for spec in mapping.files for event in spec.events]
     if events and not any(
-        _shape(one) == "" and not is_weak(_filled(one)) for event in events for one in (event.alias, *event.also)
+        _shape(one) == "" and not is_weak(_filled(one))
+        for event in events
+        for one in (event.alias, *event.also)
     ):
         text = f"no alias of this mapping makes a lead, all of them are weak: {GRAMMAR}"
         found.append(Problem(("files", 0), text))
@@ -114,12 +115,14 @@ def _event(mapping: Mapping, spec: FileOf, event: EventOf, at: Path_) -> Iterato
         key: Path_ = (*at, "alias") if not place else (*at, "also", place - 1)
         if text := _shape(alias):
             yield Problem(key, text)
+        elif not {*columns_in(alias)} - {*mapping.constants}:
+            yield Problem(key, f"{alias!r} names no column, so all rows would be one lead")
         lists = [name for name in columns_in(alias) if name in spec.split and name != event.each]
         if not place and lists:
             yield Problem(key, f"{lists[0]!r} holds several: write each: {lists[0]!r} beside it")
     if event.each is not None and event.each not in spec.split:
         yield Problem((*at, "each"), f"say what parts the items, in split: {{{event.each!r}: ';'}}")
-    if not columns_in(event.id):
+    if not {*columns_in(event.id)} - {*mapping.constants}:
         yield Problem((*at, "id"), "names no column, so all rows would be one event")
     elif event.each is not None and event.each not in columns_in(event.id):
         yield Problem((*at, "id"), f"must name {event.each!r}, or all items of a row are one event")
@@ -144,6 +147,10 @@ def _shape(alias: str) -> str:
     if (parts[0] == "email" or parts[0] in WEAK) and len(parts) == 2 and parts[1]:
         return ""
     known = len(parts) >= 3 and parts[1] in ("user", "anon", "lead") and len(parts) == 3
+    if not re.fullmatch("[a-z0-9_]+", parts[0]):
+        return (
+            f"{alias!r}: {parts[0]!r} is no name of a system, which has a-z, 0-9 and _: {GRAMMAR}"
+        )
     if all(parts) and (known or len(parts) == 4) and parts[0] not in ("email", *WEAK):
         return ""
     return f"{alias!r} has {len(parts)} parts and is no alias, so it would make no lead: {GRAMMAR}"
@@ -207,8 +214,14 @@ def _time(mapping: Mapping, spec: FileOf, time: TimeOf, at: Path_) -> Iterator[P
     formats = tuple(how["format"] or ())
     if time.value is not None:
         formats = tuple(time.format or ("iso",))
+        try:
+            moment(time.value, formats, how["zone"])
+        except ValueError as error:
+            yield Problem(at, f"{time.value!r} {error}")
     elif not formats:
-        yield Problem(at, 'say how it is written: format: "%d.%m.%Y %H:%M", iso, epoch_s, epoch_ms or serial')
+        yield Problem(
+            at, 'say how it is written: format: "%d.%m.%Y %H:%M", iso, epoch_s, epoch_ms or serial'
+        )
     yield from _zone(formats, how["zone"], at)
 
 
@@ -226,105 +239,3 @@ def _written(mapping: Mapping, spec: FileOf, one: ValueOf, at: Path_) -> Iterato
         yield Problem(at, "decimal and thousands are the same mark")
     if one.format:
         yield from _zone(tuple(one.format), how["zone"] or "UTC", at)
-
-
-def named(spec: FileOf, at: Path_) -> Iterator[Named]:
-    """Yield every column that a file's part of the mapping names, with the key that names it."""
-    if spec.key is not None:
-        yield Named((*at, "key"), spec.key)
-    yield from (Named((*at, "when", name), name) for name in spec.when)
-    yield from (Named((*at, "split", name), name) for name in spec.split)
-    for number, join in enumerate(spec.join):
-        yield Named((*at, "join", number, "by"), join.by)
-    for name, one in spec.values.items():
-        yield from _of_value(one, (*at, "values", name))
-    for place, event in enumerate(spec.events):
-        here: Path_ = (*at, "events", place)
-        yield from (Named((*here, "when", name), name) for name in event.when)
-        yield from (Named((*here, "id"), name) for name in columns_in(event.id))
-        yield from (Named((*here, "alias"), name) for name in columns_in(event.alias))
-        for number, also in enumerate(event.also):
-            yield from (Named((*here, "also", number), name) for name in columns_in(also))
-        if event.each is not None:
-            yield Named((*here, "each"), event.each)
-        yield from (Named((*here, "time", "column"), name) for name in event.time.column or ())
-        for name, one in event.fields.items():
-            yield from _of_value(one, (*here, "fields", name))
-    for kind, records in (("spend", spec.spend), ("targets", spec.targets)):
-        for place, record in enumerate(records):
-            here = (*at, kind, place)
-            yield from (Named((*here, "when", name), name) for name in record.when)
-            for name, one in record.fields.items():
-                yield from _of_value(one, (*here, "fields", name))
-
-
-def _of_value(one: ValueOf, at: Path_) -> Iterator[Named]:
-    yield from (Named((*at, "column"), name) for name in one.column or ())
-    yield from (Named((*at, "text"), name) for name in columns_in(one.text or ""))
-
-
-def wanted(mapping: Mapping, spec: FileOf) -> tuple[frozenset[str], list[frozenset[str]]]:
-    """Return the columns that are read of a file, and of each that is joined."""
-    names = {one.column for one in named(spec, ())}
-    joined = [
-        frozenset({join.key, *(name.removeprefix(f"{join.name}.") for name in names if name.startswith(f"{join.name}."))})
-        for join in spec.join
-    ]
-    prefixes = tuple(f"{join.name}." for join in spec.join)
-    given = {*mapping.constants, *spec.values}
-    return frozenset(name for name in names if name not in given and not name.startswith(prefixes or "\0")), joined
-
-
-def columns(mapping: Mapping, path_of: Any) -> list[Problem]:
-    """Open each file, and find what it lacks. `path_of` gives a name's path in the data folder."""
-    found: list[Problem] = []
-    for number, spec in enumerate(mapping.files):
-        at: Path_ = ("files", number)
-        need, joined = wanted(mapping, spec)
-        path = path_of(spec.file)
-        where: dict[str, Path_] = {}
-        for one in named(spec, at):
-            where.setdefault(one.column, one.path)
-        there = _header(path, spec, need, at, found)
-        if there is not None:
-            found += _lacking(path, spec, need, there, {**where})
-            found += [
-                Problem((*at, "values", name), f"{path.name} has a column of that name too: choose another")
-                for name in {*spec.values, *mapping.constants} & {*there}
-                if name in where
-            ]
-        for place, (join, names) in enumerate(zip(spec.join, joined, strict=True)):
-            here: Path_ = (*at, "join", place)
-            other = path_of(join.file)
-            has = _header(other, join, names, here, found)
-            if has is not None:
-                keys = {name.removeprefix(f"{join.name}."): key for name, key in where.items() if name.startswith(f"{join.name}.")}
-                found += _lacking(other, join, names, has, {join.key: (*here, "key"), **keys})
-    return found
-
-
-def _header(path: Path, spec: FileOf | JoinOf, need: frozenset[str], at: Path_, found: list[Problem]) -> list[str] | None:
-    try:
-        return open_table(path, spec, need).columns
-    except ColumnError as error:
-        found.append(Problem((*at, "file"), f"{path.name}: {error.text}"))
-    except OSError as error:
-        found.append(Problem((*at, "file"), f"{path} can't be read: {error.strerror}"))
-    return None
-
-
-def _lacking(path: Path, spec: FileOf | JoinOf, need: frozenset[str], there: list[str], where: dict[str, Path_]) -> Iterator[Problem]:
-    if not there:
-        yield Problem(where.get("", next(iter(where.values()), ("files",))), f"{path.name} is empty: it has no header")
-        return
-    for name in sorted(need - {*there, *spec.optional}):
-        text = f"{path.name} has no column {name!r}{near(name, [one for one in there if one])}"
-        yield Problem(where.get(name, ("files",)), text)
-
-
-def near(name: str, known: list[str]) -> str:
-    """Return a hint: the names that look like it, and what there is."""
-    folded = {one.casefold(): one for one in known}
-    close = [folded[one] for one in difflib.get_close_matches(name.casefold(), folded, 2, 0.75)]
-    meant = f"; did you mean {' or '.join(map(repr, close))}?" if close else ":"
-    return f"{meant} there is {', '.join(known[:40])}{', ...' if len(known) > 40 else ''}"

@@ -37,7 +37,7 @@ _FIRST = re.compile(r" \(first .*\)$")
 
 
 class MappingError(Exception):
-    """The mapping itself can't be used; each line of the text names a file, a line and what to do."""
+    """The mapping itself can't be used; each line of the text names a file and line."""
 
 
 class Refused(NamedTuple):
@@ -78,13 +78,10 @@ def _only_columns(text: str) -> str:
 
 def _as_text(value: object) -> object:
     """Read a scalar of YAML as the text that was meant; what YAML has changed is refused."""
-    if isinstance(value, bool):
-        raise ValueError(f"YAML reads this as {str(value).lower()}: put it in quotes")  # noqa: TRY004
-    if isinstance(value, float):
-        raise ValueError(f"YAML reads this as {value}: put it in quotes")  # noqa: TRY004
-    if isinstance(value, (int, date, datetime)):
-        return str(value)
-    return value
+    if isinstance(value, (bool, float)):
+        text = str(value).lower()
+        raise ValueError(f"YAML reads this as {text}: put it in quotes")  # noqa: TRY004
+    return str(value) if isinstance(value, (int, date, datetime)) else value
 
 
 def _many(value: object) -> object:
@@ -99,7 +96,7 @@ Formats = Annotated[tuple[Format, ...], BeforeValidator(_many), Field(min_length
 
 
 class Written(_Strict):
-    """How numbers and times are written: of the mapping, a file, or one value; the nearest holds."""
+    """How numbers and times are written, in a mapping, a file or a value; the nearest holds."""
 
     decimal: Literal[".", ","] | None = None
     thousands: Literal[".", ",", " ", "'", ""] | None = None
@@ -125,7 +122,7 @@ As = Literal["text", "number", "day", "salesforce_id", "lower", "upper"]
 
 
 class ValueOf(Written):
-    """A value: of a column (of several the first that says something), of a pattern, or constant."""
+    """A value: of a column (of several the first that is not empty), a pattern, or constant."""
 
     column: Columns | None = None
     value: Text | None = None
@@ -143,7 +140,9 @@ class ValueOf(Written):
         if sum(one is not None for one in (self.column, self.value, self.text)) != 1:
             raise ValueError("write one of column, value and text")
         if self.otherwise is not None and self.map is None:
-            raise ValueError("else says what becomes of words that `map` lacks: write a map beside it")
+            raise ValueError(
+                "else says what becomes of words that `map` lacks: write a map beside it"
+            )
         return self
 
 
@@ -164,7 +163,7 @@ When = dict[str, Annotated[Condition, BeforeValidator(_condition)]]
 
 
 class EventOf(_Strict):
-    """One event of a row. `id`, `alias` and those of `also` are patterns, like `email:{address}`."""
+    """One event of a row. `id`, `alias` and `also` are patterns, like `email:{address}`."""
 
     type: EventType
     id: Pattern
@@ -219,7 +218,9 @@ class FileOf(Source):
     """One file: its name in the data folder, and what each row makes."""
 
     when: When = Field(default_factory=dict)
-    split: dict[str, str] = Field(default_factory=dict)  # columns of lists, and what parts the items
+    split: dict[str, str] = Field(
+        default_factory=dict
+    )  # columns of lists, and what parts the items
     values: dict[str, ValueOf] = Field(default_factory=dict)  # named values, used like columns
     join: tuple[JoinOf, ...] = ()
     events: tuple[EventOf, ...] = ()

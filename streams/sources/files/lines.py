@@ -7,6 +7,7 @@ bounded, so a file without an end of line does not fill the memory. Nothing rais
 
 from __future__ import annotations
 
+import codecs
 import csv
 from collections import deque
 from collections.abc import Iterator
@@ -54,19 +55,22 @@ def clean(text: str) -> str:
 
 
 def encoding_of(path: Path) -> str:
-    """Find out the encoding: by the mark at the beginning, else UTF-8, else Windows' cp1252."""
+    """Find out the encoding: by the mark at the beginning, else UTF-8, else Windows' cp1252.
+
+    What is plain ASCII for long says nothing: the first letters that are not decide.
+    """
     with path.open("rb") as file:
         sample = file.read(SAMPLE_BYTES)
-    for mark, name in _BOMS:
-        if sample.startswith(mark):
-            return name
-    halves = (sample[1::2].count(0), sample[::2].count(0))
-    if max(halves) > len(sample) // 6:  # a third of one half: letters of two bytes, no stray NUL
-        return "utf-16-le" if halves[0] > halves[1] else "utf-16-be"
-    text = sample.decode("utf-8", errors="surrogateescape")
+        for mark, name in _BOMS:
+            if sample.startswith(mark):
+                return name
+        halves = (sample[1::2].count(0), sample[::2].count(0))
+        if max(halves) > len(sample) // 6:  # a third of one half: letters of two bytes
+            return "utf-16-le" if halves[0] > halves[1] else "utf-16-be"
+        while sample.isascii() and (more := file.read(SAMPLE_BYTES)):
+            sample = sample[-3:] + more  # a letter's bytes may lie on both sides
+    text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample)
     wrong = sum("\udc80" <= letter <= "\udcff" for letter in text)
-    if not wrong:
-        return "utf-8"
     right = sum(letter > "\x7f" for letter in text) - wrong
     return "utf-8" if right >= wrong else "cp1252"
 
@@ -77,7 +81,7 @@ def is_wide(encoding: str) -> bool:
 
 
 def lines_of(path: Path, encoding: str) -> Iterator[Line]:
-    """Yield the lines of a file, each at most MOST_CHARACTERS long; of a longer one its beginning."""
+    """Yield the lines of a file, at most MOST_CHARACTERS long; of a longer one its beginning."""
     name = "utf-8-sig" if encoding.lower().replace("_", "-") in ("utf-8", "utf8") else encoding
     lost = "replace" if is_wide(name) else "surrogateescape"
     with path.open(encoding=name, errors=lost, newline="") as file:
@@ -137,7 +141,11 @@ def _quoted(
         cells = next(csv.reader(feed(), delimiter=delimiter, quotechar=quote, strict=True))
         if len(cells) != width and len(taken) == 1:  # a, "b, c": a space before the quote
             near = csv.reader(
-                [first.text], delimiter=delimiter, quotechar=quote, strict=True, skipinitialspace=True
+                [first.text],
+                delimiter=delimiter,
+                quotechar=quote,
+                strict=True,
+                skipinitialspace=True,
             )
             again = next(near)
             cells = again if len(again) == width else cells

@@ -11,8 +11,9 @@ from pydantic import ValidationError
 
 from schemas import documents
 
-from . import checking
+from . import checking, columns
 from .language import Mapping, MappingError
+from .problems import Path_, fail, near
 
 _TEXTS = {
     "missing": "is missing: write it",
@@ -35,7 +36,10 @@ _TEXTS = {
     "greater_than_equal": "must be {ge} or more",
     "less_than_equal": "must be {le} or less",
 }
-_PATTERNS = {"source": "must be of small letters, digits and _", "as": "must be of letters, digits and _"}
+_PATTERNS = {
+    "source": "must be of small letters, digits and _",
+    "as": "must be of letters, digits and _",
+}
 
 
 def load(path: Path, folder: Path | None = None) -> Mapping:
@@ -50,15 +54,19 @@ def load(path: Path, folder: Path | None = None) -> Mapping:
     except documents.DocumentError as error:
         raise MappingError(f"{path}:{error.problem.line}: {_yaml(error.problem)}") from error
     if found := documents.twice(tree):
-        raise MappingError("\n".join(f"{path}:{one.line}: {one.where}: {one.text}" for one in found))
+        raise MappingError(
+            "\n".join(f"{path}:{one.line}: {one.where}: {one.text}" for one in found)
+        )
     if not isinstance(raw, dict):
-        raise MappingError(f"{path}:1: no mapping: begin with `mapping: <a name>`, see docs/import.md")
+        raise MappingError(
+            f"{path}:1: no mapping: begin with `mapping: <a name>`, see docs/import.md"
+        )
     try:
         mapping = Mapping.model_validate(raw)
     except ValidationError as error:
         raise MappingError("\n".join(_mistakes(path, tree, error))) from error
     mapping = mapping.placed(path, tree)
-    checking.fail(mapping, checking.fields(mapping))
+    fail(mapping, checking.fields(mapping))
     if folder is not None:
         check(mapping, folder)
     return mapping
@@ -75,8 +83,11 @@ def check(mapping: Mapping, folder: Path, strong: Callable[[str], bool] | None =
     """
     missing: list[str] = []
     for number, spec in enumerate(mapping.files):
-        here: list[tuple[str, checking.Path_]] = [(spec.file, ("files", number, "file"))]
-        here += [(one.file, ("files", number, "join", place, "file")) for place, one in enumerate(spec.join)]
+        here: list[tuple[str, Path_]] = [(spec.file, ("files", number, "file"))]
+        here += [
+            (one.file, ("files", number, "join", place, "file"))
+            for place, one in enumerate(spec.join)
+        ]
         for name, at in here:
             try:
                 within(folder, name)
@@ -85,8 +96,8 @@ def check(mapping: Mapping, folder: Path, strong: Callable[[str], bool] | None =
     if missing:
         raise MappingError("\n".join(missing))
     if strong is not None:
-        checking.fail(mapping, checking.judged(mapping, strong))
-    checking.fail(mapping, checking.columns(mapping, lambda name: within(folder, name)))
+        fail(mapping, checking.judged(mapping, strong))
+    fail(mapping, columns.lacking(mapping, lambda name: within(folder, name)))
 
 
 def within(folder: Path, name: str) -> Path:
@@ -105,15 +116,20 @@ def within(folder: Path, name: str) -> Path:
             "and name it without `..` or a link"
         )
     if not path.is_file():
-        raise MappingError(f"{path} is missing, or no file: put it there, or name another folder by --data")
+        raise MappingError(
+            f"{path} is missing, or no file: put it there, or name another folder by --data"
+        )
     return path
 
 
 def _yaml(problem: documents.Problem) -> str:
     """Say in our words what YAML's reader says in its own."""
-    if problem.where != "yaml" or any(one in problem.text for one in ("are not read", "levels deep", "in quotes")):
+    if problem.where != "yaml" or any(
+        one in problem.text for one in ("are not read", "levels deep", "in quotes")
+    ):
         return problem.text.splitlines()[0]
-    return "can't be read as YAML from here on: check the indentation, and put texts with `: ` or `#` or braces in quotes"
+    hint = "check the indentation, and put texts with `: ` or `#` or braces in quotes"
+    return f"can't be read as YAML from here on: {hint}"
 
 
 def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> list[str]:
@@ -121,7 +137,9 @@ def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> lis
     errors = error.errors()
     for item in errors:
         below = [other for other in errors if other["loc"][: len(item["loc"])] == item["loc"]]
-        if item["type"] == "too_short" and len(below) > 1:  # what was wrong in a list was taken from it
+        if (
+            item["type"] == "too_short" and len(below) > 1
+        ):  # what was wrong in a list was taken from it
             continue
         steps = [step for step in item["loc"] if not (isinstance(step, str) and "[" in step)]
         where = ".".join(map(str, steps)) or "mapping"
@@ -139,12 +157,21 @@ def _said(item: Any, key: str) -> str:
         return _PATTERNS.get(key, "is not written as it must be")
     if item["type"] == "extra_forbidden":
         known = sorted({name for model in _models() for name in model})
-        return f"{key!r} {_TEXTS['extra_forbidden']}{checking.near(key, known)}"
-    return _TEXTS.get(item["type"], "can't be used here: see docs/import.md").format_map({"expected": "", **context})
+        return f"{key!r} {_TEXTS['extra_forbidden']}{near(key, known)}"
+    return _TEXTS.get(item["type"], "can't be used here: see docs/import.md").format_map(
+        {"expected": "", **context}
+    )
 
 
 def _models() -> list[list[str]]:
     from . import language  # noqa: PLC0415 - for a hint only
 
-    models = (language.Mapping, language.FileOf, language.JoinOf, language.EventOf, language.TimeOf, language.ValueOf)
+    models = (
+        language.Mapping,
+        language.FileOf,
+        language.JoinOf,
+        language.EventOf,
+        language.TimeOf,
+        language.ValueOf,
+    )
     return [[field.alias or name for name, field in model.model_fields.items()] for model in models]

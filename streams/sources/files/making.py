@@ -20,9 +20,12 @@ from .values import How, RowError, Scope, holds, instant, items, render, shown, 
 Made = LeadEvent | Spend | Target
 
 # What stands where an id should, and names nobody: one lead of all who have it would be made.
-NOBODY = frozenset({"-", "--", "?", "none", "nil", "unknown", "na", "[object object]", "true", "false"})
+NOBODY = frozenset(
+    {"-", "--", "?", "none", "nil", "unknown", "na", "[object object]", "true", "false"}
+)
 _email = lru_cache(maxsize=8_192)(email_alias)  # a person has many rows
 _DAMAGED = re.compile(r"[0-9]([.,][0-9]+)?[eE]\+[0-9]{2,3}|[0-9]+[.,]0+")
+MOST_OF_ATTRIBUTE = 500
 _TEXTS = {
     "literal_error": "is none of {expected}",
     "enum": "is none of {expected}",
@@ -64,13 +67,19 @@ def why(error: ValidationError) -> tuple[str, str, bool]:
         return name, f"is longer than {context['max_length']} characters", True
     if loc[:1] == ["aliases"]:
         return name, "is no alias of at most 320 characters, like email:{Email}", True
-    return name, _TEXTS.get(kind, "can't be used here").format_map({"expected": "", **context}), True
+    return (
+        name,
+        _TEXTS.get(kind, "can't be used here").format_map({"expected": "", **context}),
+        True,
+    )
 
 
 class Maker:
     """What each row of one file makes. `found` gives a joined file's row for a key, or None."""
 
-    def __init__(self, mapping: Mapping, spec: FileOf, found: list[Callable[[str], Scope | None]]) -> None:
+    def __init__(
+        self, mapping: Mapping, spec: FileOf, found: list[Callable[[str], Scope | None]]
+    ) -> None:
         self._mapping, self._spec, self._found = mapping, spec, found
         self._ways: dict[int, How] = {}
         self._empty = frozenset(text.casefold() for text in mapping.empty)
@@ -89,7 +98,9 @@ class Maker:
         for shape in self._spec.events:
             made += self._events(shape, scope)
         for kind, records in ((Spend, self._spec.spend), (Target, self._spec.targets)):
-            made += [self._record(kind, record, scope) for record in records if holds(record.when, scope)]
+            made += [
+                self._record(kind, record, scope) for record in records if holds(record.when, scope)
+            ]
         return made
 
     def known(self, text: str) -> str:
@@ -144,7 +155,11 @@ class Maker:
             "source": self._mapping.source,
             "aliases": aliases(_alias(shape.alias, scope), *also),
         }
-        columns = {"occurred_at": (shape.time.column or ("time",))[0]}
+        columns = {
+            "occurred_at": (shape.time.column or ("time",))[0],
+            "id": columns_in(shape.id)[-1],
+            "aliases": columns_in(shape.alias)[-1],
+        }
         made: LeadEvent = _checked(LeadEvent, said, shape.fields, columns, scope, self._how)
         return made
 
@@ -208,11 +223,15 @@ def _alias(pattern: str, scope: Scope) -> str:
     for name in columns_in(pattern):
         text = scope[name]
         if not text or text.casefold() in NOBODY:
-            raise RowError(name, f"{shown(text) + ' ' if text else ''}is empty; the row names nobody")
+            raise RowError(
+                name, f"{shown(text) + ' ' if text else ''}is empty; the row names nobody"
+            )
         if kind in ("email", "phone"):
             continue
         if _DAMAGED.fullmatch(text):
-            raise RowError(name, f"{shown(text)} is an id that a spreadsheet has changed: export it as text")
+            raise RowError(
+                name, f"{shown(text)} is an id that a spreadsheet has changed: export it as text"
+            )
         if any(letter in text for letter in (";,\n\t" if people else ";,|: \n\t")):
             raise RowError(name, f"{shown(text)} is no id but several: name the column in split")
     found = render(pattern, scope)
@@ -221,7 +240,11 @@ def _alias(pattern: str, scope: Scope) -> str:
     body = found.partition(":")[2]
     known = _email(body) if kind == "email" else phone_alias(body)
     if known is None:
-        what = "email address" if kind == "email" else "phone number with its country, like +4930123456"
+        what = (
+            "email address"
+            if kind == "email"
+            else "phone number with its country, like +4930123456"
+        )
         raise RowError((columns_in(pattern) or [kind])[0], f"{shown(body)} is no {what}")
     return known
 
@@ -243,6 +266,11 @@ def _checked(
     texts: dict[str, str] = {}
     for name, spec in fields.items():
         if text := value(spec, name, scope, how(spec)):
+            if name.startswith("attributes.") and len(text) > MOST_OF_ATTRIBUTE:
+                why_not = (
+                    f"is longer than {MOST_OF_ATTRIBUTE} characters: write cut: {MOST_OF_ATTRIBUTE}"
+                )
+                raise RowError((spec.column or (name,))[0], f"{shown(text)} {why_not}")
             texts[name] = text
             columns[name] = (spec.column or columns_in(spec.text or "") or (name,))[0]
     try:
@@ -255,7 +283,7 @@ def _checked(
 
 
 def nested(model: type[BaseModel], texts: dict[str, str]) -> dict[str, Any]:
-    """Put fields with dots where the model has them; a breakdown is JSON by its model's own rule."""
+    """Put fields with dots where the model has them; a breakdown is JSON by its own rule."""
     made: dict[str, Any] = {}
     for name, text in texts.items():
         head, _, tail = name.partition(".")

@@ -1,4 +1,4 @@
-"""Numbers as people write them, to decimal strings. Pure. What can be read in two ways is refused."""
+"""Numbers as people write them, to decimal strings. Pure. What could be two is refused."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def _decimal(body: str) -> str:
     """Return the decimal mark that the number itself shows, or "" if it has none.
 
     Raises:
-        ValueError: one mark before three digits parts thousands in one country, decimals in another.
+        ValueError: one mark before three digits: thousands in one country, a fraction in another.
 
     """
     marks = [letter for letter in body if letter in ".,"]

@@ -9,29 +9,32 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from schemas.events import LeadEvent
 from schemas.records import Target
 
-from . import checking
+from . import columns
+from .cells import Row
 from .language import FileOf, JoinOf, Mapping, Refused
 from .loading import check, within
 from .making import Made, Maker
 from .spool import Spool
-from .tables import Row, open_table
+from .tables import open_table
 from .values import RowError, Scope, shown
 
 
 @dataclass
 class Counts:
-    """What became of the rows. read = accepted + refused; of the accepted, `left_out` made nothing."""
+    """Rows: read = accepted + refused; `left_out` of the accepted made nothing."""
 
     read: int = 0
     accepted: int = 0
     refused: int = 0
     left_out: int = 0
+    named: int = 0  # different leads that the events name first, before identities are joined
     repeated: int = 0  # events that said again, word for word, what an earlier row said
     made: Counter[str] = field(default_factory=Counter)  # by type of event or record
     files: list[dict[str, Any]] = field(default_factory=list)  # what was found out about each
@@ -66,20 +69,23 @@ class Reading:
         with Spool() as spool:
             for number, spec in enumerate(self._mapping.files):
                 for item in self._file(spec, number, spool):
+                    if isinstance(item, LeadEvent):
+                        spool.name_lead(item.aliases[0])
                     if isinstance(item, LeadEvent) and self._mapping.order == "lead":
                         spool.add(item.aliases[0], item.occurred_at, _body(item))
                     else:
                         yield item
+            self.counts.named = spool.leads()
             if self._mapping.order == "lead":
                 yield from map(LeadEvent.model_validate_json, spool.in_order())
 
     def _file(self, spec: FileOf, number: int, spool: Spool) -> Iterator[Made | Refused]:
         path = within(self._folder, spec.file)
-        need, joined = checking.wanted(self._mapping, spec)
+        need, joined = columns.wanted(self._mapping, spec)
         found: list[Callable[[str], Scope | None]] = []
         for place, (join, names) in enumerate(zip(spec.join, joined, strict=True)):
             yield from self._join(join, names, f"{number}.{place}", spool)
-            found.append(lambda key, at=f"{number}.{place}": spool.joined(at, key))  # type: ignore[misc]
+            found.append(partial(spool.joined, f"{number}.{place}"))
         maker = Maker(self._mapping, spec, found)
         table = open_table(path, spec, need)
         told = self._tell(path, table.columns, need, table.told, spec.optional)
@@ -102,7 +108,9 @@ class Reading:
             self._sample(path.name, row.line, made)
             yield from fresh
 
-    def _row(self, row: Row, maker: Maker, spool: Spool, file: str) -> tuple[list[Made], list[Made]]:
+    def _row(
+        self, row: Row, maker: Maker, spool: Spool, file: str
+    ) -> tuple[list[Made], list[Made]]:
         """Return what a row makes, and what of it no row before has said word for word.
 
         Raises:
@@ -129,7 +137,9 @@ class Reading:
             raise RowError("", why)
         return made, fresh
 
-    def _join(self, join: JoinOf, names: frozenset[str], at: str, spool: Spool) -> Iterator[Refused]:
+    def _join(
+        self, join: JoinOf, names: frozenset[str], at: str, spool: Spool
+    ) -> Iterator[Refused]:
         path = within(self._folder, join.file)
         table = open_table(path, join, names)
         told = self._tell(path, table.columns, names, table.told, join.optional)
@@ -154,7 +164,12 @@ class Reading:
                 self.counts.accepted += 1
 
     def _tell(
-        self, path: Path, columns: list[str], need: frozenset[str], told: dict[str, Any], optional: tuple[str, ...]
+        self,
+        path: Path,
+        columns: list[str],
+        need: frozenset[str],
+        told: dict[str, Any],
+        optional: tuple[str, ...],
     ) -> dict[str, Any]:
         said = {
             "file": path.name,
@@ -169,7 +184,13 @@ class Reading:
 
 def name_of(one: Made) -> str:
     """Return what a report counts it as."""
-    return one.type.value if isinstance(one, LeadEvent) else "target" if isinstance(one, Target) else "spend"
+    return (
+        one.type.value
+        if isinstance(one, LeadEvent)
+        else "target"
+        if isinstance(one, Target)
+        else "spend"
+    )
 
 
 def _name(one: Made) -> str:

@@ -20,14 +20,20 @@ from .language import MappingError
 
 _CACHE_KIB = 32_768
 _BATCH = 2_000
-_NO_ROOM = "the import's temporary files can't be written: free some space, or name another folder by TMPDIR"
+_NO_ROOM = (
+    "the import's temporary files can't be written: "
+    "free some space, or name another folder by TMPDIR"
+)
 _SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA temp_store = FILE;
 CREATE TABLE events (lead TEXT, at INTEGER, body BLOB);
+CREATE TABLE leads (id INTEGER PRIMARY KEY);
 CREATE TABLE given (id INTEGER PRIMARY KEY, content INTEGER, place TEXT);
-CREATE TABLE joined (place TEXT, key TEXT, line INTEGER, cells TEXT, PRIMARY KEY (place, key)) WITHOUT ROWID;
+CREATE TABLE joined (
+  place TEXT, key TEXT, line INTEGER, cells TEXT, PRIMARY KEY (place, key)
+) WITHOUT ROWID;
 """
 
 
@@ -52,10 +58,16 @@ class Spool:
         except (sqlite3.Error, OSError) as error:
             raise MappingError(_NO_ROOM) from error
         self._waiting: list[tuple[str, int, bytes]] = []
+        self._leads: set[int] = set()
         self._joined = lru_cache(maxsize=10_000)(self._join)
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
         """Remove everything; a full disk is said as what it is."""
         self._db.close()
         self._folder.cleanup()
@@ -63,7 +75,7 @@ class Spool:
             raise MappingError(_NO_ROOM) from error
 
     def given(self, name: str, content: bytes, place: str) -> str | None:
-        """Note an id. Return None if it is new, "" if it was given with this content, else where."""
+        """Note an id. Return None if it is new, "" if it said the same, else where it was."""
         key, what = _digest(name.encode()), _digest(content)
         added = self._db.execute("INSERT OR IGNORE INTO given VALUES (?, ?, ?)", (key, what, place))
         if added.rowcount:
@@ -71,9 +83,27 @@ class Spool:
         found = self._db.execute("SELECT content, place FROM given WHERE id = ?", (key,)).fetchone()
         return "" if found[0] == what else str(found[1])
 
+    def name_lead(self, alias: str) -> None:
+        """Note whom an event happened to."""
+        self._leads.add(_digest(alias.encode()))
+        if len(self._leads) >= _BATCH:
+            self._note_leads()
+
+    def _note_leads(self) -> None:
+        rows = [(one,) for one in sorted(self._leads)]
+        self._db.executemany("INSERT OR IGNORE INTO leads VALUES (?)", rows)
+        self._leads.clear()
+
+    def leads(self) -> int:
+        """Return how many different leads were named."""
+        self._note_leads()
+        return int(self._db.execute("SELECT count(*) FROM leads").fetchone()[0])
+
     def forget(self, names: list[str]) -> None:
         """Take back ids: the row that gave them is refused."""
-        self._db.executemany("DELETE FROM given WHERE id = ?", [(_digest(name.encode()),) for name in names])
+        self._db.executemany(
+            "DELETE FROM given WHERE id = ?", [(_digest(name.encode()),) for name in names]
+        )
 
     def add(self, lead: str, at: int, body: bytes) -> None:
         """Keep an event until `in_order`."""
@@ -96,7 +126,9 @@ class Spool:
         row = (place, key, line, json.dumps(cells))
         if self._db.execute("INSERT OR IGNORE INTO joined VALUES (?, ?, ?, ?)", row).rowcount:
             return 0
-        found = self._db.execute("SELECT line FROM joined WHERE place = ? AND key = ?", (place, key))
+        found = self._db.execute(
+            "SELECT line FROM joined WHERE place = ? AND key = ?", (place, key)
+        )
         return int(found.fetchone()[0])
 
     def joined(self, place: str, key: str) -> dict[str, str] | None:
@@ -104,6 +136,8 @@ class Spool:
         return self._joined(place, key)
 
     def _join(self, place: str, key: str) -> dict[str, str] | None:
-        found = self._db.execute("SELECT cells FROM joined WHERE place = ? AND key = ?", (place, key)).fetchone()
+        found = self._db.execute(
+            "SELECT cells FROM joined WHERE place = ? AND key = ?", (place, key)
+        ).fetchone()
         cells: dict[str, str] | None = json.loads(found[0]) if found else None
         return cells

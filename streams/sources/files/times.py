@@ -1,8 +1,8 @@
 """Times as people and programs write them, to milliseconds since the epoch. Pure.
 
-A format is one of strptime's patterns, or a name: `iso`, `epoch_s`, `epoch_ms`, `serial` (days of a
-spreadsheet), `number` (any of the last three, told apart by size). A fraction of a second is
-optional in each. Whatever can be read in two ways is refused.
+A format is one of strptime's patterns, or a name: `iso`, `epoch_s`, `epoch_ms`, `epoch_us`,
+`epoch_ns`, `serial` (days of a spreadsheet), `number` (any of these, told apart by size). Seconds
+and their fraction are optional in each. Whatever can be read in two ways is refused.
 """
 
 from __future__ import annotations
@@ -20,23 +20,37 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY_ZERO = date(1899, 12, 30)  # of spreadsheets, from March 1900 on
 _MS = timedelta(milliseconds=1)
 _DAY_MS = 86_400_000
-NUMBERS = ("epoch_s", "epoch_ms", "serial", "number")
+_PER_MS = {
+    "epoch_s": Decimal("0.001"),
+    "epoch_ms": Decimal(1),
+    "epoch_us": Decimal(1_000),
+    "epoch_ns": Decimal(1_000_000),
+}
+NUMBERS = (*_PER_MS, "serial", "number")
 _SPOKEN = {
     "iso": "2026-01-31T09:00:00Z",
     "epoch_s": "seconds since 1970",
     "epoch_ms": "milliseconds since 1970",
+    "epoch_us": "microseconds since 1970",
+    "epoch_ns": "nanoseconds since 1970",
     "serial": "a spreadsheet's days, like 46053.375",
-    "number": "seconds or milliseconds since 1970, or a spreadsheet's days",
+    "number": "a number since 1970 (seconds to nanoseconds), or a spreadsheet's days",
 }
 # Sizes that no other unit has between 1950 and 2120: which of them a number is follows from it.
-_SIZES = (("serial", 18_000, 81_000), ("epoch_s", 10**8, 5 * 10**9), ("epoch_ms", 10**11, 5 * 10**12))
+_SIZES = (
+    ("serial", 18_000, 81_000),
+    ("epoch_s", 10**8, 5 * 10**9),
+    ("epoch_ms", 10**11, 5 * 10**12),
+    ("epoch_us", 10**14, 5 * 10**15),
+    ("epoch_ns", 10**17, 5 * 10**18),
+)
 _DIRECTIVES = "aAbBdHIjmMpSfyYzGuVUWw%"
 _ISO_FORMAT = re.compile(r"%Y-%m-%d([T ]%H:%M(:%S(\.%f)?)?(%z|Z)?)?")
 _ISO = re.compile(
     r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,12})?)? ?(Z|z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
 )
-_NUMBER = re.compile(r"[0-9]{1,16}([.,][0-9]{1,20})?")
-_FRACTION = re.compile(r"(:\d\d)[.,](\d{1,6})\d*", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,19}([.,][0-9]{1,20})?")
+_FRACTION = re.compile(r"(\d:\d\d:\d\d)[.,](\d{1,6})\d*", re.ASCII)
 
 
 def _known(text: str) -> str:
@@ -72,8 +86,7 @@ Format = Annotated[str, AfterValidator(_known)]
 def needs_zone(formats: tuple[str, ...]) -> bool:
     """Return whether one of the formats does not say in which zone it is."""
     return any(
-        text not in ("epoch_s", "epoch_ms") and "%z" not in text and not text.endswith("Z")
-        for text in formats
+        text not in _PER_MS and "%z" not in text and not text.endswith("Z") for text in formats
     )
 
 
@@ -121,15 +134,18 @@ def _iso(text: str) -> datetime:
 
 
 def _pattern(text: str, form: str) -> datetime:
-    """Read by strptime; the fraction of a second may be there or not, and be as long as it likes."""
-    if "%S" in form:
-        form = form.replace(".%f", "").replace(",%f", "")
-        cut = _FRACTION.search(text)
-        if cut:
-            text = f"{text[: cut.end(1)]}{text[cut.end() :]}"
-            part = timedelta(microseconds=int(cut[2].ljust(6, "0")))
-            return datetime.strptime(text, form) + part  # noqa: DTZ007 - the mapping says the zone
-    return datetime.strptime(text, form)  # noqa: DTZ007 - the mapping says the zone
+    """Read by strptime; seconds and their fraction may be there or not."""
+    form = form.replace(".%f", "").replace(",%f", "")
+    part = timedelta()
+    cut = _FRACTION.search(text)
+    if cut:
+        text = f"{text[: cut.end(1)]}{text[cut.end() :]}"
+        part = timedelta(microseconds=int(cut[2].ljust(6, "0")))
+    try:
+        return datetime.strptime(text, form) + part  # noqa: DTZ007 - the mapping says the zone
+    except ValueError:
+        other = form.replace(":%S", "") if ":%S" in form else form.replace(":%M", ":%M:%S")
+        return datetime.strptime(text, other) + part  # noqa: DTZ007
 
 
 def _placed(when: datetime, zone: str | None) -> int:
@@ -144,10 +160,8 @@ def _number(text: str, form: str, zone: str | None) -> int | None:
     number = Decimal(text.replace(",", "."))
     if form == "number":
         form = next((name for name, low, high in _SIZES if low <= number < high), "")
-    if form == "epoch_s":
-        return int(number * 1000)
-    if form == "epoch_ms":
-        return int(number)
+    if form in _PER_MS:
+        return int(number / _PER_MS[form])
     if form != "serial" or number >= 3_000_000:
         return None
     ms = round(number * _DAY_MS)

@@ -8,10 +8,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from .cells import Exact, Items
 from .language import TimeOf, ValueOf, When, columns_in, parts_of
 from .lines import clean
 from .numbers import number
-from .tables import Exact, Items
 from .times import moment
 
 Scope = dict[str, str]
@@ -110,7 +110,11 @@ def _as(spec: ValueOf, name: str, text: str, column: str, how: How) -> str:
                 return _number(text, how)
             case "day":
                 at = _moment(text, how)
-                return datetime.fromtimestamp(at / 1000, ZoneInfo(how["zone"] or "UTC")).date().isoformat()
+                return (
+                    datetime.fromtimestamp(at / 1000, ZoneInfo(how["zone"] or "UTC"))
+                    .date()
+                    .isoformat()
+                )
             case "salesforce_id":
                 return _salesforce_id(text)
             case "lower":
@@ -120,7 +124,9 @@ def _as(spec: ValueOf, name: str, text: str, column: str, how: How) -> str:
             case _:
                 return text
     except (ValueError, OverflowError, OSError) as error:
-        reason = str(error) if isinstance(error, ValueError) else "lies outside of what a day can be"
+        reason = (
+            str(error) if isinstance(error, ValueError) else "lies outside of what a day can be"
+        )
         raise RowError(column, f"{shown(text)} {reason}") from error
 
 
@@ -149,7 +155,10 @@ def _salesforce_id(text: str) -> str:
     """
     if not _ID.fullmatch(text):
         raise ValueError("is no id of Salesforce, which has 15 or 18 letters and digits")
-    bits = (sum(1 << place for place, one in enumerate(text[n : n + 5]) if one.isupper()) for n in (0, 5, 10))
+    bits = (
+        sum(1 << place for place, one in enumerate(text[n : n + 5]) if one.isupper())
+        for n in (0, 5, 10)
+    )
     made = text[:15] + "".join(_CHECK[one] for one in bits)
     if len(text) == 18 and made != text[:15] + text[15:].upper():
         raise ValueError("is no id of Salesforce: its last three characters do not fit the others")
