@@ -67,9 +67,9 @@ TOPICS: tuple[Topic, ...] = (
     Topic(FACTS, "resolve, advance", "deliver, normalise-import", 90 * DAY_MS, "facts and cuts, in the partition of their lead"),
     Topic(STATE, "advance", "anyone", -1, "one row a lead, the newest", _COMPACTED),
     Topic(ALERTS, "advance", "alert, anyone", 30 * DAY_MS, "stalled and breached leads, and their retractions"),
-    Topic(SPEND, "normalise", "deliver", -1, "what an ad account cost on a day, the latest statement wins"),
+    Topic(SPEND, "normalise, import", "deliver", -1, "what an ad account cost on a day, the latest statement wins"),
     # the broker's stamp is the order of two statements of one key
-    Topic(TARGETS, "records", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
+    Topic(TARGETS, "records, import", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
     Topic(RATES, "records", "deliver", -1, "what a currency is worth from a day on, the latest statement wins", _STAMPED),
     Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
     Topic(DEADLETTERS, "every worker, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),

@@ -92,9 +92,8 @@ def rules() -> list[Rule]:
         if role in WORKERS:
             out.append(Rule(role, "group", (NAMES.app_id(role),), ("Read", "Describe"), "its own offsets"))
     out.append(Rule("reader", "group", ("leadstream-reader-",), ("Read", "Describe"), "its own offsets", prefixed=True))
-    out.append(
-        Rule("importer", "group", (NAMES.app_id("normalise-import"),), ("Describe",), "sees what has arrived")
-    )
+    read_by = (NAMES.app_id("normalise-import"), NAMES.app_id("deliver"))
+    out.append(Rule("importer", "group", read_by, ("Describe",), "sees what has arrived"))
     return sorted(out, key=lambda rule: list(ROLES).index(rule.role))
 
 

@@ -56,8 +56,8 @@ allow reader --operation Read --operation Describe --topic "lead.state" --topic 
 allow reader --operation Read --operation Describe --group "leadstream-reader-" --resource-pattern-type prefixed
 
 # importer: whoever runs `leadstream import`
-allow importer --operation Write --operation Describe --topic "lead.raw.import"
-allow importer --operation Describe --group "leadstream-normalise-import-$PARTITIONS"
+allow importer --operation Write --operation Describe --topic "lead.raw.import" --topic "lead.spend" --topic "lead.targets"
+allow importer --operation Describe --group "leadstream-normalise-import-$PARTITIONS" --group "leadstream-deliver-$PARTITIONS"
 
 # operator: whoever runs the other commands of `leadstream`, and `topics apply`
 allow operator --operation Create --operation Read --operation Write --operation Describe --operation DescribeConfigs --operation AlterConfigs --topic "lead." --resource-pattern-type prefixed

@@ -1,4 +1,4 @@
-"""leadstream import: history from CSV or JSON Lines files, by a mapping file."""
+"""leadstream import: history from CSV, JSON Lines or Parquet files, by a mapping file."""
 
 from __future__ import annotations
 
@@ -7,13 +7,19 @@ import os
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
+from . import reports
 from .context import Failed, console, document, errors, on_home
 from .run import Json
+
+if TYPE_CHECKING:
+    from schemas.funnel import Funnel
+    from streams.intake.importer import Passage, Report
+    from streams.sources.files import Mapping
 
 app = typer.Typer()
 HOME = Path(".leadstream")
@@ -21,7 +27,7 @@ HOME = Path(".leadstream")
 
 @contextlib.contextmanager
 def _stack(home: Path | None, funnel: str) -> Iterator[None]:
-    """Use the installation that the environment names, else the stack of a home; start one if none runs."""
+    """Use the installation that the environment names, else a home's stack; start it if need be."""
     from streams.embedded.home import choose_funnel, read
     from streams.embedded.stack import Stack
 
@@ -43,49 +49,156 @@ def _same_funnel(wanted: str) -> None:
 
     runs = reading.in_force(on_home(None).funnel).funnel
     if runs != wanted:
-        raise Failed(f"the mapping is for the funnel {wanted!r}, and this installation runs {runs!r}: nothing was imported")
+        raise Failed(
+            f"the mapping is for the funnel {wanted!r}, and this installation runs {runs!r}: "
+            "nothing was imported"
+        )
+
+
+def _share(text: str) -> float:
+    """Read a share like 0.01 or 1%."""
+    number = text.strip().removesuffix("%")
+    try:
+        share = float(number) / (100 if text.strip().endswith("%") else 1)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is no share: write one like 0.01 or 1%") from error
+    if not 0 <= share <= 1:
+        raise typer.BadParameter(f"{text!r} is no share from 0 to 1")
+    return share
+
+
+def _constants(given: list[str]) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given]
+    if wrong := [name for name, mark, _ in pairs if not (name and mark)]:
+        raise typer.BadParameter(f"{wrong[0]!r} sets nothing: write --set name=value")
+    return {name: value for name, _, value in pairs}
 
 
 @app.command("import")
 def import_(
-    mapping: Annotated[Path, typer.Argument(help="The mapping file, like schemas/mappings/olist.yaml.")],
+    mapping: Annotated[
+        Path, typer.Argument(help="The mapping file, like schemas/mappings/olist.yaml.")
+    ],
     data: Annotated[Path, typer.Option(help="The folder that holds the files.")],
-    home: Annotated[Path | None, typer.Option(help="The data folder; without one, .leadstream or what the environment names.")] = None,
+    home: Annotated[
+        Path | None,
+        typer.Option(
+            help="The data folder; without one, .leadstream or what the environment names."
+        ),
+    ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Read all, show ten rows as events and all errors; publish nothing."
+        ),
+    ] = False,
+    tolerate: Annotated[
+        str,
+        typer.Option(
+            help="The share of rows that may be refused, like 0.01 or 1%; above it, exit code 1."
+        ),
+    ] = "0",
+    constants: Annotated[
+        list[str] | None,
+        typer.Option("--set", help="A constant of the mapping, like portal=62515."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Import history. Example: leadstream import schemas/mappings/olist.yaml --data folder."""
-    from schemas import topics
-    from sinks.clickhouse import kpis
-    from streams.connections import clickhouse_client
+    """Import history. Example: leadstream import my-mapping.yaml --data folder --dry-run."""
     from streams.embedded.home import StackError
     from streams.intake import arrival, importer
     from streams.sources import files
 
-    began = time.monotonic()
+    most, began = _share(tolerate), time.monotonic()
+    figures: list[dict[str, Any]] = []
     try:
-        spec = files.load(mapping, data)
-        with _stack(home, spec.funnel):
-            settings = on_home(home)
-            with Progress(TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}"), console=errors) as bars:
-                sent = bars.add_task("published", total=None)
-                report = importer.publish(spec, data, settings, lambda n: bars.update(sent, completed=n))
-                bars.update(sent, total=report.accepted)
-                arrived = bars.add_task("read", total=report.accepted)
-                published = arrival.ends(settings, topics.RAW_IMPORT)
-                done = lambda n: bars.update(arrived, completed=max(0, report.accepted - n))  # noqa: E731
-                importer.wait(settings, lambda: clickhouse_client(settings), published, done)
-            report.seconds = round(time.monotonic() - began, 1)
-            figures = kpis.ask(clickhouse_client(settings), _all_time(settings), ["inflow", "conversion", "cycle_time"])
+        spec = importer.load(mapping, data, _constants(constants or []))
+        if dry_run:
+            passage = importer.Passage(spec, data, funnel=_shipped(spec))
+            for _ in passage:
+                pass
+        else:
+            with _stack(home, spec.funnel):
+                passage, figures = _imported(spec, data, home)
     except (files.MappingError, StackError, arrival.Stalled) as error:
         raise Failed(str(error)) from error
+    report = passage.report
+    report.seconds = round(time.monotonic() - began, 1)
     if as_json:
-        document(report.__dict__)
-        return
-    console.print(f"read {report.read}, accepted {report.accepted}, rejected {len(report.rejected)}, {report.seconds} s")
-    for refused in report.rejected[:50]:
-        console.print(f"  {refused['file']}:{refused['line']}: {refused['column']}: {refused['reason']}", highlight=False)
-    for figure in figures:
-        console.print(f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}", highlight=False)
+        document(
+            {
+                **report.__dict__,
+                **({"dry_run": True, "rows": reports.rows(passage.rows)} if dry_run else {}),
+            }
+        )
+    else:
+        reports.tell(
+            report,
+            passage.rows,
+            lambda text: console.print(text, highlight=False, soft_wrap=True),
+            dry_run,
+        )
+        for figure in figures:
+            console.print(
+                f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}",
+                highlight=False,
+            )
+    _judge(report, most, dry_run)
+
+
+def _shipped(spec: Mapping) -> Funnel | None:
+    """Return the funnel that a mapping names, where it can be read without an installation."""
+    from schemas import reading
+
+    path = (
+        Path(spec.funnel) if Path(spec.funnel).exists() else reading.FUNNELS / f"{spec.funnel}.yaml"
+    )
+    try:
+        return reading.in_force(path)
+    except reading.FunnelError:
+        return None
+
+
+def _imported(spec: Mapping, data: Path, home: Path | None) -> tuple[Passage, list[dict[str, Any]]]:
+    from schemas import reading
+    from sinks.clickhouse import kpis
+    from streams.connections import clickhouse_client
+    from streams.intake import importer
+
+    settings = on_home(home)
+    passage = importer.Passage(spec, data, settings.ignored(), reading.in_force(settings.funnel))
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed}"),
+        console=errors,
+    ) as bars:
+        sent = bars.add_task("published", total=None)
+        report = importer.publish(
+            passage, importer.producer(settings), lambda n: bars.update(sent, completed=n)
+        )
+        bars.update(sent, total=report.published)
+        arrived = bars.add_task("read", total=report.published)
+        done = lambda n: bars.update(arrived, completed=max(0, report.published - n))  # noqa: E731
+        importer.wait(settings, lambda: clickhouse_client(settings), report, done)
+    client = clickhouse_client(settings)
+    importer.look(passage, spec, client)
+    return passage, kpis.ask(client, _all_time(settings), ["inflow", "conversion", "cycle_time"])
+
+
+def _judge(report: Report, most: float, dry_run: bool) -> None:
+    """Fail where more was refused than is tolerated, or where nothing came of all the rows."""
+    if report.share > most:
+        what = "would be refused" if dry_run else "were refused, the rest was imported"
+        hint = (
+            f"mend the rows or the mapping, or allow it by --tolerate {report.share + 0.00005:.4f}"
+        )
+        raise Failed(f"{report.refused} of {report.read} rows {what}: {hint}")
+    if report.void:
+        raise Failed(
+            f"{report.read} rows were read and none made anything: "
+            "see `when` and `optional` in the mapping"
+        )
 
 
 def _all_time(settings: Any) -> Any:

@@ -1,71 +1,90 @@
-"""Imports history through the same topics as everything else, and waits until ClickHouse has all of it."""
+"""Imports history through the same topics as everything else, and waits until ClickHouse has it.
+
+What a row makes is published as it is read; what must be kept meanwhile lies on disk, so that the
+memory of an import does not follow the size of its files.
+"""
 
 from __future__ import annotations
 
+import string
 import time
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.errors import KafkaError
 
 from schemas import topics
 from schemas.events import LeadEvent
+from schemas.records import Spend
+from sinks.clickhouse import generations
 from streams import connections
-from streams.sources.files import Mapping, Refused, read
+from streams.sources.files import Made, Mapping
 
 from . import arrival
+from .passage import Passage, Report, Row, load, makes_a_lead
+
+__all__ = [
+    "Passage",
+    "Report",
+    "Row",
+    "load",
+    "look",
+    "makes_a_lead",
+    "producer",
+    "publish",
+    "wait",
+]
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
-    from kafka import KafkaProducer, TopicPartition
+    from kafka import KafkaProducer
 
     from streams.settings import Settings
 
 IN_FLIGHT = 2_000
+_ASKED_AT_ONCE = 5_000  # ids of one question to ClickHouse
+_IGNORED = """
+SELECT what, event, stage, current, reason, count() AS n
+FROM notes FINAL
+WHERE generation = {g:UInt16} AND is_deleted = 0 AND system = {s:String}
+  AND (lead_id, event_time) IN (
+    SELECT lead_id, event_time FROM touches
+    WHERE kind = 'event' AND lead_id IN (SELECT lead_id FROM notes WHERE system = {s:String})
+      AND arrayExists(prefix -> startsWith(event_id, prefix), {p:Array(String)})
+  )
+GROUP BY what, event, stage, current, reason
+ORDER BY n DESC, what, event, stage, current, reason
+"""
 
 
-@dataclass
-class Report:
-    """What an import did. `accepted` counts events that Kafka has; `seconds` is the whole run."""
-
-    files: list[str] = field(default_factory=list)
-    read: int = 0
-    accepted: int = 0
-    rejected: list[dict[str, Any]] = field(default_factory=list)
-    seconds: float = 0.0
-
-
-def publish(mapping: Mapping, folder: Path, settings: Settings, told: Callable[[int], None] = lambda _n: None) -> Report:
-    """Publish every event of the files.
+def publish(
+    passage: Passage, producer: KafkaProducer, told: Callable[[int], None] = lambda _n: None
+) -> Report:
+    """Publish all that the files make, and close the producer.
 
     A broker that is away is waited for: ids make what is sent twice harmless.
     """
-    report = Report(files=[spec.file for spec in mapping.files])
-    producer = _producer(settings)
-    waiting: list[tuple[LeadEvent, Any]] = []
+    report, stated_at = passage.report, int(time.time() * 1000)
+    waiting: list[tuple[_Out, Any]] = []
     try:
-        for item in read(mapping, folder):
-            report.read += 1
-            if isinstance(item, Refused):
-                report.rejected.append(item._asdict())
-                continue
-            waiting.append((item, _send(producer, item)))
+        for item in passage:
+            out = _out(item, stated_at)
+            waiting.append((out, producer.send(*out)))
             if len(waiting) >= IN_FLIGHT:
                 _settle(producer, waiting)
-                report.accepted += len(waiting)
-                told(report.accepted)
+                report.published += len(waiting)
+                told(report.published)
                 waiting = []
         _settle(producer, waiting)
-        report.accepted += len(waiting)
-        told(report.accepted)
+        report.published += len(waiting)
+        told(report.published)
     finally:
         producer.close(timeout=5)
     return report
 
 
-def _producer(settings: Settings) -> KafkaProducer:
+def producer(settings: Settings) -> KafkaProducer:
+    """Return a producer that waits for a broker that is away."""
     return connections.producer(
         settings,
         linger_ms=10,
@@ -77,36 +96,85 @@ def _producer(settings: Settings) -> KafkaProducer:
     )
 
 
-def _send(producer: KafkaProducer, event: LeadEvent) -> Any:
-    body = event.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
-    return producer.send(topics.RAW_IMPORT, body, key=event.aliases[0].encode())
+class _Out(NamedTuple):
+    """A record as kafka-python's `send` takes it."""
+
+    topic: str
+    value: bytes
+    key: bytes
 
 
-def _settle(producer: KafkaProducer, waiting: list[tuple[LeadEvent, Any]], tries: int = 5) -> None:
+def _out(item: Made, stated_at: int) -> _Out:
+    if isinstance(item, LeadEvent):
+        body = item.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
+        return _Out(topics.RAW_IMPORT, body, item.aliases[0].encode())
+    if isinstance(item, Spend):
+        said = item.model_copy(update={"stated_at": stated_at})
+        return _Out(topics.SPEND, said.model_dump_json().encode(), item.key.encode())
+    return _Out(topics.TARGETS, item.model_dump_json().encode(), item.key.encode())
+
+
+def _settle(producer: KafkaProducer, waiting: list[tuple[_Out, Any]], tries: int = 5) -> None:
     """Wait for every acknowledgement; what failed is sent again."""
     failed = waiting
     for attempt in range(tries):
         again = []
-        for event, sent in failed:
+        for out, sent in failed:
             try:
                 sent.get(timeout=150)
             except KafkaError:
-                again.append(event)
+                again.append(out)
         if not again:
             return
         time.sleep(min(5.0, 2.0**attempt))
-        failed = [(event, _send(producer, event)) for event in again]
+        failed = [(out, producer.send(*out)) for out in again]
     for _, sent in failed:
         sent.get(timeout=150)
 
 
-def wait(settings: Settings, client_of: Callable[[], Any], published: dict[TopicPartition, int], told: Callable[[int], None]) -> None:
-    """Wait until all that was published stands in ClickHouse; `told` hears how many records normalise has left.
+def wait(
+    settings: Settings, client_of: Callable[[], Any], report: Report, told: Callable[[int], None]
+) -> None:
+    """Wait until all that was published stands in ClickHouse; `told` hears how much is left.
 
     Raises:
         arrival.Stalled: it does not come; the text says where to look.
 
     """
-    arrival.read_by(settings, settings.app_id("normalise-import"), published, told)
+    arrival.read_by(
+        settings,
+        settings.app_id("normalise-import"),
+        arrival.ends(settings, topics.RAW_IMPORT),
+        told,
+    )
+    for kind, topic in (("spend", topics.SPEND), ("target", topics.TARGETS)):
+        if kind in report.events:
+            arrival.read_by(
+                settings,
+                settings.app_id("deliver"),
+                arrival.ends(settings, topic),
+                lambda _left: None,
+            )
     if not arrival.settled(client_of, settings.partitions):
-        raise arrival.Stalled("time does not reach ClickHouse: see `leadstream status` and docs/runbooks/time-stands.md")
+        raise arrival.Stalled(
+            "time does not reach ClickHouse: see `leadstream status` and "
+            "docs/runbooks/time-stands.md"
+        )
+
+
+def look(passage: Passage, mapping: Mapping, client: Any) -> None:
+    """Complete the report by what ClickHouse knows: which events wait, which moved nothing."""
+    report, generation = passage.report, generations.active(client)
+    arrived, ids = 0, passage.weak()
+    while batch := [one for _, one in zip(range(_ASKED_AT_ONCE), ids, strict=False)]:
+        asked = "SELECT uniqExact(event_id) FROM touches WHERE event_id IN {ids:Array(String)}"
+        arrived += client.query(asked, parameters={"ids": batch}).first_row[0]
+    report.held = report.weak - arrived
+    prefixes = [_prefix(event.id) for spec in mapping.files for event in spec.events]
+    found = client.query(_IGNORED, parameters={"g": generation, "s": mapping.source, "p": prefixes})
+    report.ignored = [dict(zip(found.column_names, one, strict=True)) for one in found.result_rows]
+
+
+def _prefix(pattern: str) -> str:
+    """Return what the ids of a pattern begin with."""
+    return next((words for words, _, _, _ in string.Formatter().parse(pattern)), "")

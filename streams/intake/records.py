@@ -118,11 +118,11 @@ def _record(line: int, kind: str, body: Any, funnel: Funnel, problems: list[Prob
             problems.append(Problem(line, f"{where}: {item['msg'].removeprefix('Value error, ')}"))
         return None
     if isinstance(record, Target):
-        problems += [Problem(line, text) for text in _unknown(record, funnel)]
+        problems += [Problem(line, text) for text in unknown(record, funnel)]
     return record
 
 
-def _unknown(target: Target, funnel: Funnel) -> Iterator[str]:
+def unknown(target: Target, funnel: Funnel) -> Iterator[str]:
     """Say what a target names that no figure has."""
     metrics = [kpi.name for kpi in kpis.catalogue() if kpi.name not in _NO_METRIC]
     if target.metric not in metrics:

@@ -1,4 +1,4 @@
-"""Olist, a real funnel of 8,000 leads and 842 wins: what arrives, whatever is killed meanwhile, equals pandas' figures."""
+"""Olist, a real funnel of 8,000 MQLs and 842 wins: what arrives, whatever is killed meanwhile, equals pandas' figures."""
 
 import contextlib
 import json
@@ -122,14 +122,17 @@ def test_each_kill_fell_between_20_and_80_percent_while_the_importer_still_ran(h
 def test_all_leads_and_wins_arrive_and_none_is_rejected(home):
     report = home[1]
     assert (report["read"], report["accepted"], report["rejected"]) == (8842, 8842, [])
+    assert report["events"] == {"lead.created": 8000, "lead.stage_reported": 8000, "opportunity.won": 842}
+    assert (report["held"], report["ignored"]) == (0, [])
     assert figure(home[0], "inflow", "period", stage="inquiry")["value"] == 8000
+    assert figure(home[0], "inflow", "period", stage="mql")["value"] == 8000
     assert figure(home[0], "inflow", "period", stage="customer")["value"] == 842
 
 
 def test_verify_finds_no_difference_after_the_kills(home):
     code, report, _ = run_cli("verify", "--json", home=home[0], check=False)
     assert (code, report["verified"]) == (0, True), {name: report[name][:3] for name in ("missing", "extra", "different")}
-    assert (report["leads"], report["events"]) == (8000, 8842)
+    assert (report["leads"], report["events"]) == (8000, 16842)
 
 
 def test_days_to_close_equal_pandas_over_all_wins_and_over_the_cohort(home, truth):
@@ -251,4 +254,4 @@ def test_an_unreadable_row_is_reported_with_file_line_column_and_reason_and_the_
     items = list(read(load(MAPPING), tmp_path))
     refused = [item for item in items if isinstance(item, Refused)]
     assert refused == [Refused(path.name, 42, "first_contact_date", "'yesterday' is no time like %Y-%m-%d")]
-    assert len(items) == 8842
+    assert len(items) == 1 + 16842 - 2  # none of a refused row's events

@@ -1,0 +1,101 @@
+"""The report of an import, for people."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from schemas.events import LeadEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.intake.importer import Report, Row
+    from streams.sources.files import Made
+
+MOST_NAMED = 20  # refused rows; all of them are counted by reason, and --json names more
+_MOVED_NOTHING = {
+    "ignored": "nothing to apply it to where the lead stood",
+    "echo": "the lead was there, or further, already",
+    "unmapped": "the funnel knows no stage of this name",
+    "no authority": "the funnel gives this source no say over the stage",
+    "not the owner": "said by a team that does not own the stage",
+}
+_WEAK = (
+    "events are known by weak aliases only: "
+    "they are held until one is seen beside an alias that makes a lead"
+)
+
+
+def rows(found: list[Row]) -> list[dict[str, Any]]:
+    """Return the rows of a dry run as a document."""
+    return [
+        {
+            "file": row.file,
+            "line": row.line,
+            "makes": [one.model_dump(mode="json", exclude_defaults=True) for one in row.made],
+        }
+        for row in found
+    ]
+
+
+def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: bool) -> None:
+    """Say what was read, what became of it and what did not, by reason."""
+    for row in found if dry_run else ():
+        for made in row.made:
+            say(f"{row.file}:{row.line}: {_shown(made)}")
+    for file in report.files:
+        _file(file, say)
+    fates = f"accepted {report.accepted}, refused {report.refused}"
+    say(f"read {report.read} rows, {fates}, {report.seconds} s")
+    events = ", ".join(f"{count} {name}" for name, count in report.events.items()) or "nothing"
+    say(f"  {'would publish' if dry_run else 'published'}: {events}")
+    if report.named:
+        say(f"  {report.named} different leads are named, before identities are joined")
+    for count, text in (
+        (report.left_out, "rows made nothing, by their conditions and empty times"),
+        (report.repeated, "events were said before, word for word, and count once"),
+        (report.nobody, "events have no alias but those that the installation ignores"),
+        (report.weak, _WEAK),
+        (report.held, "of these are held now"),
+    ):
+        if count:
+            say(f"  {count} {text}")
+    for note in report.ignored or ():
+        say(_note(note))
+    for one in report.reasons:
+        column = one["column"] or "the row"
+        said = f"{one['file']}: {column}: {one['reason']}"
+        say(f"refused {one['rows']}: {said} (first on line {one['line']})")
+    for one in report.rejected[:MOST_NAMED]:
+        say(f"  {one['file']}:{one['line']}: {one['column']}: {one['reason']}")
+
+
+def _file(file: dict[str, Any], say: Callable[[str], None]) -> None:
+    how = [f"{what} {file[what]!r}" for what in ("encoding", "delimiter") if what in file]
+    guessed = f" (found out: {', '.join(file['found_out'])})" if file.get("found_out") else ""
+    say(f"{file['file']}: {file['rows']} rows, {', '.join(how) or 'Parquet'}{guessed}")
+    if file["not_used"]:
+        say(f"  columns that are not used: {', '.join(file['not_used'])}")
+    if file["without"]:
+        say(f"  columns that it lacks, read as empty: {', '.join(file['without'])}")
+
+
+def _note(note: dict[str, Any]) -> str:
+    stage = f" {note['stage']!r}" if note["stage"] else ""
+    reason = f", reason {note['reason']!r}" if note["reason"] else ""
+    why = _MOVED_NOTHING.get(note["what"], note["what"])
+    return (
+        f"moved nothing {note['n']}: {note['event']}{stage} in {note['current']!r}{reason}: {why}"
+    )
+
+
+def _shown(made: Made) -> str:
+    said = made.model_dump(mode="json", exclude_defaults=True)
+    if not isinstance(made, LeadEvent):
+        return f"{type(made).__name__.lower()} {said}"
+    at = datetime.fromtimestamp(said.pop("occurred_at") / 1000, UTC).isoformat(
+        timespec="milliseconds"
+    )
+    known = ", ".join(said.pop("aliases"))
+    return f"{at} {said.pop('type')} {said.pop('id')} [{known}] {said}"

@@ -1,0 +1,177 @@
+"""A mapping file read, and every problem in it named with its line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import ValidationError
+
+from schemas import documents
+
+from . import checking, columns
+from .language import Mapping, MappingError
+from .problems import Path_, fail, near
+
+_TEXTS = {
+    "missing": "is missing: write it",
+    "invalid_key": "is no key: YAML reads on, off, yes and no as true and false; put it in quotes",
+    "extra_forbidden": "is no key of a mapping here",
+    "string_type": "must be a text: put it in quotes",
+    "bool_type": "must be true or false",
+    "bool_parsing": "must be true or false",
+    "int_parsing": "must be a whole number",
+    "int_type": "must be a whole number",
+    "dict_type": "must be keys with values below",
+    "model_type": "must be keys with values below",
+    "model_attributes_type": "must be keys with values below",
+    "tuple_type": "must be a list",
+    "literal_error": "must be one of {expected}",
+    "enum": "must be one of {expected}",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "string_too_long": "must be one character",
+    "greater_than_equal": "must be {ge} or more",
+    "less_than_equal": "must be {le} or less",
+}
+_PATTERNS = {
+    "source": "must be of small letters, digits and _",
+    "as": "must be of letters, digits and _",
+}
+
+
+def load(path: Path, folder: Path | None = None) -> Mapping:
+    """Read a mapping file and check all that needs no row; with `folder`, its files' columns too.
+
+    Raises:
+        MappingError: it names every problem with its line.
+
+    """
+    try:
+        tree, raw = documents.read(path)
+    except documents.DocumentError as error:
+        raise MappingError(f"{path}:{error.problem.line}: {_yaml(error.problem)}") from error
+    if found := documents.twice(tree):
+        raise MappingError(
+            "\n".join(f"{path}:{one.line}: {one.where}: {one.text}" for one in found)
+        )
+    if not isinstance(raw, dict):
+        raise MappingError(
+            f"{path}:1: no mapping: begin with `mapping: <a name>`, see docs/import.md"
+        )
+    try:
+        mapping = Mapping.model_validate(raw)
+    except ValidationError as error:
+        raise MappingError("\n".join(_mistakes(path, tree, error))) from error
+    mapping = mapping.placed(path, tree)
+    fail(mapping, checking.fields(mapping))
+    if folder is not None:
+        check(mapping, folder)
+    return mapping
+
+
+def check(mapping: Mapping, folder: Path, strong: Callable[[str], bool] | None = None) -> None:
+    """Check what needs the files: that they are there, their columns, and who makes a lead.
+
+    `strong` says of an alias whether it makes a lead: whoever resolves identities is the judge.
+
+    Raises:
+        MappingError: it names every problem with its line.
+
+    """
+    missing: list[str] = []
+    for number, spec in enumerate(mapping.files):
+        here: list[tuple[str, Path_]] = [(spec.file, ("files", number, "file"))]
+        here += [
+            (one.file, ("files", number, "join", place, "file"))
+            for place, one in enumerate(spec.join)
+        ]
+        for name, at in here:
+            try:
+                within(folder, name)
+            except MappingError as error:
+                missing.append(f"{mapping.at(*at)}: {error}")
+    if missing:
+        raise MappingError("\n".join(missing))
+    if strong is not None:
+        fail(mapping, checking.judged(mapping, strong))
+    fail(mapping, columns.lacking(mapping, lambda name: within(folder, name)))
+
+
+def within(folder: Path, name: str) -> Path:
+    """Return the path of a file in the data folder.
+
+    A mapping may come from elsewhere, so it must not choose what else of this machine is published.
+
+    Raises:
+        MappingError: the file is missing, or lies outside: an absolute path, `..`, or a link.
+
+    """
+    path = folder / name
+    if "\0" in name or not path.resolve().is_relative_to(folder.resolve()):
+        raise MappingError(
+            f"file {name!r} lies outside of the data folder {folder}: copy it there, "
+            "and name it without `..` or a link"
+        )
+    if not path.is_file():
+        raise MappingError(
+            f"{path} is missing, or no file: put it there, or name another folder by --data"
+        )
+    return path
+
+
+def _yaml(problem: documents.Problem) -> str:
+    """Say in our words what YAML's reader says in its own."""
+    if problem.where != "yaml" or any(
+        one in problem.text for one in ("are not read", "levels deep", "in quotes")
+    ):
+        return problem.text.splitlines()[0]
+    hint = "check the indentation, and put texts with `: ` or `#` or braces in quotes"
+    return f"can't be read as YAML from here on: {hint}"
+
+
+def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> list[str]:
+    found = []
+    errors = error.errors()
+    for item in errors:
+        below = [other for other in errors if other["loc"][: len(item["loc"])] == item["loc"]]
+        if (
+            item["type"] == "too_short" and len(below) > 1
+        ):  # what was wrong in a list was taken from it
+            continue
+        steps = [step for step in item["loc"] if not (isinstance(step, str) and "[" in step)]
+        where = ".".join(map(str, steps)) or "mapping"
+        line = documents.line_of(tree, list(steps))
+        found.append(f"{path}:{line}: {where}: {_said(item, str(steps[-1]) if steps else '')}")
+    return list(dict.fromkeys(found))
+
+
+def _said(item: Any, key: str) -> str:
+    context = item.get("ctx", {})
+    if item["type"] == "value_error":
+        text: str = item["msg"].removeprefix("Value error, ")
+        return text
+    if item["type"] == "string_pattern_mismatch":
+        return _PATTERNS.get(key, "is not written as it must be")
+    if item["type"] == "extra_forbidden":
+        known = sorted({name for model in _models() for name in model})
+        return f"{key!r} {_TEXTS['extra_forbidden']}{near(key, known)}"
+    return _TEXTS.get(item["type"], "can't be used here: see docs/import.md").format_map(
+        {"expected": "", **context}
+    )
+
+
+def _models() -> list[list[str]]:
+    from . import language  # noqa: PLC0415 - for a hint only
+
+    models = (
+        language.Mapping,
+        language.FileOf,
+        language.JoinOf,
+        language.EventOf,
+        language.TimeOf,
+        language.ValueOf,
+    )
+    return [[field.alias or name for name, field in model.model_fields.items()] for model in models]
