@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint mutants bench bench-preview lock clean
+.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint mutants bench bench-preview bench-import lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -48,6 +48,9 @@ bench: setup ## latency from gateway to ClickHouse at 200 events/s
 
 bench-preview: setup ## a preview of 20,000 leads, held to a full re-import (about 6 minutes)
 	$(PY) -m tests.benchmarks.preview $(ARGS)
+
+bench-import: setup ## an import of five million rows: its memory and how long it takes
+	$(PY) -m tests.benchmarks.importing $(ARGS)
 
 lock: ## make requirements.lock again (needs uv); it names no package index
 	uv pip compile --quiet --universal --python-version 3.11 --all-extras --generate-hashes --no-emit-index-url --no-header -o requirements.lock pyproject.toml

@@ -81,7 +81,7 @@ def read(path: Path) -> Document:
         text = raw.decode("utf-8")
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        raise DocumentError(Problem(line, "file", f"no UTF-8: {error}")) from error
+        raise DocumentError(Problem(line, "file", "no UTF-8: save it as UTF-8")) from error
     loader = None
     try:
         loader = _Loader(text)
@@ -91,7 +91,7 @@ def read(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(Problem(mark.line + 1 if mark else 1, "yaml", str(error))) from error
     except (ValueError, ArithmeticError) as error:  # 2026-13-45, a number of 5000 digits
-        raise DocumentError(Problem(1, "yaml", f"a value can't be read: {error}; put it in quotes")) from error
+        raise DocumentError(Problem(1, "yaml", "a value can't be read, like the day 2026-13-45: put it in quotes")) from error
     finally:
         if loader is not None:
             loader.dispose()

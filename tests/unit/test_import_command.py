@@ -1,6 +1,8 @@
 """`leadstream import --dry-run`: what it shows, what it counts, when it fails. No stack is needed for it."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -8,6 +10,7 @@ from schemas.reading import FUNNELS, load
 from streams.intake import importer
 from streams.sources import files
 from streams.sources.files import spool
+from tests.benchmarks import importing
 from tests.conftest import run_cli
 from tests.support.imports import EVENT, spec, write
 
@@ -216,3 +219,18 @@ def test_a_full_disk_is_said_as_what_it_is(tmp_path, monkeypatch):
         files.MappingError, match="free some space, or name another folder by TMPDIR"
     ):
         list(files.read(mapping, tmp_path))
+
+
+@pytest.mark.ci
+@pytest.mark.parametrize("order", ["file", "lead"])
+def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
+    peaks = []
+    for rows_of_file in (20_000, 120_000):
+        folder = tmp_path / str(rows_of_file)
+        folder.mkdir()
+        mapping = importing.write(folder, rows_of_file, order)
+        command = [sys.executable, "-m", "tests.benchmarks.importing", "--measure", str(mapping)]
+        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        assert told["accepted"] == told["published"] == rows_of_file
+        peaks.append(told["peak_mb"])
+    assert peaks[1] < peaks[0] + 64  # the caches that are bounded have filled; the file is 9 MB larger

@@ -118,6 +118,16 @@ FILES = [
     ({"encoding": "base64"}, "is no encoding of text"),
     ({"key": "Nope"}, "has no column 'Nope'"),
     ({"values": {"Email": {"value": "x"}}}, "has a column of that name too"),
+    ({"values": {"x": {"column": "y"}, "y": {"column": "Amount"}}}, "'y' is no column and no value above"),
+    ({"values": {"x": {"text": "{x}"}}}, "'x' is no column and no value above"),
+    ({"values": {"x": {"column": "Id"}}, "key": "x"}, "'x' is a value; name a column here"),
+    (
+        {
+            "values": {"x": {"column": "Id"}},
+            "join": [{"file": "a.csv", "key": "Id", "by": "x", "as": "o"}],
+        },
+        "'x' is a value; name a column here",
+    ),
     ({"split": {"Nope": ";"}}, "has no column 'Nope'"),
     ({"spend": [{"fields": {"platform": {"value": "meta"}}}]}, "amount is missing: add it here"),
     ({"spend": [{"fields": {"cost": {"column": "Amount"}}}]}, "'cost' is no field"),

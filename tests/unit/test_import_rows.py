@@ -632,3 +632,33 @@ def test_files_that_real_systems_wrote_are_read_as_they_were_meant(name):
     refused = [(one.line, one.column) for one in reading if isinstance(one, files.Refused)]
     assert (reading.counts.read, refused) == right
     assert reading.counts.accepted == right[0] - len(refused)
+
+
+NEEDS = [
+    ({"type": "consent", "fields": {"granted": {"column": "Note"}}}, "consent"),
+    ({"type": "lead.stage_reported", "fields": {"stage": {"column": "Note"}}}, "lead.stage_reported"),
+    ({"type": "score_changed", "fields": {"score": {"column": "Note"}}}, "score_changed"),
+    ({"type": "opportunity.won", "fields": {"deal.id": {"column": "Note"}}}, "opportunity.won"),
+]
+
+
+@pytest.mark.parametrize(("event", "name"), NEEDS)
+def test_an_empty_cell_is_no_consent_no_stage_no_score_and_no_deal(tmp_path, event, name):
+    made, refused, _ = run(tmp_path, spec(event=event), a_csv=HEAD + row(1, "") + row(2, "1"))
+    assert ids(made) == ["2"]
+    hint = "write when: {Note: {known: true}} if it may be"
+    assert refused[0].column == "Note"
+    assert refused[0].reason == f"is empty, and {name} needs it: {hint}"
+    event = {**event, "when": {"Note": {"known": True}}}
+    made, refused, _ = run(tmp_path, spec(event=event), a_csv=HEAD + row(1, "") + row(2, "1"))
+    assert (ids(made), refused) == (["2"], [])
+
+
+def test_lines_that_end_with_more_or_fewer_empty_cells_than_the_header_are_rows(tmp_path):
+    body = "Id,Email,Created,,\n1,a@x.example,2026-11-03\n2,b@x.example,2026-11-03,,,,\n"
+    assert fates(tmp_path, body.encode()) == (["1", "2"], [])
+
+
+def test_json_lines_of_which_none_can_be_read_are_refused_one_by_one(tmp_path):
+    made, refused, counts = run(tmp_path, spec(file="a.jsonl"), a_jsonl='{"Id": 1, "Id": 2}\n[]\n')
+    assert (made, [one.line for one in refused], counts.read) == ([], [1, 2], 2)

@@ -17,7 +17,7 @@ from schemas.events import Deal, EventType, LeadEvent, Marketing
 from schemas.records import Spend, Target
 
 from .language import EventOf, FileOf, Mapping, TimeOf, ValueOf, columns_in, merged
-from .making import nested, why
+from .making import NEEDS, nested, why
 from .problems import Path_, Problem, near
 from .times import moment, needs_zone, says_utc
 
@@ -42,17 +42,6 @@ _OWN = frozenset(
 )
 _PLAIN = tuple(name for name in LeadEvent.model_fields if name not in _OWN)
 _NESTED = {"deal": tuple(Deal.model_fields), "marketing": tuple(Marketing.model_fields)}
-_NEEDS = {
-    EventType.SNAPSHOT: ("stage",),
-    EventType.STAGE_REPORTED: ("stage",),
-    EventType.SCORE_CHANGED: ("score",),
-    EventType.CONSENT: ("granted",),
-    EventType.VOID: ("voids",),
-    EventType.OPPORTUNITY_CREATED: ("deal.id",),
-    EventType.OPPORTUNITY_STAGE_CHANGED: ("deal.id",),
-    EventType.OPPORTUNITY_WON: ("deal.id",),
-    EventType.OPPORTUNITY_LOST: ("deal.id",),
-}
 _FREE = {Target: ("dimensions",), Spend: ("breakdown",)}  # whose parts have any name
 _TRIAL: dict[type[BaseModel], dict[str, Any]] = {
     LeadEvent: {
@@ -92,8 +81,7 @@ def fields(mapping: Mapping) -> list[Problem]:
         ):
             for place, record in enumerate(records):
                 found += _record(kind, record.fields, (*at, name, place))
-        for name, one in spec.values.items():
-            found += _written(mapping, spec, one, (*at, "values", name))
+        found += _values(mapping, spec, at)
         found += [
             Problem((*at, "split", name), "write what parts the items, like ';'")
             for name, part in spec.split.items()
@@ -108,6 +96,24 @@ def fields(mapping: Mapping) -> list[Problem]:
         text = f"no alias of this mapping makes a lead, all of them are weak: {GRAMMAR}"
         found.append(Problem(("files", 0), text))
     return found
+
+
+def _values(mapping: Mapping, spec: FileOf, at: Path_) -> Iterator[Problem]:
+    """Find values that are used before there are any: they are worked out in order, after joins."""
+    hint = "name a column here: values are worked out later"
+    if spec.key in spec.values:
+        yield Problem((*at, "key"), f"{spec.key!r} is a value; {hint}")
+    for place, join in enumerate(spec.join):
+        if join.by in spec.values:
+            yield Problem((*at, "join", place, "by"), f"{join.by!r} is a value; {hint}")
+    later = [*spec.values]
+    for name, one in spec.values.items():
+        yield from _written(mapping, spec, one, (*at, "values", name))
+        for used in (*(one.column or ()), *columns_in(one.text or "")):
+            if used in later:
+                text = f"{used!r} is no column and no value above: move it up, or rename one"
+                yield Problem((*at, "values", name), text)
+        later.remove(name)
 
 
 def _event(mapping: Mapping, spec: FileOf, event: EventOf, at: Path_) -> Iterator[Problem]:
@@ -133,7 +139,7 @@ def _event(mapping: Mapping, spec: FileOf, event: EventOf, at: Path_) -> Iterato
         else:
             yield from _constant(LeadEvent, name, one, (*at, "fields", name))
             yield from _written(mapping, spec, one, (*at, "fields", name))
-    needed = [*_NEEDS.get(event.type, ())]
+    needed = [*NEEDS.get(event.type, ())]
     if any(name.startswith("deal.") for name in event.fields):
         needed.append("deal.id")
     for name in dict.fromkeys(needed):

@@ -26,6 +26,8 @@ def json_lines(path: Path, source: Source, wanted: frozenset[str]) -> Table:
     rows = (_object(line.number, line.text, line.whole, encoding) for line in lines)
     sample = list(islice(rows, _SAMPLE_ROWS))
     columns = named(list(dict.fromkeys(name for row in sample for name in row.cells)), source)
+    if not columns and any(row.problem for row in sample):  # each row says what is wrong with it
+        columns = sorted(wanted)
     told = {
         "encoding": encoding.removesuffix("-sig"),
         "found_out": [] if source.encoding else ["encoding"],

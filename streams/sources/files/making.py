@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from schemas.events import LeadEvent
+from schemas.events import EventType, LeadEvent
 from schemas.records import Spend, Target
 from streams.sources.values import aliases, email_alias, phone_alias
 
@@ -43,6 +43,18 @@ _TEXTS = {
     "decimal_whole_digits": "has too many digits",
     "missing": "is missing",
     "extra_forbidden": "is no such field",
+}
+# What an event of a type says nothing without.
+NEEDS = {
+    EventType.SNAPSHOT: ("stage",),
+    EventType.STAGE_REPORTED: ("stage",),
+    EventType.SCORE_CHANGED: ("score",),
+    EventType.CONSENT: ("granted",),
+    EventType.VOID: ("voids",),
+    EventType.OPPORTUNITY_CREATED: ("deal.id",),
+    EventType.OPPORTUNITY_STAGE_CHANGED: ("deal.id",),
+    EventType.OPPORTUNITY_WON: ("deal.id",),
+    EventType.OPPORTUNITY_LOST: ("deal.id",),
 }
 _AMOUNTS = ("amount", "margin")
 
@@ -160,6 +172,15 @@ class Maker:
             "id": columns_in(shape.id)[-1],
             "aliases": columns_in(shape.alias)[-1],
         }
+        for name in NEEDS.get(shape.type, ()):
+            said_by = shape.fields[name].column
+            if (
+                said_by
+                and not any(scope[one] for one in said_by)
+                and not shape.fields[name].default
+            ):
+                hint = f"write when: {{{said_by[0]}: {{known: true}}}} if it may be"
+                raise RowError(said_by[0], f"is empty, and {shape.type.value} needs it: {hint}")
         made: LeadEvent = _checked(LeadEvent, said, shape.fields, columns, scope, self._how)
         return made
 

@@ -47,6 +47,8 @@ def _csv(path: Path, source: Source, wanted: frozenset[str]) -> Table:
     if head.problem:
         raise ColumnError("", f"the header on line {head.line} can't be read: {head.problem}")
     columns = named([plain(name) for name in head.cells], source)
+    while columns and not columns[-1]:  # Excel ends its lines with empty cells
+        columns.pop()
     once(columns, wanted, head.line)
     # the lines go on where the header ended: its reader has taken no more than it needed
     body = rows_of(lines, delimiter, source.quote, len(columns))
