@@ -163,7 +163,7 @@ class Cluster(System):
                     self._spawn(role)
                 elif code is not None:
                     self._shown[role]["state"] = "stopped"
-            asked = {role: Question(self._ports[role], paths.get(role, "/readyz")) for role in self._children}
+            asked = {role: Question(self._ports[role], paths.get(role, "/readyz")) for role in list(self._children)}
             for role, answer in answers.ask(asked).items():
                 if self._shown[role]["state"] != "stopped":
                     self._shown[role]["state"] = "running" if answer.ready else "not ready"
