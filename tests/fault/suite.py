@@ -10,6 +10,7 @@ What is held stands in oracle.py and parking.py, what is done in schedule.py and
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
 import tempfile
 import time
@@ -47,8 +48,14 @@ def run(seed: int, minutes: float, themes: tuple[str, ...] = THEMES, say: Callab
     return report
 
 
+def _end(*_: object) -> None:
+    """End by an exception, so that what was started is ended too."""
+    raise KeyboardInterrupt
+
+
 def main() -> int:
     """Run a seed unless it has a report, then add the reports up."""
+    signal.signal(signal.SIGTERM, _end)
     asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--minutes", type=float, default=25)
