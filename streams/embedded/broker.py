@@ -25,7 +25,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{controller}
 listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{port}
+advertised.listeners=PLAINTEXT://127.0.0.1:{advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT
@@ -74,10 +74,12 @@ def start(
     controller: int,
     log: IO[bytes],
     launch: Callable[[str, list[str], dict[str, str], IO[bytes]], subprocess.Popen[bytes]] = _launch,
+    advertised: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the broker on loopback with its data under `home`; the caller owns the process, `launch` starts it.
 
-    A home that was formatted before is used as it stands, so topics and offsets survive a restart.
+    A home that was formatted before is used as it stands, so topics and offsets survive a restart. Clients are told
+    the port `advertised`, where something stands between them and the broker.
 
     Raises:
         StackError: the folder can't be formatted, or would lose topics by it.
@@ -85,7 +87,7 @@ def start(
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     properties, logs = home / "server.properties", home / "logs"
-    write(properties, _PROPERTIES.format(port=port, controller=controller, logs=logs))
+    write(properties, _PROPERTIES.format(port=port, controller=controller, logs=logs, advertised=advertised or port))
     command = [
         str(java()),
         "-XX:+UseSerialGC",
