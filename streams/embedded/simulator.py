@@ -273,7 +273,7 @@ class Simulator:
     def __init__(self, environment: dict[str, str], seed: int, run: str) -> None:
         """The same seed plays the same firm."""
         self.environment, self.run, self.seed = environment, run, seed
-        self.base = environment["LEADSTREAM_PUBLIC_URL"]
+        self.base, self.public = environment["LEADSTREAM_GATEWAY_URL"], environment["LEADSTREAM_PUBLIC_URL"]
         self.ledger = Ledger()
         self._numbers = iter(range(1, 1_000_000))
         self._rng = random.Random(seed)
@@ -384,7 +384,7 @@ class Simulator:
                 return "/v1/google", orjson.dumps({**post.body, "google_key": secret("GOOGLE_KEY")}), {}
             case "hubspot":
                 stamp = str(int(time.time() * 1000))
-                signed = hubspot.sign(secret("HUBSPOT_SECRET"), "POST", f"{self.base}/v1/hubspot", body, stamp)
+                signed = hubspot.sign(secret("HUBSPOT_SECRET"), "POST", f"{self.public}/v1/hubspot", body, stamp)
                 return "/v1/hubspot", body, {"X-HubSpot-Signature-v3": signed, "X-HubSpot-Request-Timestamp": stamp}
             case "salesforce":
                 return "/v1/salesforce", body, token

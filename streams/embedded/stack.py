@@ -95,12 +95,14 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Give the variables under which every process, and every other command, works on this home."""
+        gateway = f"http://127.0.0.1:{self.ports['gateway']}"
         values = {
             **{name.upper(): value for name, value in self.secrets.items()},
             "HOME": str(self.home),
             "BROKERS": f"127.0.0.1:{self.ports['broker']}",
             "CLICKHOUSE_URL": f"http://127.0.0.1:{self.ports['clickhouse']}",
-            "PUBLIC_URL": f"http://127.0.0.1:{self.ports['gateway']}",
+            "GATEWAY_URL": gateway,
+            "PUBLIC_URL": os.environ.get("LEADSTREAM_PUBLIC_URL") or gateway,  # behind a proxy or a tunnel, whoever starts us knows it
             "FUNNEL": str(self.funnel),
             "PARTITIONS": str(self.partitions),
         }

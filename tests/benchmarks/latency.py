@@ -61,7 +61,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
         environment = stack.environment()
         settings = Settings.of(environment)
-        base, secret = environment["LEADSTREAM_PUBLIC_URL"], environment["LEADSTREAM_SEGMENT_SECRET"]
+        base, secret = environment["LEADSTREAM_GATEWAY_URL"], environment["LEADSTREAM_SEGMENT_SECRET"]
         asyncio.run(post_at(options.rate, 5, base, secret))  # warm
         began = int(time.time() * 1000)
         reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))

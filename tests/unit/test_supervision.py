@@ -255,6 +255,20 @@ def test_a_second_stack_on_a_home_is_refused(tmp_path):
     home.take_lock(tmp_path).close()
 
 
+def test_the_address_that_vendors_were_told_is_the_operators_word(tmp_path, monkeypatch):
+    """`up` wrote its own over it, so that behind a tunnel every signature of HubSpot's was wrong."""
+    from streams.embedded.stack import Stack
+
+    monkeypatch.setenv("LEADSTREAM_PUBLIC_URL", "https://leads.example")
+    stack = Stack(tmp_path / "home")
+    try:
+        found = stack.environment()
+        assert found["LEADSTREAM_PUBLIC_URL"] == "https://leads.example"
+        assert found["LEADSTREAM_GATEWAY_URL"].startswith("http://127.0.0.1:")
+    finally:
+        stack.stop()
+
+
 def test_a_wide_home_is_tightened_and_what_is_not_ours_in_that_folder_is_left(tmp_path):
     folder = tmp_path / "home"
     for name in ("kafka/logs/x", "generations/1/default.yaml", "logs/broker.log", "mine/notes"):
