@@ -13,11 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from kafka.errors import KafkaError
 
 from schemas import topics
-from schemas.events import LeadEvent
-from schemas.records import Spend
+from schemas.records import Spend, Target
 from sinks.clickhouse import generations
 from streams import connections
-from streams.sources.files import Made, Mapping
+from streams.sources.files import Mapping, Packed
 
 from . import arrival
 from .passage import Passage, Report, Row, load, makes_a_lead
@@ -104,14 +103,13 @@ class _Out(NamedTuple):
     key: bytes
 
 
-def _out(item: Made, stated_at: int) -> _Out:
-    if isinstance(item, LeadEvent):
-        body = item.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
-        return _Out(topics.RAW_IMPORT, body, item.aliases[0].encode())
-    if isinstance(item, Spend):
-        said = item.model_copy(update={"stated_at": stated_at})
+def _out(item: Packed, stated_at: int) -> _Out:
+    if isinstance(item.made, Spend):
+        said = item.made.model_copy(update={"stated_at": stated_at})
         return _Out(topics.SPEND, said.model_dump_json().encode(), item.key.encode())
-    return _Out(topics.TARGETS, item.model_dump_json().encode(), item.key.encode())
+    if isinstance(item.made, Target):
+        return _Out(topics.TARGETS, item.made.model_dump_json().encode(), item.key.encode())
+    return _Out(topics.RAW_IMPORT, item.body, item.key.encode())
 
 
 def _settle(producer: KafkaProducer, waiting: list[tuple[_Out, Any]], tries: int = 5) -> None:

@@ -15,7 +15,7 @@ from schemas.events import LeadEvent
 from schemas.records import Target
 from streams.domain.identity import Strength, strength
 from streams.sources import files
-from streams.sources.files import Made, Mapping, Reading, Refused
+from streams.sources.files import Made, Mapping, Packed, Reading, Refused
 
 from . import records
 
@@ -119,16 +119,14 @@ class Passage:
         self._firsts: dict[tuple[str, str, str], int] = {}
         self._weak = tempfile.TemporaryFile()  # noqa: SIM115 - kept until the report is complete
 
-    def __iter__(self) -> Iterator[Made]:
+    def __iter__(self) -> Iterator[Packed]:
         """Yield what is to be published; what is refused goes to the report."""
         report = self.report
-        for item in self._reading:
+        for item in self._reading.packed():
             if isinstance(item, Refused):
                 self._refuse(item)
-                continue
-            if isinstance(item, LeadEvent):
-                self._look(item)
-            yield item
+            else:
+                yield item
         counts = self._reading.counts
         report.read, report.accepted, report.refused = counts.read, counts.accepted, counts.refused
         report.left_out, report.repeated, report.files = (
@@ -169,6 +167,9 @@ class Passage:
     def _sample(self, file: str, line: int, made: list[Made]) -> None:
         if made and len(self.rows) < SAMPLE_ROWS:
             self.rows.append(Row(file, line, made))
+        for one in made:
+            if isinstance(one, LeadEvent):
+                self._look(one)
 
     def _refuse(self, item: Refused) -> None:
         key = (item.file, item.column, item.kind)
@@ -179,11 +180,9 @@ class Passage:
 
     def _look(self, event: LeadEvent) -> None:
         report = self.report
-        left = [
-            one
-            for one in event.aliases
-            if not any(fnmatchcase(one, pattern) for pattern in self._patterns)
-        ]
+        left = event.aliases
+        for pattern in self._patterns:
+            left = tuple(one for one in left if not fnmatchcase(one, pattern))
         report.nobody += not left
         if left and not any(map(makes_a_lead, left)):
             report.weak += 1

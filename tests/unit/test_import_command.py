@@ -134,7 +134,7 @@ def test_a_target_of_what_no_figure_knows_is_refused(tmp_path):
     made, found = passage(
         tmp_path, spec(key=None, targets=[{"fields": fields}]), a_csv="Metric,x\ninflow,\nluck,\n"
     )
-    assert [one.metric for one in made] == ["inflow"]
+    assert [one.made.metric for one in made] == ["inflow"]
     assert "'luck' is no KPI" in found.report.rejected[0]["reason"]
 
 
@@ -156,7 +156,7 @@ def test_an_id_that_breaks_its_alias_in_parts_makes_no_lead_in_silence(tmp_path)
         a_csv=HEAD + "1,,2026-11-03,urn:li:person:7\n2,,2026-11-03,ann\n",
     )
     for event in made:
-        assert importer.makes_a_lead(event.aliases[0])
+        assert importer.makes_a_lead(event.key)
     assert len(made) + found.report.refused == 2
 
 

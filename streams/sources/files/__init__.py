@@ -8,7 +8,7 @@ from .checking import is_weak
 from .language import FileOf, Mapping, MappingError, Refused
 from .loading import check, load, within
 from .making import Made
-from .reading import Counts, Reading, name_of, read
+from .reading import Counts, Packed, Reading, name_of, read
 
 __all__ = [
     "Counts",
@@ -16,6 +16,7 @@ __all__ = [
     "Made",
     "Mapping",
     "MappingError",
+    "Packed",
     "Reading",
     "Refused",
     "check",

@@ -20,6 +20,8 @@ from .values import How, RowError, Scope, holds, instant, items, render, shown, 
 Made = LeadEvent | Spend | Target
 
 # What stands where an id should, and names nobody: one lead of all who have it would be made.
+_PARTS = frozenset(";,|: \n\t")  # what several ids in a cell have between them
+_PARTS_OF_NAMES = frozenset(";,\n\t")  # a user's id may hold the others
 NOBODY = frozenset(
     {"-", "--", "?", "none", "nil", "unknown", "na", "[object object]", "true", "false"}
 )
@@ -253,7 +255,7 @@ def _alias(pattern: str, scope: Scope) -> str:
             raise RowError(
                 name, f"{shown(text)} is an id that a spreadsheet has changed: export it as text"
             )
-        if any(letter in text for letter in (";,\n\t" if people else ";,|: \n\t")):
+        if not (_PARTS_OF_NAMES if people else _PARTS).isdisjoint(text):
             raise RowError(name, f"{shown(text)} is no id but several: name the column in split")
     found = render(pattern, scope)
     if kind not in ("email", "phone"):

@@ -43,7 +43,7 @@ def number(text: str, decimal: str | None = None, thousands: str | None = None) 
         marks = set(re.sub("[0-9]", "", whole))
         grouped = grouped if len(marks) == 1 and marks <= set(allowed) else None
     if not (_WHOLE.fullmatch(whole) or grouped) or (mark and not _WHOLE.fullmatch(part)):
-        raise ValueError(f"is no number{_like(decimal, thousands)}")
+        raise ValueError(f"is no number{_like(decimal, thousands)}{_with_unit(body)}")
     digits = re.sub("[^0-9]", "", whole)
     if len(digits) > MOST_DIGITS:
         raise ValueError("is a number of too many digits")
@@ -59,6 +59,12 @@ def _like(decimal: str | None, thousands: str | None) -> str:
         return ""
     between = {None: "." if decimal == "," else ",", "": ""}.get(thousands, thousands)
     return f" like 1{between}234{decimal}50"
+
+
+def _with_unit(body: str) -> str:
+    """Return a hint where a number stands beside a currency or another unit."""
+    bare = re.sub(r"^[^0-9]+|[^0-9]+$", "", body)
+    return ": name what stands beside it in strip" if bare not in ("", body) else ""
 
 
 def _decimal(body: str) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from schemas.events import LeadEvent
 from schemas.records import Target
@@ -40,6 +40,18 @@ class Counts:
     files: list[dict[str, Any]] = field(default_factory=list)  # what was found out about each
 
 
+class Packed(NamedTuple):
+    """What a row makes, as it travels: `key` is whom an event happened to, or a record's own key.
+
+    `body` is JSON. A record is `made` too: whoever publishes it says when it was stated.
+    """
+
+    kind: str
+    key: str
+    body: bytes
+    made: Made | None = None
+
+
 class Reading:
     """One pass over the files of a mapping.
 
@@ -66,20 +78,30 @@ class Reading:
 
     def __iter__(self) -> Iterator[Made | Refused]:
         """Yield what the rows make, and the rows that are refused."""
+        for item in self.packed():
+            if isinstance(item, Refused):
+                yield item
+            else:
+                yield item.made or LeadEvent.model_validate_json(item.body)
+
+    def packed(self) -> Iterator[Packed | Refused]:
+        """Yield the same as it travels, which spares the reading of what was just written."""
         with Spool() as spool:
             for number, spec in enumerate(self._mapping.files):
                 for item in self._file(spec, number, spool):
-                    if isinstance(item, LeadEvent):
-                        spool.name_lead(item.aliases[0])
-                    if isinstance(item, LeadEvent) and self._mapping.order == "lead":
-                        spool.add(item.aliases[0], item.occurred_at, _body(item))
+                    if isinstance(item, Refused) or not isinstance(item.made, LeadEvent):
+                        yield item
+                        continue
+                    spool.name_lead(item.key)
+                    if self._mapping.order == "lead":
+                        spool.add(item.key, item.made.occurred_at, item.body)
                     else:
                         yield item
             self.counts.named = spool.leads()
-            if self._mapping.order == "lead":
-                yield from map(LeadEvent.model_validate_json, spool.in_order())
+            for lead, body in spool.in_order():
+                yield Packed("event", lead, body)
 
-    def _file(self, spec: FileOf, number: int, spool: Spool) -> Iterator[Made | Refused]:
+    def _file(self, spec: FileOf, number: int, spool: Spool) -> Iterator[Packed | Refused]:
         path = within(self._folder, spec.file)
         need, joined = columns.wanted(self._mapping, spec)
         found: list[Callable[[str], Scope | None]] = []
@@ -96,22 +118,21 @@ class Reading:
             told["rows"] += 1
             self.counts.read += 1
             try:
-                made, fresh = self._row(row, maker, spool, path.name)
+                count, fresh = self._row(row, maker, spool, path.name)
             except RowError as error:
                 self.counts.refused += 1
                 yield Refused(path.name, row.line, error.column, error.reason)
                 continue
             self.counts.accepted += 1
-            self.counts.left_out += not made
-            self.counts.repeated += len(made) - len(fresh)
-            self.counts.made.update(name_of(one) for one in fresh)
+            self.counts.left_out += not count
+            self.counts.repeated += count - len(fresh)
+            made = [one.made for one in fresh if one.made is not None]
+            self.counts.made.update(map(name_of, made))
             self._sample(path.name, row.line, made)
             yield from fresh
 
-    def _row(
-        self, row: Row, maker: Maker, spool: Spool, file: str
-    ) -> tuple[list[Made], list[Made]]:
-        """Return what a row makes, and what of it no row before has said word for word.
+    def _row(self, row: Row, maker: Maker, spool: Spool, file: str) -> tuple[int, list[Packed]]:
+        """Return how much a row makes, and what of it no row before has said word for word.
 
         Raises:
             RowError: the row is refused as a whole.
@@ -122,20 +143,20 @@ class Reading:
         made = maker.make(row.cells)
         why = next(filter(None, map(self._judge, made)), "")
         given: list[str] = []
-        fresh: list[Made] = []
+        fresh: list[Packed] = []
         for one in () if why else made:
-            name = _name(one)
-            first = spool.given(name, _body(one), f"{file}:{row.line}")
+            name, packed = _name(one), _pack(one)
+            first = spool.given(name, packed.body, f"{file}:{row.line}")
             if first is None:
                 given.append(name)
-                fresh.append(one)
+                fresh.append(packed)
             elif first:
                 why = _again(one, first)
                 break
         if why:
             spool.forget(given)
             raise RowError("", why)
-        return made, fresh
+        return len(made), fresh
 
     def _join(
         self, join: JoinOf, names: frozenset[str], at: str, spool: Spool
@@ -197,8 +218,11 @@ def _name(one: Made) -> str:
     return f"event:{one.id}" if isinstance(one, LeadEvent) else f"{name_of(one)}:{one.key}"
 
 
-def _body(one: Made) -> bytes:
-    return one.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
+def _pack(one: Made) -> Packed:
+    body = one.model_dump_json(exclude_none=True, exclude_defaults=True).encode()
+    if isinstance(one, LeadEvent):
+        return Packed("event", one.aliases[0], body, one)
+    return Packed(name_of(one), one.key, body, one)
 
 
 def _again(one: Made, first: str) -> str:

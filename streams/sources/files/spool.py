@@ -115,11 +115,10 @@ class Spool:
         self._db.executemany("INSERT INTO events VALUES (?, ?, ?)", self._waiting)
         self._waiting.clear()
 
-    def in_order(self) -> Iterator[bytes]:
-        """Yield the events by lead and time; equals stay as they came."""
+    def in_order(self) -> Iterator[tuple[str, bytes]]:
+        """Yield whom an event happened to, and the event, by both; equals stay as they came."""
         self._flush()
-        for (body,) in self._db.execute("SELECT body FROM events ORDER BY lead, at, rowid"):
-            yield body
+        yield from self._db.execute("SELECT lead, body FROM events ORDER BY lead, at, rowid")
 
     def join(self, place: str, key: str, line: int, cells: dict[str, str]) -> int:
         """Keep a joined file's row. Return 0, or the line of the row that has the key already."""
