@@ -56,7 +56,8 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         breakers = Breakers(worker, limits, topics.PARKED, topics.SOURCES)
         parking = Parking(breakers, lambda: connections.async_consumer(settings))
         if worker == "normalise":
-            connection = registry.connection(settings.option, reading.in_force(settings.funnel).reporting.zone)
+            zone = reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
+            connection = registry.connection(settings.option, zone)
             turn, wait = (lambda record: normalise(record, connection, ignored)), None
         else:
             turn, wait = (lambda record: normalise_import(record, ignored)), Pace(settings).wait

@@ -8,10 +8,10 @@ import os
 import re
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -158,7 +158,7 @@ class Settings(BaseSettings):
     # by whoever holds the vendor's own token or secret, and by nobody else.
     ingest_tokens: SecretStr = SecretStr("")
     # Everything else under the prefix: secrets and options that vendors declare (streams/sources/vendors).
-    others: dict[str, SecretStr] = Field(default_factory=dict, repr=False)
+    others: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict, repr=False)
     public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
     # supervision, in seconds: how long a process may say nothing until it is killed and started again
@@ -199,7 +199,10 @@ class Settings(BaseSettings):
     def _keep_others(cls, given: dict[str, Any]) -> dict[str, Any]:
         known = cls.model_fields.keys()
         others = {name: value for name, value in given.items() if name not in known}
-        return {name: value for name, value in given.items() if name in known} | {"others": {**others, **given.get("others", {})}}
+        kept = given.get("others")
+        return {name: value for name, value in given.items() if name in known} | {
+            "others": {**others, **(kept if isinstance(kept, dict) else {})}  # a variable of that name is nobody's
+        }
 
     def secret(self, name: str) -> tuple[str, ...]:
         """Return the values of a vendor's secret that are valid now: the present one, and the one that it replaces."""

@@ -35,6 +35,7 @@ class Archive:
     copies: dict[str, set[Event]] = field(default_factory=lambda: defaultdict(set))
     edges: set[members.Edge] = field(default_factory=set)
     received: dict[Event, int] = field(default_factory=dict)
+    joined: dict[str, int] = field(default_factory=dict)  # by row, when it read its newest edge (ms): copies leave it from then on
 
 
 class Component(NamedTuple):
@@ -82,6 +83,7 @@ def read(client: Any, known: dict[int, Cut]) -> Archive:
         value = orjson.loads(content)
         if kind == "edge":
             out.edges.add(row.edge_of(value))
+            out.joined[lead] = max(received, out.joined.get(lead, 0))
             continue
         event = Event(*value)
         (out.copies if copied else out.events)[lead].add(event)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from .archive import Archive, Component, Cut
 
-SETTLED_MS = 60_000  # a copy that is still missing so long after its original is an error, not in flight
+SETTLED_MS = 60_000  # a copy that is still missing so long after its original, and what joined it, is an error, not in flight
 
 
 @dataclass
@@ -139,7 +139,8 @@ def _in_flight(known: list[Component], read: Archive, cuts: dict[int, Cut], repo
             lead, home = leads[group], homes[event]
             if lead == home or event in read.copies[lead] or event in read.events[lead]:
                 continue
-            if now - read.received[event] > SETTLED_MS:
+            # an old event is copied when somebody merges its lead, and a chain of merges goes from row to row
+            if now - max(read.received[event], read.joined.get(home, 0)) > SETTLED_MS:
                 report.missing.append({"lead": lead, "event": event.id, "why": f"its copy from {home} never arrived"})
             else:
                 skip |= group

@@ -225,7 +225,7 @@ def test_a_full_disk_is_said_as_what_it_is(tmp_path, monkeypatch):
 @pytest.mark.parametrize("order", ["file", "lead"])
 def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
     peaks = []
-    for rows_of_file in (20_000, 120_000):
+    for rows_of_file in (100_000, 200_000):
         folder = tmp_path / str(rows_of_file)
         folder.mkdir()
         mapping = importing.write(folder, rows_of_file, order)
@@ -233,4 +233,4 @@ def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
         told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
         assert told["accepted"] == told["published"] == rows_of_file
         peaks.append(told["peak_mb"])
-    assert peaks[1] < peaks[0] + 64  # the caches that are bounded have filled; the file is 9 MB larger
+    assert peaks[1] < peaks[0] + 40  # the caches that are bounded have filled by the first; the file is twice as large
