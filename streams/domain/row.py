@@ -233,7 +233,7 @@ def _influenced(lead: str, group: frozenset[str], groups: members.Groups, events
 
     What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
     """
-    said, gone = {event.id: event for event in events if event.type in (EventType.LINKED, EventType.MERGE)}, deleted_deals(events)
+    said, gone = {event.id: event for event in events if event.type == EventType.LINKED}, deleted_deals(events)
     for edge in groups.influenced:
         event = said.get(short(edge.event)) if edge.ends & group else None
         deal = parse(event.body).get("deal") if event else None

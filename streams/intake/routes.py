@@ -126,12 +126,12 @@ def of_vendors(reception: Reception) -> APIRouter:
     """Make the routes of bodies that are stored unread: as any bytes."""
     router, settings = APIRouter(), reception.settings
 
-    def route(path: str, *schemes: str, refused: tuple[int, ...] = ()) -> Callable[[Route], Route]:
+    def route(path: str, *schemes: str) -> Callable[[Route], Route]:
         return router.post(
             path,
             status_code=202,
             response_class=Response,
-            responses={202: {"description": "Kafka has it."}, **BODY, **refusals(*refused)},
+            responses={202: {"description": "Kafka has it."}, **BODY},
             openapi_extra=any_bytes(*schemes),
         )
 

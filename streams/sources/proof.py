@@ -33,13 +33,11 @@ def recent(stamp: str, now: int, window_ms: int) -> bool:
     return bool(_STAMP.fullmatch(stamp)) and abs(now - int(stamp)) <= window_ms
 
 
-def signed(secret_name: str, header: str, method: str = "sha256", prefix: str = "", encode: str = "hex") -> Proof:
+def signed(secret_name: str, header: str, method: str = "sha256", prefix: str = "") -> Proof:
     """Make the usual proof: a header that holds the body's HMAC under the secret."""
-    made = hex_digest if encode == "hex" else base64_digest
-
     def proof(call: Call, secrets: Secrets) -> bytes | None:
         stated = call.headers.get(header, "")
-        good = [equal(prefix + made(secret, call.body, method), stated) for secret in secrets(secret_name)]
+        good = [equal(prefix + hex_digest(secret, call.body, method), stated) for secret in secrets(secret_name)]
         return call.body if any(good) else None
 
     return proof

@@ -7,6 +7,7 @@ import re
 import unicodedata
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_EVEN, Decimal, InvalidOperation
+from fnmatch import fnmatchcase
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -107,16 +108,24 @@ def count(value: Any) -> int:
     return 0 if value in (None, "") else max(0, number(value))
 
 
+def _written(value: Any) -> str | None:
+    """Return a text or number as it was written; "" where it was cleared, None for nothing and for what is neither."""
+    return None if value is None or isinstance(value, bool | list | dict) else str(value).strip()
+
+
+def named_by(field: str, patterns: str) -> bool:
+    """Say whether a field is one of those that patterns with commas between name."""
+    return any(fnmatchcase(field, pattern.strip()) for pattern in patterns.split(","))
+
+
 def money(value: Any) -> str | None:
     """Read an amount as a decimal string of at most 6 places, rounded to even; "" where it was cleared, None where it is none.
 
     Machines write it: 12500.00, 1.25E7, 0.30000000000000004. What people write is a mapping's to read.
     """
-    if value is None or isinstance(value, bool | list | dict):
-        return None
-    said = str(value).strip()
+    said = _written(value)
     if not said:
-        return ""
+        return said
     try:
         found = Decimal(said) if len(said) <= 100 else None
     except InvalidOperation:
@@ -168,11 +177,9 @@ def first_time(*values: Any) -> int | None:
 
 def day_in(value: Any, zone: str) -> str | None:
     """Read a day: ISO 8601, or ms since the epoch as the zone has it; "" where it was cleared, None where it is none."""
-    if value is None or isinstance(value, bool | list | dict):
-        return None
-    said = str(value).strip()
+    said = _written(value)
     if not said:
-        return ""
+        return said
     try:
         if re.fullmatch(r"-?\d{6,16}(\.0+)?", said):
             return datetime.fromtimestamp(int(float(said)) / 1000, ZoneInfo(zone)).date().isoformat()

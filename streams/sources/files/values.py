@@ -8,6 +8,8 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from streams.sources.vendors.salesforce import canonical
+
 from .cells import Exact, Items
 from .language import TimeOf, ValueOf, When, columns_in, parts_of
 from .lines import clean
@@ -24,7 +26,6 @@ NUMBERS = frozenset(
 DAYS = frozenset({"deal.close_date", "day", "start", "end"})
 _ISO = re.compile(r"\d{4}-\d\d-\d\d([T ].*)?")
 _ID = re.compile(r"[0-9A-Za-z]{15}([0-9A-Za-z]{3})?")
-_CHECK = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 
 
 class RowError(Exception):
@@ -155,11 +156,7 @@ def _salesforce_id(text: str) -> str:
     """
     if not _ID.fullmatch(text):
         raise ValueError("is no id of Salesforce, which has 15 or 18 letters and digits")
-    bits = (
-        sum(1 << place for place, one in enumerate(text[n : n + 5]) if one.isupper())
-        for n in (0, 5, 10)
-    )
-    made = text[:15] + "".join(_CHECK[one] for one in bits)
+    made = canonical(text)
     if len(text) == 18 and made != text[:15] + text[15:].upper():
         raise ValueError("is no id of Salesforce: its last three characters do not fit the others")
     return made

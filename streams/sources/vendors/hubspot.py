@@ -8,14 +8,13 @@ propertyName); attemptNumber is ignored. The docs say eventType where deliveries
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import Any
 
 from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.proof import base64_digest, equal, recent
-from streams.sources.values import aliases, day_in, email_alias, identified, money, number, phone_alias, text
+from streams.sources.values import aliases, day_in, email_alias, identified, money, named_by, number, phone_alias, text
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
 
 # Types of objects, by number and by the name that the older format uses (developers.hubspot.com, object type ids).
@@ -207,8 +206,7 @@ def _needed(value: Any) -> str:
 
 def _computed(part: dict[str, Any], name: str, connection: Connection) -> bool:
     """Say whether a machine keeps a property, by who changed it and by its name."""
-    patterns = connection.get("hubspot_computed", ",".join(_COMPUTED)).split(",")
-    return part.get("changeSource") in _MACHINES or any(fnmatchcase(name, pattern.strip()) for pattern in patterns)
+    return part.get("changeSource") in _MACHINES or named_by(name, connection.get("hubspot_computed", ",".join(_COMPUTED)))
 
 
 def _property(part: dict[str, Any], alias: str, connection: Connection, common: dict[str, Any], out: Normalised) -> None:

@@ -9,13 +9,12 @@ cleared; one event may carry several recordIds; GAP_* means that the record must
 from __future__ import annotations
 
 import re
-from fnmatch import fnmatchcase
 from typing import Any
 
 from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each
-from streams.sources.values import aliases, day_in, email_alias, identified, money, number, phone_alias, record, text
+from streams.sources.values import aliases, day_in, email_alias, identified, money, named_by, number, phone_alias, record, text
 from streams.sources.vendor import Option, Route, Vendor
 
 _KINDS = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
@@ -99,9 +98,8 @@ class _Change:
     @property
     def only_computed(self) -> bool:
         """Whether nothing changed but what machines keep."""
-        patterns = self.connection.get("salesforce_computed", ",".join(_COMPUTED)).split(",")
-        changed = [*self.fields, *self.cleared]
-        return all(any(fnmatchcase(name, pattern.strip()) for pattern in patterns) for name in changed)
+        patterns = self.connection.get("salesforce_computed", ",".join(_COMPUTED))
+        return all(named_by(name, patterns) for name in (*self.fields, *self.cleared))
 
 
 def _change(part: Any, connection: Connection, out: Normalised) -> None:
