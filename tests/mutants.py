@@ -68,9 +68,10 @@ MUTANTS = (
     Mutant("a contact that was taken off a deal may come back", D + "members.py", "edge.key < taken_off[edge.ends].key", "True"),
     Mutant("a merge carries a refusal from before it", D + "members.py", "if edge.type == LINK or edge.at <= at", "if True"),
     Mutant("17 words from the latest", D + "members.py", "for edge in reversed(ordered):", "for edge in ordered:"),
-    Mutant("18 edges go to every row that any edge connects", D + "row.py", "for other in sorted(members.reach(after.lead, after.edges) - {after.lead}):", "for other in sorted(after.group() - {after.lead}):"),
+    Mutant("18 edges go to every row that any edge connects", D + "row.py", "for other in sorted(members.neighbours(after.lead, after.edges)):", "for other in sorted(edge.ends - {after.lead}):"),
     Mutant("18 the survivor is chosen by what no late event changes", D + "members.py", "return min(group, key=lambda origin: order[origin])", "return max(group, key=lambda origin: (len(list(edges)) % 2, order[origin]))"),
     Mutant("19 the row that houses an origin forwards copies", D + "row.py", "*_flood(row, after, edge), *_forward(after, moved)", "*_flood(row, after, edge),"),
+    Mutant("19 a new neighbour is sent every edge", D + "row.py", "news = [edge] if other in aware else sorted(after.edges)", "news = [edge]"),
     Mutant("19 erasure drops an origin's content whenever it comes", D + "row.py", "if event.origin in row.erased and event.type != EventType.ERASE:", "if False:"),
     Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and at <= edge.at:", "if False:"),
     # 6-history: definitions, bounds

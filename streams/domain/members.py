@@ -208,6 +208,11 @@ def survivor(group: frozenset[str], edges: Iterable[Edge]) -> str:
     return min(group, key=lambda origin: order[origin])
 
 
+def neighbours(me: str, edges: Iterable[Edge]) -> frozenset[str]:
+    """Name all that one edge connects with an origin, whatever its type."""
+    return frozenset().union(*(edge.ends for edge in edges if me in edge.ends)) - {me}
+
+
 def reach(me: str, edges: Iterable[Edge]) -> frozenset[str]:
     """Name all that any edge connects, also one left out: they decide together, so each must know all."""
     near: dict[str, set[str]] = {}

@@ -146,20 +146,19 @@ def _forward(row: Row, targets: dict[Event, frozenset[str]]) -> tuple[Forward, .
 
 
 def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
-    """Send a new edge to all it connects, every edge to whoever is new.
+    """Send a new edge to the row's neighbours, every edge to whoever is new among them; they pass it on.
 
+    Neighbours only: were each row to send to all that it knows of, a chain of n merges would take n^3 records in place of n^2.
     A housed origin need not know where it lives until another edge may part it, or until one of its events was
     forwarded to it because that event came before its housing.
     """
     early = {origin for _, origin in before.direct} & {edge.a.id, edge.b.id} - {before.lead}
     if not early and all(known.housing for known in after.edges):
         return ()
-    told = members.reach(before.lead, before.edges)
-    if all(known.housing for known in before.edges):
-        told = frozenset({before.lead})
+    aware = frozenset[str]() if all(known.housing for known in before.edges) else members.neighbours(before.lead, before.edges)
     out = []
-    for other in sorted(members.reach(after.lead, after.edges) - {after.lead}):
-        news = [edge] if other in told else sorted(after.edges)
+    for other in sorted(members.neighbours(after.lead, after.edges)):
+        news = [edge] if other in aware else sorted(after.edges)
         out += [Forward(other, "edge", one.plain()) for one in news]
     return tuple(out)
 

@@ -53,6 +53,9 @@ class Faults:
         match kind.split():
             case ["kill"]:
                 self._kill(*whom.split("+"))
+            case ["kill", "what", *_]:
+                self.system.running(whom.split("+"))
+                self._kill(*whom.split("+"))
             case ["restart"]:
                 self.system.kill(whom, signal.SIGTERM)
             case ["freeze"]:

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from .report import Report
 
-SETTLE_SECONDS = 600.0  # a chain of a hundred merges is a million records in lead.touches
+SETTLE_SECONDS = 600.0  # a chain of a hundred merges is twenty thousand records in lead.touches
 AHEAD_MS = 2_000  # ticks and this process read one clock; a second more is rounding
 _ARCHIVED = "SELECT event_id, count(), uniqExact(lead_id, origin) FROM touches FINAL WHERE kind = 'event' AND copied = 0 GROUP BY event_id"
 _TOLD = (

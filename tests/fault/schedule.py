@@ -13,7 +13,7 @@ from schemas import topics
 from .system import ROLES, WORKERS
 
 ROUND = 12  # faults between two looks of the oracle
-THEMES = ("processes", "network", "data", "supervisor", "servers", "disk")
+THEMES = ("processes", "deaths", "network", "data", "supervisor", "servers", "disk")
 THREE = "three-brokers"
 # Whatever our workers read; lead.state, lead.alerts, lead.parked and lead.sources are read by people only.
 POISONED = (
@@ -50,6 +50,8 @@ def deck(rng: random.Random, theme: str, *, long: bool = False) -> list[Fault]:
             found = [Fault("kill", role) for role in ROLES] + together(4) + kills(6) + poison(3)
             found += [Fault("freeze", role, rng.choice([2, 5, 9])) for role in rng.sample(ROLES, 4)]
             found += [Fault("freeze", rng.choice(WORKERS), 20), *(Fault("restart", role) for role in rng.sample(ROLES, 2))]
+        case "deaths":  # nothing else, so that there are many
+            found = [Fault("kill what runs", "+".join(rng.sample(ROLES, 5))) for _ in range(3 * ROUND)]
         case "network":
             found = [Fault(f"kafka {mood}", "", much) for mood, much in (("slow", 10), ("cut", 5), ("hole", 12))]
             found += [Fault(f"clickhouse {mood}", "", much) for mood, much in (("slow", 8), ("cut", 5), ("hole", 8), ("refuse", 8), ("mute", 6))]

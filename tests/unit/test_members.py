@@ -1,5 +1,7 @@
 """Who is one lead, by hand-made edges: words, bars, conflicts, and what forbids contact across them."""
 
+from collections import deque
+
 import orjson
 import pytest
 
@@ -191,3 +193,25 @@ def test_a_word_that_is_sent_again_and_says_another_time_counts_once_by_its_smal
         steps.append(row.connect(steps[-1].row, one, DEFINITION))
     assert steps[-1].row.edges == {edge(10, MERGE, A, B), AGAIN[1]} == members.smallest([edge(10, MERGE, A, B), *order])
     assert not opted_out("b", no, edges=steps[-1].row.edges)  # parted on day 12, before the refusal
+
+
+@pytest.mark.parametrize("shape", ["chain", "star", "chain at once"])
+def test_records_of_a_merged_group_grow_with_the_square_of_its_size(shape):
+    small, large = _records(10, shape), _records(30, shape)
+    assert large < 3**2.3 * small, "each row learns each edge once from each neighbour, and no more"
+
+
+def _records(size, shape):
+    """Join as many origins as rows of their own; count the edges that are sent until each row knows all."""
+    origins = [Origin(number, "", f"o{number:02}", "") for number in range(size)]
+    rows, waiting, sent = {one.id: row.Row(one.id) for one in origins}, deque(), 0
+    for number in range(1, size):
+        joined = edge(number, MERGE, origins[number], origins[0 if shape == "star" else number - 1])
+        waiting += [(end.id, joined) for end in (joined.a, joined.b)]
+        while waiting and (shape != "chain at once" or number == size - 1):
+            to, one = waiting.popleft()
+            step = row.connect(rows[to], one, DEFINITION)
+            rows[to], sent = step.row, sent + 1
+            waiting += [(forward.to, row.edge_of(forward.value)) for forward in step.forwards]
+    assert all(len(one.edges) == size - 1 for one in rows.values())
+    return sent
