@@ -196,6 +196,7 @@ def build(
         broker_heartbeat_interval=session_timeout / 6,
         broker_commit_interval=1.0,
         broker_max_poll_interval=600.0,
+        consumer_metadata_max_age_ms=10_000,  # a broker that has just started may tell of no partition: ask again soon
         table_standby_replicas=0,
         producer_acks=-1,
         producer_max_batch_size=900_000,

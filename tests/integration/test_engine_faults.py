@@ -1,6 +1,7 @@
 """The engine on Apache Kafka itself: whatever dies, every number comes out, in order, and none is counted twice."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import socket
@@ -15,7 +16,7 @@ import orjson
 import pytest
 from aiokafka import AIOKafkaProducer
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import KafkaAdminClient, NewTopic
+from kafka.admin import KafkaAdminClient, NewPartitions, NewTopic
 from kafka.errors import KafkaError
 
 from streams.embedded import broker
@@ -178,6 +179,22 @@ def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed(kafka, topics,
     two.end(signal.SIGKILL)
     publish(kafka, range(2000, 3000))
     until(lambda: complete(kafka, range(3000)), "every number")
+    one.end()
+
+
+def test_a_worker_that_joined_while_its_broker_knew_fewer_partitions_gets_the_others_within_a_minute(kafka, topics, tmp_path):
+    """A broker that has just started may tell of no partition: a worker joined its group with none, and asked again after 5 minutes."""
+    admin = KafkaAdminClient(bootstrap_servers=kafka)
+    admin.delete_topics([IN])
+    until(lambda: IN not in admin.list_topics(), "the topic's end")
+    admin.create_topics([NewTopic(IN, PARTITIONS - 1, 1)])
+    one = Job(kafka, "a", tmp_path).ready()
+    admin.create_partitions({IN: NewPartitions(PARTITIONS)})
+    admin.close()
+    with contextlib.closing(KafkaConsumer(bootstrap_servers=kafka)) as consumer:
+        until(lambda: len(consumer.partitions_for_topic(IN)) == PARTITIONS, "the partitions")
+    publish(kafka, range(100))
+    until(lambda: complete(kafka, range(100)), "every number", limit=60)
     one.end()
 
 
