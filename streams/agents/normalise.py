@@ -14,7 +14,7 @@ from schemas.events import LeadEvent
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
-from streams.sources.adapter import AHEAD_MS, UNREADABLE, decoded, reason, why
+from streams.sources.adapter import AHEAD_MS, UNREADABLE, reason, why
 from streams.sources.registry import SOURCES, canonical
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
     if source not in SOURCES:
         raise PayloadRejected(f"source {source[:40]!r} is none of {', '.join(SOURCES)}")
     try:
-        body = decoded(record.value or b"")
+        body = SOURCES[source].decode(record.value or b"")
     except ValueError as error:
         raise PayloadRejected(str(error)) from error
     if "ce_type" in headers:  # CloudEvents in binary mode: the attributes are headers, the body is the data

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
-from .adapter import Adapter
+from .adapter import Adapter, decoded
 
 # What a source can tell of people's work: what stops and restarts clocks.
 WORK = frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"})
@@ -80,6 +80,7 @@ class Vendor:
     sends: frozenset[str]  # of WORK
     evidence: Literal["seen", "constructed"]  # whether real bodies were seen, or made from its documentation
     documentation: str  # where its formats are described
+    decode: Callable[[bytes], Any] = decoded  # what the adapter reads of a body; raises ValueError
     routes: tuple[Route, ...] = ()
     secrets: tuple[Secret, ...] = ()
     options: tuple[Option, ...] = ()

@@ -33,6 +33,31 @@ SALESFORCE = {
     },
     "Email": "a@b.example",
 }  # fmt: skip
+RESPONSE = {
+    "id": "abc-5", "submittedAt": 1_700_000_000_000, "versionedLeadGenFormUrn": "urn:li:versionedLeadGenForm:(urn:li:leadGenForm:12,1)",
+    "form": {"content": {"questions": [{"questionId": 1, "predefinedField": "EMAIL"}]}},
+    "formResponse": {"answers": [{"questionId": 1, "answerDetails": {"textQuestionAnswer": {"answer": "a@b.example"}}}]},
+}  # fmt: skip
+COSTS = {
+    "dateRange": {"start": {"year": 2026, "month": 1, "day": 31}, "end": {"year": 2026, "month": 1, "day": 31}},
+    "pivotValues": ["urn:li:sponsoredCampaign:7"], "costInLocalCurrency": "1.50",
+}  # fmt: skip
+TAG = {"name": "generate_lead", "timestamp_micros": "1700000000123456", "params": {"gclid": "g"}}
+ENRICHED = {"event_id": "e", "event_name": "page_view", "domain_userid": "d", "derived_tstamp": "2026-01-31T09:00:00.000Z"}
+ACTIVITY = {"id": 1, "marketoGUID": "g1", "leadId": 5, "activityDate": "2026-01-31T09:00:00Z", "activityTypeId": 1, "attributes": []}
+PERSON = {
+    "meta": {"action": "create", "entity": "person", "entity_id": "5", "company_id": "1", "timestamp": "2026-01-31T09:00:00Z"},
+    "data": {"id": 5, "emails": [{"value": "a@b.example"}]}, "previous": None,
+}  # fmt: skip
+CONTEXT = {
+    "MessageName": "Create", "PrimaryEntityName": "lead", "PrimaryEntityId": "5f0e-1", "OrganizationId": "o",
+    "OperationCreatedOn": "/Date(1769850000000)/",
+    "InputParameters": [{"key": "Target", "value": {"Attributes": [{"key": "emailaddress1", "value": "a@b.example"}]}}],
+}  # fmt: skip
+BOOKING = {
+    "event": "invitee.created", "created_at": "2026-01-31T09:00:00Z",
+    "payload": {"email": "a@b.example", "uri": "https://api.calendly.com/scheduled_events/AAAAAA/invitees/BBBBBB"},
+}  # fmt: skip
 
 # source, a good part, what makes it bad, and the body of several
 BODIES = {
@@ -43,6 +68,14 @@ BODIES = {
     "segment's batch": ("segment", PAGE, {"timestamp": "soon"}, lambda *parts: {"batch": list(parts)}),
     "cloudevents": ("cloudevents", CLOUD, {"time": "soon"}, lambda *parts: list(parts)),
     "salesforce": ("salesforce", SALESFORCE, {"ChangeEventHeader": {}}, lambda *parts: list(parts)),
+    "linkedin's responses": ("linkedin", RESPONSE, {"submittedAt": "soon"}, lambda *parts: {"elements": list(parts)}),
+    "linkedin's costs": ("linkedin", COSTS, {"costInLocalCurrency": "much"}, lambda *parts: {"elements": list(parts)}),
+    "ga4": ("ga4", TAG, {"timestamp_micros": "soon"}, lambda *parts: {"client_id": "1.2", "events": list(parts)}),
+    "snowplow": ("snowplow", ENRICHED, {"derived_tstamp": "soon"}, lambda *parts: list(parts)),
+    "marketo": ("marketo", ACTIVITY, {"activityDate": "soon"}, lambda *parts: {"result": list(parts)}),
+    "pipedrive": ("pipedrive", PERSON, {"meta": {}}, lambda *parts: list(parts)),
+    "dynamics": ("dynamics", CONTEXT, {"OperationCreatedOn": "soon"}, lambda *parts: list(parts)),
+    "calendly": ("calendly", BOOKING, {"created_at": "soon"}, lambda *parts: list(parts)),
 }
 
 

@@ -14,7 +14,7 @@ from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.proof import base64_digest, equal, recent
-from streams.sources.values import aliases, day_in, email_alias, identified, money, named_by, number, phone_alias, text
+from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
 
 # Types of objects, by number and by the name that the older format uses (developers.hubspot.com, object type ids).
@@ -69,6 +69,9 @@ def _kind(type_id: Any, named: str) -> str:
 
 
 def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
+    if isinstance(part.get("object"), dict):
+        _read(part, out)
+        return
     subscription = str(part.get("subscriptionType") or part["eventType"])
     named, _, action = subscription.partition(".")
     if action == "associationChange":
@@ -90,6 +93,7 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
     deal = {"deal": {"id": alias}} if kind == "deal" else {}
     match action:
         case "creation" if kind == "contact":
+            common["id"] = f"{alias}:created"  # once, whoever tells it: the webhook, or the record that is read
             stated = "CRM_UI" if part.get("changeSource") == "CRM_UI" else None
             out.add(type=EventType.CREATED, kind="crm", direction="inbound", origin=stated, **common, **shown)
         case "creation":
@@ -108,6 +112,38 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
             _property(part, alias, connection, {**common, **shown}, out)
         case _:
             out.ignored.append(subscription)
+
+
+def _read(part: dict[str, Any], out: Normalised) -> None:
+    """Turn a record as the CRM API gives it, with the portal and type that were asked for: who it is, and whose a deal is.
+
+    Its stages and amounts were told by the webhooks, with their times.
+    """
+    found, kind, portal = part["object"], _kind(part.get("objectTypeId"), ""), number(part["portalId"])
+    if kind not in _URL:
+        out.ignored.append(kind)
+        return
+    key, properties = _needed(found.get("id")), record(found.get("properties"))
+    alias, at = f"hubspot:{portal}:{kind}:{key}", iso_ms(found["updatedAt"])
+    common: dict[str, Any] = {
+        "source": "hubspot",
+        "record_url": f"https://app.hubspot.com/contacts/{portal}/record/{_URL[kind]}/{key}",
+    }
+    if kind == "contact":
+        people = (email_alias(one) for name in _PEOPLE for one in (text(properties.get(name)) or "").split(";"))
+        known = aliases(alias, *people, *(phone_alias(properties.get(name)) for name in ("phone", "mobilephone")))
+        if found.get("createdAt"):
+            made = iso_ms(found["createdAt"])
+            inbound = {"kind": "crm", "direction": "inbound"}
+            out.add(id=f"{alias}:created", type=EventType.CREATED, occurred_at=made, aliases=(alias,), **inbound, **common)
+        name = f"{alias}:read:{digest([known, properties.get('company')])}"
+        out.add(id=name, type=EventType.LINKED, occurred_at=at, aliases=known, account=text(properties.get("company")), **common)
+        return
+    results = record(record(found.get("associations")).get("contacts")).get("results")
+    for one in results if isinstance(results, list) else ():
+        contact = f"hubspot:{portal}:contact:{_needed(one.get('id'))}"
+        name = f"hubspot:association:{portal}:{one['id']}:{key}:read"
+        out.add(id=name, type=EventType.LINKED, occurred_at=at, aliases=(contact, alias), deal={"id": alias}, **common)
 
 
 def _record_of(part: dict[str, Any], action: str) -> str:

@@ -14,7 +14,7 @@ from typing import Any
 from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each
-from streams.sources.values import aliases, day_in, email_alias, identified, money, named_by, number, phone_alias, record, text
+from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
 from streams.sources.vendor import Option, Route, Vendor
 
 _KINDS = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
@@ -28,6 +28,8 @@ _COMPUTED = (
     "ActivityMetricId", "PhotoUrl", "GeocodeAccuracy", "Latitude", "Longitude", "*GeocodeAccuracy", "LastStageChange*", "Has*", "IsClosed",
     "IsWon", "ForecastCategory*", "Probability", "ExpectedRevenue", "Fiscal*", "PushCount", "AgeInDays",
 )  # fmt: skip
+# Of a record that is read: what it had when it was made, and who it is.
+_MADE, _WHO = ("LeadSource", "Company"), ("Email", "PersonEmail", "Phone", "MobilePhone", "OwnerId")
 _PERSON_PREFIX = {"003": "contact", "00Q": "lead"}  # what a WhoId names
 
 
@@ -46,7 +48,14 @@ def canonical(key: str) -> str:
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
     """Turn one change event, or a list of them, however wrapped."""
     parts = body if isinstance(body, list) else record(body).get("events", body)
-    return each(parts if isinstance(parts, list) else [parts], received_at, lambda part, out: _change(part, connection, out))
+    return each(parts if isinstance(parts, list) else [parts], received_at, lambda part, out: _one(part, connection, out))
+
+
+def _one(part: Any, connection: Connection, out: Normalised) -> None:
+    if isinstance(record(part).get("attributes"), dict) and part.get("Id"):
+        _read(part, connection, out)
+    else:
+        _change(part, connection, out)
 
 
 def _unwrapped(part: Any) -> dict[str, Any]:
@@ -120,6 +129,25 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
         turn(_Change(header, fields, canonical(str(key)), connection), out)
 
 
+def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> None:
+    """Turn a record as the REST API gives it: that it was made, and how it stands now, as two changes would say it."""
+    entity, key = text(found["attributes"].get("type"), 40) or "", canonical(str(found["Id"]))
+    turn = _HANDLERS.get(entity)
+    if turn is None or entity not in _KINDS:
+        out.ignored.append(entity or "record")
+        return
+    fields = {name: value for name, value in found.items() if value is not None and name != "attributes"}
+    made = {name: fields[name] for name in (*_MADE, *_WHO) if name in fields}
+    stamp = found.get("SystemModstamp") or found.get("LastModifiedDate")
+    if found.get("CreatedDate"):
+        header = {"changeType": "CREATE", "transactionKey": f"record-{key}", "commitTimestamp": iso_ms(found["CreatedDate"])}
+        turn(_Change({**header, "entityName": entity}, made, key, connection), out)
+    gone = found.get("IsDeleted") is True
+    header = {"changeType": "DELETE" if gone else "UPDATE", "transactionKey": f"record-{key}-{stamp}", "commitTimestamp": iso_ms(stamp)}
+    state = {name: value for name, value in fields.items() if name not in _MADE}
+    turn(_Change({**header, "entityName": entity}, state, key, connection), out)
+
+
 def _lead(change: _Change, out: Normalised) -> None:
     fields, common, known = change.fields, change.common, change.known
     if _gone_or_back(change, known, out) and change.type == "DELETE":
@@ -127,7 +155,7 @@ def _lead(change: _Change, out: Normalised) -> None:
     owner = {"owner": text(fields["OwnerId"])} if fields.get("OwnerId") else {}
     if change.type == "CREATE":
         out.add(
-            id=f"{change.name}:created",
+            id=f"salesforce:{change.org}:{change.key}:created",  # once, whoever tells it: the change, or the record that is read
             type=EventType.CREATED,
             aliases=known,
             kind="crm",

@@ -7,16 +7,15 @@ messageId may stand on an identify and a page, so the id carries the type. A gro
 from __future__ import annotations
 
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
 
 from schemas import topics
 from schemas.events import EventType
+from streams.sources import web
 from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.proof import signed
 from streams.sources.values import aliases, email_alias, first_time, iso_ms, name, phone_alias, record, text
 from streams.sources.vendor import Route, Scheme, Secret, Vendor
 
-_CLICKS = ("gclid", "gbraid", "wbraid", "fbclid", "li_fat_id")
 _FORMS = {"demo": "demo_form", "contact": "contact_form"}
 _KINDS = ("page", "screen", "track", "identify", "alias", "group", "delete")
 
@@ -58,7 +57,7 @@ def _message(part: dict[str, Any], out: Normalised) -> None:
     context, properties = record(part.get("context")), record(part.get("properties"))
     traits = {**record(context.get("traits")), **(record(part.get("traits")) if kind != "group" else {})}
     page = {**record(context.get("page")), **(properties if kind == "page" else {})}
-    clicks = _clicks(page)
+    clicks = web.clicks(web.asked(page.get("search"), page.get("url")))
     anonymous = name(part.get("anonymousId"))
     found = aliases(
         *_people(part, dict(traits), dict(properties)),
@@ -103,41 +102,11 @@ def _track(event: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": EventType.TOUCH, "kind": event, "direction": "inbound"}
 
 
-def _clicks(page: dict[str, Any]) -> dict[str, str]:
-    try:
-        query = text(page.get("search"), 5_000) or urlsplit(text(page.get("url"), 5_000) or "").query
-        asked = parse_qs(query.lstrip("?"), max_num_fields=200)
-    except ValueError:
-        return {}
-    return {click: asked[click][0][:250] for click in _CLICKS if asked.get(click) and name(asked[click][0])}
-
-
-def _host(url: Any) -> str | None:
-    try:
-        return urlsplit(text(url, 5_000) or "").hostname
-    except ValueError:
-        return None
-
-
-def _path(url: Any) -> str | None:
-    try:
-        return urlsplit(text(url, 5_000) or "").path or None
-    except ValueError:
-        return None
-
-
 def _marketing(context: dict[str, Any], page: dict[str, Any], clicks: dict[str, str]) -> dict[str, str] | None:
     campaign = record(context.get("campaign"))
-    found = {
-        "click": next(iter(clicks), None),
-        "utm_source": text(campaign.get("source")),
-        "utm_medium": (text(campaign.get("medium")) or "").lower() or None,
-        "utm_campaign": text(campaign.get("name")),
-        "referrer": _host(page.get("referrer")),
-        "landing_page": text(page.get("path")) or _path(page.get("url")),
-    }
-    kept = {field: value for field, value in found.items() if value}
-    return kept or None
+    source, medium, title = (campaign.get(word) for word in ("source", "medium", "name"))
+    landed = text(page.get("path")) or web.path(page.get("url"))
+    return web.marketing(clicks, source, medium, title, referrer=page.get("referrer"), landing_page=landed)
 
 
 VENDOR = Vendor(

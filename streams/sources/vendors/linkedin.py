@@ -1,0 +1,275 @@
+"""LinkedIn: notifications of its lead forms, the responses that are fetched for them, and what its ads cost.
+
+Fields: Microsoft Learn, LinkedIn Lead Sync and Ads Reporting. A notification names a response and nobody; it is delivered
+many times. A response's answers carry a questionId only: the form that is fetched with it says what was asked.
+Notification and response make the same creation, so that each may come alone or twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from schemas import topics
+from schemas.events import EventType
+from schemas.records import Spend
+from streams.sources.adapter import Connection, Normalised, each
+from streams.sources.proof import equal, hex_digest
+from streams.sources.values import (
+    aliases,
+    count,
+    email_alias,
+    identified,
+    money,
+    number,
+    phone_alias,
+    record,
+    text,
+)
+from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
+
+_SIGNED = b"hmacsha256="  # what LinkedIn puts before a body that it signs
+# LinkedIn's own names of questions; all others are the form's.
+_MAIL, _PHONE, _COMPANY = (
+    ("EMAIL", "WORK_EMAIL"),
+    ("PHONE_NUMBER", "WORK_PHONE_NUMBER"),
+    ("COMPANY_NAME",),
+)
+
+
+def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
+    """Turn a notification, a response with or without its form, a form, or a page of responses or of costs."""
+    parts = body if isinstance(body, list) else [body]
+    if len(parts) == 1 and isinstance(record(parts[0]).get("elements"), list):
+        parts = parts[0]["elements"]
+    return each(
+        parts, received_at, lambda part, out: _one(part, connection, out), lambda part: [part]
+    )
+
+
+def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
+    if "leadAction" in part:
+        _notification(part, out)
+    elif "formResponse" in part or "submittedAt" in part:
+        _response(part, out)
+    elif "costInLocalCurrency" in part or "pivotValues" in part:
+        _cost(part, connection, out)
+    elif "questions" in record(part.get("content")):
+        out.ignored.append("lead form")  # what is asked; whose answers it are is said by a response
+    else:
+        raise ValueError(
+            "neither a notification (leadAction), a response (formResponse), a form (content) nor a cost (pivotValues)"
+        )
+
+
+def _last(urn: Any) -> str | None:
+    """Return the id at the end of a urn; an id that stands alone is its own."""
+    found = text(urn)
+    return identified(found.rpartition(":")[2]) if found else None
+
+
+def _notification(part: dict[str, Any], out: Normalised) -> None:
+    lead = _known(_last(part["leadGenFormResponse"]))
+    at, action = number(part["occurredAt"]), part["leadAction"]
+    match action:
+        case "CREATED":
+            entity = record(part.get("associatedEntity"))
+            _created(
+                lead,
+                at,
+                _last(entity.get("sponsoredCreative") or entity.get("associatedCreative")),
+                part.get("leadGenForm"),
+                out,
+            )
+        case "DELETED":
+            alias = f"linkedin:lead:{lead}"
+            out.add(
+                id=f"linkedin:deleted:{lead}",
+                type=EventType.DELETED,
+                occurred_at=at,
+                source="linkedin",
+                aliases=(alias,),
+            )
+        case _:
+            out.ignored.append(f"lead {text(action, 40)}")
+
+
+def _known(lead: str | None) -> str:
+    if lead is None:
+        raise ValueError("the response has no id: nobody can tell it from another one")
+    return lead
+
+
+def _created(lead: str, at: int, creative: str | None, form: Any, out: Normalised) -> None:
+    """Add the creation, from whichever body came: notification and response say it alike."""
+    details = {"ad": creative, "form": _form(form)}
+    out.add(
+        id=f"linkedin:lead:{lead}",
+        type=EventType.CREATED,
+        occurred_at=at,
+        source="linkedin",
+        aliases=(f"linkedin:lead:{lead}",),
+        kind="ad_lead_form",
+        direction="inbound",
+        marketing={"platform": "linkedin"},
+        attributes={name: value for name, value in details.items() if value},
+    )
+
+
+def _form(urn: Any) -> str | None:
+    """Return a form's id, without its version: urn:li:versionedLeadGenForm:(urn:li:leadGenForm:12,1)."""
+    found = text(urn)
+    return (
+        identified(found.rpartition("(")[2].split(",")[0].rstrip(")").rpartition(":")[2])
+        if found
+        else None
+    )
+
+
+def _response(part: dict[str, Any], out: Normalised) -> None:
+    """Add a fetched response: that it is there, and whom its answers name."""
+    lead, at = _known(_last(part["id"])), number(part["submittedAt"])
+    entity = record(part.get("associatedEntity"))
+    creative = _last(entity.get("associatedCreative") or entity.get("sponsoredCreative"))
+    _created(lead, at, creative, part.get("versionedLeadGenFormUrn"), out)
+    answers = _answers(part, out)
+    meta = record(record(part.get("leadMetadata")).get("sponsoredLeadMetadata"))
+    campaign = _last(meta.get("campaign"))
+    out.add(
+        id=f"linkedin:retrieved:{lead}",
+        type=EventType.LINKED,
+        occurred_at=at,
+        source="linkedin",
+        aliases=aliases(
+            f"linkedin:lead:{lead}",
+            next(filter(None, map(email_alias, _named(answers, _MAIL))), None),
+            next(filter(None, map(phone_alias, _named(answers, _PHONE))), None),
+        ),
+        account=next(iter(_named(answers, _COMPANY)), None),
+        test=part.get("testLead") is True,
+        marketing={"platform": "linkedin", **({"campaign": campaign} if campaign else {})},
+    )
+
+
+def _answers(part: dict[str, Any], out: Normalised) -> dict[str, str]:
+    """Return the answers by what was asked. Without the form only a lone address is known for what it is: the submitter's."""
+    given = record(part.get("formResponse")).get("answers")
+    found: dict[str, str] = {}
+    for answer in given if isinstance(given, list) else ():
+        said = record(record(record(answer).get("answerDetails")).get("textQuestionAnswer")).get(
+            "answer"
+        )
+        key = text(record(answer).get("questionId"), 40)
+        if key and (value := text(said)):
+            found[key] = value
+    asked = record(record(part.get("form")).get("content")).get("questions")
+    fields = {
+        text(record(one).get("questionId"), 40): (
+            text(record(one).get("predefinedField")) or ""
+        ).upper()
+        for one in (asked if isinstance(asked, list) else ())
+    }
+    if fields:
+        return {fields[key]: value for key, value in found.items() if fields.get(key)}
+    addresses = [value for value in found.values() if email_alias(value)]
+    if found and len(addresses) != 1:
+        out.dropped.append("answers")
+    return {"EMAIL": addresses[0]} if len(addresses) == 1 else {}
+
+
+def _named(answers: Mapping[str, str], names: tuple[str, ...]) -> list[str]:
+    return [answers[name] for name in names if name in answers]
+
+
+def _day(part: Any) -> str:
+    return f"{number(part['year']):04}-{number(part['month']):02}-{number(part['day']):02}"
+
+
+def _cost(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
+    begin, end = _day(part["dateRange"]["start"]), _day(part["dateRange"]["end"])
+    if begin != end:
+        raise ValueError(f"a row from {begin} to {end} is no day; ask with timeGranularity=DAILY")
+    pivots = (
+        [text(one) or "" for one in part["pivotValues"]]
+        if isinstance(part["pivotValues"], list)
+        else [text(part["pivotValues"]) or ""]
+    )
+    named = {urn.split(":")[2]: urn.rpartition(":")[2] for urn in pivots if urn.count(":") >= 3}
+    campaign = named.pop("sponsoredCampaign", "")
+    account = named.pop("sponsoredAccount", "") or connection.get("linkedin_account", "")
+    out.spend.append(
+        Spend(
+            platform="linkedin",
+            account=account,
+            day=begin,
+            campaign=campaign,
+            breakdown=orjson.dumps(named, option=orjson.OPT_SORT_KEYS).decode() if named else "",
+            amount=money(part["costInLocalCurrency"]) or "none",
+            currency=connection.get("linkedin_currency", "EUR"),
+            clicks=count(part.get("clicks")),
+            impressions=count(part.get("impressions")),
+        )
+    )
+
+
+def prove(call: Call, secrets: Secrets) -> bytes | None:
+    """Check the signature: of `hmacsha256=` and the body, in hexadecimal."""
+    stated = call.headers.get("x-li-signature", "").removeprefix("hmacsha256=")
+    good = [
+        equal(hex_digest(secret, _SIGNED + call.body), stated)
+        for secret in secrets("linkedin_client_secret")
+    ]
+    return call.body if any(good) else None
+
+
+def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | None:
+    """Answer the challenge that LinkedIn sends when a webhook is made, and every two hours from then on."""
+    code, valid = query.get("challengeCode", "")[:1_000], secrets("linkedin_client_secret")
+    if not code or not valid:
+        return None
+    answer = {
+        "challengeCode": code,
+        "challengeResponse": hex_digest(valid[0], code.encode(errors="replace")),
+    }
+    return "application/json", orjson.dumps(answer).decode()
+
+
+VENDOR = Vendor(
+    name="linkedin",
+    title="LinkedIn Lead Sync, LinkedIn spend",
+    topic=topics.RAW_ADS,
+    normalise=normalise,
+    sends=frozenset({"inbound"}),
+    evidence="seen",
+    documentation="https://learn.microsoft.com/linkedin/marketing/lead-sync/leadsync",
+    routes=(
+        Route(
+            "/v1/linkedin",
+            "Take a notification of LinkedIn's lead forms.",
+            prove,
+            (
+                Scheme(
+                    "LinkedInSignature",
+                    "X-LI-Signature",
+                    "Hexadecimal HMAC-SHA256 of `hmacsha256=` and the body.",
+                ),
+            ),
+            "X-LI-Signature",
+            ("leadGenFormResponse",),
+            _handshake,
+        ),
+        Route(
+            "/v1/spend/linkedin",
+            "Take a page of LinkedIn's ad analytics by day, from whoever asks LinkedIn for it.",
+        ),
+    ),
+    secrets=(Secret("linkedin_client_secret", "the app's client secret"),),
+    options=(
+        Option("linkedin_account", "", "the ad account of reports that do not name it"),
+        Option("linkedin_currency", "EUR", "the currency of the ad account: reports name none"),
+    ),
+    origin="marketing",
+    retries="a challenge is answered within 3 s, every 2 hours; a notification may come many times",
+)
