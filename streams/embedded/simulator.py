@@ -19,10 +19,11 @@ from typing import Any
 import httpx
 import orjson
 
-from streams.sources.proof import hex_digest
-from streams.sources.vendors import hubspot, salesforce
+from streams.sources.registry import SOURCES
+from streams.sources.vendors import salesforce
 
 from .ledger import Ledger
+from .sending import Sent, signed
 
 DAY = 86_400_000
 PORTAL, PAGES = 4242, ("/", "/pricing/", "/product/", "/blog/", "/demo/")
@@ -344,10 +345,10 @@ class Simulator:
                 self.ledger.duplicates += post.events + post.repeats
 
     async def _post(self, client: httpx.AsyncClient, post: Post) -> bool:
-        path, body, headers = self._signed(post)
+        path, sent = self._signed(post)
         for _ in range(5):
             try:
-                answer = await client.post(f"{self.base}{path}", content=body, headers=headers)
+                answer = await client.post(f"{self.base}{path}", content=sent.body, headers=sent.headers, params=sent.query)
             except httpx.HTTPError:
                 await asyncio.sleep(1)
                 continue
@@ -369,24 +370,12 @@ class Simulator:
         ledger.merged += post.joins
         return True
 
-    def _signed(self, post: Post) -> tuple[str, bytes, dict[str, str]]:
-        def secret(name: str) -> str:
-            return self.environment[f"LEADSTREAM_{name}"]
-
-        body = orjson.dumps(post.body)
-        token = {"Authorization": f"Bearer {secret('INGEST_TOKEN')}"}
-        match post.source:
-            case "segment":
-                return "/v1/segment", body, {"X-Signature": hex_digest(secret("SEGMENT_SECRET"), body, "sha1")}
-            case "meta":
-                return "/v1/meta", body, {"X-Hub-Signature-256": "sha256=" + hex_digest(secret("META_APP_SECRET"), body)}
-            case "google":
-                return "/v1/google", orjson.dumps({**post.body, "google_key": secret("GOOGLE_KEY")}), {}
-            case "hubspot":
-                stamp = str(int(time.time() * 1000))
-                signed = hubspot.sign(secret("HUBSPOT_SECRET"), "POST", f"{self.public}/v1/hubspot", body, stamp)
-                return "/v1/hubspot", body, {"X-HubSpot-Signature-v3": signed, "X-HubSpot-Request-Timestamp": stamp}
-            case "salesforce":
-                return "/v1/salesforce", body, token
-            case other:
-                return f"/v1/spend/{other.removesuffix('-spend')}", body, token
+    def _signed(self, post: Post) -> tuple[str, Sent]:
+        """Sign a body as its vendor does; give the path that it goes to."""
+        vendor = SOURCES[post.source.removesuffix("-spend")]
+        routes = [route for route in vendor.routes if ("/spend/" in route.path) is post.source.endswith("-spend")]
+        name = vendor.secrets[0].name if routes[0].proof else "ingest_token"
+        secret, body = self.environment[f"LEADSTREAM_{name.upper()}"], orjson.dumps(post.body)
+        address = f"{self.public}{routes[0].path}"
+        proof = vendor.name if routes[0].proof else ""
+        return routes[0].path, signed(proof, secret, body, address, int(time.time() * 1000))

@@ -10,15 +10,15 @@ import sys
 from streams.intake import wire
 from streams.intake.gateway import server
 from streams.settings import Settings
+from streams.sources.registry import SOURCES
 
 SECRETS = {
     "LEADSTREAM_INGEST_TOKEN": "generic-token-of-a-test",
     "LEADSTREAM_INGEST_TOKENS": "shop=shop-token-of-a-test",
-    "LEADSTREAM_SEGMENT_SECRET": "segment-secret",
-    "LEADSTREAM_META_APP_SECRET": "meta-secret",
-    "LEADSTREAM_META_VERIFY_TOKEN": "meta-verify",
-    "LEADSTREAM_GOOGLE_KEY": "google-key",
-    "LEADSTREAM_HUBSPOT_SECRET": "hubspot-secret",
+} | {
+    f"LEADSTREAM_{one.name.upper()}": f"{one.name.replace('_', '-')}"
+    for vendor in SOURCES.values()
+    for one in vendor.secrets
 }
 
 

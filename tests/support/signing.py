@@ -1,5 +1,6 @@
 """Signing as vendors do, and asking a vendor's proof about one call."""
 
+from streams.embedded.sending import signed
 from streams.sources.proof import hex_digest
 from streams.sources.registry import SOURCES
 from streams.sources.vendor import Call
@@ -10,14 +11,25 @@ def segment(secret, body):
     return hex_digest(secret, body, "sha1")
 
 
-def meta(secret, body):
-    return "sha256=" + hex_digest(secret, body)
-
-
 hubspot_sign = hubspot.sign
 
 
-def proven(vendor, secret, body, headers=(), address="", now=0):
+def proven(vendor, secret, body, headers=(), address="", now=0, query=()):
     """Give what would be stored of a body, or None; `secret` is valid, be it one or several."""
     secrets = (secret,) if isinstance(secret, str) else tuple(secret)
-    return SOURCES[vendor].routes[0].proof(Call(address, dict(headers), {}, body, now), lambda _name: tuple(filter(None, secrets)))
+    call = Call(
+        address,
+        {name.lower(): value for name, value in dict(headers).items()},
+        dict(query),
+        body,
+        now,
+    )
+    return SOURCES[vendor].routes[0].proof(call, lambda _name: tuple(filter(None, secrets)))
+
+
+def sent(vendor, secret, body, address="", now=0):
+    """Sign a body with a secret, and ask the proof of that very call; `valid` are the gateway's secrets."""
+    made = signed(vendor, secret, body, address, now)
+    return lambda valid, later=now, stored=made.body: proven(
+        vendor, valid, stored, made.headers, address, later, made.query
+    )

@@ -26,6 +26,8 @@ NUMBERS = [
     ("1.1234567", ".", None, "1.123457"),
     (".5", None, None, "0.5"),
     ("007", None, None, "7"),
+    ("144.", None, None, "144"),
+    ("144,", ",", None, "144"),
 ]
 NO_NUMBERS = [
     ("1.900", None, None, "may be thousands or a fraction"),
@@ -58,6 +60,7 @@ def test_what_could_be_two_numbers_or_is_none_is_refused(text, decimal, thousand
 TIMES = [
     ("2026-11-03T09:00:00Z", "iso", "Europe/Paris", NINE),
     ("2026-11-03 10:00", "iso", "Europe/Paris", NINE),
+    ("2026-11-03 9:00:00", "%Y-%m-%d %H:%M:%S", "UTC", NINE),
     ("2026-11-03T09:00:00+0000", "%Y-%m-%dT%H:%M:%S%z", None, NINE),
     ("2026-11-03T09:00:00.25Z", "%Y-%m-%dT%H:%M:%S%z", None, NINE + 250),
     ("2026-11-03T09:00:00Z", "%Y-%m-%dT%H:%M:%S.%f%z", None, NINE),

@@ -32,7 +32,7 @@ def number(text: str, decimal: str | None = None, thousands: str | None = None) 
     if _EXPONENT.fullmatch(body):
         raise ValueError("is written with an exponent, which loses digits: export it as text")
     found = decimal or _decimal(body)
-    whole, mark, part = body.partition(found) if found else (body, "", "")
+    whole, _, part = body.partition(found) if found else (body, "", "")
     allowed = _GROUPS.replace(found, "") if thousands is None else thousands
     if thousands == " ":
         allowed = " \u00a0\u202f\u2009"
@@ -42,7 +42,7 @@ def number(text: str, decimal: str | None = None, thousands: str | None = None) 
     if grouped:
         marks = set(re.sub("[0-9]", "", whole))
         grouped = grouped if len(marks) == 1 and marks <= set(allowed) else None
-    if not (_WHOLE.fullmatch(whole) or grouped) or (mark and not _WHOLE.fullmatch(part)):
+    if not (_WHOLE.fullmatch(whole) or grouped) or (part and not _WHOLE.fullmatch(part)):
         raise ValueError(f"is no number{_like(decimal, thousands)}{_with_unit(body)}")
     digits = re.sub("[^0-9]", "", whole)
     if len(digits) > MOST_DIGITS:

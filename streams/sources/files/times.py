@@ -47,7 +47,7 @@ _SIZES = (
 _DIRECTIVES = "aAbBdHIjmMpSfyYzGuVUWw%"
 _ISO_FORMAT = re.compile(r"%Y-%m-%d([T ]%H:%M(:%S(\.%f)?)?(%z|Z)?)?")
 _ISO = re.compile(
-    r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d([.,]\d{1,12})?)? ?(Z|z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
+    r"\d{4}-\d\d-\d\d([T ]\d?\d:\d\d(:\d\d([.,]\d{1,12})?)? ?(Z|z|[+-]\d\d(:?\d\d)?)?)?", re.ASCII
 )
 _NUMBER = re.compile(r"[0-9]{1,19}([.,][0-9]{1,20})?")
 _FRACTION = re.compile(r"(\d:\d\d:\d\d)[.,](\d{1,6})\d*", re.ASCII)
@@ -130,6 +130,7 @@ def _read(text: str, form: str, zone: str | None) -> int | None:
 
 
 def _iso(text: str) -> datetime:
+    text = re.sub(r"(?<=[T ])(\d)(?=:)", r"0\1", text)  # 6:49, as a spreadsheet saves it
     return datetime.fromisoformat(text.replace(" Z", "Z").replace("z", "Z").replace(" +", "+"))
 
 

@@ -108,7 +108,8 @@ def _as(spec: ValueOf, name: str, text: str, column: str, how: How) -> str:
     try:
         match kind:
             case "number":
-                return _number(text, how)
+                found = _number(text, how)
+                return f"{Decimal(found) / spec.divide:f}" if spec.divide else found
             case "day":
                 at = _moment(text, how)
                 return (
