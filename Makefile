@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint mutants bench bench-preview bench-import lock clean
+.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint fuzz mutants bench bench-preview bench-import lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -41,6 +41,9 @@ lint: setup ## ruff, mypy --strict, import-linter
 	$(PY) -m ruff check .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
+
+fuzz: setup ## spoiled bodies of every vendor for ten minutes: refused with a reason, and nothing else
+	$(PY) -m tests.attack.fuzz $(ARGS)
 
 mutants: setup ## remove rules one by one; the tests must notice each (about half an hour)
 	$(PY) -m tests.mutants $(ARGS)

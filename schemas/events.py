@@ -78,6 +78,7 @@ Direction = Literal["inbound", "human", "automated"]
 
 EARLIEST = 0  # 1970: a date before it is a unit mistaken, not a lead
 LATEST = 4_102_444_800_000  # 2100
+FURTHEST = 253_402_300_799_999  # 9999: a time beyond it is in another unit
 
 
 def _day(value: Any) -> Any:
@@ -115,6 +116,7 @@ class Marketing(BaseModel):
     utm_medium: Text | None = None
     utm_campaign: Text | None = None
     campaign: Text | None = None
+    ad: Text | None = None  # the ad's id, where a platform names no campaign with it
     referrer: Text | None = None
     landing_page: Text | None = None
 
@@ -128,8 +130,9 @@ class LeadEvent(BaseModel):
     occurred_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)]
     source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
     aliases: Annotated[tuple[Alias, ...], Field(min_length=1, max_length=20)]
-    sequence: int = 0
-    stated_at: int | None = None  # the time the source stated, where it lay beyond the receipt (6-history, rule 7)
+    sequence: Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)] = 0
+    # the time the source stated, where it lay beyond the receipt (6-history, rule 7)
+    stated_at: Annotated[int, Field(le=FURTHEST)] | None = None
     test: bool = False
     kind: Text | None = None  # of a touch: page_view, form, demo_form, email_click, call, ...
     direction: Direction | None = None  # of a touch

@@ -27,8 +27,11 @@ NURTURED = ("nurturing", "recycled")
 _SPEND_BY = {
     "source": "transform(platform, {platforms:Array(String)}, {sources:Array(String)}, '')",
     "channel": "transform(platform, {platforms:Array(String)}, {channels:Array(String)}, '')",
-    "campaign": "campaign",
 }
+# A campaign has no case, and the funnel's aliases are names of one; one that is known by an ad only is the ad's, as costs name it.
+_CAMPAIGN = "transform(lowerUTF8(trimBoth({})) AS written, {aliases:Array(String)}, {names:Array(String)}, written)"
+_OF_AD = "if(startsWith(campaign, {ad:String}) AND owns[campaign] != '', owns[campaign], campaign)"
+_SPEND_BY["campaign"] = _CAMPAIGN.replace("{}", "campaign")
 ARRIVAL = "arrival"  # the basis of figures that tell how events arrived: no definition decides them, and no order keeps them
 DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
 _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
@@ -43,6 +46,18 @@ _DAY_MS = 86_400_000
 # before their day; a sum without a currency is in the reporting one, and what no rate turns is named in `unconverted`.
 _PRELUDE = """
 WITH
+  (
+    SELECT mapFromArrays(groupArray(concat({ad:String}, ad)), groupArray(owner))
+    FROM (
+      SELECT
+        arrayFirst(one -> one != '', [JSONExtractString(breakdown, 'ad_id'), JSONExtractString(breakdown, 'sponsoredCreative')]) AS ad,
+        any(campaign) AS owner
+      FROM spend FINAL
+      WHERE campaign != ''
+      GROUP BY ad
+      HAVING ad != ''
+    )
+  ) AS owns,
   j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
   clean AS (SELECT * FROM j WHERE excluded = ''),
   t AS (
@@ -133,6 +148,7 @@ class Question(NamedTuple):
     strategy: str = ""
     unmeasured: tuple[str, ...] = ()  # clocks that no enabled source can stop
     platforms: tuple[tuple[str, str, str], ...] = ()  # of ad platforms: name, source, channel
+    aliases: tuple[tuple[str, str], ...] = ()  # of campaigns: a name in lower case, and the one that it means
 
     def parameters(self) -> dict[str, Any]:
         """Give the query's parameters."""
@@ -141,6 +157,7 @@ class Question(NamedTuple):
         spans = {f"w_{name}": ms for name, ms in self.windows.items()} | {f"limit_{name}": ms for name, ms in self.limits.items()}
         said = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
         said |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
+        said |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
         said["unmeasured"] = list(self.unmeasured)
         return {**moments, **spans, **said}
 
@@ -161,6 +178,7 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     return Question(
         start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy,
         unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
+        aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
     )  # fmt: skip
 
 
@@ -188,7 +206,8 @@ def catalogue() -> tuple[Kpi, ...]:
 
 def sql(kpi: Kpi, by: str) -> str:
     """Give the whole statement. `by` was checked against the dimensions: it is a column, never a value."""
-    told = {"{by}": by or "''", "{spend_by}": _SPEND_BY.get(by, "''"), "{unit_by}": "by" if by in _SPEND_BY else "''"}
+    column = _CAMPAIGN.replace("{}", _OF_AD) if by == "campaign" else by
+    told = {"{by}": column or "''", "{spend_by}": _SPEND_BY.get(by, "''"), "{unit_by}": "by" if by in _SPEND_BY else "''"}
     text = _PRELUDE + kpi.sql
     for name, column in told.items():
         text = text.replace(name, column)

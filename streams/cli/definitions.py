@@ -19,6 +19,17 @@ FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of 
 
 
 @app.command()
+def sources(as_json: Json = False) -> None:
+    """Show the sources that are read: routes, proofs, settings, what they can tell. Example: leadstream sources."""
+    from streams.sources.described import described, markdown
+
+    if as_json:
+        document(described())
+    else:
+        console.print(markdown(), markup=False, highlight=False, soft_wrap=True)
+
+
+@app.command()
 def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
     """Check a funnel definition, or a folder of versions. Example: leadstream check my-funnel.yaml."""
     from schemas import reading as definitions

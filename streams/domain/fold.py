@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
 from schemas.funnel import DETOURS
+from streams.sources.measuring import AD
 
 from . import statements
 from .gates import judge, only_rises
@@ -133,7 +134,8 @@ class Fold(Mover):
     @staticmethod
     def _campaign(journey: Journey, known: tuple[str, str, str]) -> None:
         """Complete where a journey came from by a campaign that was named later."""
-        if not journey.attribution[2] and journey.attribution[:2] == known[:2]:
+        campaign = journey.attribution[2]
+        if (not campaign or campaign.startswith(AD)) and journey.attribution[:2] == known[:2] and known[2]:
             journey.attribution = known
 
     def _no_authority(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> str:

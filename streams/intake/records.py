@@ -1,6 +1,7 @@
-"""Targets, rates and survey answers out of a file that people write, and onto their topics.
+"""Targets, rates, costs and survey answers out of a file that people write, and onto their topics.
 
-JSON Lines: one object a line, whose `record` says target, rate or answer. YAML: the lists `targets`, `rates`, `answers`.
+JSON Lines: one object a line, whose `record` says target, rate, spend or answer. YAML: the lists `targets`, `rates`,
+`spend`, `answers`.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas import documents, topics
-from schemas.records import Rate, SurveyAnswer, Target
+from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import attainment, kpis
 from streams import connections
 
@@ -23,10 +24,11 @@ if TYPE_CHECKING:
     from schemas.funnel import Funnel
     from streams.settings import Settings
 
-Record = Target | Rate | SurveyAnswer
+Record = Target | Rate | Spend | SurveyAnswer
 _KINDS: dict[str, tuple[type[Record], str]] = {
     "target": (Target, topics.TARGETS),
     "rate": (Rate, topics.RATES),
+    "spend": (Spend, topics.SPEND),
     "answer": (SurveyAnswer, topics.SURVEYS),
 }
 _TOPICS = dict(_KINDS.values())
@@ -94,13 +96,13 @@ def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]
         problems.append(Problem(error.problem.line, error.problem.text))
         return
     if not isinstance(tree, yaml.MappingNode):
-        problems.append(Problem(1, "no mapping: write targets:, rates: or answers: and a list below"))
+        problems.append(Problem(1, "no mapping: write targets:, rates:, spend: or answers: and a list below"))
         return
     problems += [Problem(one.line, f"{one.where}: {one.text}") for one in documents.twice(tree)]
     for key, node in tree.value:
         line, name = key.start_mark.line + 1, str(key.value)
         if not isinstance(node, yaml.SequenceNode) or name.removesuffix("s") not in _KINDS:
-            problems.append(Problem(line, f"{name!r} is no list of targets, rates or answers"))
+            problems.append(Problem(line, f"{name!r} is no list of targets, rates, spend or answers"))
             continue
         for item, body in zip(node.value, said.get(name, ()), strict=False):  # of a list that stands twice: named above
             yield item.start_mark.line + 1, name.removesuffix("s"), body

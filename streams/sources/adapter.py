@@ -18,7 +18,7 @@ from typing import Any
 import orjson
 from pydantic import BaseModel, ValidationError
 
-from schemas.events import Deal, LeadEvent, Marketing
+from schemas.events import FURTHEST, Deal, LeadEvent, Marketing
 from schemas.records import Spend
 
 AHEAD_MS = 300_000
@@ -78,6 +78,8 @@ class Normalised:
     def _dated(self, fields: Mapping[str, Any]) -> dict[str, Any]:
         given = {name: value for name, value in fields.items() if value is not None}
         at = given["occurred_at"]
+        if at > FURTHEST:
+            raise ValueError(f"its time lies beyond the year 9999, if it is in ms: {str(at)[:30]}")
         if at > self.received_at + AHEAD_MS:
             given["occurred_at"], given["stated_at"] = self.received_at, at
         return given
@@ -177,7 +179,8 @@ def reason(error: ValidationError, whole: str = "") -> str:
     place = ".".join(map(str, first["loc"])) or whole
     if first["type"] == "extra_forbidden":
         models: dict[str, type[BaseModel]] = {"deal": Deal, "marketing": Marketing}
-        model = models.get(str(first["loc"][0]), LeadEvent) if len(first["loc"]) > 1 else LeadEvent
+        outer = Spend if error.title == "Spend" else LeadEvent
+        model = models.get(str(first["loc"][0]), outer) if len(first["loc"]) > 1 else outer
         near = get_close_matches(str(first["loc"][-1]), [*model.model_fields, *({"email", "phone"} if model is LeadEvent else ())], 1)
         return f"{place}: no field of ours{f'; did you mean {near[0]}?' if near else ''}"
     return f"{place}: {first['msg'].removeprefix('Value error, ')}"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
     from schemas.funnel import Funnel
 
+AD = "ad:"  # how a campaign begins that is known by one of its ads only
 _CONDITIONS = ("platform", "click", "utm_source", "utm_medium", "referrer")
 
 
@@ -41,7 +42,8 @@ def attribute(funnel: Funnel, marketing: Mapping[str, str]) -> tuple[str, str, s
     """Make source, channel and campaign of what is said of marketing, by the first rule that fits; empty where none does."""
     utm = marketing.get("utm_source", "").strip().lower()
     said = {**marketing, "utm_source": funnel.aliases.get(utm, utm)}
-    campaign = said.get("campaign") or said.get("utm_campaign") or ""
+    ad = f"{AD}{said['ad']}" if said.get("ad") else ""  # what was spent on it tells whose campaign's it is
+    campaign = said.get("campaign") or said.get("utm_campaign") or ad
     for rule in funnel.sources:
         if all(_fits(getattr(rule, field), said.get(field, "").lower()) for field in _CONDITIONS):
             source, channel = (text.replace("{utm_source}", said["utm_source"]) for text in (rule.source, rule.channel))

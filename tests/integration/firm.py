@@ -44,9 +44,9 @@ class Firm:
         for table, rows in batch.rows.items():
             self.writer._insert(table, rows)
 
-    def spend(self, amount, currency="EUR", day="2026-01-05", platform="meta", stamp=1):
-        batch = Batch()
-        batch.spend(Spend(platform=platform, account="a", day=day, campaign=currency, amount=amount, currency=currency), stamp)
+    def spend(self, amount, currency="EUR", day="2026-01-05", platform="meta", stamp=1, campaign=None, breakdown=""):
+        batch, campaign = Batch(), currency if campaign is None else campaign
+        batch.spend(Spend(platform=platform, account="a", day=day, campaign=campaign, breakdown=breakdown, amount=amount, currency=currency), stamp)
         self.insert(batch)
 
     def rate(self, currency, day, rate, stamp=1):

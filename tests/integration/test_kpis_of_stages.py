@@ -154,6 +154,39 @@ def test_spend_and_leads_share_the_source_table(firm):
     assert firm.one("cost", by="segment", per="lead").value == 407 / 4  # of segments an ad account knows nothing
 
 
+def named(**marketing):
+    return {"marketing": {"platform": "meta", **marketing}}
+
+
+def test_what_was_spent_without_leads_and_leads_without_spend_are_both_rows(firm):
+    firm.spend("300")
+    firm.spend("50", platform="google")
+    firm.lead((0, E.CREATED, META))
+    firm.lead((0, E.CREATED, {"marketing": {"utm_source": "letter", "utm_medium": "email"}}))
+    rows = {f.dimensions["source"]: (f.value, f.numerator, f.denominator) for f in firm.ask("cost", by="source", per="lead")}
+    assert rows == {"meta": (300.0, 300.0, 1), "google": (None, 50.0, 0), "letter": (None, None, 1)}
+
+
+def test_campaigns_meet_whatever_their_case_and_through_the_funnels_aliases(firm):
+    firm.spend("300", campaign="Spring Sale")
+    firm.spend("40", campaign="FB")  # the funnel's aliases: fb is meta
+    for campaign in ("spring sale", " SPRING SALE ", "Meta"):
+        firm.lead((0, E.CREATED, named(campaign=campaign)))
+    assert {f.dimensions["campaign"]: f.value for f in firm.ask("cost", by="campaign", per="lead")} == {"spring sale": 150.0, "meta": 40.0}
+    assert {f.dimensions["campaign"]: f.value for f in firm.ask("inflow", by="campaign") if f.dimensions["stage"] == "inquiry"} == {"spring sale": 2, "meta": 1}
+
+
+def test_a_lead_of_whom_only_the_ad_is_known_meets_its_campaigns_spend(firm):
+    firm.spend("300", campaign="7", breakdown='{"ad_id":"5"}')
+    firm.spend("100", campaign="7", breakdown='{"ad_id":"6"}')
+    firm.spend("9", campaign="8", breakdown='{"ad_id":"9"}')
+    firm.lead((0, E.CREATED, named(ad="5")))
+    firm.lead((0, E.CREATED, named(ad="6")), (1, E.LINKED, named(campaign="7")))
+    firm.lead((0, E.CREATED, named(ad="unknown")))
+    rows = {f.dimensions["campaign"]: (f.value, f.denominator) for f in firm.ask("cost", by="campaign", per="lead")}
+    assert rows == {"7": (200.0, 2), "8": (None, 0), "ad:unknown": (None, 1)}
+
+
 def test_cost_counts_a_deal_once_however_many_leads_it_has_and_a_customer_without_a_deal(firm):
     firm.spend("300")
     for _ in range(2):

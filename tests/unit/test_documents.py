@@ -9,6 +9,9 @@ from schemas.reading import load as load_funnel
 from streams.intake.records import RecordsError
 from streams.intake.records import read as read_records
 from streams.sources import files
+from streams.sources.described import markdown
+from streams.sources.registry import SOURCES
+from tests.conftest import ROOT
 
 FUNNEL = load_funnel(FUNNELS / "default.yaml")
 LAUGHS = "a0: &a0 [lol]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9))
@@ -116,3 +119,12 @@ def test_a_row_that_is_too_long_for_anything_stops_no_other(data):
     assert (refused.line, refused.column) == (2, "id")
     assert refused.reason.endswith("...' is longer than 200 characters")
     assert event.id == "shop:2"
+
+
+def test_the_page_of_sources_is_what_their_files_say():
+    page = (ROOT / "docs" / "sources.md").read_text()
+    assert page.endswith(markdown()), "write it anew: leadstream sources, below the page's head"
+    for vendor in SOURCES.values():
+        assert vendor.title in page
+        assert vendor.retries
+        assert vendor.documentation.startswith("https://")

@@ -11,7 +11,7 @@ from faust.types import TP
 from schemas import topics
 from schemas.deadletters import LetterKind
 from schemas.reading import FUNNELS, load
-from schemas.records import Rate, SurveyAnswer, Target
+from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.writer import Written
 from streams.agents.deliver import Deliver
 from streams.intake.records import RecordsError, read
@@ -21,6 +21,7 @@ FUNNEL = load(FUNNELS / "default.yaml")
 ANSWER = (
     '{"record": "answer", "survey": "s", "question": "q", "respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}'
 )
+COST = '{"record": "spend", "platform": "fair", "account": "1", "day": "2026-01-31", "amount": "900.50", "currency": "EUR", "campaign": "Hall 7"}'
 
 
 def test_a_yaml_file_and_json_lines_say_the_same(tmp_path):
@@ -30,17 +31,19 @@ targets:
   - {metric: inflow, value: 120, owner: ann, start: 2026-01-01, end: 2026-03-31, dimensions: {stage: mql}, shared: true, strategy: growth}
 rates:
   - {currency: USD, reporting: EUR, day: 2026-01-02, rate: "0.92"}
+spend:
+  - {platform: fair, account: "1", day: 2026-01-31, amount: "900.50", currency: EUR, campaign: Hall 7}
 answers:
   - {survey: s, question: q, respondent: 00112233445566aa, team: sales, answered_at: 1, score: 4}
 """)
     lines.write_text(
         '{"record": "target", "metric": "inflow", "value": "120", "owner": "ann", "start": "2026-01-01", "end": "2026-03-31",'
         ' "dimensions": {"stage": "mql"}, "shared": true, "strategy": "growth"}\n\n'
-        f'{{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-02", "rate": "0.92"}}\n{ANSWER}\n'
+        f'{{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-02", "rate": "0.92"}}\n{COST}\n{ANSWER}\n'
     )
     said = read(yaml, FUNNEL)
     assert said == read(lines, FUNNEL)
-    assert [type(one) for one in said] == [Target, Rate, SurveyAnswer]
+    assert [type(one) for one in said] == [Target, Rate, Spend, SurveyAnswer]
     assert (said[0].value, said[0].end, said[0].scope) == (Decimal(120), date(2026, 3, 31), '{"stage":"mql"}')
 
 
@@ -48,7 +51,7 @@ TARGET = '{"record": "target", "metric": "inflow", "value": 1, "owner": "a", "st
 WRONG = [
     ("{", "no JSON"),
     ("[1]", "no object"),
-    ('{"record": "goal"}', "record 'goal' is none of target, rate, answer"),
+    ('{"record": "goal"}', "record 'goal' is none of target, rate, spend, answer"),
     (TARGET.replace("inflow", "clicks") % "", "'clicks' is no KPI"),
     (TARGET.replace("inflow", "attainment") % "", "'attainment' is no KPI"),
     (TARGET % ', "dimensions": {"stage": "won"}', "'won' is no stage"),

@@ -300,3 +300,22 @@ def test_a_webhook_and_the_record_that_is_read_afterwards_make_one_creation():
         {"portalId": 1, "objectTypeId": "0-1", "object": {"id": 5, "properties": {}, "createdAt": AT, "updatedAt": AT}}
     ]
     assert read("hubspot", webhook).events[0].id == read("hubspot", record).events[0].id
+
+
+def test_a_cost_of_any_platform_comes_as_a_cloudevent_and_a_wrong_field_is_named():
+    cost = {"platform": "fair", "account": "1", "day": "2026-01-31", "amount": "900.50", "currency": "EUR"}
+    event = {"specversion": "1.0", "id": "1", "source": "shop", "type": "leadstream.spend", "data": cost}
+    found = read("cloudevents", [event, {**event, "data": {**cost, "curency": "EUR"}}, {**event, "data": {**cost, "amount": "much"}}])
+    assert [(one.platform, one.amount) for one in found.spend] == [("fair", "900.50")]
+    assert found.rejected[0][0] == "curency: no field of ours; did you mean currency?"
+    assert found.rejected[1][0].startswith("amount: ")
+
+
+def test_a_time_in_another_unit_is_refused_for_what_it_is_and_costs_no_other_part():
+    """It was written as a number of more than 64 bits, and took the whole body with it."""
+    good, wrong = (dynamics("Create", "lead", {"emailaddress1": "a@b.example"}) for _ in range(2))
+    found = read("salesforce", [{"ChangeEventHeader": {"entityName": "Lead", "changeType": "CREATE", "recordIds": ["00Q1"], "commitTimestamp": 10**20}}])
+    assert found.events == []
+    assert found.rejected[0][0].startswith("its time lies beyond the year 9999, if it is in ms: ")
+    found = read("dynamics", [good, {**wrong, "OperationCreatedOn": "/Date(999999999999999)/"}])
+    assert (len(found.events), len(found.rejected)) == (1, 1)

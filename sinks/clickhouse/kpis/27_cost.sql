@@ -1,11 +1,11 @@
--- kpi: cost · basis: period · spend by cost day over new journeys, SALs and deals won in the period; no denominator is null, never 0
+-- kpi: cost · basis: period · spend by cost day over new journeys, SALs and deals won in the period; no denominator is null, never 0, and so is a cost of which no report speaks
 SELECT
   by,
   unit.1 AS per,
   {currency:String} AS currency,
   unconverted,
-  if(unit.2 = 0, NULL, toFloat64(spent) / unit.2) AS value,
-  if(unconverted = '', toFloat64(spent), toFloat64(stated)) AS numerator,
+  if(unit.2 = 0 OR reports = 0, NULL, toFloat64(spent) / unit.2) AS value,
+  multiIf(reports = 0, NULL, unconverted = '', toFloat64(spent), toFloat64(stated)) AS numerator,
   unit.2 AS denominator,
   unit.2 AS n
 FROM (
@@ -13,14 +13,15 @@ FROM (
     {unit_by} AS by,
     unconverted,
     sum(converted) AS spent,
-    sum(amount) AS stated
+    sum(amount) AS stated,
+    count() AS reports
   FROM money
   WHERE what = 'spend'
     AND day >= toDate({start:DateTime64(3, 'UTC')}, {zone:String})
     AND day < toDate({end:DateTime64(3, 'UTC')} - toIntervalMillisecond(1), {zone:String}) + 1
   GROUP BY by, unconverted
 ) AS s
-LEFT JOIN (
+FULL JOIN (
   SELECT
     {unit_by} AS by,
     countIf(what = 'inquiry') AS leads,
@@ -43,6 +44,7 @@ LEFT JOIN (
       AND closed_at < {end:DateTime64(3, 'UTC')}
   )
   GROUP BY by
-) AS e ON e.by = s.by
+  HAVING leads + sals + customers > 0
+) AS e USING (by)
 ARRAY JOIN [('lead', e.leads), ('sal', e.sals), ('customer', e.customers)] AS unit
 ORDER BY by, unconverted, per

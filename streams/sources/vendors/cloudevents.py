@@ -3,7 +3,7 @@
 Standard: CloudEvents 1.0, structured, batch and binary mode. `type` is `leadstream.<event type>`; `source`
 names the system; (source, id) is unique, so it makes our id; `time` is RFC 3339. A vendor's name is no
 `source` here, and an event takes back only what its own source has sent: else whoever holds any token
-could speak with a vendor's authority.
+could speak with a vendor's authority. `leadstream.spend` is a cost, of any platform: its `data` is a Spend.
 """
 
 from __future__ import annotations
@@ -16,11 +16,13 @@ from typing import Any
 import orjson
 
 from schemas import topics
+from schemas.records import Spend
 from streams.sources.adapter import RESERVED, Connection, Normalised, each
 from streams.sources.values import aliases, email_alias, iso_ms, phone_alias, record
 from streams.sources.vendor import WORK, Vendor
 
 PREFIX = "leadstream."
+SPEND = f"{PREFIX}spend"
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
@@ -69,6 +71,9 @@ def _one(part: dict[str, Any], out: Normalised) -> None:
     system = system_of(source)
     if system in RESERVED:
         raise ValueError(f"source {source[:100]!r} is a vendor's name, which only the vendor's own route may use: name your own system")
+    if kind == SPEND:
+        out.spend.append(Spend(**data))
+        return
     voids = data.get("voids")
     if voids is not None and not str(voids).startswith(f"{system}:"):
         raise ValueError(f"voids {str(voids)[:100]!r} is no event of {system}: write {system}:<id>")

@@ -104,7 +104,7 @@ def _known(lead: str | None) -> str:
 
 def _created(lead: str, at: int, creative: str | None, form: Any, out: Normalised) -> None:
     """Add the creation, from whichever body came: notification and response say it alike."""
-    details = {"ad": creative, "form": _form(form)}
+    named, ad = _form(form), {"ad": creative} if creative else {}
     out.add(
         id=f"linkedin:lead:{lead}",
         type=EventType.CREATED,
@@ -113,8 +113,8 @@ def _created(lead: str, at: int, creative: str | None, form: Any, out: Normalise
         aliases=(f"linkedin:lead:{lead}",),
         kind="ad_lead_form",
         direction="inbound",
-        marketing={"platform": "linkedin"},
-        attributes={name: value for name, value in details.items() if value},
+        marketing={"platform": "linkedin", **ad},
+        attributes={"form": named} if named else {},
     )
 
 

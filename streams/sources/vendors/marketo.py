@@ -281,7 +281,7 @@ VENDOR = Vendor(
     topic=topics.RAW_CRM,
     normalise=normalise,
     sends=frozenset({"inbound", "automated", "human", "moved"}),
-    evidence="seen",
+    evidence="constructed",
     documentation="https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/activities",
     routes=(
         Route(

@@ -61,7 +61,7 @@ def _change(_entry: Mapping[str, Any], change: dict[str, Any], out: Normalised) 
 def _created(key: Any, at: int, about: Mapping[str, Any], out: Normalised) -> None:
     """Add the creation, from whichever body came: webhook and retrieval say it alike."""
     lead = _known(key)
-    details = {name: text(about.get(field)) for name, field in (("form", "form_id"), ("ad", "ad_id"))}
+    form, ad = text(about.get("form_id")), text(about.get("ad_id"))
     out.add(
         id=f"meta:lead:{lead}",
         type=EventType.CREATED,
@@ -70,8 +70,8 @@ def _created(key: Any, at: int, about: Mapping[str, Any], out: Normalised) -> No
         aliases=(f"meta:lead:{lead}",),
         kind="ad_lead_form",
         direction="inbound",
-        marketing={"platform": "meta"},
-        attributes={name: value for name, value in details.items() if value},
+        marketing={"platform": "meta", **({"ad": ad} if ad else {})},
+        attributes={"form": form} if form else {},
     )
 
 

@@ -388,7 +388,7 @@ VENDOR = Vendor(
     topic=topics.RAW_CRM,
     normalise=normalise,
     sends=frozenset({"human", "inbound", "moved"}),
-    evidence="seen",
+    evidence="constructed",
     documentation="https://pipedrive.readme.io/docs/guide-for-webhooks-v2",
     routes=(
         Route(
