@@ -217,6 +217,8 @@ def test_no_secret_is_a_variable_and_a_service_sees_only_its_own():
         assert named <= STACK["secrets"].keys()
     targets = {entry["target"] for name in OURS for entry in SERVICES[name].get("secrets", ())}
     assert targets <= {f"leadstream_{field}" for field in NAMED}
+    proofs = {one.name for vendor in SOURCES.values() for one in vendor.secrets}
+    assert {entry["target"] for entry in SERVICES["gateway"]["secrets"]} >= {f"leadstream_{name}" for name in proofs}
 
 
 @every(OURS)
