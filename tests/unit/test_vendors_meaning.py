@@ -319,3 +319,11 @@ def test_a_time_in_another_unit_is_refused_for_what_it_is_and_costs_no_other_par
     assert found.rejected[0][0].startswith("its time lies beyond the year 9999, if it is in ms: ")
     found = read("dynamics", [good, {**wrong, "OperationCreatedOn": "/Date(999999999999999)/"}])
     assert (len(found.events), len(found.rejected)) == (1, 1)
+
+
+def test_a_salesforce_record_that_was_merged_away_is_part_of_the_one_that_is_left():
+    gone = {"attributes": {"type": "Lead"}, "Id": "00Q5g000001AbCd", "IsDeleted": True, "MasterRecordId": "00Q5g000001AbCe", "SystemModstamp": AT}
+    (merged,) = read("salesforce", gone).events
+    assert (merged.type, [alias[:35] for alias in merged.aliases]) == (E.MERGE, ["salesforce:default:lead:00Q5g000001", "salesforce:default:lead:00Q5g000001"])
+    (deleted,) = read("salesforce", {**gone, "MasterRecordId": None}).events
+    assert deleted.type == E.DELETED

@@ -145,6 +145,12 @@ def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> Non
     gone = found.get("IsDeleted") is True
     header = {"changeType": "DELETE" if gone else "UPDATE", "transactionKey": f"record-{key}-{stamp}", "commitTimestamp": iso_ms(stamp)}
     state = {name: value for name, value in fields.items() if name not in _MADE}
+    master = canonical(str(found["MasterRecordId"])) if identified(found.get("MasterRecordId")) else ""
+    if gone and master and entity in ("Lead", "Contact"):  # deleted because it became part of another
+        one = _Change({**header, "entityName": entity}, {}, key, connection)
+        both = (one.alias(_KINDS[entity], master), one.alias(_KINDS[entity], key))
+        out.add(id=f"{one.name}:merged", type=EventType.MERGE, aliases=aliases(*both), **one.common)
+        return
     turn(_Change({**header, "entityName": entity}, state, key, connection), out)
 
 
