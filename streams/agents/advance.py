@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
 _PARTS = {"event": (int, int, int, str, str, str, str), "edge": (int, int, str, str, list, list)}
 _TYPES = frozenset(EventType)
-_WHOM = ("owner", "queue", "manager", "record_url")
+_WHOM = ("owner", "queue", "manager")  # ids, as the CRM has them; an address is a person's, and no id
 
 
 class Advance(Logic):
@@ -113,7 +113,8 @@ class Advance(Logic):
     def _alert(self, step: rows.Step, change: Change, partition: int, now: int) -> list[Out]:
         """Tell of a level that a clock has reached, or take back what may have been told: a repeat of either is harmless.
 
-        An alert says whom it concerns: the team that owns the stage, and owner and CRM record as the lead has them.
+        An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue and manager. Whoever
+        tells people knows names and addresses by them, and asks for the record's address by the lead.
         """
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
         if not now or clock.get("test"):
@@ -127,7 +128,7 @@ class Advance(Logic):
         alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": "retracted", **clock}
         if level:
             alert |= {"what": "raised", "team": self.versions.of(partition).at(change.at).funnel.stages[clock["stage"]].owner}
-        alert |= {name: stands.get(name, "") for name in _WHOM}
+        alert |= {name: value if "@" not in (value := stands.get(name, "")) else "" for name in _WHOM}
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]
 
 
