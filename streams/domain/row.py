@@ -222,7 +222,7 @@ def fold_group(
         facts[fact.id] = fact
     if groups.influenced:
         facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
-    counted = len(own) + sum(one.size for one in old)
+    counted = len({event.id for event in own}) + sum(one.size for one in old)  # one that names no time differs at each receipt
     state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted} if folded.state else {}
     return Folded(facts, state, folded.next_due)
 
