@@ -1,6 +1,6 @@
 """Inputs as real systems send them, from the body to what a person reads of the lead: each row is a case and its right answer.
 
-The bodies lie in ../shared/cases (tests/unit/test_vendors_words.py has synthetic ones of the same kinds).
+The bodies lie in tests/cases; all persons in them are invented.
 """
 
 import json
@@ -11,11 +11,11 @@ import pytest
 
 from streams.agents.normalise import normalise
 from streams.sources.registry import connection
-from tests.conftest import SHARED
+from tests.conftest import ROOT, SHARED
 from tests.support.kafka import record
 from tests.unit.test_identity import World
 
-CASES = SHARED / "cases"
+CASES = ROOT / "tests" / "cases"
 RECEIVED = 1_795_700_000_000
 ZONE = "Europe/Paris"
 
@@ -49,10 +49,13 @@ def deals(folded):
 
 
 def case(*parts):
-    path = CASES.joinpath(*parts)
-    if not path.exists():
-        pytest.skip("the cases are no part of the product: put ../shared beside the checkout")
-    return path.read_bytes()
+    return CASES.joinpath(*parts).read_bytes()
+
+
+def test_every_case_that_lies_beside_the_checkout_has_its_place_here():
+    if not (SHARED / "cases").is_dir():
+        pytest.skip("the cases' collection is no part of the product: put ../shared beside the checkout")
+    assert {path.name for path in (SHARED / "cases").iterdir() if path.is_dir()} == {path.name for path in CASES.iterdir()}
 
 
 def bodies(*parts):
