@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import email
+import email.policy
 import hmac
 import logging
 import math
@@ -168,8 +170,32 @@ def _inflated(body: bytes, decoder: zlib._Decompress, most: int) -> bytes:
     return out
 
 
+def _form(kind: str, body: bytes) -> dict[str, str]:
+    """Read the fields of a form: a client sends long parameters so, with the query among them.
+
+    Raises:
+        Refusal: a field has no name, or is a file, which would be a table of its own.
+
+    """
+    head = b"Content-Type: " + kind.encode("latin-1", "replace") + b"\r\n\r\n"
+    message = email.message_from_bytes(head + body, policy=email.policy.HTTP)
+    fields: dict[str, str] = {}
+    for part in message.iter_parts():
+        name = part.get_param("name", header="content-disposition")
+        if not isinstance(name, str) or part.get_filename():
+            raise Refusal(
+                36, "BAD_ARGUMENTS", "A form has the query and its parameters, and no files"
+            )
+        value = part.get_payload(decode=True)
+        fields[name] = value.decode("utf-8") if isinstance(value, bytes) else ""
+    return fields
+
+
 def _asked(request: Request, body: bytes) -> Asked:
     said = dict(request.query_params)
+    kind = request.headers.get("content-type", "")
+    if kind.lower().startswith("multipart/form-data"):
+        said, body = {**said, **_form(kind, body)}, b""
     settings = {
         name: value
         for name, value in said.items()
