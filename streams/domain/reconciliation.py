@@ -1,0 +1,451 @@
+"""A CRM's report against our own count: which records differ, and the one reason of each.
+
+Both sides count a stage in a period of whole days, the report in its zone, we in the reporting zone.
+The report counts records. We count leads that entered the stage, tests, duplicates, spam and opening
+balances left out. A lead that both count is matched with one of its records; every other record that
+the report counts lowers our figure by one, and every other lead that we count raises it by one. So
+the reasons sum to the difference, whatever they are: each record and each lead is judged once, and
+gets the first reason of `Reason` that fits.
+
+Entries are matched by journey, not by distance in days. The report's time lies in one journey (the
+newest that had begun by the end of that day); an entry of the same journey is the same one on
+another day, and an entry of another journey is something else that happened to the same lead.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from datetime import date
+from enum import StrEnum
+from functools import cached_property
+from typing import NamedTuple
+from zoneinfo import ZoneInfo
+
+from .calendar import local
+
+
+class Reason(StrEnum):
+    """Why a record or a lead differs; the first that fits holds."""
+
+    NEVER_RECEIVED = "never received"  # no event of this record ever made a lead
+    UNMAPPED = "unmapped value"  # it stands in a stage that the funnel does not know
+    MERGED = "merged"  # another record there is the same lead here
+    EXCLUDED = "excluded"  # a test, a duplicate, spam, or erased
+    OPENING = "opening balance"  # it stood there when leadstream began, which is no entry
+    OTHER_JOURNEY = "other journey"  # the entry that the period lacks belongs to another journey
+    OTHER_DAY = "other day"  # the same entry, and one of the two days lies outside of the period
+    NOT_REACHED = "not reached"  # we have the record, and it never entered the stage
+    NOT_COUNTED = "not counted there"  # the report has the record, and does not count it
+    ONLY_HERE = "only here"  # the report has no record of this lead
+
+
+class Question(NamedTuple):
+    """What both sides count: a stage from `first` until before `last`.
+
+    Days are those of `zone` here and of `report_zone` there. `by_word`: the report counts a row for
+    the stage's name that stands in it, not for a time of entry.
+    """
+
+    system: str
+    stage: str
+    first: date
+    last: date
+    zone: str
+    report_zone: str
+    by_word: bool = False
+
+    def ours(self, at: int) -> date:
+        """Return the day of an instant (ms) as we count it."""
+        return _day(at, self.zone)
+
+    def theirs(self, at: int | None) -> date | None:
+        """Return the day of an instant (ms) as the report counts it."""
+        return None if at is None else _day(at, self.report_zone)
+
+
+class Reported(NamedTuple):
+    """A row of the report.
+
+    `record` is its alias in canonical form, `id` the text of its id column, `at` (ms) when it
+    entered the stage, `word` the stage that it says. `mapped`: the funnel knows that word.
+    `listed`: the report counts it where its day lies in the period, or where it has none.
+    """
+
+    record: str
+    id: str
+    line: int
+    at: int | None = None
+    word: str = ""
+    mapped: bool = True
+    listed: bool = True
+    address: str = ""
+
+
+class Entry(NamedTuple):
+    """An entry into the stage that is asked for. `system` is whose word moved the lead."""
+
+    journey: int
+    at: int
+    system: str = ""
+    implied: bool = False
+    opening: bool = False
+
+
+class Journey(NamedTuple):
+    """A journey: its number, when it began (ms), and why it counts nowhere, if it does not."""
+
+    number: int
+    began: int
+    opening: bool = False
+    test: bool = False
+    excluded: str = ""
+
+    @property
+    def left_out(self) -> str:
+        """Name why it is left out; empty where it counts."""
+        return "a test" if self.test else self.excluded
+
+
+class Lead(NamedTuple):
+    """A lead of ours. `records` are the report's records that it is known by, as aliases.
+
+    `unmapped` are stages that the report's system stated and the funnel does not know; `systems`
+    are those that any event of the lead came from.
+    """
+
+    id: str
+    stage: str
+    journeys: tuple[Journey, ...]
+    entries: tuple[Entry, ...] = ()
+    records: frozenset[str] = frozenset()
+    unmapped: tuple[str, ...] = ()
+    systems: frozenset[str] = frozenset()
+    deleted: bool = False
+    address: str = ""
+
+
+class Ours(NamedTuple):
+    """Our side: the leads of the report's records, and all that entered the stage in the period.
+
+    `erased` are records that somebody asked us to forget; `linked` those of which nothing but
+    links to others came.
+    """
+
+    leads: tuple[Lead, ...]
+    erased: frozenset[str] = frozenset()
+    linked: frozenset[str] = frozenset()
+
+
+class Difference(NamedTuple):
+    """A record or lead that one side counts and the other does not. `delta` is ours less theirs."""
+
+    delta: int
+    reason: Reason
+    id: str  # as the report writes it; empty where it has none
+    lead: str  # empty where we have none
+    theirs: date | None
+    ours: date | None
+    detail: str
+    stage: str = ""  # where the lead stands now
+    address: str = ""
+    line: int = 0
+
+
+class Sum(NamedTuple):
+    """How many differ for one reason: those that only the report counts, and those that only we do."""
+
+    reason: Reason
+    minus: int
+    plus: int
+
+    @property
+    def delta(self) -> int:
+        """By how much our figure is higher for it."""
+        return self.plus - self.minus
+
+
+class Reconciliation(NamedTuple):
+    """Both counts, and each difference once. `entries` is what the KPI `inflow` shows."""
+
+    asked: Question
+    reported: int
+    ours: int
+    matched: int
+    repeated: int  # rows of the report that name a record again
+    entries: int
+    differences: tuple[Difference, ...]
+
+    @property
+    def difference(self) -> int:
+        """Ours less theirs."""
+        return self.ours - self.reported
+
+    @property
+    def sums(self) -> tuple[Sum, ...]:
+        """The differences by reason, in the order of `Reason`."""
+        found = Counter((one.reason, one.delta) for one in self.differences)
+        sums = (Sum(reason, found[reason, -1], found[reason, 1]) for reason in Reason)
+        return tuple(one for one in sums if one.minus or one.plus)
+
+
+def reconcile(asked: Question, report: Iterable[Reported], ours: Ours) -> Reconciliation:
+    """Compare a report with our leads. The order of rows and leads changes nothing."""
+    given = list(report)
+    rows = _one_each(asked, given)
+    of_nobody = set(rows)
+    found: list[Difference] = []
+    matched = counted = entries = 0
+    for lead in sorted(ours.leads, key=lambda one: one.id):
+        side = _Side(asked, lead)
+        records = sorted((rows[one] for one in lead.records & rows.keys()), key=_order)
+        of_nobody -= lead.records
+        there = [row for row in records if _counts(asked, row)]
+        entries += len(side.inflow)
+        counted += side.counted is not None
+        matched += bool(there) and side.counted is not None
+        if there:
+            found += _theirs(side, there, ours.erased)
+        elif side.counted is not None:
+            found.append(_only_ours(side, records))
+    for row in (rows[one] for one in of_nobody):
+        if _counts(asked, row):
+            found.append(_without_lead(asked, row, ours))
+    order = list(Reason)
+    found.sort(key=lambda one: (order.index(one.reason), one.line, one.id, one.lead))
+    reported = sum(_counts(asked, row) for row in rows.values())
+    listed = sum(_counts(asked, row) for row in given)
+    return Reconciliation(
+        asked, reported, counted, matched, listed - reported, entries, tuple(found)
+    )
+
+
+def _day(at: int, zone: str) -> date:
+    return local(at, ZoneInfo(zone)).date()
+
+
+def _counts(asked: Question, row: Reported) -> bool:
+    """Return whether the report counts a row."""
+    day = asked.theirs(row.at)
+    return row.listed and (day is None or asked.first <= day < asked.last)
+
+
+def _order(row: Reported) -> tuple[bool, int, Reported]:
+    """Order rows by time; those without one come last."""
+    return row.at is None, row.at or 0, row._replace(at=0)
+
+
+def _one_each(asked: Question, report: Iterable[Reported]) -> dict[str, Reported]:
+    """Keep one row a record: the earliest that is counted."""
+    rows: dict[str, Reported] = {}
+    for row in sorted(report, key=lambda one: (not _counts(asked, one), *_order(one))):
+        rows.setdefault(row.record, row)
+    return rows
+
+
+class _Side:
+    """A lead, seen by a question."""
+
+    def __init__(self, asked: Question, lead: Lead) -> None:
+        self.asked, self.lead = asked, lead
+        self.journeys: Mapping[int, Journey] = {one.number: one for one in lead.journeys}
+        self.entries = sorted(one for one in lead.entries if not one.opening)
+
+    def within(self, entry: Entry) -> bool:
+        return self.asked.first <= self.asked.ours(entry.at) < self.asked.last
+
+    def left_out(self, entry: Entry) -> str:
+        journey = self.journeys.get(entry.journey)
+        return journey.left_out if journey else ""
+
+    @cached_property
+    def inflow(self) -> list[Entry]:
+        """The entries that the KPI `inflow` counts: duplicates and spam too, each entry once."""
+        return [one for one in self.entries if self.within(one) and self.left_out(one) != "a test"]
+
+    @cached_property
+    def counted(self) -> Entry | None:
+        """The entry for which we count the lead."""
+        found = [one for one in self.inflow if not self.left_out(one)]
+        return min(found, key=lambda one: one.at, default=None)
+
+    def meant(self, row: Reported) -> Journey | None:
+        """Return the journey that a row's day lies in; without a day, that of the period's end."""
+        day = self.asked.theirs(row.at)
+        begun = [
+            one
+            for one in self.lead.journeys
+            if (
+                self.asked.ours(one.began) < self.asked.last
+                if day is None
+                else self.asked.theirs(one.began) <= day  # type: ignore[operator]
+            )
+        ]
+        if begun:
+            return max(begun, key=lambda one: one.number)
+        return min(self.lead.journeys, key=lambda one: one.number, default=None)
+
+    def nearest(self, row: Reported) -> Entry | None:
+        """Return the entry that lies nearest to a row's time; without one, the newest."""
+        if row.at is None:
+            return max(self.entries, key=lambda one: (self.within(one), one.at), default=None)
+        at = row.at
+        return min(self.entries, key=lambda one: (abs(one.at - at), one), default=None)
+
+    def same(self, row: Reported, entry: Entry) -> bool:
+        """Return whether a row and an entry are one event of the lead's life on two days.
+
+        A row whose journey has an entry of its own may also mean the next one, which began here
+        a day later than there: it does where that lies nearer.
+        """
+        meant = self.meant(row)
+        if entry != self.nearest(row) or meant is None:
+            return False
+        has_own = any(one.journey == meant.number for one in self.entries)
+        return entry.journey == meant.number or (entry.journey > meant.number and has_own)
+
+
+def _theirs(side: _Side, rows: list[Reported], erased: frozenset[str]) -> list[Difference]:
+    """Judge the records of one lead that the report counts; one of them may be matched."""
+    first, *others = rows
+    found = []
+    if side.counted is None:
+        found.append(_judged(side, first, erased))
+    for row in others:
+        if side.counted is None and (word := _unmapped(side, row)):
+            found.append(_less(side, row, Reason.UNMAPPED, word))
+            continue
+        detail = f"one lead with {first.id}"
+        found.append(_less(side, row, Reason.MERGED, detail, side.counted))
+    return found
+
+
+def _judged(side: _Side, row: Reported, erased: frozenset[str]) -> Difference:
+    """Say why a record that the report counts is no lead that we count."""
+    if word := _unmapped(side, row):
+        return _less(side, row, Reason.UNMAPPED, word)
+    if row.record in erased:
+        return _less(side, row, Reason.EXCLUDED, "erased")
+    meant, nearest = side.meant(row), side.nearest(row)
+    entered = next((one for one in side.entries if side.within(one)), None)
+    why = side.left_out(entered) if entered else meant.left_out if meant else ""
+    if why:
+        return _less(side, row, Reason.EXCLUDED, why, entered)
+    opening = _opening(side, row, meant)
+    if opening and not (nearest and side.same(row, nearest)):
+        return _less(side, row, Reason.OPENING, opening)
+    if nearest is None:
+        return _less(side, row, Reason.NOT_REACHED, f"stands in {side.lead.stage}")
+    if side.same(row, nearest):
+        return _less(side, row, Reason.OTHER_DAY, _apart(side.asked, row, nearest), nearest)
+    return _less(side, row, Reason.OTHER_JOURNEY, _journey(nearest), nearest)
+
+
+def _unmapped(side: _Side, row: Reported) -> str:
+    """Name the stage of a record that the funnel does not know, where that is what keeps it out."""
+    if not row.mapped and (side.asked.by_word or not side.entries):
+        return shown(row.word)
+    return "" if side.entries else ", ".join(map(shown, sorted(side.lead.unmapped)))
+
+
+def _opening(side: _Side, row: Reported, meant: Journey | None) -> str:
+    """Return why a lead's stage is part of its opening balance, or nothing."""
+    day = side.asked.theirs(row.at)
+    for entry in side.lead.entries:
+        if entry.opening and meant and entry.journey == meant.number:
+            return f"stood there on {side.asked.ours(entry.at)}"
+    first = min(side.lead.journeys, default=None)
+    if first and first.opening and day and day < side.asked.ours(first.began):
+        return f"entered before {side.asked.ours(first.began)}, when its history began here"
+    return ""
+
+
+def _only_ours(side: _Side, rows: list[Reported]) -> Difference:
+    """Say why the report does not count a lead that we count."""
+    entry, asked = side.counted, side.asked
+    assert entry is not None, "only a lead that we count is judged here"
+    dated = [row for row in rows if row.listed]  # on a day outside of the period, or it would count
+    if dated:
+        row = min(dated, key=lambda one: (abs((one.at or 0) - entry.at), _order(one)))
+        if side.same(row, entry):
+            return _more(side, row, Reason.OTHER_DAY, _apart(asked, row, entry))
+        nearest = side.nearest(row)
+        if nearest and nearest.journey == entry.journey:
+            return _more(side, row, Reason.OTHER_DAY, "entered twice in one journey")
+        return _more(side, row, Reason.OTHER_JOURNEY, _journey(entry))
+    if rows:
+        row = rows[0]
+        detail = f"stands in {shown(row.word)} there" if row.word else "has no time of entry there"
+        return _more(side, row, Reason.NOT_COUNTED, detail)
+    return _more(side, None, Reason.ONLY_HERE, _from_where(side.lead, entry, asked.system))
+
+
+def _from_where(lead: Lead, entry: Entry, system: str) -> str:
+    """Say of a lead that the report lacks what we know of its record there."""
+    if lead.deleted:
+        return f"deleted in {system}"
+    if system in lead.systems:
+        return f"known from {system}: another pipeline, or not exported"
+    others = ", ".join(sorted(lead.systems)) or entry.system or "elsewhere"
+    return f"came from {others}"
+
+
+def _without_lead(asked: Question, row: Reported, ours: Ours) -> Difference:
+    """Judge a record of which we have no lead."""
+    reason, detail = Reason.NEVER_RECEIVED, ""
+    if row.record in ours.erased:
+        reason, detail = Reason.EXCLUDED, "erased"
+    elif row.record in ours.linked:
+        detail = "only links to other records came"
+    day = asked.theirs(row.at)
+    return Difference(-1, reason, row.id, "", day, None, detail, address=row.address, line=row.line)
+
+
+def _journey(entry: Entry) -> str:
+    return f"entered in journey {entry.journey}"
+
+
+def _apart(asked: Question, row: Reported, entry: Entry) -> str:
+    """Say how the two days of one entry come apart."""
+    there, here = asked.theirs(row.at), asked.ours(entry.at)
+    if there is None:
+        return "entered outside of the period"
+    if there == asked.theirs(entry.at):
+        return "the same moment, by zone"
+    days = abs((here - there).days)
+    return f"{days} day{'s' * (days != 1)} {'later' if here > there else 'earlier'} here"
+
+
+def shown(word: str) -> str:
+    """Return a cell's text as a report may repeat it: short, and no address of a person."""
+    if "@" in word:
+        return "'…' (no stage: is it the right column?)"
+    return repr(word if len(word) <= 40 else f"{word[:39]}…")
+
+
+def _less(
+    side: _Side, row: Reported, reason: Reason, detail: str, entry: Entry | None = None
+) -> Difference:
+    return _difference(side, row, reason, detail, entry)._replace(delta=-1)
+
+
+def _more(side: _Side, row: Reported | None, reason: Reason, detail: str) -> Difference:
+    return _difference(side, row, reason, detail, side.counted)
+
+
+def _difference(
+    side: _Side, row: Reported | None, reason: Reason, detail: str, entry: Entry | None
+) -> Difference:
+    lead, asked = side.lead, side.asked
+    return Difference(
+        1,
+        reason,
+        row.id if row else "",
+        lead.id,
+        asked.theirs(row.at) if row else None,
+        asked.ours(entry.at) if entry else None,
+        detail,
+        lead.stage,
+        (row.address if row else "") or lead.address,
+        row.line if row else 0,
+    )
