@@ -97,7 +97,7 @@ def counting(
     entered = spec.entered.get(stage)
     named = words or tuple(spec.counts.get(stage, ()))
     if entered is None and not named and spec.stage is not None:
-        known = {**{one: one for one in funnel.stages}, **funnel.vendors.get(spec.system, {})}
+        known = funnel.vendors.get(spec.system) or funnel.stages  # a system of one's own says ours
         named = tuple(word for word in known if means(funnel, spec, word) == stage)
     if entered is None and not (named and spec.stage):
         text = (

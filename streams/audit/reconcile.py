@@ -34,14 +34,31 @@ SELECT origin, toString(lead)
 FROM (SELECT lead_id AS lead, arrayJoin(origins) AS origin FROM v_lead_state)
 WHERE origin IN {ids:Array(String)}
 """
-_STATES = "SELECT toString(lead_id), stage, record_url FROM v_lead_state WHERE lead_id IN {ids:Array(UUID)}"
+_STATES = """
+SELECT toString(lead_id), stage, record_url
+FROM v_lead_state
+WHERE lead_id IN {ids:Array(UUID)}
+"""
 _ENTRIES = """
-SELECT toString(lead_id), journey, toUnixTimestamp64Milli(event_time), system, toBool(implied), toBool(opening)
+SELECT
+  toString(lead_id),
+  journey,
+  toUnixTimestamp64Milli(event_time),
+  system,
+  toBool(implied),
+  toBool(opening)
 FROM v_stage_transitions
 WHERE to_stage = {stage:String} AND lead_id IN {ids:Array(UUID)}
 """
 _JOURNEYS = """
-SELECT toString(lead_id), journey, toUnixTimestamp64Milli(event_time), toBool(opening), toBool(test), excluded
+SELECT
+  toString(lead_id),
+  journey,
+  toUnixTimestamp64Milli(event_time),
+  toBool(opening),
+  toBool(test),
+  excluded,
+  toUnixTimestamp64Milli(arrayMin(arrayFilter(x -> x IS NOT NULL, [recycled_at, lost_at, disqualified_at])))
 FROM v_journeys
 WHERE lead_id IN {ids:Array(UUID)}
 """

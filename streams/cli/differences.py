@@ -73,22 +73,19 @@ def _tame(text: str) -> str:
 def readable(found: Reconciliation, report: str, refused: list[Refused]) -> Iterator[str]:
     """Yield the lines of a reconciliation, within 80 columns."""
     asked = found.asked
-    zones = (
-        asked.zone
-        if asked.zone == asked.report_zone
-        else f"{asked.report_zone} there, {asked.zone} here"
-    )
-    yield f"{asked.stage} from {asked.first} until before {asked.last}, days of {zones}"
+    yield f"{asked.stage} from {asked.first} until before {asked.last}"
+    here, there = f"days of {asked.zone}", f"days of {asked.report_zone}"
+    yield here if here == there else f"{there} in the report, {here} here"
     yield ""
     yield f"  {_cut(report, 40)} counts".ljust(50) + f"{found.reported:>8}"
     yield "  leadstream counts".ljust(50) + f"{found.ours:>8}"
-    yield "  difference".ljust(50) + f"{found.difference:>+8}"
+    yield "  difference".ljust(50) + f"{_signed(found.difference):>8}"
     if found.differences:
         yield ""
         yield "  reason".ljust(24) + f"{'only there':>12}{'only here':>12}{'sum':>10}"
         for one in found.sums:
             minus, plus = f"-{one.minus}" if one.minus else "", f"+{one.plus}" if one.plus else ""
-            yield f"  {one.reason}".ljust(24) + f"{minus:>12}{plus:>12}{one.delta:>+10}"
+            yield f"  {one.reason}".ljust(24) + f"{minus:>12}{plus:>12}{_signed(one.delta):>10}"
         yield ""
         yield from _named(found)
     if notes := list(_notes(found, refused)):
@@ -107,8 +104,8 @@ def _named(found: Reconciliation) -> Iterator[str]:
             head = f"    {_cut(one.id or '-', wide):<{wide}} {days}"
             yield (head + _cut(_why(one), _WIDTH - len(head))).rstrip()
     left = len(found.differences) - len(shown)
-    if left:
-        yield f"  and {left} more: --csv FILE and --json have all, with their addresses"
+    more = f"and {left} more: " if left else ""
+    yield f"  {more}--csv FILE has all, with leads' ids and records' addresses"
 
 
 def _why(one: Difference) -> str:
@@ -133,6 +130,10 @@ def _unknown(found: Reconciliation) -> int:
     from streams.domain.reconciliation import Reason
 
     return sum(one.reason is Reason.NEVER_RECEIVED for one in found.differences)
+
+
+def _signed(number: int) -> str:
+    return f"{number:+}" if number else "0"
 
 
 def _shown(day: date | None) -> str:

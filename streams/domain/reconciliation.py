@@ -7,9 +7,10 @@ the report counts lowers our figure by one, and every other lead that we count r
 the reasons sum to the difference, whatever they are: each record and each lead is judged once, and
 gets the first reason of `Reason` that fits.
 
-Entries are matched by journey, not by distance in days. The report's time lies in one journey (the
-newest that had begun by the end of that day); an entry of the same journey is the same one on
-another day, and an entry of another journey is something else that happened to the same lead.
+Entries are matched by journey, not by distance in days. The report's time lies in one journey: the
+newest that had begun by the end of that day, or the next one, where that had ended before it. An
+entry of the same journey is the same one on another day, and an entry of another journey is
+something else that happened to the same lead.
 """
 
 from __future__ import annotations
@@ -93,13 +94,18 @@ class Entry(NamedTuple):
 
 
 class Journey(NamedTuple):
-    """A journey: its number, when it began (ms), and why it counts nowhere, if it does not."""
+    """A journey: when it began and ended (ms), and why it counts nowhere, if it does not.
+
+    It ended when the lead left the ladder: recycled, lost or disqualified. What qualifies the lead
+    again begins the next.
+    """
 
     number: int
     began: int
     opening: bool = False
     test: bool = False
     excluded: str = ""
+    ended: int | None = None
 
     @property
     def left_out(self) -> str:
@@ -293,16 +299,13 @@ class _Side:
         return min(self.entries, key=lambda one: (abs(one.at - at), one), default=None)
 
     def same(self, row: Reported, entry: Entry) -> bool:
-        """Return whether a row and an entry are one event of the lead's life on two days.
-
-        A row whose journey has an entry of its own may also mean the next one, which began here
-        a day later than there: it does where that lies nearer.
-        """
+        """Return whether a row and an entry are one event of the lead's life on two days."""
         meant = self.meant(row)
         if entry != self.nearest(row) or meant is None:
             return False
-        has_own = any(one.journey == meant.number for one in self.entries)
-        return entry.journey == meant.number or (entry.journey > meant.number and has_own)
+        day = self.asked.theirs(row.at) or self.asked.first
+        over = meant.ended is not None and _day(meant.ended, self.asked.report_zone) < day
+        return entry.journey == meant.number + over
 
 
 def _theirs(side: _Side, rows: list[Reported], erased: frozenset[str]) -> list[Difference]:

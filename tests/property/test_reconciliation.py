@@ -48,6 +48,7 @@ def leads(draw, name, records):
             draw(st.booleans()),
             draw(st.integers(0, 5)) == 0,
             draw(st.sampled_from(["", "", "", "spam", "duplicate"])),
+            draw(st.none() | times),
         )
         for number, at in enumerate(began, 1)
     )

@@ -186,10 +186,23 @@ def test_an_entry_that_came_late_is_another_day():
     ]
 
 
-def test_also_where_it_began_a_journey_of_its_own_and_the_one_before_had_its_entry_long_ago():
-    entered = lead((1, "2025-11-03T09:00"), (2, "2026-02-02T09:00"))
+OVER = [
+    Journey(1, at("2025-11-03T09:00"), ended=at("2025-11-17T09:00")),
+    Journey(2, at("2026-02-02T09:00")),
+]
+
+
+def test_also_where_it_began_a_journey_of_its_own_and_the_one_before_was_over():
+    entered = lead((1, "2025-11-03T09:00"), (2, "2026-02-02T09:00"), journeys=OVER)
     found = judged([row(when="2026-01-31T09:00")], entered)
     assert found == [("1", Reason.OTHER_DAY, -1, "2 days later here")]
+
+
+def test_an_entry_of_a_journey_that_was_over_is_not_the_reports():
+    found = judged([row()], lead((1, "2025-11-03T09:00"), journeys=OVER[:1]))
+    assert found == [("1", Reason.OTHER_JOURNEY, -1, "entered in journey 1")]
+    undated = judged([row(when=None)], lead((1, "2025-11-03T09:00"), journeys=OVER[:1]))
+    assert undated[0][1] is Reason.OTHER_JOURNEY
 
 
 def test_without_a_day_in_the_report_ours_is_named():
