@@ -28,6 +28,7 @@ def document(found: Reconciliation, refused: list[Refused]) -> dict[str, Any]:
         "to": asked.last,
         "zone": asked.zone,
         "report_zone": asked.report_zone,
+        "rows": found.rows,
         "reported": found.reported,
         "leadstream": found.ours,
         "difference": found.difference,
@@ -77,7 +78,7 @@ def readable(found: Reconciliation, report: str, refused: list[Refused]) -> Iter
     here, there = f"days of {asked.zone}", f"days of {asked.report_zone}"
     yield here if here == there else f"{there} in the report, {here} here"
     yield ""
-    yield f"  {_cut(report, 40)} counts".ljust(50) + f"{found.reported:>8}"
+    yield f"  {_cut(report, 25)} counts, of {found.rows} rows".ljust(50) + f"{found.reported:>8}"
     yield "  leadstream counts".ljust(50) + f"{found.ours:>8}"
     yield "  difference".ljust(50) + f"{_signed(found.difference):>8}"
     if found.differences:

@@ -175,6 +175,7 @@ class Reconciliation(NamedTuple):
     """Both counts, and each difference once. `entries` is what the KPI `inflow` shows."""
 
     asked: Question
+    rows: int  # of the report, whether they count or not
     reported: int
     ours: int
     matched: int
@@ -222,7 +223,7 @@ def reconcile(asked: Question, report: Iterable[Reported], ours: Ours) -> Reconc
     reported = sum(_counts(asked, row) for row in rows.values())
     listed = sum(_counts(asked, row) for row in given)
     return Reconciliation(
-        asked, reported, counted, matched, listed - reported, entries, tuple(found)
+        asked, len(given), reported, counted, matched, listed - reported, entries, tuple(found)
     )
 
 
