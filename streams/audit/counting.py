@@ -67,8 +67,8 @@ def means(funnel: Funnel, spec: report.ReportOf, word: str) -> str | None:
     """Return the stage that an event with this word leads to; None where no mapping knows it."""
     kind = EventType.OPPORTUNITY_STAGE_CHANGED if spec.deals else EventType.STAGE_REPORTED
     stage = {"deal": {"stage": word}} if spec.deals else {"stage": word}
-    said = {"source": spec.system, **stage}
-    event = Event(0, RANK[kind], 0, "", "", kind.value, orjson.dumps(said).decode())
+    body = {"source": spec.system, **stage}
+    event = Event(0, RANK[kind], 0, "", "", kind.value, orjson.dumps(body).decode())
     meant = say(event, funnel, funnel)
     return None if meant.unmapped else meant.to
 

@@ -59,7 +59,9 @@ SELECT
   toBool(opening),
   toBool(test),
   excluded,
-  toUnixTimestamp64Milli(arrayMin(arrayFilter(x -> x IS NOT NULL, [recycled_at, lost_at, disqualified_at])))
+  toUnixTimestamp64Milli(recycled_at),
+  toUnixTimestamp64Milli(lost_at),
+  toUnixTimestamp64Milli(disqualified_at)
 FROM v_journeys
 WHERE lead_id IN ({ids})
 """
@@ -152,7 +154,7 @@ def _read(client: Any, asked: Question, ids: list[str]) -> tuple[list[Lead], set
             Lead(
                 lead,
                 stage,
-                tuple(sorted(Journey(*one) for one in journeys[lead])),
+                tuple(sorted(_journey(*one) for one in journeys[lead])),
                 tuple(sorted(Entry(*one) for one in entries[lead])),
                 unmapped=tuple(sorted(word for (word,) in unmapped[lead])),
                 systems=frozenset(filter(None, sources)),
@@ -161,6 +163,14 @@ def _read(client: Any, asked: Question, ids: list[str]) -> tuple[list[Lead], set
             )
         )
     return leads, gone
+
+
+def _journey(
+    number: int, began: int, opening: bool, test: bool, excluded: str, *ends: int | None
+) -> Journey:
+    """Make a journey, which ended at the first of the times at which the lead left the ladder."""
+    ended = min((at for at in ends if at is not None), default=None)
+    return Journey(number, began, opening, test, excluded, ended)
 
 
 def _rows(client: Any, statement: str, ids: Iterable[str] = (), **parameters: Any) -> list[Any]:

@@ -107,7 +107,7 @@ def reconcile(
 def compare(client: Any, asked: Question, rows: list[Reported], key: bytes) -> Reconciliation:
     """Read our side of a report's rows, and compare. `key` is the installation's identity key."""
     from streams.audit.reconcile import ours
-    from streams.domain.reconciliation import reconcile as judge
+    from streams.domain.judging import reconcile as judge
 
     return judge(asked, rows, ours(client, asked, {row.record for row in rows}, key))
 

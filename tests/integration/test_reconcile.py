@@ -1,19 +1,16 @@
 """`leadstream reconcile` on ClickHouse's engine: events through our workers, an export beside them, and who differs for what."""
 
 import csv
-import itertools
 import json
 import os
-import random
 import re
 from collections import Counter
 from datetime import datetime
-from zoneinfo import ZoneInfo
 
 import pytest
 from typer.testing import CliRunner
 
-from schemas.events import EventType, LeadEvent
+from schemas.events import LeadEvent
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse import kpis
 from sinks.clickhouse.writer import Writer
@@ -21,19 +18,12 @@ from streams.cli.context import Failed
 from streams.cli.main import app
 from streams.connections import clickhouse_client
 from tests.conftest import ROOT
+from tests.support.january import FEW, HEAD, E, Firm, january, ms
 from tests.support.pipeline import Pipeline
 
 KEY = "a key of sixteen bytes or more"
 FUNNEL = load(FUNNELS / "default.yaml")
-PARIS, NEW_YORK = ZoneInfo("Europe/Paris"), ZoneInfo("America/New_York")
-E = EventType
 BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-HEAD = ["Record ID", "Email", "Lifecycle Stage", "Became a Marketing Qualified Lead Date"]
-MQL = "marketingqualifiedlead"
-
-
-def ms(text, zone=PARIS):
-    return int(datetime.fromisoformat(text).replace(tzinfo=zone).timestamp() * 1000)
 
 
 @pytest.fixture
@@ -63,144 +53,6 @@ def ask(*arguments, code=0):
     return json.loads(done.stdout) if "--json" in arguments else done.output
 
 
-class Firm:
-    """Contacts of HubSpot's: what we heard of each, and what the export says of it."""
-
-    def __init__(self, seed):
-        self.events, self.report, self.truth = [], [], {}
-        self.number, self.ids, self.rng = (
-            itertools.count(1001),
-            itertools.count(1),
-            random.Random(seed),
-        )
-
-    def heard(self, alias, type_, when, *also, **said):
-        at = when if isinstance(when, int) else ms(when)
-        name, known = f"e{next(self.ids)}", (alias, *also)
-        self.events.append(
-            LeadEvent(
-                id=name, type=type_, occurred_at=at, aliases=known, **{"source": "hubspot", **said}
-            )
-        )
-
-    def contact(
-        self,
-        reason=None,
-        *,
-        qualified=None,
-        dated="2026-01-10T09:00:00+01:00",
-        word="Marketing Qualified Lead",
-        listed=True,
-        **said,
-    ):
-        """Add a contact that HubSpot counts, and that we count too where `qualified` (ms or text) says when."""
-        number = next(self.number)
-        alias = f"hubspot:62515:contact:{number}"
-        if qualified is not None:
-            self.heard(
-                alias,
-                E.STAGE_REPORTED,
-                qualified,
-                stage=MQL,
-                record_url=f"https://crm.example/{number}",
-                **said,
-            )
-        if listed:
-            self.report.append([str(number), f"p{number}@x.example", word, dated])
-        if reason:
-            self.truth[str(number)] = reason
-        return alias
-
-    def day(self):
-        return f"2026-01-{self.rng.randint(3, 29):02}T{self.rng.randint(9, 17):02}:00"
-
-    def write(self, path):
-        self.rng.shuffle(self.report)
-        with path.open("w", newline="", encoding="utf-8-sig") as file:
-            csv.writer(file, delimiter=";").writerows([HEAD, *self.report])
-
-
-def january(seed, few):
-    """A January of which HubSpot and we count different things; `few` says how many for which reason."""
-    firm = Firm(seed)
-    for _ in range(few["same"]):
-        firm.contact(qualified=firm.day())
-    for _ in range(few["never received"]):
-        firm.contact("never received")
-    for _ in range(few["unmapped value"]):
-        alias = firm.contact("unmapped value", word="Sales ready")
-        firm.heard(alias, E.STAGE_REPORTED, firm.day(), stage="salesready")
-    for _ in range(few["merged"]):
-        kept = firm.contact(qualified="2026-01-10T09:00", dated="2026-01-10T09:00:00+01:00")
-        gone = firm.contact(
-            "merged", qualified="2026-01-12T09:00", dated="2026-01-12T09:00:00+01:00"
-        )
-        firm.heard(kept, E.MERGE, "2026-01-14T09:00", gone)
-    for number in range(few["excluded"]):
-        if number % 3 == 0:
-            firm.contact("excluded", qualified=firm.day(), test=True)
-        elif number % 3 == 1:
-            alias = firm.contact("excluded", qualified="2026-01-10T09:00")
-            firm.heard(alias, E.REJECTED, "2026-01-12T09:00", reason="spam")
-        else:
-            alias = firm.contact("excluded", qualified="2026-01-10T09:00")
-            firm.heard(alias, E.ERASE, "2026-01-12T09:00")
-    for _ in range(few["opening balance"]):
-        alias = firm.contact("opening balance")
-        firm.heard(alias, E.SNAPSHOT, "2026-01-20T09:00", stage=MQL)
-    for number in range(few["other journey"]):
-        if (
-            number % 2
-        ):  # HubSpot keeps the newest date only: January's entry is gone there, and February's here as there
-            alias = firm.contact(
-                "other journey", qualified="2026-01-05T09:00", dated="2026-02-20T09:00:00+01:00"
-            )
-            firm.heard(alias, E.REJECTED, "2026-01-07T09:00", reason="not-ready")
-            firm.heard(alias, E.STAGE_REPORTED, "2026-02-20T09:00", stage=MQL)
-        else:  # qualified again in January, which we were not told
-            alias = firm.contact("other journey", qualified="2025-10-10T09:00")
-            firm.heard(alias, E.REJECTED, "2025-10-12T09:00", reason="not-ready")
-    for number in range(few["other day"]):
-        moment = (
-            "2026-02-01T03:30" if number % 2 else "2026-01-01T03:30"
-        )  # the evening before in New York
-        firm.contact(
-            "other day",
-            qualified=ms(moment),
-            dated=datetime.fromisoformat(moment).replace(tzinfo=PARIS).isoformat(),
-        )
-    for _ in range(few["not reached"]):
-        alias = firm.contact("not reached")
-        firm.heard(alias, E.CREATED, firm.day(), kind="crm")
-    for _ in range(few["not counted there"]):
-        firm.contact("not counted there", qualified=firm.day(), dated="", word="Lead")
-    for number in range(few["only here"]):
-        if number % 2:
-            firm.contact(qualified=firm.day(), listed=False)
-        else:
-            firm.heard(
-                f"email:web{number}@x.example",
-                E.CREATED,
-                firm.day(),
-                kind="demo_form",
-                source="segment",
-            )
-    return firm
-
-
-FEW = {
-    "same": 40,
-    "never received": 5,
-    "unmapped value": 3,
-    "merged": 4,
-    "excluded": 6,
-    "opening balance": 2,
-    "other journey": 4,
-    "other day": 6,
-    "not reached": 3,
-    "not counted there": 2,
-    "only here": 5,
-}
 HUBSPOT = (
     "--account",
     "62515",
@@ -277,15 +129,15 @@ def test_the_example_of_the_document_says_what_stands_beside_it(world, tmp_path,
     for command in ("ask", "ask-by-stage"):
         shown = command.replace("ask", "shown")
         _, _, *arguments = found[command].replace("\\\n", " ").split()
-        said = ask(*arguments)
-        assert max(map(len, said.splitlines())) <= 80
+        shown_now = ask(*arguments)
+        assert max(map(len, shown_now.splitlines())) <= 80
         if os.environ.get("LEADSTREAM_GOLDEN") == "write":
             text = text.replace(
-                f"```text {shown}\n{found[shown]}```", f"```text {shown}\n{said}```"
+                f"```text {shown}\n{found[shown]}```", f"```text {shown}\n{shown_now}```"
             )
             document.write_text(text)
         else:
-            assert said == found[shown]
+            assert shown_now == found[shown]
 
 
 def _timed(event):

@@ -6,6 +6,7 @@ from datetime import date
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from streams.domain.judging import reconcile
 from streams.domain.reconciliation import (
     Entry,
     Journey,
@@ -14,7 +15,6 @@ from streams.domain.reconciliation import (
     Question,
     Reason,
     Reported,
-    reconcile,
 )
 from tests.property.test_any_order import EXAMPLES
 

@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
+from streams.domain.judging import reconcile
 from streams.domain.reconciliation import (
     Entry,
     Journey,
@@ -12,7 +13,6 @@ from streams.domain.reconciliation import (
     Question,
     Reason,
     Reported,
-    reconcile,
 )
 
 JANUARY = Question(
@@ -29,12 +29,12 @@ def record(number):
 
 
 def row(number=1, when: str | None = "2026-01-10T09:00", **more):
-    said = {"id": str(number), "line": number + 1, "at": when and at(when), **more}
-    return Reported(record(number), **said)
+    given = {"id": str(number), "line": number + 1, "at": when and at(when), **more}
+    return Reported(record(number), **given)
 
 
 def lead(*entries, records=(1,), stage="mql", journeys=None, **more):
-    """Give a lead; entries are (journey, time), and each journey begins with its first unless it is said."""
+    """Give a lead; entries are (journey, time), and each journey begins with its first unless it is given."""
     begun = {}
     for number, when in entries:
         begun.setdefault(number, when)
