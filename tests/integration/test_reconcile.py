@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import random
 import re
 from collections import Counter
 from datetime import datetime
@@ -97,18 +98,24 @@ def test_each_lead_of_a_generated_month_has_the_reason_for_which_it_was_made(
     assert "@x.example" not in out.read_text() + json.dumps(found)
 
 
-def test_our_figure_is_the_kpis_but_for_what_is_said_beside_it(world, engine, tmp_path):
-    firm, path = january(11, FEW), tmp_path / "contacts.csv"
+@pytest.mark.parametrize("seed", [11, 12])
+def test_so_has_each_of_a_month_with_any_numbers_and_our_figure_is_the_kpis_but_for_spam(
+    world, engine, tmp_path, seed
+):
+    draw = random.Random(seed)
+    few = {name: draw.randint(0, 5) for name in FEW}
+    firm, path = january(seed, few), tmp_path / "contacts.csv"
     firm.write(path)
     world(firm.events, ms("2026-03-01"))
     found = ask("hubspot", path, *HUBSPOT, "--json")
+    sums = {one["reason"]: one["only_there"] + one["only_here"] for one in found["reasons"]}
+    assert sums == {name: count for name, count in few.items() if name != "same" and count}
+    assert {one["id"]: one["reason"] for one in found["leads"] if one["id"]} == firm.truth
     asked = kpis.question(FUNNEL, ms("2026-01-01"), ms("2026-02-01"), ms("2026-03-01"))
-    (inflow,) = (
-        one["n"]
-        for one in kpis.ask(clickhouse_client(engine), asked, ["inflow"])
-        if one["dimensions"]["stage"] == "mql"
-    )
-    assert (found["inflow"], found["leadstream"]) == (inflow, inflow - 2)  # two that are spam
+    figures = kpis.ask(clickhouse_client(engine), asked, ["inflow"])
+    inflow = sum(one["n"] for one in figures if one["dimensions"]["stage"] == "mql")
+    spam = sum(one["detail"] == "spam" for one in found["leads"])
+    assert (found["inflow"], found["leadstream"]) == (inflow, inflow - spam)
 
 
 def test_the_example_of_the_document_says_what_stands_beside_it(world, tmp_path, monkeypatch):
