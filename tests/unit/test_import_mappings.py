@@ -7,6 +7,8 @@ import pytest
 from schemas.reading import FUNNELS
 from streams.intake import importer
 from streams.sources import files
+from streams.sources.registry import SOURCES
+from tests.conftest import ROOT
 from tests.support.imports import EVENT, problems, spec, write
 
 A = "Id,Email,Created,Amount\n1,a@x.example,2026-11-03T09:00:00Z,5\n"
@@ -235,3 +237,13 @@ def test_every_shipped_mapping_is_good_by_itself():
 
 def test_the_event_that_tests_share_is_the_plainest(tmp_path):
     assert said(tmp_path, spec(event=EVENT)) == ""
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "schemas" / "mappings").glob("*.yaml")), ids=lambda one: one.stem)
+def test_a_ready_mapping_names_records_as_its_vendors_events_do(path):
+    """Pipedrive's called a person a contact, so nobody of the history was who the webhooks spoke of."""
+    mapping = files.load(path)
+    vendor = SOURCES.get(mapping.source)
+    patterns = [one for spec in mapping.files for event in spec.events for one in (event.alias, *event.also)]
+    named = {one.split(":")[2] for one in patterns if one.startswith(f"{mapping.source}:") and one.count(":") == 3}
+    assert vendor is None or named <= {*vendor.records, *vendor.deals}

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .language import Source
+from .language import Layout
 from .lines import clean
 
 
@@ -71,7 +71,7 @@ def plain(name: str) -> str:
     return unicodedata.normalize("NFC", clean(name))
 
 
-def named(columns: list[str], source: Source) -> list[str]:
+def named(columns: list[str], source: Layout) -> list[str]:
     """Give columns the names that the mapping knows them by."""
     there = set(columns)
     other = {

@@ -11,7 +11,7 @@ import string
 from datetime import date, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
 import yaml
 from pydantic import (
@@ -193,17 +193,22 @@ def _encoding(name: str) -> str:
     return name
 
 
-class Source(Written):
-    """A file and how it is written; what is not said is found out, and the report says it."""
+class Layout(Written):
+    """How a file is written; what is not said is found out, and the report says it."""
 
-    file: str
-    key: str | None = None  # the column that names a row: a row without it is refused
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
     quote: Literal['"', "'", ""] = '"'
     skip: Annotated[int, Field(ge=0, le=1000)] = 0  # lines before the header
     names: dict[str, Columns] = Field(default_factory=dict)  # a column's names in other exports
     optional: tuple[str, ...] = ()  # columns that a file may lack
+
+
+class Source(Layout):
+    """A file of a mapping."""
+
+    file: str
+    key: str | None = None  # the column that names a row: a row without it is refused
 
 
 class JoinOf(Source):
@@ -235,7 +240,23 @@ class FileOf(Source):
         return self
 
 
-class Mapping(Written):
+class Placed(_Strict):
+    """A whole file, which knows the lines of its keys."""
+
+    _path: str = PrivateAttr(default="mapping")
+    _tree: yaml.Node | None = PrivateAttr(default=None)
+
+    def at(self, *path: str | int) -> str:
+        """Return `file:line` of a key of the file."""
+        return f"{self._path}:{documents.line_of(self._tree, list(path))}"
+
+    def placed(self, path: Path, tree: yaml.Node | None) -> Self:
+        """Return it, knowing where its keys stand."""
+        self._path, self._tree = str(path), tree
+        return self
+
+
+class Mapping(Written, Placed):
     """A mapping file. `funnel` is the funnel file that this history needs.
 
     `order: lead` sorts by lead and time on disk, so that each history is folded in order once;
@@ -249,17 +270,6 @@ class Mapping(Written):
     constants: dict[str, Text] = Field(default_factory=dict)  # `--set name=value` replaces one
     empty: tuple[Text, ...] = EMPTY  # what a cell says that says nothing; case does not matter
     files: Annotated[tuple[FileOf, ...], Field(min_length=1)]
-    _path: str = PrivateAttr(default="mapping")
-    _tree: yaml.Node | None = PrivateAttr(default=None)
-
-    def at(self, *path: str | int) -> str:
-        """Return `file:line` of a key of the mapping file."""
-        return f"{self._path}:{documents.line_of(self._tree, list(path))}"
-
-    def placed(self, path: Path, tree: yaml.Node | None) -> Mapping:
-        """Return the mapping, knowing where its keys stand."""
-        self._path, self._tree = str(path), tree
-        return self
 
 
 @lru_cache(maxsize=4_096)

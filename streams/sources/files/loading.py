@@ -4,21 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import yaml
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from schemas import documents
 
 from . import checking, columns
-from .language import Mapping, MappingError
+from .language import EventOf, FileOf, JoinOf, Mapping, MappingError, TimeOf, ValueOf
 from .problems import Path_, fail, near
 
 _TEXTS = {
     "missing": "is missing: write it",
     "invalid_key": "is no key: YAML reads on, off, yes and no as true and false; put it in quotes",
-    "extra_forbidden": "is no key of a mapping here",
     "string_type": "must be a text: put it in quotes",
     "bool_type": "must be true or false",
     "bool_parsing": "must be true or false",
@@ -41,9 +40,43 @@ _PATTERNS = {
     "as": "must be of letters, digits and _",
 }
 
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class Kind(NamedTuple):
+    """A kind of file: what it is called, which is its first key too; its guide; its models."""
+
+    noun: str
+    guide: str
+    models: tuple[type[BaseModel], ...]
+
+    @property
+    def keys(self) -> list[str]:
+        """All keys that may stand in such a file."""
+        fields = (item for model in self.models for item in model.model_fields.items())
+        return sorted({field.alias or name for name, field in fields})
+
+
+_KIND = Kind("mapping", "docs/import.md", (Mapping, FileOf, JoinOf, EventOf, TimeOf, ValueOf))
+
 
 def load(path: Path, folder: Path | None = None) -> Mapping:
     """Read a mapping file and check all that needs no row; with `folder`, its files' columns too.
+
+    Raises:
+        MappingError: it names every problem with its line.
+
+    """
+    mapping, tree = parsed(path, Mapping, _KIND)
+    mapping = mapping.placed(path, tree)
+    fail(mapping, checking.fields(mapping))
+    if folder is not None:
+        check(mapping, folder)
+    return mapping
+
+
+def parsed(path: Path, model: type[_Model], kind: Kind) -> tuple[_Model, yaml.Node | None]:
+    """Read a file of YAML as a model, with the tree that knows its lines.
 
     Raises:
         MappingError: it names every problem with its line.
@@ -59,17 +92,12 @@ def load(path: Path, folder: Path | None = None) -> Mapping:
         )
     if not isinstance(raw, dict):
         raise MappingError(
-            f"{path}:1: no mapping: begin with `mapping: <a name>`, see docs/import.md"
+            f"{path}:1: no {kind.noun}: begin with `{kind.noun}: <a name>`, see {kind.guide}"
         )
     try:
-        mapping = Mapping.model_validate(raw)
+        return model.model_validate(raw), tree
     except ValidationError as error:
-        raise MappingError("\n".join(_mistakes(path, tree, error))) from error
-    mapping = mapping.placed(path, tree)
-    fail(mapping, checking.fields(mapping))
-    if folder is not None:
-        check(mapping, folder)
-    return mapping
+        raise MappingError("\n".join(_mistakes(path, tree, error, kind))) from error
 
 
 def check(mapping: Mapping, folder: Path, strong: Callable[[str], bool] | None = None) -> None:
@@ -132,7 +160,9 @@ def _yaml(problem: documents.Problem) -> str:
     return f"can't be read as YAML from here on: {hint}"
 
 
-def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> list[str]:
+def _mistakes(
+    path: Path, tree: yaml.Node | None, error: ValidationError, kind: Kind
+) -> list[str]:
     found = []
     errors = error.errors()
     for item in errors:
@@ -142,13 +172,14 @@ def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError) -> lis
         ):  # what was wrong in a list was taken from it
             continue
         steps = [step for step in item["loc"] if not (isinstance(step, str) and "[" in step)]
-        where = ".".join(map(str, steps)) or "mapping"
+        where = ".".join(map(str, steps)) or kind.noun
         line = documents.line_of(tree, list(steps))
-        found.append(f"{path}:{line}: {where}: {_said(item, str(steps[-1]) if steps else '')}")
+        text = _said(item, str(steps[-1]) if steps else "", kind)
+        found.append(f"{path}:{line}: {where}: {text}")
     return list(dict.fromkeys(found))
 
 
-def _said(item: Any, key: str) -> str:
+def _said(item: Any, key: str, kind: Kind) -> str:
     context = item.get("ctx", {})
     if item["type"] == "value_error":
         text: str = item["msg"].removeprefix("Value error, ")
@@ -156,22 +187,6 @@ def _said(item: Any, key: str) -> str:
     if item["type"] == "string_pattern_mismatch":
         return _PATTERNS.get(key, "is not written as it must be")
     if item["type"] == "extra_forbidden":
-        known = sorted({name for model in _models() for name in model})
-        return f"{key!r} {_TEXTS['extra_forbidden']}{near(key, known)}"
-    return _TEXTS.get(item["type"], "can't be used here: see docs/import.md").format_map(
-        {"expected": "", **context}
-    )
-
-
-def _models() -> list[list[str]]:
-    from . import language  # noqa: PLC0415 - for a hint only
-
-    models = (
-        language.Mapping,
-        language.FileOf,
-        language.JoinOf,
-        language.EventOf,
-        language.TimeOf,
-        language.ValueOf,
-    )
-    return [[field.alias or name for name, field in model.model_fields.items()] for model in models]
+        return f"{key!r} is no key of a {kind.noun} here{near(key, kind.keys)}"
+    text = _TEXTS.get(item["type"], f"can't be used here: see {kind.guide}")
+    return text.format_map({"expected": "", **context})

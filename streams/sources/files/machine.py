@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Any
 
 from .cells import ColumnError, Exact, Items, Row, Table, named, once, plain
-from .language import Source
+from .language import Layout
 from .lines import clean, encoding_of, lines_of, unreadable
 
 _SAMPLE_ROWS = 1_000  # whose keys are the columns
 _BATCH = 4_096  # rows of Parquet that are in memory at once
 
 
-def json_lines(path: Path, source: Source, wanted: frozenset[str]) -> Table:
+def json_lines(path: Path, source: Layout, wanted: frozenset[str]) -> Table:
     """Read JSON Lines. A key that a line lacks is empty; nested keys are joined by dots."""
     encoding = source.encoding or encoding_of(path)
     lines = islice(lines_of(path, encoding), source.skip, None)
@@ -35,7 +35,7 @@ def json_lines(path: Path, source: Source, wanted: frozenset[str]) -> Table:
     return Table(path, columns, _only(chain(sample, rows), source, wanted), told)
 
 
-def _only(rows: Iterator[Row], source: Source, wanted: frozenset[str]) -> Iterator[Row]:
+def _only(rows: Iterator[Row], source: Layout, wanted: frozenset[str]) -> Iterator[Row]:
     for row in rows:
         if row.problem or row.blank:
             yield row
@@ -125,7 +125,7 @@ def _cell(value: Any) -> str:
             return clean(json.dumps(value, default=str))
 
 
-def parquet_file(path: Path, source: Source, wanted: frozenset[str]) -> Table:
+def parquet_file(path: Path, source: Layout, wanted: frozenset[str]) -> Table:
     """Read Parquet, batch by batch. Lines are rows, counted from 1."""
     try:
         parquet = importlib.import_module("pyarrow.parquet")

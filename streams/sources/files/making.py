@@ -167,7 +167,7 @@ class Maker:
             "type": shape.type,
             "occurred_at": at,
             "source": self._mapping.source,
-            "aliases": aliases(_alias(shape.alias, scope), *also),
+            "aliases": aliases(alias_of(shape.alias, scope), *also),
         }
         columns = {
             "occurred_at": (shape.time.column or ("time",))[0],
@@ -201,7 +201,7 @@ class Maker:
                 if found_phone:
                     yield found_phone
             else:
-                yield _alias(text, one)
+                yield alias_of(text, one)
 
     def _record(self, kind: type[Spend | Target], spec: RecordOf, scope: Scope) -> Spend | Target:
         made: Spend | Target = _checked(kind, {}, spec.fields, {}, scope, self._how)
@@ -234,7 +234,7 @@ def _id(pattern: str, scope: Scope) -> str:
     return render(pattern, scope)
 
 
-def _alias(pattern: str, scope: Scope) -> str:
+def alias_of(pattern: str, scope: Scope) -> str:
     """Return an alias.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is wrong with a mapping, at which key, and what was perhaps meant."""
+"""What is wrong with a mapping or report file, at which key, and what was perhaps meant."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from .language import Mapping, MappingError
+from .language import MappingError, Placed
 
 Path_ = tuple[str | int, ...]
 
@@ -18,7 +18,7 @@ class Problem(NamedTuple):
     text: str
 
 
-def fail(mapping: Mapping, problems: list[Problem]) -> None:
+def fail(file: Placed, problems: list[Problem]) -> None:
     """Raise what was found.
 
     Raises:
@@ -27,7 +27,7 @@ def fail(mapping: Mapping, problems: list[Problem]) -> None:
     """
     if problems:
         lines = [
-            f"{mapping.at(*one.path)}: {'.'.join(map(str, one.path))}: {one.text}"
+            f"{file.at(*one.path)}: {'.'.join(map(str, one.path))}: {one.text}"
             for one in problems
         ]
         raise MappingError("\n".join(dict.fromkeys(lines)))

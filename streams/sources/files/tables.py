@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import Path
 
 from .cells import ColumnError, Row, Table, named, once, plain
-from .language import Source
+from .language import Layout
 from .lines import Cells, clean, encoding_of, lines_of, rows_of, unreadable
 from .machine import json_lines, parquet_file
 
@@ -20,7 +20,7 @@ DELIMITERS = (",", ";", "\t", "|")
 _SAMPLE_ROWS = 100  # how far the header may lie behind what is no row
 
 
-def open_table(path: Path, source: Source, wanted: frozenset[str]) -> Table:
+def open_table(path: Path, source: Layout, wanted: frozenset[str]) -> Table:
     """Open a file for the columns that are wanted of it.
 
     Raises:
@@ -38,7 +38,7 @@ def open_table(path: Path, source: Source, wanted: frozenset[str]) -> Table:
             return _csv(path, source, wanted)
 
 
-def _csv(path: Path, source: Source, wanted: frozenset[str]) -> Table:
+def _csv(path: Path, source: Layout, wanted: frozenset[str]) -> Table:
     encoding = source.encoding or encoding_of(path)
     delimiter, skip = _delimiter(path, encoding, source, wanted)
     lines = islice(lines_of(path, encoding), skip, None)
@@ -67,7 +67,7 @@ def _csv(path: Path, source: Source, wanted: frozenset[str]) -> Table:
 
 
 def _delimiter(
-    path: Path, encoding: str, source: Source, wanted: frozenset[str]
+    path: Path, encoding: str, source: Layout, wanted: frozenset[str]
 ) -> tuple[str, int]:
     """Return what parts cells, and how many lines stand before the header."""
     first = next(islice(lines_of(path, encoding), source.skip, None), None)
