@@ -26,6 +26,8 @@ for name in identity_key ingest_token live_token meta_verify_token \
 done
 # These come from the vendor. While one is empty, the gateway refuses all that comes in its name.
 # `ingest_tokens` is yours to fill: name=token with commas between, a token for each program that posts.
-for name in ingest_tokens segment_secret meta_app_secret google_key hubspot_secret; do
+# The tokens are the retriever's: it serves the vendors whose token is not empty.
+for name in ingest_tokens segment_secret meta_app_secret google_key hubspot_secret \
+  meta_token hubspot_token linkedin_token salesforce_token; do
   make "$name" "" 0644
 done

@@ -59,9 +59,13 @@ def served(settings: Settings) -> list[tuple[Vendor, Retrieval]]:
     """Return the vendors whose token is set.
 
     Raises:
-        ValueError: there is none; the text names every setting that would change that.
+        ValueError: there is none, or rates are no rates; the text names the settings.
 
     """
+    known = [name for name, vendor in SOURCES.items() if vendor.retrieval]
+    if strange := sorted(settings.rates("retriever_rates").keys() - set(known)):
+        names = ", ".join(known)
+        raise ValueError(f"LEADSTREAM_RETRIEVER_RATES: {strange[0]!r} is none of {names}")
     found = retrievable(settings.secret)
     if not found:
         tokens = [one.retrieval.token.name.upper() for one in SOURCES.values() if one.retrieval]
