@@ -94,7 +94,7 @@ class Asker:
         """`read` reads the settings anew: a token in a file may have changed.
 
         Raises:
-            ValueError: the address or a rate can't be used; the text names the setting.
+            ValueError: the address, the token or a rate can't be used; the text names the setting.
 
         """
         self._vendor, self._retrieval, self._read = vendor, retrieval, read
@@ -258,8 +258,17 @@ def _seconds(header: str | None) -> float | None:
 
 
 def token(settings: Settings, retrieval: Retrieval) -> str:
-    """Return the vendor's token that is set now, "" where none is."""
-    return next(iter(settings.secret(retrieval.token.name)), "")
+    """Return the vendor's token that is set now, "" where none is.
+
+    Raises:
+        ValueError: it holds what no header can.
+
+    """
+    found = next(iter(settings.secret(retrieval.token.name)), "").strip()
+    if not all("!" <= letter <= "~" for letter in found):
+        name = f"LEADSTREAM_{retrieval.token.name.upper()}"
+        raise ValueError(f"{name} is no token: it holds a blank, a line's end or no ASCII")
+    return found
 
 
 def address(settings: Settings, retrieval: Retrieval) -> str:

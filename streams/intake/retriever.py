@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from streams.sources.vendor import Vendor
 
 MOST_WAITING = 200
-HANGS_SECONDS = 60.0
+HANGS_SECONDS, AGAIN_SECONDS = 60.0, 2.0
 POLL_MS, MOST_POLLED = 500, 20
 COMMIT_SECONDS = 5.0  # between commits that only skip what wants nothing
 CLOSE_MS = 5_000
@@ -117,13 +117,15 @@ class Retriever:
         self._failures = Failures("retriever")
         self._connection = connection(self._settings.option, "UTC")
         self._failed: BaseException | None = None  # of a task: begin again
+        self._trouble = ""
         self._assigned, self._committed = False, 0.0
         self._moved = math.inf  # when it last went round (monotonic); while it connects, never
 
     def waits_for(self) -> str:
         """Return why it does not do its work; "" where it does."""
-        waiting = "" if self._assigned else f"{self.vendor.name} has no partition of Kafka's yet"
-        return self._asker.refused or waiting
+        if self._assigned:
+            return self._asker.refused
+        return self._trouble or f"{self.vendor.name} has no partition of Kafka's yet"
 
     def hangs(self) -> bool:
         """Return whether it has not gone round for long."""
@@ -138,13 +140,15 @@ class Retriever:
                     consumer = await self._call(self._consumer)
                     await self._serve(consumer)
                 except KafkaError as error:
-                    log.warning("%s: Kafka is away, trying again: %r", self.vendor.name, error)
-                except Exception:
+                    log.warning("%s: Kafka fails, trying again: %r", self.vendor.name, error)
+                    self._trouble = f"{self.vendor.name}: Kafka fails ({type(error).__name__})"
+                except Exception as error:
                     log.exception("%s: begins again", self.vendor.name)
+                    self._trouble = f"{self.vendor.name}: begins again ({type(error).__name__})"
                 finally:
                     self._assigned, self._moved = False, math.inf
                     await self._end(consumer)
-                await asyncio.sleep(self._settings.retriever_pause)
+                await asyncio.sleep(AGAIN_SECONDS)
         finally:
             await self._asker.close()
             self._thread.shutdown(wait=False)
@@ -175,7 +179,7 @@ class Retriever:
                 for record in records:
                     self._take(place, record)
             places = await self._call(consumer.assignment)
-            self._assigned = bool(places)
+            self._assigned, self._trouble = bool(places), ""
             self._backlog.keep(places)
             full = self._waiting >= MOST_WAITING
             await self._commit(consumer, places)
@@ -262,6 +266,7 @@ class Retriever:
                 await self._commit(consumer, set(self._backlog.due()))
                 await self._call(lambda: consumer.close(autocommit=False, timeout_ms=CLOSE_MS))
         self._backlog, self._failed = Backlog(), None
+        self._count(-self._waiting)  # a task that was ended before it began has counted nothing
 
 
 def _poll(consumer: Any, full: bool) -> dict[Any, list[Any]]:
@@ -342,6 +347,9 @@ class Service:
 
         """
         settings = read()
+        connections.python_options(
+            settings
+        )  # what can't connect is refused now, and not again and again
         self._publisher = Publisher(settings)
         self._retrievers = [
             Retriever(vendor, retrieval, read, self._publisher)

@@ -11,12 +11,13 @@ import pytest
 from kafka import KafkaProducer
 
 from schemas.sources import RETRIEVED_HEADER, SOURCE_HEADER
+from streams.embedded import broker
 from streams.embedded.home import free_port
 from streams.intake import admin, deadletters, reading
 from streams.settings import Settings
 from streams.sources.registry import SOURCES
-from tests.attack.gateway import kafka
 from tests.conftest import ROOT
+from tests.integration.test_engine_faults import serves
 from tests.support import retrieving
 from tests.support.api import Api, Reply, until
 
@@ -24,16 +25,35 @@ pytestmark = pytest.mark.ci
 VENDORS = ("hubspot", "linkedin", "meta", "salesforce")
 
 
+class Broker:
+    """A broker that can die and come back with what it had."""
+
+    def __init__(self, home):
+        self.home, self.port, self.controller = home, free_port(), free_port()
+        self.settings = Settings(brokers=f"127.0.0.1:{self.port}", partitions=2)
+        self.start()
+        admin.apply(self.settings)
+
+    def start(self):
+        with (self.home / "log").open("ab") as log:
+            self.process = broker.start(self.home / "data", self.port, self.controller, log)
+        until(lambda: serves(self.port), "a broker", 120)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait(30)
+
+
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory):
-    home = tmp_path_factory.mktemp("kafka")
-    with (home / "log").open("wb") as log:
-        process, address = kafka(home / "data", log)
-        found = Settings(brokers=address, partitions=2)
-        admin.apply(found)
-        yield found
-        process.kill()  # its data goes with it
-        process.wait(30)
+def kafka(tmp_path_factory):
+    running = Broker(tmp_path_factory.mktemp("kafka"))
+    yield running
+    running.kill()  # its data goes with it
+
+
+@pytest.fixture(scope="module")
+def settings(kafka):
+    return kafka.settings
 
 
 @pytest.fixture
@@ -198,6 +218,22 @@ def test_two_processes_share_the_work_and_one_that_dies_is_followed(settings, st
     notify(settings, "meta", *(webhook(key) for key in keys))
     until(lambda: set(keys) <= keys_of(settings), "every answer", 60)
     assert first.end() == 0
+
+
+def test_it_goes_on_by_itself_after_its_broker_was_away(kafka, settings, apis, started):
+    running = started(vendors=("meta",))
+    apis["meta"].script["/601"] = [Reply(200, retrieving.meta_lead("601"), seconds=5.0)]  # answered while nobody takes it
+    notify(settings, "meta", webhook("600"))
+    until(lambda: "600" in keys_of(settings), "an answer")
+    notify(settings, "meta", webhook("601"))
+    until(lambda: "/601" in apis["meta"].paths(), "a request")
+    kafka.kill()
+    until(lambda: "Kafka" in running.ready().get("reason", ""), "that it says so", 60)
+    kafka.start()
+    notify(settings, "meta", webhook("602"))
+    until(lambda: {"601", "602"} <= keys_of(settings), "the answers", 120)
+    until(lambda: running.ready() == {"status": "ok"}, "readiness", 60)
+    assert running.end() == 0
 
 
 def test_every_offset_is_committed_in_a_group_of_the_retrievers_own(settings):
