@@ -14,10 +14,10 @@ from schemas.sources import RESUME_HEADER, RETRIEVED_HEADER, SOURCE_HEADER
 from streams.embedded import home, stack, watch
 from streams.embedded.home import free_port
 from streams.engine.ticks import Tick
-from streams.intake import retriever
+from streams.intake import completing
 from streams.settings import Settings
 from streams.sources.adapter import Connection
-from streams.sources.registry import SOURCES
+from streams.sources.registry import SOURCES, retrievable
 from tests.conftest import ROOT
 from tests.support import retrieving
 from tests.support.api import until
@@ -81,7 +81,7 @@ def test_while_kafka_is_away_it_is_alive_says_what_it_waits_for_and_ends_on_a_si
 # ---------------------------------------------------------------- which records
 def wants(value, *headers):
     given = [(SOURCE_HEADER, b"meta"), *headers] if headers != ((),) else []
-    return retriever.wants(record(value, headers=given), META, META.retrieval, Connection())
+    return completing.wants(record(value, headers=given), META, META.retrieval, Connection())
 
 
 BODY = orjson.dumps(retrieving.META_WEBHOOK)
@@ -104,7 +104,7 @@ def test_a_retrievers_own_answer_and_the_word_that_a_source_is_read_again_want_n
 def test_another_sources_record_wants_nothing():
     assert wants(BODY, ()) == ()
     other = record(BODY, headers=[(SOURCE_HEADER, b"segment")])
-    assert retriever.wants(other, META, META.retrieval, Connection()) == ()
+    assert completing.wants(other, META, META.retrieval, Connection()) == ()
 
 
 # ---------------------------------------------------------------- in a stack
@@ -119,4 +119,4 @@ def test_a_stack_starts_one_once_a_token_is_set_and_ends_it_before_its_broker(tm
 
 def test_no_home_makes_a_token_by_itself(tmp_path):
     secrets = home.load_secrets(tmp_path)
-    assert not retriever.retrievable(Settings(**secrets).secret)
+    assert not retrievable(Settings(**secrets).secret)
