@@ -26,7 +26,9 @@ for name in identity_key ingest_token live_token meta_verify_token \
 done
 # These come from the vendor. While one is empty, the gateway refuses all that comes in its name.
 # `ingest_tokens` is yours to fill: name=token with commas between, a token for each program that posts.
+# The tokens are the retriever's: it serves the vendors whose token is not empty.
 for name in ingest_tokens segment_secret meta_app_secret google_key hubspot_secret \
-  linkedin_client_secret ga4_api_secret pipedrive_login dynamics_key calendly_signing_key; do
+  linkedin_client_secret ga4_api_secret pipedrive_login dynamics_key calendly_signing_key \
+  meta_token hubspot_token linkedin_token salesforce_token; do
   make "$name" "" 0644
 done

@@ -59,8 +59,8 @@ STATEFUL = ("resolve", "advance")
 
 TOPICS: tuple[Topic, ...] = (
     Topic(RAW_WEB, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of web sources as they came", _RAW),
-    Topic(RAW_ADS, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),
-    Topic(RAW_CRM, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of CRM systems as they came", _RAW),
+    Topic(RAW_ADS, "gateway, retriever, ticker, anyone", "normalise, retriever", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),
+    Topic(RAW_CRM, "gateway, retriever, ticker, anyone", "normalise, retriever", 14 * DAY_MS, "bodies of CRM systems as they came", _RAW),
     Topic(RAW_IMPORT, "import", "normalise-import", 14 * DAY_MS, "rows of imported files as events", _RAW),
     Topic(EVENTS, "normalise, normalise-import, resolve", "resolve", 14 * DAY_MS, "canonical events and links, keyed by alias"),
     Topic(TOUCHES, "resolve, advance", "advance, deliver", -1, "events and edges of a lead, keyed by lead"),
@@ -72,7 +72,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(TARGETS, "records, import", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
     Topic(RATES, "records", "deliver", -1, "what a currency is worth from a day on, the latest statement wins", _STAMPED),
     Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
-    Topic(DEADLETTERS, "every worker, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),
+    Topic(DEADLETTERS, "every worker, retriever, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),
     # a parked record carries where it stood, so it is a little larger than it was
     Topic(
         PARKED, "normalise, normalise-import", "people", PARKED_DAYS * DAY_MS, "records of parked sources", {"max.message.bytes": "2228224"}

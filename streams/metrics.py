@@ -37,6 +37,14 @@ TURNED_AWAY = Counter(
     ["reason"],
 )
 PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")
+RETRIEVALS = Counter(
+    f"{PREFIX}_retrievals_total",
+    "What a retriever did, by source: asked (a request went out), limited, retried, token_refused; and what became of a record: published, "
+    "gone, refused, given_up",
+    ["source", "what"],
+)
+RETRIEVING = Gauge(f"{PREFIX}_retrievals_waiting", "Records that a retriever was notified of and has not got yet", ["source"])
+TOKEN_REFUSED = Gauge(f"{PREFIX}_retriever_token_refused", "1 while a vendor gives nothing for the retriever's token", ["source"])
 WRITTEN = Counter(f"{PREFIX}_sink_rows_total", "Rows written to ClickHouse, by table", ["table"])
 SINK_RETRIES = Counter(f"{PREFIX}_sink_retries_total", "Writes that ClickHouse did not take and that were sent again", ["error"])
 REFUSED = Counter(f"{PREFIX}_sink_refused_rows_total", "Rows that ClickHouse does not take, by table: each is set aside", ["table"])

@@ -149,6 +149,15 @@ class Settings(BaseSettings):
     source_rate: float = Field(default=2_000.0, gt=0)
     source_burst: float = Field(default=4_000.0, ge=1)
     source_rates: str = ""  # exceptions, `name=rate` or `name=rate:burst`: "hubspot=50,segment=500:1000"
+    # Retrievers ask a vendor whose token is set (docs/retrievers.md). Rates are `name=rate` or
+    # `name=rate:burst` in requests a second; pauses are seconds and grow from the first to the longest.
+    retriever_rates: str = ""
+    retriever_parallel: int = Field(default=4, ge=1, le=100)  # requests to one vendor at once
+    retriever_deadline: float = Field(default=20.0, gt=0)  # seconds for one request, its whole answer included
+    retriever_attempts: int = Field(default=8, ge=1)  # of a request to a vendor that is not well
+    retriever_pause: float = Field(default=0.5, gt=0)
+    retriever_longest: float = Field(default=60.0, gt=0)
+    retriever_token_pause: float = Field(default=30.0, gt=0)  # until a token that was refused is tried again
     # Bearer tokens. The first opens /v1/events for every source but a vendor's name, and the routes
     # of the Salesforce relay and of ad spend; but nothing that a token is named for below.
     ingest_token: SecretStr = SecretStr("")
@@ -242,7 +251,7 @@ class Settings(BaseSettings):
             found[token] = name
         return found
 
-    def rates(self) -> dict[str, tuple[float, float]]:
+    def rates(self, setting: Literal["source_rates", "retriever_rates"] = "source_rates") -> dict[str, tuple[float, float]]:
         """Return the rates of sources that differ from the default, as (a second, at once).
 
         Raises:
@@ -250,17 +259,15 @@ class Settings(BaseSettings):
 
         """
         found: dict[str, tuple[float, float]] = {}
-        for entry in _entries(self.source_rates):
-            said = re.fullmatch(r"(\w+)\s*=\s*([0-9.]{1,12})(?::([0-9.]{1,12}))?", entry)
+        for entry in _entries(getattr(self, setting)):
+            parts = re.fullmatch(r"(\w+)\s*=\s*([0-9.]{1,12})(?::([0-9.]{1,12}))?", entry)
             try:
-                name, rate, burst = said.groups() if said else ("", "0", None)
+                name, rate, burst = parts.groups() if parts else ("", "0", None)
                 found[name] = (float(rate), max(1.0, float(burst or rate)))
             except ValueError:
                 name, rate = "", "0"
             if not name or not float(rate):
-                raise ValueError(
-                    f"LEADSTREAM_SOURCE_RATES: {entry!r} is neither name=rate nor name=rate:burst"
-                )
+                raise ValueError(f"LEADSTREAM_{setting.upper()}: {entry!r} is neither name=rate nor name=rate:burst")
         return found
 
     def ignored(self) -> tuple[str, ...]:

@@ -14,6 +14,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from schemas import topics
 from streams.settings import WORKERS, Settings
+from streams.sources.registry import SOURCES
 
 FOLDER = Path(__file__).parent
 # Names that the installation chooses stay the shell's variables.
@@ -21,6 +22,7 @@ NAMES = Settings.model_construct(partitions="$PARTITIONS", generation="$GENERATI
 
 ROLES = {
     "gateway": "takes bodies over HTTP",
+    "retriever": "asks vendors for what notifications name",
     "ticker": "sends the time",
     "normalise": "reads vendors' bodies",
     "normalise-import": "reads imported files",
@@ -91,6 +93,8 @@ def rules() -> list[Rule]:
             out.append(Rule(role, "topic", changelog, ("Create", "Read", "Write", "Describe"), "its own rows"))
         if role in WORKERS:
             out.append(Rule(role, "group", (NAMES.app_id(role),), ("Read", "Describe"), "its own offsets"))
+    retrieved = tuple(NAMES.app_id(f"retriever-{name}") for name, one in SOURCES.items() if one.retrieval)
+    out.append(Rule("retriever", "group", retrieved, ("Read", "Describe"), "its own offsets, a group for each vendor"))
     out.append(Rule("reader", "group", ("leadstream-reader-",), ("Read", "Describe"), "its own offsets", prefixed=True))
     read_by = (NAMES.app_id("normalise-import"), NAMES.app_id("deliver"))
     out.append(Rule("importer", "group", read_by, ("Describe",), "sees what has arrived"))

@@ -18,6 +18,11 @@ allow() { # role, then options of kafka-acls.sh
 # gateway: takes bodies over HTTP
 allow gateway --operation Write --operation Describe --topic "lead.raw.web" --topic "lead.raw.ads" --topic "lead.raw.crm"
 
+# retriever: asks vendors for what notifications name
+allow retriever --operation Read --operation Describe --topic "lead.raw.ads" --topic "lead.raw.crm"
+allow retriever --operation Write --operation Describe --topic "lead.raw.ads" --topic "lead.raw.crm" --topic "lead.deadletters"
+allow retriever --operation Read --operation Describe --group "leadstream-retriever-hubspot-$PARTITIONS" --group "leadstream-retriever-linkedin-$PARTITIONS" --group "leadstream-retriever-meta-$PARTITIONS" --group "leadstream-retriever-salesforce-$PARTITIONS"
+
 # ticker: sends the time
 allow ticker --operation Write --operation Describe --topic "lead.raw.web" --topic "lead.raw.ads" --topic "lead.raw.crm"
 

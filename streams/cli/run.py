@@ -17,7 +17,7 @@ import typer
 
 from streams.settings import WORKERS, Settings
 
-from .context import Failed, console, document, figures
+from .context import Failed, console, document, errors, figures
 
 app = typer.Typer()
 Home = Annotated[Path, typer.Option(help="The data folder.")]
@@ -101,6 +101,24 @@ def gateway() -> None:
     built.run()
     if not built.started:
         raise Failed("the gateway could not start: see the line above")
+
+
+@app.command()
+def retriever() -> None:
+    """Complete notifications that carry only an id, by asking each vendor whose token is set. Example: leadstream retriever."""
+    from streams.intake.retriever import Service
+    from streams.probe import Probe
+
+    _log()
+    try:
+        service = Service(Settings)
+    except ValueError as error:
+        errors.print(str(error), style="red", highlight=False, soft_wrap=True)
+        raise typer.Exit(2) from error
+    settings = Settings()
+    probe = Probe(service.waits_for)
+    probe.serve(settings.metrics_port, settings.host)
+    asyncio.run(service.run(probe.beat))
 
 
 @app.command()

@@ -120,7 +120,7 @@ def choose_ports(home: Path, liked: dict[str, int], say: Callable[[str], None] =
         except (ValueError, TypeError):
             say(f"{path} was broken and is made again: addresses may have changed")
     workers = (f"metrics-{worker}" for worker in WORKERS)
-    names = ("broker", "controller", "gateway", "clickhouse", "live", *workers, "metrics-ticker", "supervisor")
+    names = ("broker", "controller", "gateway", "clickhouse", "live", *workers, "metrics-ticker", "metrics-retriever", "supervisor")
     ports: dict[str, int] = {}
     for name in names:
         port = free_port(wanted.get(name, 0))

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from streams.settings import WORKERS, Settings, roles, split
+from streams.sources.registry import retrievable
 
 from . import answers, broker, logs, pids, stopped
 from .children import Children, end_survivors, program
@@ -46,6 +47,12 @@ PORTS = {"live": 8380, "gateway": 8381, "clickhouse": 8382}  # what `up` and `de
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TAIL_LINES = 8
 _SECOND_SIGNAL_SECONDS = 1.0
+
+
+def wanted(home: Path, settings: Settings) -> tuple[str, ...]:
+    """Return the roles of a home beside its servers. A retriever is one once a vendor's token is set."""
+    asking = ("retriever",) if retrievable(settings.secret) else ()
+    return ("gateway", "live", *roles(home), "ticker", *asking)
 
 
 class Stack:
@@ -126,7 +133,7 @@ class Stack:
         self._commands(["topics", "apply"], ["migrate"])
         self.say("workers, gateway, live page")
         workers = [role for role in roles(self.home) if role in WORKERS]
-        for role in ("gateway", "live", *roles(self.home), "ticker"):
+        for role in wanted(self.home, Settings()):
             self.spawn(role)
         self._wait(dict.fromkeys(("gateway", "live", *workers), 90.0))
         self._watch.start()

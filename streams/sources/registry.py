@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
     from types import ModuleType
 
+    from .retrieval import Retrieval
     from .vendor import Vendor
 
 
@@ -51,6 +52,12 @@ def connection(option: Callable[[str], str], zone: str) -> Connection:
     """Return what bodies do not say: the vendors' options as the installation sets them, and the zone of its reports."""
     named = {one.name: option(one.name) or one.default for vendor in SOURCES.values() for one in vendor.options}
     return Connection(zone=zone, **named)
+
+
+def retrievable(secret: Callable[[str], tuple[str, ...]]) -> list[tuple[Vendor, Retrieval]]:
+    """Return the vendors whose API a retriever may ask: those whose token is set."""
+    known = [(vendor, vendor.retrieval) for vendor in SOURCES.values() if vendor.retrieval]
+    return [(vendor, retrieval) for vendor, retrieval in known if secret(retrieval.token.name)]
 
 
 def canonical(alias: str) -> str:

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from .adapter import Adapter, decoded
+
+if TYPE_CHECKING:
+    from .retrieval import Retrieval
 
 # What a source can tell of people's work: what stops and restarts clocks.
 WORK = frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"})
@@ -92,3 +95,4 @@ class Vendor:
     won: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
     retries: str = ""  # how long it waits for an answer, and how it repeats
+    retrieval: Retrieval | None = None  # how a retriever completes notifications that carry only an id

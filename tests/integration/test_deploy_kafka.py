@@ -23,7 +23,9 @@ from streams import connections
 from streams.intake import admin
 from streams.settings import WORKERS, Settings
 from tests.conftest import ROOT
+from tests.support.api import Api, Reply, until
 from tests.support.deployed import DEPLOY, Broker, compose, free_ports, java
+from tests.support.retrieving import META_WEBHOOK
 
 pytestmark = pytest.mark.ci
 PASSWORD = secrets.token_hex(8)
@@ -270,6 +272,40 @@ def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
                 process.kill()
     for name, log in logs.items():
         assert "AuthorizationFailed" not in log.read_text(), name
+
+
+def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
+    api, log = Api("meta"), tmp_path / "retriever.log"
+    common = {
+        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1", "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD, "LEADSTREAM_KAFKA_USERNAME": "leadstream-retriever",
+        "LEADSTREAM_META_API": api.address, "LEADSTREAM_META_TOKEN": "good",
+    }  # fmt: skip
+    api.script["/12"] = [Reply(404, {})]
+    gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))
+    gateway.send(topics.RAW_ADS, orjson.dumps(META_WEBHOOK), headers=[("leadstream-source", b"meta")]).get(timeout=20)
+    gateway.close()
+    with log.open("wb") as file:
+        command = [sys.executable, "-m", "streams.cli.main", "retriever"]
+        process = subprocess.Popen(command, env={**os.environ, **common}, stdout=file, stderr=file, cwd=ROOT, start_new_session=True)
+    consumers = {topics.RAW_ADS: "leadstream-normalise", topics.DEADLETTERS: "leadstream-deliver"}
+    try:
+        for topic, name in consumers.items():
+            consumer = KafkaConsumer(**login(kafka, name), auto_offset_reset="earliest", enable_auto_commit=False)
+            consumer.assign([TopicPartition(topic, 0)])
+            until(lambda consumer=consumer: _of_a_retriever(consumer), f"what a retriever writes to {topic}", 60)
+            consumer.close()
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) == 0
+        api.close()
+    assert "Authorization" not in log.read_text()
+
+
+def _of_a_retriever(consumer):
+    """Say whether an answer, or a retriever's letter, is among what comes next."""
+    names = [dict(record.headers) for batch in consumer.poll(timeout_ms=500).values() for record in batch]
+    return any("leadstream-retrieved" in one or b'"retriever"' in one.get("leadstream-letter", b"") for one in names)
 
 
 def _leads(kafka, running, logs):

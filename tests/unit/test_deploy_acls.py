@@ -6,6 +6,7 @@ import pytest
 
 from schemas import topics
 from streams.settings import WORKERS, Settings
+from streams.sources.registry import SOURCES
 from tests.conftest import ROOT
 
 FOLDER = ROOT / "deploy" / "kafka"
@@ -44,6 +45,14 @@ def test_a_worker_reads_what_it_is_built_on_and_has_its_group_and_changelog(acls
     assert {*topics.READS[worker], topics.DEADLETTERS, Settings().app_id(worker)} <= named
     assert (Settings().changelog(worker) in named) is (worker in topics.STATEFUL)
     assert not any(rule.prefixed for rule in mine)
+
+
+def test_a_retriever_reads_and_writes_where_its_vendors_bodies_are_and_has_a_group_for_each(acls):
+    retrieved = {name: one for name, one in SOURCES.items() if one.retrieval}
+    raw = {one.topic for one in retrieved.values()}
+    assert (set(acls.reads("retriever")), set(acls.writes("retriever"))) == (raw, raw | {topics.DEADLETTERS})
+    (groups,) = [rule.names for rule in acls.rules() if (rule.role, rule.kind) == ("retriever", "group")]
+    assert [name.replace("$PARTITIONS", "4") for name in groups] == [Settings().app_id(f"retriever-{name}") for name in retrieved]
 
 
 def test_who_is_outside_writes_bodies_and_reads_what_is_for_everybody(acls):

@@ -27,7 +27,7 @@ def every(names=STAY):
 
 
 def test_compose_names_every_process_of_the_stack():
-    wanted = {*WORKERS, "gateway", "live", "ticker", "kafka", "clickhouse", "prometheus", "alertmanager", "grafana"}
+    wanted = {*WORKERS, "gateway", "live", "ticker", "retriever", "kafka", "clickhouse", "prometheus", "alertmanager", "grafana"}
     assert not wanted - STAY
     assert sorted(ONCE) == ["kafka-outside", "setup", "tools"]
 
@@ -100,6 +100,14 @@ def test_kafka_writes_to_its_volume_and_keeps_its_cluster():
     assert {"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR"} <= replicated.keys()
 
 
+def test_the_retriever_is_off_until_somebody_asks_for_it_and_alone_has_the_vendors_tokens():
+    tokens = {vendor.retrieval.token.name for vendor in SOURCES.values() if vendor.retrieval}
+    assert SERVICES["retriever"]["profiles"] == ["retriever"]
+    assert {one["source"] for one in SERVICES["retriever"]["secrets"]} == tokens
+    for name in set(SERVICES) - {"retriever"}:
+        assert not tokens & {one if isinstance(one, str) else one["source"] for one in SERVICES[name].get("secrets", ())}, name
+
+
 def test_publishers_outside_have_a_listener_under_a_name_of_their_own():
     environment = compose(KAFKA_OUTSIDE_HOST="kafka.example.com", KAFKA_OUTSIDE_PORT="9094", KAFKA_OUTSIDE_BIND="0.0.0.0")["services"]["kafka"]
     advertised = dict(one.split("://") for one in environment["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(","))
@@ -144,7 +152,7 @@ def test_clickhouse_is_not_healthy_while_its_entry_point_makes_users(process, he
     assert (done.returncode == 0) is healthy
 
 
-@every({*WORKERS, "ticker"})
+@every({*WORKERS, "ticker", "retriever"})
 def test_a_worker_is_healthy_when_it_says_that_it_is_ready(name):
     port = SERVICES[name]["environment"]["LEADSTREAM_METRICS_PORT"]
     assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "leadstream-healthy", f"127.0.0.1:{port}/readyz"]
@@ -168,7 +176,7 @@ def test_only_who_must_reaches_kafka_and_clickhouse():
     def beside(server):
         return {name for name, one in SERVICES.items() if set(one["networks"]) & set(SERVICES[server]["networks"])} - {server}
 
-    assert beside("kafka") == {*WORKERS, "ticker", "gateway", "setup", "tools", "kafka-outside"}
+    assert beside("kafka") == {*WORKERS, "ticker", "gateway", "retriever", "setup", "tools", "kafka-outside"}
     assert beside("clickhouse") == {"deliver", "live", "setup", "tools", "grafana"}
     assert all(STACK["networks"][name]["internal"] for name in ("kafka", "clickhouse", "metrics"))
 
@@ -206,6 +214,7 @@ def test_grafana_has_its_own_user_and_nobody_enters_without_one(tmp_path):
 
 # What may be set: settings, and what the vendors' files declare.
 NAMED = {*Settings.model_fields} | {one.name for vendor in SOURCES.values() for one in (*vendor.secrets, *vendor.options)}
+NAMED |= {vendor.retrieval.token.name for vendor in SOURCES.values() if vendor.retrieval}
 
 
 def test_no_secret_is_a_variable_and_a_service_sees_only_its_own():

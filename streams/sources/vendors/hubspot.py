@@ -10,10 +10,13 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import orjson
+
 from schemas import topics
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, digest, each
+from streams.sources.adapter import Connection, Normalised, digest, each, written
 from streams.sources.proof import base64_digest, equal, recent
+from streams.sources.retrieval import Answer, Ask, Retrieval, each_once, listed
 from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
 
@@ -49,6 +52,10 @@ _COMPUTED = (
 _DEAL_FIELDS = {"dealstage": "stage", "amount": "amount", "deal_currency_code": "currency", "closedate": "close_date"}
 _PEOPLE = ("email", "work_email", "hs_additional_emails")
 _WINDOW_MS = 300_000
+_API = Option("hubspot_api", "https://api.hubapi.com", "HubSpot's API")
+_PORTAL = Option("hubspot_portal", "", "the portal whose token a retriever has, where several portals send")
+_PLURAL = {"contact": "contacts", "deal": "deals"}
+_PERSONAL = (*_PEOPLE, "phone", "mobilephone", "company")  # what `_read` reads of a contact
 # What HubSpot decodes in the address before it signs: these, and nothing else (its documentation).
 _DECODED = {
     "%3A": ":", "%2F": "/", "%3F": "?", "%40": "@", "%21": "!", "%24": "$",
@@ -314,6 +321,53 @@ def _deal_property(part: dict[str, Any], alias: str, connection: Connection, com
     out.add(type=EventType.OPPORTUNITY_STAGE_CHANGED, deal={"id": alias, _DEAL_FIELDS[name]: found}, **common)
 
 
+def wanted(body: Any, connection: Connection) -> tuple[Ask, ...]:
+    """Ask for contacts that were made, and for deals whose event does not say whose they are.
+
+    Another portal's record of the same number is another record: a token reads those of its own.
+    """
+    own = connection.get(_PORTAL.name)
+    return each_once((part for part in listed(body) if not own or text(record(part).get("portalId")) == own), _ask)
+
+
+def _ask(part: Any) -> list[Ask]:
+    named, _, action = str(part.get("subscriptionType") or part["eventType"]).partition(".")
+    kind = _kind(part.get("objectTypeId"), named)
+    if kind == "deal":
+        fits = action in ("creation", "restore") or (action == "propertyChange" and part["propertyName"] in _DEAL_FIELDS)
+    else:
+        fits = kind == "contact" and action == "creation"
+    if not fits:
+        return []
+    portal, key = number(part["portalId"]), _record_of(part, action)
+    if not (key.isascii() and key.isdigit()):
+        return []
+    params = (("associations", "contacts"),) if kind == "deal" else (("properties", ",".join(_PERSONAL)),)
+    carried = written({"portalId": portal, "objectTypeId": _URL[kind]})
+    return [Ask(f"{portal}:{kind}:{key}", f"/crm/v3/objects/{_PLURAL[kind]}/{key}", params, carried=carried)]
+
+
+def answers(ask: Ask, answer: Any) -> Answer:
+    """Return the record, with the portal and the type that were asked for. A deal of many contacts comes in pages of them."""
+    around = orjson.loads(ask.carried)
+    known = around.get("object")
+    if known:  # a page of a deal's contacts
+        found = {**known, "associations": {"contacts": {"results": list(listed(record(answer)["results"]))}}}
+        paging = answer.get("paging")
+    else:
+        found = record(answer)
+        if not (found.get("id") and found.get("updatedAt")):
+            raise ValueError("the answer is no record (id, updatedAt)")
+        paging = record(record(found.get("associations")).get("contacts")).get("paging")
+    body = written([{**around, "object": found}])
+    after = text(record(record(paging).get("next")).get("after"), 200)
+    if not after:
+        return Answer((body,))
+    carried = written({**around, "object": {"id": found["id"], "updatedAt": found["updatedAt"]}})
+    path = ask.path if known else f"{ask.path}/associations/contacts"
+    return Answer((body,), Ask(ask.key, path, (("after", after), ("limit", "500")), carried=carried))
+
+
 def sign(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
     """Sign as HubSpot does: base64(HMAC-SHA256(secret, method + uri + body + timestamp))."""
     return base64_digest(secret, method.encode() + uri.encode(errors="replace") + body + timestamp.encode())
@@ -351,7 +405,11 @@ VENDOR = Vendor(
         ),
     ),
     secrets=(Secret("hubspot_secret", "the app's client secret"),),
-    options=(Option("hubspot_computed", ",".join(_COMPUTED), "patterns of properties that machines keep, with commas between"),),
+    options=(
+        Option("hubspot_computed", ",".join(_COMPUTED), "patterns of properties that machines keep, with commas between"),
+        _API,
+        _PORTAL,
+    ),
     records=("contact",),
     deals=("deal",),
     stages={
@@ -366,4 +424,11 @@ VENDOR = Vendor(
     won=("closedwon",),
     lost=("closedlost",),
     retries="answers within 5 s; up to 10 attempts in 24 hours, unordered",
+    retrieval=Retrieval(
+        address=_API,
+        token=Secret("hubspot_token", "a private app's token, with the scopes to read contacts and deals"),
+        wanted=wanted,
+        answers=answers,
+        rate=8.0,
+    ),
 )

@@ -7,6 +7,7 @@ Notification and response make the same creation, so that each may come alone or
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,9 @@ import orjson
 from schemas import topics
 from schemas.events import EventType
 from schemas.records import Spend
-from streams.sources.adapter import Connection, Normalised, each
+from streams.sources.adapter import Connection, Normalised, each, written
 from streams.sources.proof import equal, hex_digest
+from streams.sources.retrieval import Answer, Ask, Retrieval, each_once
 from streams.sources.values import (
     aliases,
     count,
@@ -31,6 +33,11 @@ from streams.sources.values import (
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
 
 _SIGNED = b"hmacsha256="  # what LinkedIn puts before a body that it signs
+_API = Option("linkedin_api", "https://api.linkedin.com/rest", "LinkedIn's versioned API")
+_VERSION = Option(
+    "linkedin_version", "202510", "the month of the API's version; LinkedIn ends each after a year"
+)
+_KEY = re.compile(r"[A-Za-z0-9_-]{1,200}")
 # LinkedIn's own names of questions; all others are the form's.
 _MAIL, _PHONE, _COMPANY = (
     ("EMAIL", "WORK_EMAIL"),
@@ -214,6 +221,36 @@ def _cost(part: dict[str, Any], connection: Connection, out: Normalised) -> None
     )
 
 
+def wanted(body: Any, connection: Connection) -> tuple[Ask, ...]:
+    """Ask for the responses that notifications name."""
+    version = connection.get("linkedin_version", _VERSION.default)
+    headers = (("LinkedIn-Version", version), ("X-Restli-Protocol-Version", "2.0.0"))
+
+    def ask(part: Any) -> list[Ask]:
+        key = _last(part["leadGenFormResponse"]) if part["leadAction"] == "CREATED" else None
+        good = key and _KEY.fullmatch(key)
+        return [Ask(key, f"/leadFormResponses/{key}", headers=headers)] if key and good else []
+
+    return each_once(body if isinstance(body, list) else [body], ask)
+
+
+def answers(ask: Ask, answer: Any) -> Answer:
+    """Return the response with its form, for which a second request is made.
+
+    A response whose form is gone is returned without it.
+    """
+    if ask.carried:
+        response = orjson.loads(ask.carried)
+        return Answer((written([{**response, "form": answer} if answer else response]),))
+    if "formResponse" not in record(answer):
+        raise ValueError("the answer is no response (formResponse)")
+    form = _form(answer.get("versionedLeadGenFormUrn"))
+    if "form" in answer or not (form and _KEY.fullmatch(form)):
+        return Answer((written([answer]),))
+    carried = written(answer)
+    return Answer((), Ask(ask.key, f"/leadForms/{form}", (), ask.headers, carried, needed=False))
+
+
 def prove(call: Call, secrets: Secrets) -> bytes | None:
     """Check the signature: of `hmacsha256=` and the body, in hexadecimal."""
     stated = call.headers.get("x-li-signature", "").removeprefix("hmacsha256=")
@@ -269,7 +306,16 @@ VENDOR = Vendor(
     options=(
         Option("linkedin_account", "", "the ad account of reports that do not name it"),
         Option("linkedin_currency", "EUR", "the currency of the ad account: reports name none"),
+        _API,
+        _VERSION,
     ),
     origin="marketing",
     retries="a challenge is answered within 3 s, every 2 hours; a notification may come many times",
+    retrieval=Retrieval(
+        address=_API,
+        token=Secret("linkedin_token", "a member's token with r_marketing_leadgen_automation"),
+        wanted=wanted,
+        answers=answers,
+        rate=2.0,
+    ),
 )

@@ -14,14 +14,20 @@ import orjson
 from schemas import topics
 from schemas.events import EventType
 from schemas.records import Spend
-from streams.sources.adapter import Connection, Normalised, each
+from streams.sources.adapter import Connection, Normalised, each, written
 from streams.sources.proof import equal, signed
+from streams.sources.retrieval import Answer, Ask, Retrieval, Verdict, by_status, each_once, listed
 from streams.sources.values import aliases, count, email_alias, identified, iso_ms, money, number, phone_alias, record, text
 from streams.sources.vendor import Option, Route, Scheme, Secret, Secrets, Vendor
 
 # What Meta's own test tool answers forms with (developers.facebook.com/tools/lead-ads-testing).
 _TEST = "<test lead:"
 _TEST_MAIL = ("test@fb.com", "test@meta.com", "test@facebook.com")
+_API = Option("meta_api", "https://graph.facebook.com/v23.0", "the Graph API with its version")
+_ASKED = "id,created_time,ad_id,form_id,campaign_id,is_organic,platform,field_data"
+# Codes of the Graph API's errors, whose status is 400 for most of them (its documentation, error handling and rate limits).
+_LIMITED, _UNWELL = frozenset({4, 17, 32, 341, 613, *range(80_000, 80_015)}), frozenset({1, 2})
+_NO_TOKEN = frozenset({10, 102, 190, *range(200, 300)})
 _BREAKDOWN = ("adset_id", "ad_id", "publisher_platform", "device_platform", "impression_device", "age", "gender", "country")
 
 
@@ -148,6 +154,40 @@ def _insight(row: dict[str, Any], connection: Connection, out: Normalised) -> No
     )
 
 
+def wanted(body: Any, _connection: Connection) -> tuple[Ask, ...]:
+    """Ask for the leads of a webhook."""
+    changes = (change for entry in listed(record(body).get("entry")) for change in _changes(entry))
+    return each_once(changes, _ask)
+
+
+def _ask(change: Any) -> list[Ask]:
+    key = identified(change["value"]["leadgen_id"]) if change["field"] == "leadgen" else None
+    return [Ask(key, f"/{key}", (("fields", _ASKED),))] if key and key.isascii() and key.isdigit() else []
+
+
+def answers(_ask: Ask, answer: Any) -> Answer:
+    """Return the lead as it came."""
+    if "field_data" not in record(answer) or "id" not in answer:
+        raise ValueError("the answer is no lead (field_data)")
+    return Answer((written(answer),))
+
+
+def judged(status: int, answer: Any) -> Verdict:
+    """Judge an answer by the Graph API's code, where it has one."""
+    error = record(record(answer).get("error"))
+    code = error.get("code")
+    if status < 400 or not isinstance(code, int):
+        return by_status(status, answer)
+    if code in _LIMITED:
+        return Verdict.LATER
+    if code in _UNWELL or error.get("is_transient") is True:
+        return Verdict.AGAIN
+    if code in _NO_TOKEN:
+        return Verdict.TOKEN
+    gone = code == 100 and error.get("error_subcode") == 33  # it is not there, or not this token's to see
+    return Verdict.GONE if gone else by_status(status, answer)
+
+
 def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | None:
     """Answer the challenge that Meta sends once, when the subscription is made."""
     stated = query.get("hub.verify_token", "")
@@ -175,7 +215,15 @@ VENDOR = Vendor(
         Route("/v1/spend/meta", "Take a page of insights, from whoever asks Meta for them."),
     ),
     secrets=(Secret("meta_app_secret", "the app's secret"), Secret("meta_verify_token", "the word that the subscription was made with")),
-    options=(Option("meta_currency", "EUR", "the currency of accounts whose reports name none"),),
+    options=(Option("meta_currency", "EUR", "the currency of accounts whose reports name none"), _API),
     origin="marketing",
     retries="repeats for 36 hours, unordered, several leads a body",
+    retrieval=Retrieval(
+        address=_API,
+        token=Secret("meta_token", "a page's or system user's token with leads_retrieval"),
+        wanted=wanted,
+        answers=answers,
+        rate=5.0,
+        judged=judged,
+    ),
 )

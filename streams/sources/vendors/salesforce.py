@@ -13,9 +13,10 @@ from typing import Any
 
 from schemas import topics
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, digest, each
+from streams.sources.adapter import Connection, Normalised, digest, each, written
+from streams.sources.retrieval import Answer, Ask, Retrieval, Verdict, by_status, each_once, named_error
 from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
-from streams.sources.vendor import Option, Route, Vendor
+from streams.sources.vendor import Option, Route, Secret, Vendor
 
 _KINDS = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
 _WRAPS = ("payload", "data", "detail", "event", "message")
@@ -30,6 +31,11 @@ _COMPUTED = (
 )  # fmt: skip
 # Of a record that is read: what it had when it was made, and who it is.
 _MADE, _WHO = ("LeadSource", "Company"), ("Email", "PersonEmail", "Phone", "MobilePhone", "OwnerId")
+_API = Option(
+    "salesforce_api", "", "the org's address, where a retriever reads again what a gap event names: https://<domain>.my.salesforce.com"
+)
+_SOBJECTS = "/services/data/v60.0/sobjects"
+_READ_AGAIN = frozenset({"GAP_CREATE", "GAP_UPDATE", "GAP_UNDELETE"})
 _PERSON_PREFIX = {"003": "contact", "00Q": "lead"}  # what a WhoId names
 
 
@@ -47,8 +53,12 @@ def canonical(key: str) -> str:
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
     """Turn one change event, or a list of them, however wrapped."""
+    return each(_parts(body), received_at, lambda part, out: _one(part, connection, out))
+
+
+def _parts(body: Any) -> list[Any]:
     parts = body if isinstance(body, list) else record(body).get("events", body)
-    return each(parts if isinstance(parts, list) else [parts], received_at, lambda part, out: _one(part, connection, out))
+    return parts if isinstance(parts, list) else [parts]
 
 
 def _one(part: Any, connection: Connection, out: Normalised) -> None:
@@ -117,7 +127,12 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
     kind, entity = header["changeType"], str(header["entityName"])
     if kind == "GAP_OVERFLOW":
         raise ValueError(f"GAP_OVERFLOW: changes of {entity} were lost; run a full resync of {entity}")
-    if str(kind).startswith("GAP_"):
+    if kind == "GAP_DELETE" and entity in _HANDLERS:
+        header = {**header, "changeType": "DELETE"}  # all that there is to know of it
+    elif kind in _READ_AGAIN and entity in _KINDS and connection.get(_API.name):
+        out.ignored.append(kind)  # the record that a retriever reads says how it stands
+        return
+    elif str(kind).startswith("GAP_"):
         ids = ", ".join(map(str, header["recordIds"]))
         raise ValueError(f"{kind}: {entity} {ids} changed and the event does not say how; read it again")
     turn = _HANDLERS.get(entity)
@@ -127,6 +142,35 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
     fields = {name: value for name, value in part.items() if value is not None and name != "ChangeEventHeader"}
     for key in header["recordIds"]:
         turn(_Change(header, fields, canonical(str(key)), connection), out)
+
+
+def wanted(body: Any, _connection: Connection) -> tuple[Ask, ...]:
+    """Ask for the records that gap events name."""
+    return each_once(_parts(body), _asks)
+
+
+def _asks(part: Any) -> list[Ask]:
+    if "attributes" in part:  # a record that was read
+        return []
+    header = _unwrapped(part)["ChangeEventHeader"]
+    entity = str(header["entityName"])
+    if header["changeType"] not in _READ_AGAIN or entity not in _KINDS:
+        return []
+    keys = [canonical(key) for key in map(str, header["recordIds"]) if _ID.fullmatch(key) and key.strip("0")]
+    return [Ask(key, f"{_SOBJECTS}/{entity}/{key}") for key in keys]
+
+
+def answers(_ask: Ask, answer: Any) -> Answer:
+    """Return the record as it came."""
+    if not (isinstance(record(answer).get("attributes"), dict) and answer.get("Id")):
+        raise ValueError("the answer is no record (attributes, Id)")
+    return Answer((written(answer),))
+
+
+def judged(status: int, answer: Any) -> Verdict:
+    """Judge an answer; the limit of a day's requests comes as 403."""
+    limited = status == 403 and named_error(answer) == "REQUEST_LIMIT_EXCEEDED"
+    return Verdict.LATER if limited else by_status(status, answer)
 
 
 def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> None:
@@ -331,6 +375,7 @@ VENDOR = Vendor(
     options=(
         Option("salesforce_org", "default", "the org's name in aliases, where several orgs send"),
         Option("salesforce_computed", ",".join(_COMPUTED), "patterns of fields that machines keep, with commas between"),
+        _API,
     ),
     records=("lead", "contact"),
     deals=("opportunity",),
@@ -346,4 +391,12 @@ VENDOR = Vendor(
     won=("Closed Won",),
     lost=("Closed Lost",),
     retries="a relay's: events can be replayed for 72 hours",
+    retrieval=Retrieval(
+        address=_API,
+        token=Secret("salesforce_token", "an access token of a user who may read leads, contacts and opportunities"),
+        wanted=wanted,
+        answers=answers,
+        rate=5.0,
+        judged=judged,
+    ),
 )

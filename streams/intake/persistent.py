@@ -1,0 +1,81 @@
+"""A publisher that does not give up: a record is sent until every replica has it, whatever Kafka does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiokafka.errors import KafkaError
+
+from streams import connections
+
+from . import again
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
+
+REQUEST_MS = 15_000
+AGAIN_SECONDS, STOP_SECONDS = 1.0, 5.0
+
+log = logging.getLogger("leadstream.publisher")
+
+
+class Publisher:
+    """Publishes for whoever can wait. `failing` says what keeps Kafka from taking records."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Start it inside the event loop, by `start`."""
+        self._settings = settings
+        self._producer: Any = None
+        self.failing = "Kafka does not answer"
+
+    async def start(self) -> None:
+        """Connect; go on trying while Kafka is away."""
+        while True:
+            producer = connections.async_producer(
+                self._settings,
+                linger_ms=5,
+                request_timeout_ms=REQUEST_MS,
+                max_request_size=again.MAX_REQUEST,
+            )
+            try:
+                await producer.start()
+            except (KafkaError, OSError, TimeoutError) as error:
+                log.warning("Kafka does not answer, trying again: %r", error)
+                with contextlib.suppress(Exception):
+                    await producer.stop()
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                self._producer, self.failing = producer, ""
+                return
+
+    async def stop(self) -> None:
+        """End it, within a limit."""
+        if self._producer:
+            with contextlib.suppress(KafkaError, OSError, TimeoutError):
+                await asyncio.wait_for(self._producer.stop(), STOP_SECONDS)
+
+    async def send(
+        self,
+        topic: str,
+        value: bytes,
+        key: bytes | None,
+        partition: int | None,
+        headers: tuple[tuple[str, bytes | None], ...],
+    ) -> None:
+        """Send a record; return once Kafka has it."""
+        while True:
+            try:
+                await self._producer.send_and_wait(
+                    topic, value, key=key, partition=partition, headers=list(headers)
+                )
+            except (KafkaError, OSError, TimeoutError) as error:
+                if not self.failing:
+                    log.warning("Kafka did not acknowledge, trying again: %r", error)
+                self.failing = f"Kafka does not acknowledge ({type(error).__name__})"
+                await asyncio.sleep(AGAIN_SECONDS)
+            else:
+                self.failing = ""
+                return
