@@ -35,6 +35,21 @@ _EXAMPLE: dict[str, Any] = {
 }
 
 
+_TAKEN: dict[str, Any] = {
+    "taken": 1,
+    "ids": ["42"],
+    "refused": [
+        {
+            "index": 1,
+            "id": "43",
+            "field": "data.emial",
+            "reason": "data.emial: no field of ours; did you mean email?",
+            "hint": "email",
+        }
+    ],
+}
+
+
 class CloudEvent(BaseModel):
     """CloudEvents 1.0, extension attributes allowed; `data` is a lead event (schemas/events.py)."""
 
@@ -50,10 +65,12 @@ class CloudEvent(BaseModel):
 
 
 class Taken(BaseModel):
-    """How many events of a body were taken, and why the others were not."""
+    """Which events of a body were taken, and why the others were not."""
 
-    taken: int
-    refused: list[Refused]
+    model_config = ConfigDict(json_schema_extra={"examples": [_TAKEN]})
+    taken: int = Field(description="How many.")
+    ids: list[str] = Field(description="Of those taken, as they were sent, in their order.")
+    refused: list[Refused] = Field(description="In the order of the body.")
 
 
 class Health(BaseModel):
@@ -83,7 +100,12 @@ SCHEMES: dict[str, dict[str, str]] = {
         "description": "LEADSTREAM_INGEST_TOKEN, or one of LEADSTREAM_INGEST_TOKENS.",
     },
 } | {
-    scheme.name: {"type": "apiKey", "in": "header", "name": scheme.header, "description": scheme.description}
+    scheme.name: {
+        "type": "apiKey",
+        "in": "header",
+        "name": scheme.header,
+        "description": scheme.description,
+    }
     for vendor in SOURCES.values()
     for route in vendor.routes
     for scheme in route.schemes
