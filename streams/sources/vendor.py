@@ -67,6 +67,7 @@ class Route(NamedTuple):
     challenge: str = ""  # of the 401, as WWW-Authenticate has it
     keys: tuple[str, ...] = ()  # fields of the body that keep one lead's bodies in one partition
     handshake: Handshake | None = None  # what answers a GET of the path
+    example: Any = None  # a short body, as JSON: made up, and read by the adapter
 
 
 @dataclass(frozen=True)

@@ -143,6 +143,12 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     return call.body if any(good) else None
 
 
+_EXAMPLE: Any = {
+    "client_id": "100.200",
+    "timestamp_micros": "1769850000000000",
+    "events": [{"name": "generate_lead", "params": {"gclid": "an-example"}}],
+}
+
 VENDOR = Vendor(
     name="ga4",
     title="Google Analytics 4 (Measurement Protocol)",
@@ -158,6 +164,7 @@ VENDOR = Vendor(
             prove,
             challenge="api_secret",
             keys=("client_id", "app_instance_id"),
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("ga4_api_secret", "the Measurement Protocol's API secret"),),
