@@ -7,25 +7,14 @@ CloudEvents can, so they are told at once; normalise reads what is stored by the
 from __future__ import annotations
 
 import asyncio
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from schemas.events import LeadEvent
-from streams.sources.adapter import (
-    ATTRIBUTES,
-    UNREADABLE,
-    Fault,
-    FaultError,
-    Normalised,
-    decoded,
-    fault,
-    why,
-)
-from streams.sources.vendors import cloudevents
+from streams.sources.adapter import Fault, decoded, fault
 
+from . import judging
 from .openapi import CloudEvent, Taken
 from .problems import ProblemError, Refused
 
@@ -104,41 +93,11 @@ def _refusal(index: int, part: Any, wrong: Fault) -> Refused:
 
 def _wrong(part: Any, now: int) -> Fault | None:
     """Return why one event can't be taken; None where it can."""
-    if not isinstance(part, dict):
-        return Fault("event", "is no object: write a CloudEvent")
+    found = judging.wrong(part, now)
+    if found is not None:
+        return found
     try:
-        cloudevents.take(part, Normalised(now))
         CloudEvent.model_validate(part)
-        return _twice(part)
-    except FaultError as error:
-        return error.fault
     except ValidationError as error:
-        found = fault(error)
-        return _placed(found) if error.title == LeadEvent.__name__ else found
-    except KeyError as error:
-        name = str(error.args[0])
-        return Fault(name, "is missing", near(name, part))
-    except UNREADABLE as error:
-        return Fault("", why(error))
-
-
-def _placed(found: Fault) -> Fault:
-    """Say where a lead event's field stands in the CloudEvent that it was made of."""
-    head, _, rest = found.place.partition(".")
-    if head in ATTRIBUTES:
-        return found._replace(place=f"{ATTRIBUTES[head]}{'.' if rest else ''}{rest}")
-    return found._replace(place=f"data.{found.place}" if found.place else "data")
-
-
-def near(name: str, part: Mapping[str, Any]) -> str:
-    """Return what a part has in the place of a missing attribute, as "spce" is for "spec"."""
-    return next(iter(get_close_matches(name, map(str, part), 1)), "")
-
-
-def _twice(part: dict[str, Any]) -> Fault | None:
-    """Refuse what `data` says and the event's own attributes overrule: one of both is a mistake."""
-    for name in cloudevents.data_of(part):
-        if name in ATTRIBUTES:
-            text = "is no field of `data`: the event says it itself"
-            return Fault(f"data.{name}", text, ATTRIBUTES[name])
+        return fault(error)
     return None
