@@ -114,6 +114,7 @@ class LeadPublisher:
 
         Raises:
             ValueError: a setting is none of kafka-python's, or breaks what this class promises.
+            kafka.errors.KafkaError: no broker answers (after 30 s: `bootstrap_timeout_ms`).
 
         """
         self.source, self.topic = source, topic

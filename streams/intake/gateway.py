@@ -16,6 +16,7 @@ Every refusal is a problem document (problems.py). /docs shows the OpenAPI docum
 
 from __future__ import annotations
 
+import functools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -81,10 +82,14 @@ def application(settings: Settings, make: Callable[[], Any] | None = None) -> Fa
 
     app.openapi = described  # type: ignore[method-assign]
 
+    @functools.cache  # the routes are what they are: a reader must not cost a page each time
+    def page() -> str:
+        return documentation.page(described())
+
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
         """Show the routes, their bodies and answers to people."""
-        return HTMLResponse(documentation.page(described()), headers=documentation.HEADERS)
+        return HTMLResponse(page(), headers=documentation.HEADERS)
 
     return app
 

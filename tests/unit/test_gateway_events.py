@@ -1,11 +1,19 @@
 """What a sender of CloudEvents hears about each event: its id, the field that is wrong, and what was perhaps meant."""
 
 import gzip
+import json
 
+import hypothesis.strategies as st
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
 
+from streams.agents.normalise import normalise
+from streams.intake.judging import wrong
+from streams.sources.adapter import Connection, decoded
+from tests.support.kafka import record
 from tests.unit.test_gateway import BEARER, EVENT, Gateway, events, problem
+from tests.unit.test_vendors import JUNK, spoiled
 
 DATA = EVENT["data"]
 WITHOUT = {name: value for name, value in EVENT.items() if name != "type"}
@@ -124,6 +132,24 @@ def test_attributes_in_headers_are_percent_encoded_as_the_http_binding_has_it():
 def refusal_of(answer):
     assert answer.status_code == 422
     return answer.json()["detail"]
+
+
+@settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.integers(0, 20), min_size=1, max_size=4), JUNK)
+def test_what_is_judged_good_is_read_by_normalise_and_nothing_else_is(places, junk):
+    whole = {**EVENT, "data": {**DATA, "deal": {"id": "1"}, "direction": "inbound", "score": 5}}
+    body = json.dumps(spoiled(whole, places, junk)).encode()
+    try:
+        part = decoded(body)
+    except ValueError:
+        return
+    found = wrong(part, 1_795_000_000_000)
+    headers = [("leadstream-source", b"cloudevents")]
+    made = normalise(record(body, headers=headers, timestamp=1_795_000_000_000), Connection())
+    parts = part if isinstance(part, list) else [part]
+    if isinstance(part, dict):
+        assert bool(made.outs) is (found is None) or "says it itself" in str(found)
+    assert len(made.rejected) == len(parts) or made.outs
 
 
 @pytest.mark.parametrize("missing", ["ce-type", "ce-id", "ce-source", "ce-specversion"])
