@@ -25,6 +25,7 @@ pre { overflow-x: auto; padding: .75rem; border: 1px solid; border-radius: .25re
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .75rem .25rem 0; }
 tr + tr { border-top: 1px solid; }
+h2 code { font-size: 1.25rem; }
 section { border-top: 2px solid; margin-top: 2rem; }
 @media (max-width: 40rem) { table { display: block; overflow-x: auto; } }
 """
@@ -123,11 +124,12 @@ def _route(method: str, path: str, route: Mapping[str, Any]) -> str:
         )
         for status, answer in route.get("responses", {}).items()
     )
+    within = "in the body itself"
     return "".join(
         (
             f'<section id="{_anchor(method, path)}">',
             f"<h2><code>{method.upper()} {escape(path)}</code></h2><p>{_prose(_about(route))}</p>",
-            f"<p>Proof: {' or '.join(together)}</p>" if together else "",
+            f"<p>Proof: {' or '.join(together) or within}</p>" if "security" in route else "",
             _request(route["requestBody"]) if "requestBody" in route else "",
             "<h3>Answers</h3>",
             _table(("status", "when", "body", "headers"), answers),

@@ -114,7 +114,7 @@ SCHEMES: dict[str, dict[str, str]] = {
 } | {
     scheme.name: {
         "type": "apiKey",
-        "in": "header",
+        "in": scheme.place,
         "name": scheme.header,
         "description": scheme.description,
     }

@@ -32,11 +32,12 @@ Handshake = Callable[[Mapping[str, str], Secrets], "tuple[str, str] | None"]  # 
 
 
 class Scheme(NamedTuple):
-    """A header that proves the sender, as OpenAPI describes it."""
+    """A header that proves the sender, or a parameter of the query, as OpenAPI describes it."""
 
     name: str
     header: str
     description: str
+    place: Literal["header", "query"] = "header"
 
 
 class Secret(NamedTuple):
