@@ -39,8 +39,9 @@ _DISCRIMINATORS = (
     "type", "event", "subscriptionType", "entityName", "changeType", "event_name", "object",
     "entity", "action", "MessageName", "PrimaryEntityName",
 )  # fmt: skip
-_WORD = re.compile(r"(?=.{1,40}$)(?!.*\d{5})[A-Za-z_][\w .:/-]*")
-_FIELD = re.compile(r"(?=.{1,60}$)(?!.*\d{4})[A-Za-z_$][\w $:/-]*")
+_LONGEST_WORD, _LONGEST_FIELD = 40, 60
+_WORD = re.compile(r"(?!.*\d{5})[A-Za-z_][\w .:/-]*")
+_FIELD = re.compile(r"(?!.*\d{4})[A-Za-z_$][\w $:/-]*")
 
 
 class Change(NamedTuple):
@@ -145,9 +146,11 @@ def _part(name: str, kind: Kind, part: Mapping[str, Any]) -> tuple[Kind, list[Ch
         known_values = values.get(path, _NO_VALUES)
         if known_values is None or value is True or value is False:
             continue
-        key = hash(value) if isinstance(value, str) and _is_word(value) else None
+        key = hash(value) if isinstance(value, str) else None
         if key is not None and key in known_values.known:
             continue
+        if not isinstance(value, str) or not _is_word(value):
+            key = None
         few = key is not None and len(known_values.known) < FEW
         after = Values(known_values.known | {key}, kind.parts) if few and key is not None else None
         values = {**values, path: after}
@@ -227,11 +230,14 @@ def _fields(part: Mapping[str, Any], maps: frozenset[str]) -> dict[str, Any]:
     return found
 
 
-@lru_cache(maxsize=10_000)
 def _is_field(name: str) -> bool:
+    return len(name) <= _LONGEST_FIELD and _looks_like_field(name)
+
+
+@lru_cache(maxsize=10_000)  # the same names come again and again; long ones are never kept
+def _looks_like_field(name: str) -> bool:
     return _FIELD.fullmatch(name) is not None
 
 
-@lru_cache(maxsize=10_000)
 def _is_word(text: str) -> bool:
-    return _WORD.fullmatch(text) is not None
+    return len(text) <= _LONGEST_WORD and _WORD.fullmatch(text) is not None

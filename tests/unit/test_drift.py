@@ -3,6 +3,7 @@
 import json
 import logging
 import pickle
+import tracemalloc
 
 import hypothesis.strategies as st
 import pytest
@@ -168,6 +169,21 @@ def test_memory_is_bounded_whatever_comes():
         for kind in seen.kinds.values()
         for values in kind.values.values()
     )
+
+
+def test_long_texts_and_long_names_are_not_kept_by_any_cache():
+    def bodies():
+        for one in range(100):
+            text = f"{one:04d}" + "x" * 1_000_000
+            yield {"type": text, text: {"a": text}, "list": [text]}
+
+    tracemalloc.start()
+    seen = Seen()
+    for body in bodies():
+        seen, _ = notice(seen, body)
+    held = tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    assert held < 8_000_000  # the last body is 4 MB; all of them are 400
 
 
 JSON = st.recursive(
