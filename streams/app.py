@@ -8,6 +8,7 @@ from schemas import reading, sources, topics
 from streams import connections, metrics
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
+from streams.agents.drift import Drift
 from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
@@ -20,6 +21,7 @@ from streams.engine.stateless import Parking, Stateless
 from streams.engine.worker import Hooks
 from streams.settings import WORKERS, Settings, role_of, write_stopped
 from streams.sources import registry
+from streams.sources.drift import CHANGES
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -58,7 +60,8 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         if worker == "normalise":
             zone = reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
             connection = registry.connection(settings.option, zone)
-            turn, wait = (lambda record: normalise(record, connection, ignored)), None
+            look = _drift(settings).look
+            turn, wait = (lambda record: normalise(record, connection, ignored, look)), None
         else:
             turn, wait = (lambda record: normalise_import(record, ignored)), Pace(settings).wait
         tick_to = topics.EVENTS if worker == "normalise" else None
@@ -75,6 +78,14 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         deliver = Deliver(Writer(settings))
         Absorbing(app, post, read, partitions, hooks, deliver.write, settings.sink_every, settings.sink_rows)
     return app
+
+
+def _drift(settings: Settings) -> Drift:
+    """Make what notices that a vendor's bodies change; each of its counters begins at 0, so that a first change is a rise."""
+    for source in SOURCES:
+        for change in CHANGES:
+            metrics.SCHEMA_DRIFT.labels(source, change)
+    return Drift(lambda source, change: metrics.SCHEMA_DRIFT.labels(source, change).inc(), settings.home)
 
 
 def _source_of(worker: str) -> Callable[[Any], str]:

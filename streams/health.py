@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 STANDS_SECONDS = 10.0
 _BOUND_SECONDS = 15.0
+_DRIFT_SECONDS = 7 * 86_400
 _CLICKHOUSE_SECONDS = 5
 
 
@@ -98,6 +99,19 @@ def sources(settings: Settings) -> str:
     return "none is parked"
 
 
+def drift(settings: Settings) -> str:
+    """Say what changed in vendors' bodies in the last week, as workers on this home noticed it: no fault by itself."""
+    from streams.agents.drift import read  # noqa: PLC0415
+
+    begin = time.time() - _DRIFT_SECONDS
+    found = [one for one in read(settings.home) if one["at"] >= begin]
+    if not found:
+        return "no change noticed on this home within a week"
+    named = "; ".join(f"{one['source']}: {one['what']}" for one in found[-5:])
+    more = f"; and {len(found) - 5} before" if len(found) > 5 else ""
+    return f"{named}{more}. See docs/runbooks/schema-drift.md"
+
+
 def processes(shown: Iterable[dict[str, Any]]) -> str:
     """Fail if a process of the stack does not run; `shown` is what `status` shows."""
     wrong = [one for one in shown if one["state"] != "running"]
@@ -122,6 +136,7 @@ CHECKS: list[Check] = [
     Check("clickhouse", clickhouse),
     Check("watermark", watermark),
     Check("sources", sources),
+    Check("schema drift", drift),
 ]
 
 

@@ -21,6 +21,11 @@ DROPPED = Counter(
     "Optional details of bodies that could not be read, by source and field: their events count",
     ["source", "detail"],
 )
+SCHEMA_DRIFT = Counter(
+    f"{PREFIX}_schema_drift_total",
+    "Changes of the shape of a source's bodies: a new field, one that vanished, a new value of a field of few; the log names each",
+    ["source", "change"],
+)
 PARKED = Gauge(f"{PREFIX}_source_parked", "1 while a source is parked in a partition of its topic", ["source", "topic", "partition"])
 FOREIGN = Counter(f"{PREFIX}_foreign_records_total", "Records of our topics that none of our programs wrote", ["topic"])
 TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])

@@ -53,8 +53,16 @@ def _received(record: Any) -> int:
     return min(stamp, int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else stamp
 
 
-def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> Effects:
+def _look(_source: str, _body: Any) -> None:
+    """Look at no body."""
+
+
+def normalise(
+    record: Any, connection: Connection, ignored: Ignored = _NONE, look: Callable[[str, Any], None] = _look
+) -> Effects:
     """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
+
+    `look` is shown each body that can be decoded, before it is known whether it can be read.
 
     Raises:
         PayloadRejected: nothing of it can be read; the sender must act.
@@ -69,6 +77,7 @@ def normalise(record: Any, connection: Connection, ignored: Ignored = _NONE) -> 
         raise PayloadRejected(str(error)) from error
     if "ce_type" in headers:  # CloudEvents in binary mode: the attributes are headers, the body is the data
         body = {**{name[3:]: value for name, value in headers.items() if name.startswith("ce_")}, "data": body}
+    look(source, body)
     try:
         found = SOURCES[source].normalise(body, received_at, connection)
     except UNREADABLE as error:

@@ -16,7 +16,9 @@ deadletters_app = typer.Typer(help="What could not be read.", no_args_is_help=Tr
 app.add_typer(deadletters_app, name="deadletters")
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of letters, as `list` shows them.")]
 Topic = Annotated[str, typer.Option(help="Only those of one topic.")]
-Source = Annotated[str, typer.Option(help="Only those of one source.")]
+Source = Annotated[str, typer.Option("--source", "--vendor", help="Only those of one source.")]
+Reason = Annotated[str, typer.Option(help="Only those of one reason, as `list` writes it; * stands for anything.")]
+Each = Annotated[bool | None, typer.Option("--each/--groups", help="Each letter, or groups of one reason; with --json each, else groups.")]
 RATE = 200.0  # records a second: a stack on a laptop takes so many beside live events
 
 
@@ -25,14 +27,24 @@ def list_(
     home: AnyHome = None,
     topic: Topic = "",
     source: Source = "",
+    reason: Reason = "",
     everything: Annotated[bool, typer.Option("--all", help="Those replayed or discarded too.")] = False,
+    each: Each = None,
     as_json: Json = False,
 ) -> None:
-    """List what waits for somebody, and whose move it is. Example: leadstream deadletters list --source hubspot."""
+    """List what waits for somebody, by source and reason, and whose move it is. Example: leadstream deadletters list --source hubspot."""
     from streams.intake import deadletters
 
-    chosen = deadletters.Chosen((), topic, source, everything)
-    found = [one.document() for one in _read(on_home(home), chosen)]
+    found = _read(on_home(home), deadletters.Chosen((), topic, source, everything, reason))
+    if as_json if each is None else each:
+        _each([one.document() for one in found], as_json)
+    else:
+        _groups([one.document() for one in deadletters.groups(found)], as_json)
+    if not found and not as_json:
+        console.print("no dead letter waits for anybody")
+
+
+def _each(found: list[dict[str, Any]], as_json: bool) -> None:
     if as_json:
         document(found)
         return
@@ -40,13 +52,27 @@ def list_(
         fate = f" ({one['fate']} by {one['by']})" if one["fate"] else ""
         head = f"{one['id']}  {one['source'] or one['worker']}  {one['whose_move']} to act{fate}"
         console.print(f"{head}: {one['reason']}", highlight=False, soft_wrap=True, markup=False)
-    if not found:
-        console.print("no dead letter waits for anybody")
+
+
+def _groups(found: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        document(found)
+        return
+    for one in found:
+        head = f"{one['letters']:>7}  {one['source']}  {one['whose_move']} to act: {one['reason']}"
+        console.print(head, highlight=False, soft_wrap=True, markup=False)
+        times = f"{one['first']} to {one['last']}" if one["letters"] > 1 else one["last"]
+        console.print(f"{'':>7}  {times}, like {one['example']}", highlight=False, soft_wrap=True, markup=False)
 
 
 @deadletters_app.command("show")
-def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: AnyHome = None, as_json: Json = False) -> None:
-    """Show one letter with its body. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
+def show(
+    letter: Annotated[str, typer.Argument(help="The letter's id.")],
+    home: AnyHome = None,
+    body: Annotated[bool, typer.Option("--body", help="Its key, headers and body too, as they came: personal data.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one letter, and where in its body the reason points. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
     from streams.intake import deadletters, reading
 
     settings = on_home(home)
@@ -57,27 +83,39 @@ def show(letter: Annotated[str, typer.Argument(help="The letter's id.")], home: 
         record = deadletters.original(settings, found[0])
     except (deadletters.Unreadable, reading.Silent) as error:
         raise Failed(str(error)) from error
-    said = found[0].document() | {
+    there = deadletters.place(found[0].letter, record)
+    shown = found[0].document() | {"places": there.places, "around": there.lines}
+    came = {
         "headers": {name: (value or b"").decode(errors="replace") for name, value in record.headers},
         "key": None if record.key is None else record.key.decode(errors="replace"),
         "body": None if record.value is None else record.value.decode(errors="replace"),
     }
     if as_json:
-        document(said | {"body_base64": None if record.value is None else base64.b64encode(record.value).decode()})
+        coded = None if record.value is None else base64.b64encode(record.value).decode()
+        document(shown | came | {"body_base64": coded})
         return
-    for name, value in said.items():
-        console.print(f"{name}: {value}", highlight=False, soft_wrap=True, markup=False)
+    lines = [f"{name}: {value}" for name, value in shown.items() if name not in ("places", "around")]
+    lines.append(f"place: {' or '.join(there.places) or 'the reason does not tell one'}")
+    lines += [f"    {line}" for line in there.lines]
+    if body:
+        lines += [f"{name}: {value}" for name, value in came.items()]
+    else:
+        lines.append(f"body: {len(record.value or b'')} bytes; --body shows them")
+    for line in lines:
+        console.print(line, highlight=False, soft_wrap=True, markup=False)
 
 
 @deadletters_app.command("replay")
-def replay(ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Source = "", as_json: Json = False) -> None:
+def replay(
+    ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Source = "", reason: Reason = "", as_json: Json = False
+) -> None:
     """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
     from kafka.errors import KafkaError
 
     from streams.intake import deadletters, reading
 
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source))
+    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
     try:
         done = deadletters.replay(settings, found)
     except (KafkaError, reading.Silent) as error:
@@ -89,21 +127,24 @@ def replay(ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Sou
 
 @deadletters_app.command("discard")
 def discard(
-    why: Annotated[str, typer.Option(help="The reason, kept with your name.")],
+    why: Annotated[str, typer.Option(help="Why nobody will mend them; kept with each letter and your name.")],
     ids: Ids = None,
     home: AnyHome = None,
     topic: Topic = "",
     source: Source = "",
+    reason: Reason = "",
     as_json: Json = False,
 ) -> None:
     """Give letters up, with a reason. Example: leadstream deadletters discard lead.raw.crm:0:17:0 --why "a test body"."""
     from streams.intake import deadletters
 
-    if not (ids or topic or source):
-        raise typer.BadParameter("name letters, a --topic or a --source")
+    if not (ids or topic or source or reason):
+        raise typer.BadParameter("name letters, a --topic, a --source or a --reason")
+    if not why.strip() or len(why) > deadletters.MOST_WHY:
+        raise typer.BadParameter(f"--why is kept with each letter: write a sentence of at most {deadletters.MOST_WHY} characters")
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source))
-    _report({"discarded": deadletters.discard(settings, found, why)}, as_json)
+    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
+    _report({"discarded": deadletters.discard(settings, found, why.strip())}, as_json)
 
 
 @deadletters_app.command("parked")

@@ -74,7 +74,7 @@ def _outs(
         worker=post.worker,
         source=post.source_of(record)[:100],
         kind=kind,
-        reason=_discreet(reason)[: deadletters.REASON_CHARACTERS],
+        reason=discreet(reason)[: deadletters.REASON_CHARACTERS],
         replay_of=headers_of(record).get(deadletters.REPLAY_HEADER, "")[:300],
     )
     return [
@@ -83,7 +83,7 @@ def _outs(
     ]
 
 
-def _discreet(reason: str) -> str:
+def discreet(reason: str) -> str:
     """Return a reason without what may name a person: it is shown, stored and copied far from the body."""
     return _NUMBER.sub("…", _ADDRESS.sub("…", _QUOTED.sub(r"\1…", reason[:10_000])))
 
@@ -95,7 +95,7 @@ def _trace(error: BaseException | None) -> str:
         if isinstance(error, ValidationError):
             text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors(include_input=False)[:5])
         else:
-            text = _discreet(str(error))[:500]
+            text = discreet(str(error))[:500]
         parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {text}")
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\n\nfrom which came\n\n".join(reversed(parts))

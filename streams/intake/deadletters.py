@@ -13,6 +13,7 @@ from __future__ import annotations
 import getpass
 import time
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.errors import MessageSizeTooLargeError, RecordListTooLargeError
@@ -30,13 +31,19 @@ from schemas.deadletters import (
     opened,
 )
 from streams import connections
+from streams.engine.letters import discreet
+from streams.sources.adapter import decoded
+from streams.sources.registry import SOURCES
 
-from . import again, reading
+from . import again, places, reading, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from streams.settings import Settings
+
+
+MOST_WHY = 1_000  # characters of why a letter is given up: its mark is a header
 
 
 class Unreadable(Exception):  # noqa: N818 - whoever asked must look at the broker
@@ -54,10 +61,41 @@ class Entry:
 
     def document(self) -> dict[str, Any]:
         """Return it as JSON has it, without its body."""
-        said = self.letter.model_dump(mode="json", exclude={"version", "piece", "pieces"})
-        whose = "sender" if self.letter.kind is LetterKind.REFUSED else "operator"
+        written = self.letter.model_dump(mode="json", exclude={"version", "piece", "pieces"})
         mark = {} if self.mark is None else {"by": self.mark.by, "why": self.mark.why}
-        return {**said, "whose_move": whose, "fate": self.fate, **mark}
+        own = {"whose_move": self.whose_move, "group": self.group, "fate": self.fate}
+        return {**written, **own, **mark}
+
+    @property
+    def whose_move(self) -> str:
+        """Who must act: the `sender` mends what was refused, the `operator` all else."""
+        return "sender" if self.letter.kind is LetterKind.REFUSED else "operator"
+
+    @property
+    def group(self) -> str:
+        """The reason without its values, and without the source before it."""
+        return reasons.without_values(self.reason)
+
+    @property
+    def reason(self) -> str:
+        """The reason without the source before it."""
+        return self.letter.reason.removeprefix(f"{self.letter.source}: ")
+
+
+class Group(NamedTuple):
+    """Letters of one source and one reason; times are of their records' receipt (ms)."""
+
+    source: str  # the worker's name where a letter has no source
+    whose_move: str
+    reason: str
+    letters: int
+    first: int
+    last: int
+    example: str  # the id of the newest
+
+    def document(self) -> dict[str, Any]:
+        """Return it as JSON has it, its times in ISO 8601."""
+        return {**self._asdict(), "first": _iso(self.first), "last": _iso(self.last)}
 
 
 class Replayed(NamedTuple):
@@ -74,6 +112,7 @@ class Chosen(NamedTuple):
     topic: str = ""
     source: str = ""
     all: bool = False  # those with a fate too
+    reason: str = ""  # a group's, `*` for anything
 
     def holds(self, entry: Entry) -> bool:
         """Say whether a letter is one of them."""
@@ -83,6 +122,7 @@ class Chosen(NamedTuple):
             and (not self.ids or letter.id in self.ids)
             and self.topic in ("", letter.topic)
             and self.source in ("", letter.source)
+            and (not self.reason or reasons.matches(self.reason, entry.reason))
         )
 
 
@@ -110,6 +150,45 @@ def entries(records: Iterable[Any]) -> list[Entry]:
             known = found[said.letter.name]
             found[said.letter.name] = Entry(known.letter, known.place, said.what, said)
     return list(found.values())
+
+
+def groups(entries: Iterable[Entry]) -> list[Group]:
+    """Return the groups of letters, the largest first."""
+    found: dict[tuple[str, str, str], list[Entry]] = {}
+    for entry in entries:
+        source = entry.letter.source or entry.letter.worker
+        found.setdefault((source, entry.whose_move, entry.group), []).append(entry)
+    made = []
+    for key, members in found.items():
+        letters = sorted((one.letter for one in members), key=lambda one: (one.stamp, one.id))
+        made.append(Group(*key, len(letters), letters[0].stamp, letters[-1].stamp, letters[-1].id))
+    return sorted(made, key=lambda one: (-one.letters, one))
+
+
+class Shown(NamedTuple):
+    """Where in a letter's body its reason points, without anybody's data."""
+
+    places: list[str]  # JSON pointers, the likeliest first; an address in one is cut
+    lines: list[str]  # the first place among its neighbours
+
+
+def place(letter: Letter, record: Original) -> Shown:
+    """Look for what a letter's reason speaks of; empty where it is not to be found."""
+    reason, value = letter.reason.removeprefix(f"{letter.source}: "), record.value or b""
+    try:
+        body = SOURCES[letter.source].decode(value) if letter.source in SOURCES else decoded(value)
+    except ValueError:
+        line = places.around_bytes(reason, value)
+        return Shown([], [line] if line else [])
+    attributes = {
+        name[3:]: (text or b"").decode(errors="replace")
+        for name, text in record.headers
+        if name.startswith("ce_")
+    }
+    whole = {**attributes, "data": body} if "type" in attributes else body  # as normalise reads it
+    found = places.find(reason, whole)
+    lines = places.around(whole, found[0], reason) if found and found[0] else []
+    return Shown([discreet(one) for one in found], lines)
 
 
 def original(settings: Settings, entry: Entry) -> Original:
@@ -174,6 +253,10 @@ def discard(settings: Settings, entries: list[Entry], why: str) -> int:
     finally:
         producer.close(timeout=5)
     return len(entries)
+
+
+def _iso(stamp: int) -> str:
+    return datetime.fromtimestamp(stamp / 1000, UTC).isoformat(timespec="seconds")
 
 
 def _mark(producer: Any, entry: Entry, what: Any, why: str) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pydantic import ValidationError
 
-from streams.sources.adapter import UNREADABLE, Connection, decoded, reason, why
-from streams.sources.registry import SOURCES
+from streams.sources.adapter import Fault, decoded, fault
 
+from . import judging
 from .openapi import CloudEvent, Taken
 from .problems import ProblemError, Refused
 
@@ -21,14 +22,25 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 MOST = 5_000  # events of one batch
+REQUIRED = ("specversion", "id", "source", "type")  # attributes of any CloudEvent
 _REASON = 300  # characters: a reason quotes what was sent
+_ID = 200
 
 
 def attributes(headers: Mapping[str, str]) -> dict[str, str]:
-    """Return the attributes of an event in binary mode; none where the body is the whole event."""
-    if "ce-type" not in headers:
+    """Return the attributes of an event in binary mode; none where the body is the whole event.
+
+    A media type of CloudEvents says that it is whole, whatever headers stand beside it. Values are
+    percent-encoded (the HTTP binding of CloudEvents 1.0).
+    """
+    whole = headers.get("content-type", "").lower().startswith("application/cloudevents")
+    if whole or not any(f"ce-{name}" in headers for name in REQUIRED):
         return {}
-    return {name[3:]: text for name, text in headers.items() if name.startswith("ce-")}
+    return {
+        name[3:]: unquote(text, errors="replace")
+        for name, text in headers.items()
+        if name.startswith("ce-")
+    }
 
 
 async def judge(
@@ -55,26 +67,37 @@ async def judge(
         raise ProblemError(413, f"a batch holds at most {MOST} events; send it in parts")
     many = len(parts) > 20  # beyond it others would wait for us
     refused = await asyncio.to_thread(_refused, parts, now) if many else _refused(parts, now)
+    not_taken = {one.index for one in refused}
     if len(refused) == len(parts):
         why = refused[0].reason if refused else "the batch is empty"
         raise ProblemError(422, f"no event of it can be taken: {why}", refused=refused)
-    first = parts[0].get("id") if isinstance(parts[0], dict) else None
-    key = first if isinstance(first, str) else ""
-    return key, Taken(taken=len(parts) - len(refused), refused=refused)
+    ids = [part["id"] for index, part in enumerate(parts) if index not in not_taken]
+    return ids[0], Taken(taken=len(ids), ids=ids, refused=refused)
 
 
 def _refused(parts: list[Any], now: int) -> list[Refused]:
-    found = ((index, _wrong(part, now)) for index, part in enumerate(parts))
-    return [Refused(index=index, reason=wrong[:_REASON]) for index, wrong in found if wrong]
+    found = ((index, part, _wrong(part, now)) for index, part in enumerate(parts))
+    return [_refusal(index, part, wrong) for index, part, wrong in found if wrong is not None]
 
 
-def _wrong(part: Any, now: int) -> str:
-    """Return why one event can't be taken, "" where it can."""
+def _refusal(index: int, part: Any, wrong: Fault) -> Refused:
+    name = part.get("id") if isinstance(part, dict) else None
+    return Refused(
+        index=index,
+        id=name[:_ID] if isinstance(name, str) else "",
+        field=wrong.place[:_REASON],
+        reason=str(wrong)[:_REASON],
+        hint=wrong.near,
+    )
+
+
+def _wrong(part: Any, now: int) -> Fault | None:
+    """Return why one event can't be taken; None where it can."""
+    found = judging.wrong(part, now)
+    if found is not None:
+        return found
     try:
         CloudEvent.model_validate(part)
-        rejected = SOURCES["cloudevents"].normalise(part, now, Connection()).rejected
     except ValidationError as error:
-        return reason(error, "event")
-    except UNREADABLE as error:
-        return why(error)
-    return rejected[0][0] if rejected else ""
+        return fault(error)
+    return None

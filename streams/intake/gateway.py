@@ -11,11 +11,12 @@ nothing. A request meets, in this order:
     events.py      /v1/events: what of it can be read               422
     publishing.py  Kafka                                            202, 413, 429, 503
 
-Every refusal is a problem document (problems.py). OpenAPI at /docs.
+Every refusal is a problem document (problems.py). /docs shows the OpenAPI document (documentation.py).
 """
 
 from __future__ import annotations
 
+import functools
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +25,9 @@ from fastapi import FastAPI, Response
 from fastapi.exceptions import RequestValidationError
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
-from starlette.responses import PlainTextResponse
+from starlette.responses import HTMLResponse, PlainTextResponse
 
-from . import openapi, problems, routes
+from . import documentation, openapi, problems, routes
 from .edge import Edge
 from .openapi import Health, refusals
 from .problems import ProblemError
@@ -61,6 +62,9 @@ def application(settings: Settings, make: Callable[[], Any] | None = None) -> Fa
         title="leadstream gateway",
         version="1",
         lifespan=lifespan,
+        description=openapi.ABOUT,
+        docs_url=None,  # FastAPI's own pages load their scripts from another host
+        redoc_url=None,
         redirect_slashes=False,
         exception_handlers={
             HTTPException: problems.answer,
@@ -77,6 +81,16 @@ def application(settings: Settings, make: Callable[[], Any] | None = None) -> Fa
         return app.openapi_schema or openapi.complete(made())
 
     app.openapi = described  # type: ignore[method-assign]
+
+    @functools.cache  # the routes are what they are: a reader must not cost a page each time
+    def page() -> str:
+        return documentation.page(described())
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> HTMLResponse:
+        """Show the routes, their bodies and answers to people."""
+        return HTMLResponse(page(), headers=documentation.HEADERS)
+
     return app
 
 

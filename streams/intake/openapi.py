@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.events import EventType, LeadEvent
+from streams.sources.adapter import ATTRIBUTES
 from streams.sources.registry import SOURCES
 
 from .problems import MEDIA_TYPE, Problem, Refused
 
+_PLACE = "#/components/schemas/{model}"
+_TYPES = ", ".join(f"`{one.value}`" for one in EventType)
 _REFUSALS = {
     400: "No readable HTTP, no body, no whole gzip stream, or a length that is no number.",
     401: "The proof is missing or does not fit this body. It is not said what was wrong with it.",
@@ -33,6 +38,26 @@ _EXAMPLE: dict[str, Any] = {
     "time": "2026-11-24T09:00:00Z",
     "data": {"email": "jane@example.com", "kind": "demo_form"},
 }
+_HEADERS = ", ".join(f"`ce-{name}: {text}`" for name, text in _EXAMPLE.items() if name != "data")
+ABOUT = (
+    "Where systems send what happens to leads. 202 means that Kafka has it. A vendor's body is "
+    "stored as it comes; events of any other system are CloudEvents (`/v1/events`)."
+)
+
+
+_TAKEN: dict[str, Any] = {
+    "taken": 1,
+    "ids": ["42"],
+    "refused": [
+        {
+            "index": 1,
+            "id": "43",
+            "field": "data.emial",
+            "reason": "data.emial: no field of ours; did you mean email?",
+            "hint": "email",
+        }
+    ],
+}
 
 
 class CloudEvent(BaseModel):
@@ -44,16 +69,20 @@ class CloudEvent(BaseModel):
     specversion: Literal["1.0"]
     id: str = Field(min_length=1)
     source: str = Field(min_length=1, description="Your system; never a vendor's name.")
-    type: str = Field(pattern=r"^leadstream\.")
+    type: str = Field(pattern=r"^leadstream\.", description=f"`leadstream.` and one of {_TYPES}.")
     time: str | None = Field(default=None, description="RFC 3339, with a zone.")
-    data: dict[str, Any] = Field(default={}, description="`email` or `aliases`, and what happened.")
+    data: dict[str, Any] = Field(
+        default={}, description="`email`, `phone` or `aliases`, and what happened: LeadData."
+    )
 
 
 class Taken(BaseModel):
-    """How many events of a body were taken, and why the others were not."""
+    """Which events of a body were taken, and why the others were not."""
 
-    taken: int
-    refused: list[Refused]
+    model_config = ConfigDict(json_schema_extra={"examples": [_TAKEN]})
+    taken: int = Field(description="How many.")
+    ids: list[str] = Field(description="Of those taken, as they were sent, in their order.")
+    refused: list[Refused] = Field(description="In the order of the body.")
 
 
 class Health(BaseModel):
@@ -83,15 +112,26 @@ SCHEMES: dict[str, dict[str, str]] = {
         "description": "LEADSTREAM_INGEST_TOKEN, or one of LEADSTREAM_INGEST_TOKENS.",
     },
 } | {
-    scheme.name: {"type": "apiKey", "in": "header", "name": scheme.header, "description": scheme.description}
+    scheme.name: {
+        "type": "apiKey",
+        "in": scheme.place,
+        "name": scheme.header,
+        "description": scheme.description,
+    }
     for vendor in SOURCES.values()
     for route in vendor.routes
     for scheme in route.schemes
 }
 
 
-def any_bytes(*schemes: str) -> dict[str, Any]:
-    """Declare a vendor's route: it takes any bytes, proven by all these schemes together."""
+def any_bytes(example: Any, *schemes: str) -> dict[str, Any]:
+    """Declare a vendor's route: it takes any bytes, proven by all these schemes together.
+
+    `example` is a body of the vendor's, as JSON; None where there is none to show.
+    """
+    shown = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
+    body = {"summary": "Made up, of the vendor's shape:", "value": shown}
+    examples = {} if example is None else {"examples": {"body": body}}
     return {
         "security": [{name: [] for name in schemes}] if schemes else [],
         "requestBody": {
@@ -100,7 +140,8 @@ def any_bytes(*schemes: str) -> dict[str, Any]:
             "are or compressed by gzip.",
             "content": {
                 "application/octet-stream": {
-                    "schema": {"type": "string", "format": "binary", "minLength": 1}
+                    "schema": {"type": "string", "format": "binary", "minLength": 1},
+                    **examples,
                 }
             },
         },
@@ -111,10 +152,13 @@ def cloudevents() -> dict[str, Any]:
     """Declare the generic route."""
     one = {"$ref": "#/components/schemas/CloudEvent"}
     batch = {"type": "array", "items": one, "minItems": 1}
+    whole = {"one": {"summary": "One event:", "value": _EXAMPLE}}
+    several = {"several": {"summary": "A batch:", "value": [_EXAMPLE, {**_EXAMPLE, "id": "43"}]}}
+    data = {"data": {"summary": f"In binary mode, beside {_HEADERS}:", "value": _EXAMPLE["data"]}}
     contents = {
-        "application/cloudevents+json": one,
-        "application/cloudevents-batch+json": batch,
-        "application/json": {"anyOf": [one, batch]},
+        "application/cloudevents+json": (one, whole),
+        "application/cloudevents-batch+json": (batch, several),
+        "application/json": ({"anyOf": [one, batch, {"type": "object"}]}, data),
     }
     return {
         "security": [{"Bearer": []}],
@@ -122,7 +166,10 @@ def cloudevents() -> dict[str, Any]:
             "required": True,
             "description": "One event or a batch. In binary mode the attributes are `ce-` headers "
             "and the body is `data`.",
-            "content": {name: {"schema": schema} for name, schema in contents.items()},
+            "content": {
+                name: {"schema": schema, "examples": examples}
+                for name, (schema, examples) in contents.items()
+            },
         },
     }
 
@@ -133,7 +180,27 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
     parts["securitySchemes"] = SCHEMES
     schemas = parts.setdefault("schemas", {})
     for model in (Problem, Refused, CloudEvent):
-        made = model.model_json_schema(ref_template="#/components/schemas/{model}")
+        made = model.model_json_schema(ref_template=_PLACE)
         made.pop("$defs", None)
         schemas[model.__name__] = made
+    schemas |= _data()
     return document
+
+
+def _data() -> dict[str, Any]:
+    """Describe `data`: a lead event without what the CloudEvent says itself, and whose it is.
+
+    Nothing refers to it: what it can't say (that one of three names is needed) would be taken for
+    allowed.
+    """
+    made = LeadEvent.model_json_schema(ref_template=_PLACE)
+    parts = made.pop("$defs", {})
+    parts.pop("EventType", None)
+    fields = {name: one for name, one in made["properties"].items() if name not in ATTRIBUTES}
+    names = {
+        "email": {"type": "string", "description": "One of `email`, `phone`, `aliases` is needed."},
+        "phone": {"type": "string", "description": "With its country: +49 30 1234567."},
+    }
+    about = "Of a CloudEvent's `data`: who the lead is, and what happened."
+    data = {"type": "object", "description": about, "properties": names | fields}
+    return {**parts, "LeadData": data}

@@ -37,7 +37,10 @@ class Refused(BaseModel):
     """One event of a body that is not taken."""
 
     index: int = Field(description="The event's place in the body; 0 is the first.")
-    reason: str
+    id: str = Field(default="", description="As it was sent; empty where it has none.")
+    field: str = Field(default="", description="What is wrong, dotted: `data.deal.amount`.")
+    reason: str = Field(description="All of it in one line.")
+    hint: str = Field(default="", description="What was perhaps meant: a field's or type's name.")
 
 
 class Problem(BaseModel):

@@ -126,19 +126,19 @@ def of_vendors(reception: Reception) -> APIRouter:
     """Make the routes of bodies that are stored unread: as any bytes."""
     router, settings = APIRouter(), reception.settings
 
-    def route(path: str, *schemes: str) -> Callable[[Route], Route]:
+    def route(path: str, example: Any, *schemes: str) -> Callable[[Route], Route]:
         return router.post(
             path,
             status_code=202,
             response_class=Response,
             responses={202: {"description": "Kafka has it."}, **BODY},
-            openapi_extra=any_bytes(*schemes),
+            openapi_extra=any_bytes(example, *schemes),
         )
 
     for vendor in SOURCES.values():
         for one in vendor.routes:
             names = [scheme.name for scheme in one.schemes] if one.proof else ["Bearer"]
-            route(one.path, *names)(_taken(reception, vendor, one))
+            route(one.path, one.example, *names)(_taken(reception, vendor, one))
             if one.handshake:
                 router.get(one.path, response_class=Response, responses=refusals(400, 401, 429, 431))(_shaken(settings, one))
     return router

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import pkgutil
-from collections.abc import Callable, Mapping
+import re
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from hashlib import blake2b
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pydantic import BaseModel, ValidationError
@@ -29,6 +30,9 @@ UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticErro
 RESERVED = frozenset(one.name for one in pkgutil.iter_modules([str(Path(__file__).parent / "vendors")])) - {"cloudevents"}
 NEEDED = frozenset({"id", "type", "occurred_at", "source", "aliases"})  # of an event: all else is a detail
 MOST_ALIASES = 20
+# Of a lead event, what a CloudEvent says beside `data`, and as which attribute.
+ATTRIBUTES = {"id": "id", "type": "type", "occurred_at": "time", "source": "source"}
+_NAMED = re.compile(r"'([^']*)'")
 _TRIES = 50  # details of one event that are left out, each for itself
 
 
@@ -173,17 +177,52 @@ def why(error: BaseException) -> str:
     return str(error)
 
 
+class Fault(NamedTuple):
+    """What is wrong with a record: the place of it (dotted), what is wrong there, and what was perhaps meant."""
+
+    place: str
+    text: str
+    near: str = ""
+
+    def __str__(self) -> str:
+        """Say it in one line."""
+        line = f"{self.place}: {self.text}" if self.place else self.text
+        return f"{line}; did you mean {self.near}?" if self.near else line
+
+
+class FaultError(ValueError):
+    """What an adapter finds wrong by itself, with its place."""
+
+    def __init__(self, fault: Fault) -> None:
+        """Keep the place; the text is for whoever sent it."""
+        super().__init__(str(fault))
+        self.fault = fault
+
+
+def fault(error: ValidationError) -> Fault:
+    """Return the first thing that is wrong, and where."""
+    first = error.errors(include_url=False)[0]
+    loc, given = first["loc"], first.get("input")
+    place = ".".join(map(str, loc))
+    if first["type"] == "extra_forbidden":
+        return Fault(place, "no field of ours", near_field(loc, Spend if error.title == "Spend" else LeadEvent))
+    expected = str(first.get("ctx", {}).get("expected", "")) if first["type"] in ("enum", "literal_error") else ""
+    near = get_close_matches(given, _NAMED.findall(expected), 1) if isinstance(given, str) else []
+    return Fault(place, first["msg"].removeprefix("Value error, "), next(iter(near), ""))
+
+
+def near_field(place: Sequence[int | str], outer: type[BaseModel] = LeadEvent) -> str:
+    """Return the name of a record's field (or of its deal's, ...) that resembles the last step of a place, or ""."""
+    models: dict[str, type[BaseModel]] = {"deal": Deal, "marketing": Marketing}
+    model = models.get(str(place[0]), outer) if len(place) > 1 else outer
+    names = {*model.model_fields} if model is not LeadEvent else {*LeadEvent.model_fields, "email", "phone"} - ATTRIBUTES.keys()
+    return next(iter(get_close_matches(str(place[-1])[:100], sorted(names), 1)), "")
+
+
 def reason(error: ValidationError, whole: str = "") -> str:
     """Say the first thing that is wrong, and where; `whole` names the record where it is no part of it."""
-    first = error.errors(include_url=False)[0]
-    place = ".".join(map(str, first["loc"])) or whole
-    if first["type"] == "extra_forbidden":
-        models: dict[str, type[BaseModel]] = {"deal": Deal, "marketing": Marketing}
-        outer = Spend if error.title == "Spend" else LeadEvent
-        model = models.get(str(first["loc"][0]), outer) if len(first["loc"]) > 1 else outer
-        near = get_close_matches(str(first["loc"][-1]), [*model.model_fields, *({"email", "phone"} if model is LeadEvent else ())], 1)
-        return f"{place}: no field of ours{f'; did you mean {near[0]}?' if near else ''}"
-    return f"{place}: {first['msg'].removeprefix('Value error, ')}"
+    found = fault(error)
+    return str(found if found.place else found._replace(place=whole))
 
 
 def decoded(body: bytes) -> Any:

@@ -35,11 +35,12 @@ Handshake = Callable[[Mapping[str, str], Secrets], "tuple[str, str] | None"]  # 
 
 
 class Scheme(NamedTuple):
-    """A header that proves the sender, as OpenAPI describes it."""
+    """A header that proves the sender, or a parameter of the query, as OpenAPI describes it."""
 
     name: str
     header: str
     description: str
+    place: Literal["header", "query"] = "header"
 
 
 class Secret(NamedTuple):
@@ -70,6 +71,7 @@ class Route(NamedTuple):
     challenge: str = ""  # of the 401, as WWW-Authenticate has it
     keys: tuple[str, ...] = ()  # fields of the body that keep one lead's bodies in one partition
     handshake: Handshake | None = None  # what answers a GET of the path
+    example: Any = None  # a short body, as JSON: made up, and read by the adapter
 
 
 @dataclass(frozen=True)

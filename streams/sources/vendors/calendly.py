@@ -151,6 +151,15 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     return call.body if any(good) else None
 
 
+_EXAMPLE: Any = {
+    "event": "invitee.created",
+    "created_at": "2026-01-31T09:00:00Z",
+    "payload": {
+        "email": "jane@example.com",
+        "uri": "https://api.calendly.com/scheduled_events/AAAAAA/invitees/BBBBBB",
+    },
+}
+
 VENDOR = Vendor(
     name="calendly",
     title="Calendly bookings",
@@ -172,6 +181,7 @@ VENDOR = Vendor(
                 ),
             ),
             "Calendly-Webhook-Signature",
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("calendly_signing_key", "the webhook subscription's signing key"),),

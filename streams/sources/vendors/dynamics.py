@@ -416,6 +416,22 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     return call.body if any(good) else None
 
 
+_EXAMPLE: Any = {
+    "MessageName": "Create",
+    "PrimaryEntityName": "lead",
+    "PrimaryEntityId": "00000000-0000-0000-0000-000000000005",
+    "OrganizationId": "00000000-0000-0000-0000-000000000001",
+    "OperationCreatedOn": "/Date(1769850000000)/",
+    "InputParameters": [
+        {
+            "key": "Target",
+            "value": {
+                "Attributes": [{"key": "emailaddress1", "value": "jane@example.com"}]
+            },
+        }
+    ],
+}
+
 VENDOR = Vendor(
     name="dynamics",
     title="Microsoft Dynamics 365 Sales (Dataverse webhooks)",
@@ -438,6 +454,7 @@ VENDOR = Vendor(
             ),
             "X-Webhook-Key",
             ("PrimaryEntityId",),
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("dynamics_key", "the webhook's key, as it was registered"),),

@@ -14,7 +14,7 @@ from streams.sources import web
 from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.proof import equal
 from streams.sources.values import aliases, email_alias, name, number, phone_alias, record, text
-from streams.sources.vendor import Call, Route, Secret, Secrets, Vendor
+from streams.sources.vendor import Call, Route, Scheme, Secret, Secrets, Vendor
 
 # What the tag itself sends, without anybody having done anything that a salesperson would call activity.
 _AUTOMATIC = frozenset({
@@ -143,6 +143,12 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     return call.body if any(good) else None
 
 
+_EXAMPLE: Any = {
+    "client_id": "100.200",
+    "timestamp_micros": "1769850000000000",
+    "events": [{"name": "generate_lead", "params": {"gclid": "an-example"}}],
+}
+
 VENDOR = Vendor(
     name="ga4",
     title="Google Analytics 4 (Measurement Protocol)",
@@ -156,8 +162,10 @@ VENDOR = Vendor(
             "/v1/ga4",
             "Take a body of the Measurement Protocol, proven by the query's `api_secret`.",
             prove,
-            challenge="api_secret",
+            (Scheme("GA4Secret", "api_secret", "The Measurement Protocol's API secret.", "query"),),
+            "api_secret",
             keys=("client_id", "app_instance_id"),
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("ga4_api_secret", "the Measurement Protocol's API secret"),),

@@ -160,6 +160,27 @@ def _after(body: str, place: int) -> int:
     return found.end() if found else place
 
 
+_EXAMPLE: Any = {
+    "lead_id": "an-example",
+    "google_key": "the-key-of-the-form",
+    "form_id": 1,
+    "campaign_id": 7,
+    "user_column_data": [{"column_id": "EMAIL", "string_value": "jane@example.com"}],
+}
+
+_EXAMPLE_OF_COSTS: Any = [
+    {
+        "results": [
+            {
+                "customer": {"id": "1", "currencyCode": "EUR"},
+                "campaign": {"id": "7"},
+                "segments": {"date": "2026-01-31"},
+                "metrics": {"costMicros": "1500000"},
+            }
+        ]
+    }
+]
+
 VENDOR = Vendor(
     name="google",
     title="Google lead forms, Google Ads spend",
@@ -170,9 +191,14 @@ VENDOR = Vendor(
     documentation="https://support.google.com/google-ads/answer/9423234",
     routes=(
         Route(
-            "/v1/google", "Take a lead of a lead form, proven by its `google_key`.", prove, challenge="google_key", keys=("lead_id",)
+            "/v1/google",
+            "Take a lead of a lead form, proven by its `google_key`.",
+            prove,
+            challenge="google_key",
+            keys=("lead_id",),
+            example=_EXAMPLE,
         ),
-        Route("/v1/spend/google", "Take a search stream of costs, from whoever asks Google for it."),
+        Route("/v1/spend/google", "Take a search stream of costs, from whoever asks Google for it.", example=_EXAMPLE_OF_COSTS),
     ),
     secrets=(Secret("google_key", "the key of the lead form's webhook"),),
     origin="marketing",

@@ -383,6 +383,19 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     return call.body if any(good) else None
 
 
+_EXAMPLE: Any = [
+    {
+        "eventId": 1,
+        "subscriptionId": 2,
+        "portalId": 3,
+        "occurredAt": 1769850000000,
+        "subscriptionType": "contact.propertyChange",
+        "objectId": 4,
+        "propertyName": "lifecyclestage",
+        "propertyValue": "marketingqualifiedlead",
+    }
+]
+
 VENDOR = Vendor(
     name="hubspot",
     title="HubSpot",
@@ -402,6 +415,7 @@ VENDOR = Vendor(
             ),
             "X-HubSpot-Signature-v3",
             ("objectId", "primaryObjectId", "fromObjectId"),
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("hubspot_secret", "the app's client secret"),),

@@ -273,6 +273,28 @@ def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | 
     return "application/json", orjson.dumps(answer).decode()
 
 
+_EXAMPLE: Any = {
+    "type": "LEAD_ACTION",
+    "leadGenFormResponse": "urn:li:leadGenFormResponse:an-example-5",
+    "leadGenForm": "urn:li:leadGenForm:12",
+    "leadAction": "CREATED",
+    "leadType": "SPONSORED",
+    "occurredAt": 1769850000000,
+}
+
+_EXAMPLE_OF_COSTS: Any = {
+    "elements": [
+        {
+            "dateRange": {
+                "start": {"year": 2026, "month": 1, "day": 31},
+                "end": {"year": 2026, "month": 1, "day": 31},
+            },
+            "pivotValues": ["urn:li:sponsoredCampaign:7"],
+            "costInLocalCurrency": "1.50",
+        }
+    ]
+}
+
 VENDOR = Vendor(
     name="linkedin",
     title="LinkedIn Lead Sync, LinkedIn spend",
@@ -296,10 +318,12 @@ VENDOR = Vendor(
             "X-LI-Signature",
             ("leadGenFormResponse",),
             _handshake,
+            example=_EXAMPLE,
         ),
         Route(
             "/v1/spend/linkedin",
             "Take a page of LinkedIn's ad analytics by day, from whoever asks LinkedIn for it.",
+            example=_EXAMPLE_OF_COSTS,
         ),
     ),
     secrets=(Secret("linkedin_client_secret", "the app's client secret"),),

@@ -275,6 +275,19 @@ def _lead(part: dict[str, Any], connection: Connection, out: Normalised) -> None
     )
 
 
+_EXAMPLE: Any = {
+    "result": [
+        {
+            "id": 1,
+            "marketoGUID": "an-example",
+            "leadId": 5,
+            "activityDate": "2026-01-31T09:00:00Z",
+            "activityTypeId": 1,
+            "attributes": [],
+        }
+    ]
+}
+
 VENDOR = Vendor(
     name="marketo",
     title="Marketo activities",
@@ -287,6 +300,7 @@ VENDOR = Vendor(
         Route(
             "/v1/marketo",
             "Take a page of Marketo's activities or leads, from whoever asks Marketo for it.",
+            example=_EXAMPLE,
         ),
     ),
     options=(

@@ -195,6 +195,34 @@ def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | 
     return ("text/plain", query.get("hub.challenge", "")[:1_000]) if query.get("hub.mode") == "subscribe" and any(good) else None
 
 
+_EXAMPLE: Any = {
+    "object": "page",
+    "entry": [
+        {
+            "id": "9",
+            "time": 1769850000,
+            "changes": [
+                {
+                    "field": "leadgen",
+                    "value": {"leadgen_id": "5", "created_time": 1769850000},
+                }
+            ],
+        }
+    ],
+}
+
+_EXAMPLE_OF_COSTS: Any = {
+    "data": [
+        {
+            "account_id": "1",
+            "campaign_id": "7",
+            "date_start": "2026-01-31",
+            "date_stop": "2026-01-31",
+            "spend": "1.50",
+        }
+    ]
+}
+
 VENDOR = Vendor(
     name="meta",
     title="Meta Lead Ads, Meta spend",
@@ -211,8 +239,9 @@ VENDOR = Vendor(
             (Scheme("MetaSignature", "X-Hub-Signature-256", "`sha256=` and the hexadecimal HMAC-SHA256 of the body."),),
             "X-Hub-Signature-256",
             handshake=_handshake,
+            example=_EXAMPLE,
         ),
-        Route("/v1/spend/meta", "Take a page of insights, from whoever asks Meta for them."),
+        Route("/v1/spend/meta", "Take a page of insights, from whoever asks Meta for them.", example=_EXAMPLE_OF_COSTS),
     ),
     secrets=(Secret("meta_app_secret", "the app's secret"), Secret("meta_verify_token", "the word that the subscription was made with")),
     options=(Option("meta_currency", "EUR", "the currency of accounts whose reports name none"), _API),

@@ -382,6 +382,18 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     return call.body if any(good) else None
 
 
+_EXAMPLE: Any = {
+    "meta": {
+        "action": "create",
+        "entity": "person",
+        "entity_id": "5",
+        "company_id": "1",
+        "timestamp": "2026-01-31T09:00:00Z",
+    },
+    "data": {"id": 5, "emails": [{"value": "jane@example.com"}]},
+    "previous": None,
+}
+
 VENDOR = Vendor(
     name="pipedrive",
     title="Pipedrive webhooks (v1 and v2)",
@@ -403,6 +415,7 @@ VENDOR = Vendor(
                 ),
             ),
             'Basic realm="leadstream"',
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("pipedrive_login", "the webhook's `name:password`"),),

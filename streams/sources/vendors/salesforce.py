@@ -363,6 +363,18 @@ _HANDLERS = {
     "Event": _activity,
 }
 
+_EXAMPLE: Any = {
+    "ChangeEventHeader": {
+        "entityName": "Lead",
+        "changeType": "CREATE",
+        "recordIds": ["00Q000000000001"],
+        "transactionKey": "an-example",
+        "commitTimestamp": 1769850000000,
+    },
+    "Email": "jane@example.com",
+    "Status": "Open - Not Contacted",
+}
+
 VENDOR = Vendor(
     name="salesforce",
     title="Salesforce Change Data Capture",
@@ -371,7 +383,7 @@ VENDOR = Vendor(
     sends=frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved"}),
     evidence="seen",
     documentation="https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/",
-    routes=(Route("/v1/salesforce", "Take a change event of Salesforce from the relay.", keys=("id", "transactionKey")),),
+    routes=(Route("/v1/salesforce", "Take a change event of Salesforce from the relay.", keys=("id", "transactionKey"), example=_EXAMPLE),),
     options=(
         Option("salesforce_org", "default", "the org's name in aliases, where several orgs send"),
         Option("salesforce_computed", ",".join(_COMPUTED), "patterns of fields that machines keep, with commas between"),

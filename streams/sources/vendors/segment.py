@@ -109,6 +109,15 @@ def _marketing(context: dict[str, Any], page: dict[str, Any], clicks: dict[str, 
     return web.marketing(clicks, source, medium, title, referrer=page.get("referrer"), landing_page=landed)
 
 
+_EXAMPLE: Any = {
+    "type": "track",
+    "event": "Form Submitted",
+    "messageId": "an-example",
+    "anonymousId": "a-browser",
+    "timestamp": "2026-01-31T09:00:00Z",
+    "properties": {"email": "jane@example.com"},
+}
+
 VENDOR = Vendor(
     name="segment",
     title="Segment, RudderStack",
@@ -125,6 +134,7 @@ VENDOR = Vendor(
             (Scheme("SegmentSignature", "X-Signature", "Hexadecimal HMAC-SHA1 of the body."),),
             "X-Signature",
             ("anonymousId", "userId"),
+            example=_EXAMPLE,
         ),
     ),
     secrets=(Secret("segment_secret", "the shared secret of the webhook destination"),),

@@ -221,6 +221,15 @@ def _address(said: dict[str, Any]) -> str | None:
     return None
 
 
+_EXAMPLE: Any = [
+    {
+        "event_id": "an-example",
+        "event_name": "page_view",
+        "domain_userid": "a-browser",
+        "derived_tstamp": "2026-01-31T09:00:00.000Z",
+    }
+]
+
 VENDOR = Vendor(
     name="snowplow",
     title="Snowplow (enriched events, TSV and JSON)",
@@ -231,7 +240,7 @@ VENDOR = Vendor(
     evidence="seen",
     documentation="https://docs.snowplow.io/docs/fundamentals/canonical-event/",
     routes=(
-        Route("/v1/snowplow", "Take enriched events of Snowplow from the relay, as TSV or JSON."),
+        Route("/v1/snowplow", "Take enriched events of Snowplow from the relay, as TSV or JSON.", example=_EXAMPLE),
     ),
     origin="marketing",
     retries="a relay's: at least once",
