@@ -109,8 +109,8 @@ class LeadPublisher:
         """Connect to `brokers` (host:port, with commas between).
 
         `source` names the system in CloudEvents' terms; (source, id) must be unique. `on_delivery` is
-        called in a thread of the producer, so it must be quick. `kafka` are kafka-python's own
-        settings, as `streams.connections.python_options` gives them for TLS and SASL.
+        called in the producer's thread, so it must be quick and must not publish. `kafka` are
+        kafka-python's own settings, as `streams.connections.python_options` gives them for TLS and SASL.
 
         Raises:
             ValueError: a setting is none of kafka-python's, or breaks what this class promises.

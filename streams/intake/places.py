@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import re
+from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from streams.engine.letters import discreet
@@ -25,6 +26,7 @@ MOST_NODES = 20_000  # of a body that are looked at
 MOST_PLACES = 3
 _AROUND = 12  # fields shown beside the place
 _FIELD = re.compile(r"([A-Za-z_]\w*(?:\.\w+)*): ")
+_MISSING = re.compile(r"'([^']{1,100})' is missing")
 _OFFSET = re.compile(r"\(char (\d+)\)")
 _PRIVATE = re.compile(
     r"mail|phone|mobile|token|secret|password|credential|auth|api_?key|_key$|address|street"
@@ -36,7 +38,8 @@ _PRIVATE = re.compile(
 def find(reason: str, body: Any) -> list[str]:
     """Return the JSON pointers (RFC 6901) of what a reason speaks of: the likeliest first, at most 3.
 
-    Empty where the reason names no field of the body and quotes no value of it.
+    Of a name that is missing it is what resembles it most. Empty where the reason names no field of the
+    body and quotes no value of it.
     """
     nodes = list(_nodes(body))
     field = _FIELD.match(reason)
@@ -45,6 +48,11 @@ def find(reason: str, body: Any) -> list[str]:
         found = [path for path, _ in nodes if [str(one) for one in path[-len(steps) :]] == steps]
         if found:
             return [pointer(one) for one in sorted(found, key=len)[:MOST_PLACES]]
+    missing = _MISSING.search(reason)
+    if missing:  # a name that resembles it may be what it is called now
+        names = {str(path[-1]) for path, _ in nodes if path and not isinstance(path[-1], int)}
+        near = get_close_matches(missing[1], sorted(names), 1, 0.75)
+        return [pointer(path) for path, _ in nodes if path and [path[-1]] == near][:MOST_PLACES]
     quoted = _quoted(reason)
     found = [path for path, value in nodes if path and _written(value) in quoted]
     return [pointer(one) for one in found[:MOST_PLACES]]

@@ -238,6 +238,12 @@ def test_a_field_is_found_by_its_dotted_name_and_in_binary_mode_under_data():
     assert intake.place(made, kept).places == ["/data/deal/amuont"]
 
 
+def test_of_a_name_that_is_missing_the_place_is_what_resembles_it_and_else_none():
+    body = [{"subscriptionType": "contact.creation", "occuredAt": 5, "eventId": 1}]
+    assert places.find("'occurredAt' is missing", body) == ["/0/occuredAt"]
+    assert places.find("'leadgen_id' is missing", body) == []
+
+
 def test_json_that_breaks_off_is_shown_without_its_words():
     ((made, kept),) = outcome("segment", b'{"email": "jane7@example.com", }')[0]
     shown = intake.place(made, kept)

@@ -134,6 +134,16 @@ def refusal_of(answer):
     return answer.json()["detail"]
 
 
+@pytest.mark.parametrize("source", ["%68ubspot", "hub%73pot", "/%48UBSPOT/"])
+def test_a_vendors_name_is_none_the_less_one_for_being_percent_encoded(source):
+    gateway = Gateway()
+    answer = events(gateway, DATA, {**BINARY, "ce-source": source})
+    assert "vendor's name" in refusal_of(answer)
+    assert not gateway.producer.records
+    bound = events(gateway, DATA, {**BINARY, "ce-source": "%73hop"})
+    assert bound.status_code == 403  # the shop has a token of its own
+
+
 @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=4), JUNK)
 def test_what_is_judged_good_is_read_by_normalise_and_nothing_else_is(places, junk):
