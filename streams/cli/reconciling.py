@@ -100,7 +100,8 @@ def reconcile(
             console.print(line, highlight=False, soft_wrap=True)
     if refused:
         raise Failed(
-            f"{len(refused)} rows of {report} can't be read, and are in neither figure: mend them, and ask again"
+            f"{len(refused)} rows of {report} can't be read, and are not in its figure: "
+            "mend them, and ask again"
         )
 
 

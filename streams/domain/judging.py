@@ -1,10 +1,10 @@
 """A CRM's report against our own count: which records differ, and the one reason of each.
 
-Both sides count a stage in a period of whole days, the report in its zone, we in the reporting zone.
-The report counts records. We count leads that entered the stage, tests, duplicates, spam and opening
-balances left out. A lead that both count is matched with one of its records; every other record that
-the report counts lowers our figure by one, and every other lead that we count raises it by one. So
-the reasons sum to the difference, whatever they are: each record and each lead is judged once, and
+Both sides count a stage in a period of whole days, the report in its zone, we in the reporting
+zone. The report counts records. We count leads that entered the stage, tests, duplicates, spam and
+opening balances left out. A lead that both count is matched with one of its records; every other
+record that the report counts lowers our figure by one, and every other lead that we count raises it
+by one. So the reasons sum to the difference, whatever they are: each record and each lead is judged once, and
 gets the first reason of `Reason` that fits.
 
 Entries are matched by journey, not by distance in days. The report's time lies in one journey: the

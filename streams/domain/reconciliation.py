@@ -152,7 +152,7 @@ class Difference(NamedTuple):
 
 
 class Sum(NamedTuple):
-    """How many differ for one reason: those that only the report counts, and those that only we do."""
+    """How many differ for one reason: those that only the report counts, those that only we do."""
 
     reason: Reason
     minus: int

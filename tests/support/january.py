@@ -52,7 +52,7 @@ class Firm:
         listed=True,
         **fields,
     ):
-        """Add a contact that HubSpot counts, and that we count too where `qualified` (ms or text) says when."""
+        """Add a contact that HubSpot counts; we do too where `qualified` (ms or text) says when."""
         number = next(self.number)
         alias = f"hubspot:62515:contact:{number}"
         if qualified is not None:

@@ -152,7 +152,7 @@ def check(spec: ReportOf, path: Path, columns: dict[str, str]) -> None:
 def lines(
     spec: ReportOf, path: Path, entered: str | None, stage: str | None
 ) -> Iterator[Line | Refused]:
-    """Yield the rows of a report; `entered` and `stage` are the columns that are read beside the id.
+    """Yield the rows of a report; `entered` and `stage` are the columns read beside the id.
 
     A row without an id, or whose time can't be read, is refused. Empty lines are none.
     """
