@@ -186,9 +186,9 @@ def test_what_the_vendor_has_not_is_a_letter_of_the_notification_and_its_replay_
     notify(settings, "meta", webhook("300", "301"))
     until(lambda: deadletters.read(settings), "a letter")
     (entry,) = deadletters.read(settings)
-    said = entry.document()
-    assert (said["kind"], said["whose_move"], said["source"]) == ("not_retrieved", "operator", "meta")
-    assert said["reason"] == "1 of 2 not retrieved: 301: meta answers 404 (803)"
+    shown = entry.document()
+    assert (shown["kind"], shown["whose_move"], shown["source"]) == ("not_retrieved", "operator", "meta")
+    assert shown["reason"] == "1 of 2 not retrieved: 301: meta answers 404 (803)"
     assert deadletters.replay(settings, [entry]).failed == {}
     until(lambda: {"300", "301"} <= keys_of(settings), "the answer after the replay")
     assert running.end() == 0

@@ -43,7 +43,7 @@ class Api:
                 with contextlib.suppress(OSError):  # who asks may have given up
                     api._answer(self)
 
-            def log_message(self, *_said):
+            def log_message(self, *_arguments):
                 pass
 
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)

@@ -166,9 +166,24 @@ def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_is_coun
     assert ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored) == (True, [], ["GAP_UPDATE"])
 
 
-def test_a_gap_that_is_a_deletion_says_all_that_there_is_to_know():
-    found = SOURCES["salesforce"].normalise(retrieving.salesforce_gap("GAP_DELETE", "Lead", "00Q5f000005bwLFEAY"), 1_800_000_000_000, Connection())
-    assert ([event.type.value for event in found.events], found.rejected) == (["lead.deleted"], [])
+@pytest.mark.parametrize("connection", [Connection(), ORG])
+@pytest.mark.parametrize(
+    ("change", "entity", "types"),
+    [
+        ("GAP_DELETE", "Lead", ["lead.deleted"]),
+        ("GAP_UNDELETE", "Lead", ["lead.restored"]),
+        ("GAP_DELETE", "Opportunity", ["opportunity.deleted"]),
+        ("GAP_UNDELETE", "Opportunity", ["opportunity.restored"]),
+        ("GAP_DELETE", "Task", []),
+    ],
+)
+def test_a_gap_that_is_a_deletion_or_its_end_says_that_whether_the_record_is_read_or_not(change, entity, types, connection):
+    found = SOURCES["salesforce"].normalise(retrieving.salesforce_gap(change, entity, "00Q5f000005bwLFEAY"), 1_800_000_000_000, connection)
+    assert ([event.type.value for event in found.events], found.rejected) == (types, [])
+
+
+def test_a_record_that_came_back_is_read_again():
+    assert len(wanted("salesforce", retrieving.salesforce_gap("GAP_UNDELETE", "Lead", "00Q5f000005bwLFEAY"))) == 1
 
 
 def test_salesforces_limit_of_a_day_comes_as_403_and_is_no_wrong_token():

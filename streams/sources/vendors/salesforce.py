@@ -127,8 +127,8 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
     kind, entity = header["changeType"], str(header["entityName"])
     if kind == "GAP_OVERFLOW":
         raise ValueError(f"GAP_OVERFLOW: changes of {entity} were lost; run a full resync of {entity}")
-    if kind == "GAP_DELETE" and entity in _HANDLERS:
-        header = {**header, "changeType": "DELETE"}  # all that there is to know of it
+    if kind in ("GAP_DELETE", "GAP_UNDELETE") and entity in _HANDLERS:
+        header = {**header, "changeType": kind.removeprefix("GAP_")}  # a record that is read does not say that it was away
     elif kind in _READ_AGAIN and entity in _KINDS and connection.get(_API.name):
         out.ignored.append(kind)  # the record that a retriever reads says how it stands
         return
