@@ -130,8 +130,9 @@ class RawPublisher:
         key: str,
         body: bytes,
         attributes: dict[str, str] | None = None,
+        patience: float = SEND_SECONDS,
     ) -> None:
-        """Store a body; return once every replica has it.
+        """Store a body; return once every replica has it, within `patience` (s).
 
         `attributes` are those of a CloudEvent in binary mode; they become headers `ce_<name>`, and
         no name of theirs can be one of ours.
@@ -149,7 +150,7 @@ class RawPublisher:
         self._waiting += 1
         try:
             with metrics.PUBLISH_SECONDS.time():
-                async with asyncio.timeout(SEND_SECONDS):
+                async with asyncio.timeout(min(patience, SEND_SECONDS)):
                     await self._send(topic, key, body, headers)
         except (MessageSizeTooLargeError, RecordListTooLargeError) as error:
             raise ProblemError(

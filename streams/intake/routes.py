@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from .publishing import RawPublisher
 
 Route = TypeVar("Route", bound="Callable[..., Any]")
+ANSWERED = 0.8  # of a vendor's patience: an answer that comes too late is a failure to it, and sent again
 # Which source a path's bodies are of, as metrics and rates name it.
 PATHS = {route.path: vendor.name for vendor in SOURCES.values() for route in vendor.routes} | {"/v1/events": "cloudevents"}
 
@@ -76,7 +77,7 @@ class Reception:
             detail = f"too many bodies of {source}; come back in {wait} s"
             raise ProblemError(429, detail, {"Retry-After": str(wait)})
 
-    async def store(self, source: str, topic: str, key: str, body: bytes) -> Response:
+    async def store(self, vendor: Vendor, key: str, body: bytes) -> Response:
         """Publish a proven body as it is, and answer for it.
 
         Raises:
@@ -85,8 +86,9 @@ class Reception:
         """
         if not body:  # a record without a value says that nothing happened, and reads as nothing
             raise ProblemError(400, "the body is empty; send what the vendor sends")
-        self.may_send(source)
-        await self.publisher.publish(source, topic, key, body)
+        self.may_send(vendor.name)
+        patience = ANSWERED * vendor.patience
+        await self.publisher.publish(vendor.name, vendor.topic, key, body, patience=patience)
         return Response(status_code=202)
 
 
@@ -152,7 +154,7 @@ def _taken(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable
         if not reception.speakers.may_relay(request.headers.get("authorization", ""), vendor.name):
             raise unproven("Bearer")
         async with reception.body(request) as body:
-            return await reception.store(vendor.name, vendor.topic, _key(body.plain, *route.keys), body.plain)
+            return await reception.store(vendor, _key(body.plain, *route.keys), body.plain)
 
     async def proven(request: Request) -> Response:
         proof = route.proof
@@ -170,7 +172,7 @@ def _taken(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable
                 kept = None if packed is None else body.plain
             if kept is None:
                 raise unproven(route.challenge)
-            return await reception.store(vendor.name, vendor.topic, _key(kept, *route.keys), kept)
+            return await reception.store(vendor, _key(kept, *route.keys), kept)
 
     made = proven if route.proof else relayed
     made.__name__, made.__doc__ = route.path.removeprefix("/v1/").replace("/", "_"), route.meaning

@@ -30,6 +30,7 @@ def _one(vendor: Vendor) -> dict[str, Any]:
         "tells": sorted(vendor.sends),
         "records": [*vendor.records, *vendor.deals],
         "evidence": _EVIDENCE[vendor.evidence],
+        "patience": vendor.patience,
         "retries": vendor.retries,
         "documentation": vendor.documentation,
     }
@@ -58,7 +59,7 @@ def markdown() -> str:
         lines.append(f"- Tells of people's work: {', '.join(one['tells'])}")
         if one["records"]:
             lines.append(f"- Records: {', '.join(one['records'])}")
-        lines.append(f"- Sends: {one['retries']}")
+        lines.append(f"- Waits {one['patience']:g} s for an answer; repeats: {one['retries']}")
         lines.append(f"- Evidence: {one['evidence']}; [documentation]({one['documentation']})")
         lines.append("")
     return "\n".join(lines)

@@ -96,5 +96,6 @@ class Vendor:
     stages: Mapping[str, str] = field(default_factory=dict)  # its words for stages, as the default funnel maps them
     won: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    retries: str = ""  # how long it waits for an answer, and how it repeats
+    patience: float = 25.0  # how long it waits for an answer (s): beyond that it sends the body again
+    retries: str = ""  # how it repeats
     retrieval: Retrieval | None = None  # how a retriever completes notifications that carry only an id

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas import topics
-from streams.intake import publishing
+from streams.intake import publishing, routes
 from streams.intake.bodies import gunzip
 from streams.intake.buckets import Buckets, network
 from streams.intake.gateway import application
@@ -510,6 +510,30 @@ def test_a_failed_send_or_probe_makes_it_unready_and_a_success_ready_again():
     gateway = Gateway()
     gateway.producer.client.force_metadata_update = no
     assert "metadata" in problem(gateway("GET", "/readyz"), 503)
+
+
+def test_a_vendor_is_answered_before_its_patience_ends_though_kafka_says_nothing(monkeypatch):
+    """HubSpot waits 5 s and takes silence for a failure of the whole webhook; Kafka may take longer."""
+    monkeypatch.setattr(routes, "ANSWERED", 0.02)
+    gateway = Gateway()
+
+    async def silent(*_record, **_named):
+        return asyncio.get_running_loop().create_future()
+
+    gateway.producer.send = silent
+
+    async def play():
+        async with (
+            gateway.app.router.lifespan_context(gateway.app),
+            httpx.AsyncClient(transport=httpx.ASGITransport(gateway.app), base_url="http://g") as client,
+        ):
+            await asyncio.sleep(0)
+            headers = {"X-Signature": signing.segment("segment-secret", b"{}")}
+            asked = client.post("/v1/segment", content=b"{}", headers=headers)
+            return (await asyncio.wait_for(asked, 10)).status_code
+
+    assert asyncio.run(play()) == 503
+    assert {name: vendor.patience for name, vendor in SOURCES.items() if vendor.patience <= 5} == {"hubspot": 5, "linkedin": 3, "segment": 5}
 
 
 # ------------------------------------------------------------ who hangs up

@@ -186,5 +186,6 @@ VENDOR = Vendor(
     ),
     secrets=(Secret("calendly_signing_key", "the webhook subscription's signing key"),),
     origin="marketing",
-    retries="answers within 15 s; up to 25 attempts in 24 hours with growing pauses",
+    patience=15.0,
+    retries="up to 25 attempts in 24 hours with growing pauses",
 )

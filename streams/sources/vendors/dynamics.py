@@ -471,5 +471,6 @@ VENDOR = Vendor(
         "No Longer Interested": "rejected",
         "Canceled": "rejected",
     },
-    retries="answers within 60 s; an asynchronous step is repeated when it fails",
+    patience=60.0,
+    retries="an asynchronous step is repeated when it fails",
 )

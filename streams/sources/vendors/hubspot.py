@@ -437,7 +437,8 @@ VENDOR = Vendor(
     },
     won=("closedwon",),
     lost=("closedlost",),
-    retries="answers within 5 s; up to 10 attempts in 24 hours, unordered",
+    patience=5.0,
+    retries="up to 10 attempts in 24 hours, unordered",
     retrieval=Retrieval(
         address=_API,
         token=Secret("hubspot_token", "a private app's token, with the scopes to read contacts and deals"),

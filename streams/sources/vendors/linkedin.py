@@ -334,7 +334,8 @@ VENDOR = Vendor(
         _VERSION,
     ),
     origin="marketing",
-    retries="a challenge is answered within 3 s, every 2 hours; a notification may come many times",
+    patience=3.0,
+    retries="a challenge every 2 hours; a notification may come many times",
     retrieval=Retrieval(
         address=_API,
         token=Secret("linkedin_token", "a member's token with r_marketing_leadgen_automation"),

@@ -421,5 +421,6 @@ VENDOR = Vendor(
     secrets=(Secret("pipedrive_login", "the webhook's `name:password`"),),
     records=("person",),
     deals=("deal",),
-    retries="answers within 10 s; three more attempts within 3 minutes, then the webhook rests",
+    patience=10.0,
+    retries="three more attempts within 3 minutes, then the webhook rests",
 )

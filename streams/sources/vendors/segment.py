@@ -139,5 +139,6 @@ VENDOR = Vendor(
     ),
     secrets=(Secret("segment_secret", "the shared secret of the webhook destination"),),
     origin="marketing",
-    retries="answers within 5 s; repeats for up to 4 hours with growing pauses",
+    patience=5.0,
+    retries="repeats for up to 4 hours with growing pauses",
 )
