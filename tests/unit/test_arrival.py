@@ -1,5 +1,6 @@
 """How long an import waits for its own last event: as long as time moves, and no longer."""
 
+import itertools
 import time
 from types import SimpleNamespace
 
@@ -32,3 +33,19 @@ def test_time_that_stands_is_given_up():
 
 def test_a_partition_that_has_told_nothing_is_not_overlooked():
     assert not arrival.folded(clickhouse([9]), 3, after_ms=5, seconds=0.3, generation=1)
+
+
+def test_a_chain_of_merges_is_waited_for_as_long_as_edges_arrive(monkeypatch):
+    """Edges go from neighbour to neighbour: three rounds were too few for a chain of a hundred."""
+    monkeypatch.setattr(arrival, "folded", lambda *_of: True)
+    arrived = iter([3, 5, 7, 9, 11, 11])
+    client = SimpleNamespace(query=lambda _statement: SimpleNamespace(first_row=(next(arrived),)))
+    assert arrival.settled(lambda: client, 2)
+    assert next(arrived, None) is None
+
+
+def test_edges_that_never_end_are_others_and_end_the_wait(monkeypatch):
+    monkeypatch.setattr(arrival, "folded", lambda *_of: True)
+    arrived = itertools.count()
+    client = SimpleNamespace(query=lambda _statement: SimpleNamespace(first_row=(next(arrived),)))
+    assert arrival.settled(lambda: client, 2, seconds=0.2)
