@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 MOST_SPEED = 100
-_DRAIN_SECONDS = 10.0  # for bodies on their way, once somebody has asked to stop
+DRAIN_SECONDS = 10.0  # for bodies on their way, once somebody has asked to stop
 
 
 @app.command()
@@ -249,7 +249,7 @@ async def _until_asked(
         asked = asyncio.create_task(stop.wait())
         await asyncio.wait([playing, asked], return_when=asyncio.FIRST_COMPLETED)
         if not playing.done():
-            await asyncio.wait([playing], timeout=_DRAIN_SECONDS)
+            await asyncio.wait([playing], timeout=DRAIN_SECONDS)
         asked.cancel()
         if not playing.done():
             playing.cancel()

@@ -14,7 +14,7 @@ from .market.posts import LADDER, Meaning
 from .market.readiness import ready_at
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Collection, Iterable
 
     from .market.posts import Post
 
@@ -22,10 +22,10 @@ if TYPE_CHECKING:
 def count(made: Iterable[tuple[Post, int]]) -> Counter[str]:
     """Count what one person's bodies come to, each with how often it was taken.
 
-    accepted: things told, once each, whose person is known; held: those of whom nobody knows who they are; released:
-    of those accepted the ones that named nobody by themselves; duplicates: whatever was told again; merged: names
-    joined to another of the same lead; dead_letters; leads; test_leads; won and revenue: of leads that are no test;
-    `reached <stage>`: such leads by the furthest stage.
+    accepted: distinct things whose person is known; held: those of whom nobody knows who they are;
+    released: of those accepted the ones that named nobody by themselves; duplicates: whatever came
+    again; merged: names joined to another of the same lead; dead_letters; leads; test_leads; won and
+    revenue: of leads that are no test; `reached <stage>`: such leads by the furthest stage.
     """
     figures: Counter[str] = Counter()
     meanings: dict[str, Meaning] = {}
@@ -35,56 +35,46 @@ def count(made: Iterable[tuple[Post, int]]) -> Counter[str]:
             figures["duplicates"] += times - (one.key not in meanings)
             meanings.setdefault(one.key, one)
     groups = _groups(meanings.values())
-    known = {mark for one in meanings.values() if one.names for mark in one.marks}
-    for group in groups:
-        _lead(
-            [
-                one
-                for one in meanings.values()
-                if group & {*one.names, *(one.marks if not one.names else ())}
-            ],
-            figures,
-        )
-        figures["merged"] += _strong(group, meanings.values())
     for one in meanings.values():
-        clear = bool(one.names) or bool(known & set(one.marks))
-        figures["accepted" if clear else "held"] += 1
-        figures["released"] += clear and not one.names
+        known = bool(one.names) or any(group & set(one.marks) for group in groups)
+        figures["accepted" if known else "held"] += 1
+        figures["released"] += known and not one.names
+    for group in groups:
+        mine = [one for one in meanings.values() if group & {*(one.names or one.marks)}]
+        if any(not one.links for one in mine):  # of nobody else anything is known but names
+            names = {name for one in mine for name in one.names}
+            figures["merged"] += len(names) - 1
+            _lead(mine, figures)
     return figures
 
 
-def _groups(meanings: Iterable[Meaning]) -> list[set[str]]:
-    """Join the names and marks that were seen beside each other; leave out marks that no name is known of."""
+def _groups(meanings: Collection[Meaning]) -> list[set[str]]:
+    """Join names that were seen beside each other. A mark joins nobody: it is whose it was seen with."""
     groups: list[set[str]] = []
     for one in meanings:
+        near = [group for group in groups if group & set(one.names)]
         if one.names:
-            mine = {*one.names, *one.marks}
-            near = [group for group in groups if group & mine]
-            groups = [group for group in groups if not group & mine] + [mine.union(*near)]
+            groups = [group for group in groups if group not in near]
+            groups.append(set(one.names).union(*near))
+    for one in meanings:
+        for group in groups:
+            if group & set(one.names):
+                group |= set(one.marks)
     return groups
 
 
-def _strong(group: set[str], meanings: Iterable[Meaning]) -> int:
-    """Count the names of a group beyond its first; a group of which nothing is known but its names is no lead."""
-    names = {name for one in meanings for name in one.names} & group
-    told = any(not one.links and group & {*one.names, *one.marks} for one in meanings)
-    return len(names) - 1 if told else 0
-
-
 def _lead(meanings: list[Meaning], figures: Counter[str]) -> None:
-    told = [one for one in meanings if not one.links]
-    if not told:
-        return
+    events = [one for one in meanings if not one.links]
     figures["leads"] += 1
     if any(one.test for one in meanings):
         figures["test_leads"] += 1
         return
-    stages = [LADDER.index(one.stage) for one in told]
-    if ready_at(told) is not None:
+    stages = [LADDER.index(one.stage) for one in events]
+    if ready_at(events) is not None:
         stages.append(LADDER.index("mql"))
     figures[f"reached {LADDER[max(stages)]}"] += 1
-    won = {one.deal for one in told if one.won}
-    amounts = {one.deal: one.amount for one in sorted(told, key=lambda one: one.at) if one.amount}
+    won = {one.deal for one in events if one.won}
+    amounts = {one.deal: one.amount for one in sorted(events, key=lambda one: one.at) if one.amount}
     figures["won"] += len(won)
     figures["revenue"] += sum(amounts.get(deal, 0) for deal in won)
 

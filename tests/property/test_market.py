@@ -8,6 +8,8 @@ from itertools import pairwise
 
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from schemas.reading import FUNNELS, load
 from streams.audit import archive
@@ -117,18 +119,18 @@ class Pipeline:
         facts = [(fact.kind, orjson.loads(fact.content)) for fact in folded.facts.values()]
         reached = [
             place
-            for kind, said in facts
+            for kind, content in facts
             if kind == "journey"
             for place, stage in enumerate(LADDER)
-            if f"{stage}_at" in said
+            if f"{stage}_at" in content
         ]
         figures[f"reached {LADDER[max(reached)]}"] += 1
-        won = [said for kind, said in facts if kind == "deal" and said["status"] == "won"]
+        won = [content for kind, content in facts if kind == "deal" and content["status"] == "won"]
         figures["won"] += len(won)
-        figures["revenue"] += sum(int(float(said["amount"])) for said in won)
-        for kind, said in facts:
+        figures["revenue"] += sum(int(float(content["amount"])) for content in won)
+        for kind, content in facts:
             if kind == "clock":
-                figures[f"{said['stage']}.{said['clock']} {said['status']}"] += 1
+                figures[f"{content['stage']}.{content['clock']} {content['status']}"] += 1
 
 
 def different(left, right, names):
@@ -176,6 +178,32 @@ def test_the_ledger_is_what_adapters_identity_and_fold_make_of_the_bodies():
 
 def test_the_order_of_people_changes_nothing():
     assert played(1, 60) == played(2, 60)
+
+
+SHARES = st.floats(0, 0.3)
+
+
+@settings(
+    max_examples=min(12, settings().max_examples),
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(
+    st.integers(0, 2**40),
+    st.builds(Faults, SHARES, st.floats(0, faults.MOST_BROKEN), SHARES, SHARES),
+    st.integers(0, 60),
+)
+def test_the_ledger_is_right_on_every_day_of_every_market(seed, wrong, days):
+    """Stopped on any day: deals that nobody opened yet, answers without their form, pages before their visitor is known."""
+    market = replace(MARKET, seed=seed, faults=wrong)
+    pipeline, ledger = Pipeline(), Counter()
+    for arrival in people(14, 3, market):
+        made = [one for one in market.deliveries(arrival) if one.due <= arrival.at + days * DAY]
+        ledger.update(count([(one.post, one.times) for one in made]))
+        for one in made:
+            for _ in range(one.times):
+                pipeline.takes(one.post, one.due)
+    assert different(pipeline.count(), ledger, FIGURES) == {}
 
 
 def bodies(market=MARKET, leads=120, visitors=120):

@@ -1,18 +1,24 @@
 """The simulator against the gateway's application: every body is taken, each once, however often the demo was stopped."""
 
 import asyncio
+import os
+import signal
 import time
 from collections import Counter
 from dataclasses import replace
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
+from streams.cli import demo
+from streams.cli.main import app
 from streams.embedded import played
 from streams.embedded.market import schedule
 from streams.embedded.market.faults import Faults
 from streams.embedded.market.hours import DAY, HOUR
 from streams.embedded.simulator import Simulator, now_ms
+from streams.embedded.stack import SIGNALS
 from streams.intake.gateway import application
 from streams.settings import Settings
 from streams.sources.adapter import UNREADABLE
@@ -180,3 +186,63 @@ def test_other_faults_or_another_seed_begin_another_market_from_now_on(tmp_path)
         other, why = played.read(path, seed, faults, now)
         assert (other.market.run, other.market.began, other.market.faults) == (2, now, faults)
         assert "another market" in why
+
+
+def test_a_signal_lets_what_is_on_its_way_arrive_and_leaves_the_handlers_as_they_were():
+    before = {sign: signal.getsignal(sign) for sign in SIGNALS}
+    done = []
+
+    async def play(stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        await stop.wait()
+        await asyncio.sleep(0)
+        done.append("drained")
+
+    assert asyncio.run(demo._until_asked(play)) is True
+    assert done == ["drained"]
+    assert {sign: signal.getsignal(sign) for sign in SIGNALS} == before
+
+    async def over(_stop):
+        done.append("over")
+
+    assert asyncio.run(demo._until_asked(over)) is False
+    assert done == ["drained", "over"]
+
+
+def test_what_does_not_end_when_it_is_asked_to_is_cancelled(monkeypatch):
+    monkeypatch.setattr(demo, "DRAIN_SECONDS", 0.05)
+    ended = []
+
+    async def play(_stop):
+        os.kill(os.getpid(), signal.SIGTERM)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(True)
+
+    assert asyncio.run(demo._until_asked(play)) is True
+    assert ended == [True]
+
+
+def test_what_went_wrong_while_playing_is_not_swallowed():
+    async def play(_stop):
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        asyncio.run(demo._until_asked(play))
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (["--faults", "lost=1"], "is no fault"),
+        (["--faults", "broken=0.9"], "from 0 to 0.2"),
+        (["--speed", "0"], "--speed"),
+        (["--speed", "1000"], "--speed"),
+    ],
+)
+def test_wrong_options_are_refused_before_anything_starts(tmp_path, options, why):
+    found = CliRunner().invoke(app, ["demo", "--home", str(tmp_path / "home"), *options])
+    assert found.exit_code == 2
+    assert why in " ".join(found.output.replace("│", " ").split())
+    assert not (tmp_path / "home").exists()

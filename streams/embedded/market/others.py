@@ -84,8 +84,8 @@ class Automation:
 
     def attended(self, at: int) -> Post:
         """Attend a webinar."""
-        said = [{"name": "New Status", "value": "Attended"}, {"name": "Success", "value": True}]
-        return self._activity(at, _PROGRAM, "webinar attended", said, "event_attended")
+        values = [{"name": "New Status", "value": "Attended"}, {"name": "Success", "value": True}]
+        return self._activity(at, _PROGRAM, "webinar attended", values, "event_attended")
 
     def unsubscribed(self, at: int) -> Post:
         """Want no more newsletters."""

@@ -90,10 +90,10 @@ class _Lead:
             known = max(post.at for post in done)
             done += [*self._nurtured(known), *self._returns(known)]
         yield from done
-        told = [meaning for post in done for meaning in post.meanings]
-        ready = ready_at(told)
+        meanings = [meaning for post in done for meaning in post.meanings]
+        ready = ready_at(meanings)
         if ready is not None and not test and self._luck(0.94):
-            hot = any(one.kind in _HOT for one in told if one.at <= ready)
+            hot = any(one.kind in _HOT for one in meanings if one.at <= ready)
             yield from self._handed(max(ready, self.start), hot=hot)
 
     def _comes(self, come: str, *, test: bool) -> Iterator[Post]:
@@ -188,13 +188,14 @@ class _Lead:
         fate = self.rng.random()
         if fate < 0.07:
             return
-        at = self._after(at, 45 if fate > 0.94 else 6)
-        if fate < 0.35 and (post := self.system.rejected(at, self.rng.choice((NOT_READY, NO_FIT)))):
-            yield post
+        at = self._after(at, 45 if fate > 0.95 else 6)
+        if fate < 0.6:
+            if post := self.system.rejected(at, self.rng.choice((NOT_READY, NO_FIT))):
+                yield post
             return
         if post := self.system.accepted(at):
             yield post
-            if fate < 0.45:
+            if fate < 0.68:
                 return  # accepted, and nothing comes of it
             if self._luck(0.5):
                 yield self.system.called(self._after(at, 5))
