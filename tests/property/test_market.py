@@ -11,10 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from schemas.events import EventType, to_event
 from schemas.reading import FUNNELS, load
 from streams.audit import archive
 from streams.domain import identity, row
 from streams.domain.definition import prepare
+from streams.domain.lifecycle import say
 from streams.embedded.ledger import count
 from streams.embedded.market import faults, person, schedule
 from streams.embedded.market.faults import Faults
@@ -228,6 +230,21 @@ def test_every_body_is_read_whole_and_says_as_many_things_as_its_person_means():
     assert set(sources) == set(SOURCES) | {
         f"{name}-spend" for name in ("google", "meta", "linkedin")
     }
+
+
+def test_whatever_stops_a_clock_is_among_what_its_vendor_says_it_can_send():
+    """Pipedrive was silent about deals, which accept; HubSpot promised `onboarded`, which no body of it can say."""
+    heard = {}
+    for _, post in bodies(leads=200):
+        for event in normalised(post).events:
+            signals = say(to_event(event, "anybody"), FUNNEL, FUNNEL).words
+            if event.type not in (EventType.LINKED, EventType.MERGE, EventType.VOID):
+                heard.setdefault(event.source, set()).update(signals)
+    assert {"accepted", "onboarded"} <= heard.pop("success")
+    for source, signals in heard.items():
+        assert signals <= SOURCES[source].sends, source
+    promised = {source for source in heard if "onboarded" in SOURCES[source].sends}
+    assert promised == set()
 
 
 def test_a_broken_body_is_one_letter_and_nothing_else():
