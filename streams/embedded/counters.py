@@ -1,4 +1,4 @@
-"""What the pipeline itself says it did, to be held against the simulator's ledger: from ClickHouse, Kafka and metrics."""
+"""What the pipeline itself says it did, to be held against the simulator's ledger."""
 
 from __future__ import annotations
 
@@ -7,7 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from schemas import reading
+from sinks.clickhouse import generations
 from streams.intake import deadletters
+
+from .market.posts import LADDER
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -15,20 +19,20 @@ if TYPE_CHECKING:
 _SAMPLE = re.compile(
     r'^leadstream_records_total\{what="(\w+)",worker="resolve"\} ([0-9.e+]+)$', re.MULTILINE
 )
-_LADDER = ("inquiry", "mql", "sal", "sql", "opportunity", "customer")
 
 
 def resolved(address: str) -> dict[str, int]:
     """Return what `resolve` counted since it started: `held`, `released`, `duplicates` of what is held.
 
-    Its counts are asked for and no other worker's: each generation of facts has an `advance` of its own, which reads all again.
+    Its counts are asked for and no other worker's: each generation of facts has an `advance` of
+    its own, which reads all again.
     """
     text = httpx.get(f"http://{address}/metrics", timeout=5).text
     return {what: int(float(value)) for what, value in _SAMPLE.findall(text)}
 
 
 def counts(client: Any, settings: Settings) -> dict[str, int]:
-    """Count what ClickHouse and Kafka know, whatever worker was restarted and whatever generation is shown."""
+    """Count what ClickHouse and Kafka know, whatever was restarted and whatever is shown."""
     return {
         "accepted": _number(
             client,
@@ -61,7 +65,7 @@ def sold(client: Any) -> dict[str, int]:
 def furthest(client: Any) -> dict[str, int]:
     """Count the leads that are no test by the furthest stage that they ever reached."""
     places = ", ".join(
-        f"toUInt8({stage}_at IS NOT NULL) * {place}" for place, stage in enumerate(_LADDER)
+        f"toUInt8({stage}_at IS NOT NULL) * {place}" for place, stage in enumerate(LADDER)
     )
     leads = (
         f"SELECT lead_id, max(greatest({places})) AS place FROM v_journeys "
@@ -69,7 +73,13 @@ def furthest(client: Any) -> dict[str, int]:
     )
     statement = f"SELECT place, count() FROM ({leads}) GROUP BY place"
     found = dict(client.query(statement).result_rows)
-    return {stage: int(found.get(place, 0)) for place, stage in enumerate(_LADDER)}
+    return {stage: int(found.get(place, 0)) for place, stage in enumerate(LADDER)}
+
+
+def by_the_default(client: Any) -> bool:
+    """Say whether what is shown was folded under the default funnel: the market goes by it."""
+    shown = generations.versions(client, generations.active(client))
+    return shown == [reading.load(reading.FUNNELS / "default.yaml")]
 
 
 def _number(client: Any, statement: str) -> int:

@@ -1,7 +1,8 @@
-"""What the simulated firm knows to have done, counted from ways alone: the demo's counters must equal it.
+"""What the simulated firm knows to have done: the demo's counters must equal it.
 
-Nothing here asks the pipeline, its adapters or its funnel: who is one with whom, how far somebody came and what was
-sold follow from what each body means (`market.posts.Meaning`). People share nothing, so figures of people add up.
+Nothing here asks the pipeline, its adapters or its funnel: who is one with whom, how far somebody
+came and what was sold follow from what each body means (`market.posts.Meaning`). People share
+nothing, so figures of people add up.
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ if TYPE_CHECKING:
 def count(made: Iterable[tuple[Post, int]]) -> Counter[str]:
     """Count what one person's bodies come to, each with how often it was taken.
 
-    accepted: distinct things whose person is known; held: those of whom nobody knows who they are;
-    released: of those accepted the ones that named nobody by themselves; duplicates: whatever came
-    again; merged: names joined to another of the same lead; dead_letters; leads; test_leads; won and
-    revenue: of leads that are no test; `reached <stage>`: such leads by the furthest stage.
+    accepted: distinct things whose person is known; held: those of whom nobody knows who they
+    are; released: of those accepted the ones that named nobody by themselves; duplicates:
+    whatever came again; merged: names joined to another of the same lead; dead_letters; leads;
+    test_leads; won and revenue: of leads that are no test; `reached <stage>`: such leads by the
+    furthest stage.
     """
     figures: Counter[str] = Counter()
     meanings: dict[str, Meaning] = {}
@@ -49,7 +51,7 @@ def count(made: Iterable[tuple[Post, int]]) -> Counter[str]:
 
 
 def _groups(meanings: Collection[Meaning]) -> list[set[str]]:
-    """Join names that were seen beside each other. A mark joins nobody: it is whose it was seen with."""
+    """Join names that were seen beside each other; a mark is theirs whom it was seen with."""
     groups: list[set[str]] = []
     for one in meanings:
         near = [group for group in groups if group & set(one.names)]
@@ -81,7 +83,7 @@ def _lead(meanings: list[Meaning], figures: Counter[str]) -> None:
 
 @dataclass
 class Ledger:
-    """What one run did: the difference that its bodies made to each person, and what the gateway did not take."""
+    """What one run did: the difference that its bodies made, and what the gateway did not take."""
 
     figures: Counter[str] = field(default_factory=Counter)
     published: Counter[str] = field(default_factory=Counter)  # bodies by source, repeats included

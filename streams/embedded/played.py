@@ -1,7 +1,7 @@
 """What a home remembers of the market that was played on it: which one it is, and how far it came.
 
-A run that was killed could not say how far it came. Its people are left where they are, and another market begins:
-sent again, their bodies would be duplicates that no ledger knows of.
+A run that was killed could not say how far it came. Its people are left where they are, and
+another market begins: sent again, their bodies would be duplicates that no ledger knows of.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ _BEFORE = 1_000  # numbers of runs of earlier releases, whose ids must not come 
 
 @dataclass
 class Played:
-    """A market and how far it was played: all that was due by `until` (ms), and so many deliveries of people beyond that.
+    """A market and how far it was played: all that was due by `until` (ms), and what was made beyond.
 
-    `short` says which deliveries were taken less often than they were made, by person and place. `playing` is
-    true while a run is on.
+    `short` says which deliveries were taken less often than they were made, by person and place.
+    `playing` is true while a run is on.
     """
 
     market: Market
@@ -54,7 +54,7 @@ def fresh(seed: int, run: int, faults: Faults, now: int, days: int = HISTORY_DAY
 
 
 def read(path: Path, seed: int, faults: Faults, now: int) -> tuple[Played, str]:
-    """Go on with what a home remembers, or begin; the text says why another market begins, and is empty where none does."""
+    """Go on with what a home remembers, or begin; the text says why another market begins."""
     try:
         raw = json.loads(path.read_text())
         known = _known(raw) if isinstance(raw, dict) else None

@@ -1,7 +1,8 @@
-"""Plays a market against the gateway: signed bodies over HTTP, each when it is due, what is past as fast as it is taken.
+"""Plays a market against the gateway: signed bodies over HTTP, each when it is due.
 
-A person's bodies go out one after the other, many people's at once. What was made, and how often it was taken, goes
-to the ledger; how far the market came is kept in `played`, so that another run goes on from there.
+A person's bodies go out one after the other, many people's at once. What was made, and how often
+it was taken, goes to the ledger; how far the market came is kept in `played`, so that another run
+goes on from there.
 """
 
 from __future__ import annotations
@@ -76,7 +77,7 @@ class Simulator:
     async def history(
         self, now: int, step: Callable[[int, int], None], stop: asyncio.Event
     ) -> None:
-        """Make all that was due by `now` (ms), person by person; `step` hears how many people of how many are done."""
+        """Make all that was due by `now` (ms); `step` hears how many people of how many are done."""
         played, market = self.played, self.played.market
         self.agenda = Agenda(market, now)
         people = list(schedule.known(market, played.until, now))
@@ -134,7 +135,7 @@ class Simulator:
 
     # ---------------------------------------------------------------- the present
     async def live(self, until: float, speed: int, stop: asyncio.Event) -> None:
-        """Make what is due as it falls due, until a monotonic time; `speed` times as many people come as in the past."""
+        """Make what falls due until a monotonic time; `speed` times as many people come as before."""
         played = self.played
         if speed > 1:
             played.market = self.agenda.market = played.market.with_denser(

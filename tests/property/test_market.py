@@ -1,4 +1,4 @@
-"""The simulated market: one seed, one market; its bodies are read whole; its ledger is what the domain makes of them."""
+"""The simulated market: one seed, one market, and a ledger that the domain agrees with."""
 
 import random
 from collections import Counter, deque

@@ -1,4 +1,4 @@
-"""The simulator against the gateway's application: every body is taken, each once, however often the demo was stopped."""
+"""The simulator against the gateway's application: every body is taken, each once."""
 
 import asyncio
 import os

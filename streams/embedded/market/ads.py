@@ -18,7 +18,7 @@ ACCOUNT, CREATIVE, CAMPAIGN = "urn:li:sponsoredAccount:33", "urn:li:sponsoredCre
 
 
 def meta(who: Identity, at: int, later: int, *, test: bool) -> list[Post]:
-    """Make a lead of Meta's: the webhook that names nobody, and the lead that was asked for (`later`)."""
+    """Make a lead of Meta's: the webhook that names nobody, and the lead that was fetched."""
     lead, created = f"{who.number}77", at // 1000
     value = {
         "created_time": created,
@@ -39,7 +39,7 @@ def meta(who: Identity, at: int, later: int, *, test: bool) -> list[Post]:
 
 
 def linkedin(who: Identity, at: int, later: int, *, test: bool) -> list[Post]:
-    """Make a lead of LinkedIn's: the notification, and the response with the form that says what was asked."""
+    """Make a lead of LinkedIn's: the notification, and the response with its form."""
     response, answer = f"r-{who.name}", {"textQuestionAnswer": {"answer": who.email}}
     notification = {
         "type": "LEAD_ACTION", "leadGenFormResponse": f"urn:li:leadGenFormResponse:{response}",

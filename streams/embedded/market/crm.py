@@ -1,4 +1,4 @@
-"""What four CRM systems send of one person and one deal. Each says what it can: Pipedrive knows no acceptance.
+"""What four CRM systems send of one person and one deal, as far as each has words for it.
 
 A method returns None where its system has no word for what happened.
 """

@@ -20,7 +20,7 @@ MOST_BROKEN = (
 
 @dataclass(frozen=True)
 class Faults:
-    """Shares of all bodies, from 0 to 1: `redelivered` (1 to 10 times), `broken` ones beside them, `late`, `reordered`."""
+    """Shares of all bodies, from 0 to 1; `redelivered` ones come 1 to 10 times more."""
 
     redelivered: float = 0.03
     broken: float = 0.006

@@ -1,4 +1,4 @@
-"""The hours in which people work, in the zone of the reports: Monday to Friday, 9:00 to 18:00. Times are in ms."""
+"""The hours in which people work: Monday to Friday, 9:00 to 18:00, in the zone of the reports."""
 
 from __future__ import annotations
 

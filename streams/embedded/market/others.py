@@ -1,4 +1,4 @@
-"""Calendly's bookings, Marketo's activities, and a customer-success system of the firm's own (CloudEvents)."""
+"""Calendly's bookings, Marketo's activities, and the firm's own customer-success system."""
 
 from __future__ import annotations
 

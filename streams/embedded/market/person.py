@@ -1,7 +1,8 @@
-"""A person's way: how they come, what marketing, sales and customer success do with them. Pure, and dated in order.
+"""A person's way: how they come, what marketing, sales and customer success do with them.
 
-Waits are those of firms: minutes to a call, hours to a decision, weeks to a signature, in working hours. Most is
-done in time, some is not, so that each clock of the default funnel is met by most and breached by some.
+Waits are those of firms: minutes to a call, hours to a decision, weeks to a signature, in working
+hours. Most is done in time, some is not, so that each clock of the default funnel is met by most
+and breached by some.
 """
 
 from __future__ import annotations

@@ -10,9 +10,10 @@ LADDER = ("inquiry", "mql", "sal", "sql", "opportunity", "customer")
 class Meaning(NamedTuple):
     """One thing that a body tells of its person.
 
-    `names` and `marks` are the person's own, each once in a way: a name (an address, a record) says who it
-    is, a mark (a browser, a booking) only once it was seen beside a name. `key` names the thing, whichever
-    body tells it. `stage` is how far it brings the person; `kind` what it is worth to the gate.
+    `names` and `marks` are the person's own, each once in a way: a name (an address, a record)
+    says who it is, a mark (a browser, a booking) only once it was seen beside a name. `key` names
+    the thing, whichever body tells it. `stage` is how far it brings the person; `kind` what it is
+    worth to the gate.
     """
 
     key: str
@@ -29,7 +30,7 @@ class Meaning(NamedTuple):
 
 
 class Post(NamedTuple):
-    """A body: whose route it takes, its content (JSON, or a text), when it is dated (ms), and what it means.
+    """A body: whose route it takes, its content (JSON or text), its date (ms), and what it means.
 
     `dead` counts its parts that nobody can read; `about` names it on the screen.
     """
@@ -48,7 +49,7 @@ class Post(NamedTuple):
 
 
 class Identity(NamedTuple):
-    """Who somebody is, unique in all runs on all homes: `name` for texts, `number` for systems that count."""
+    """Who somebody is, unique in all runs: `name` for texts, `number` for systems that count."""
 
     run: int
     place: int

@@ -1,4 +1,4 @@
-"""When somebody is ready for sales, as the firm agreed on it: points for what people do, and so many of them."""
+"""When somebody is ready for sales, as the firm agreed on it: so many points for what people do."""
 
 from __future__ import annotations
 

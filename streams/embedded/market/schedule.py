@@ -1,7 +1,8 @@
-"""Who comes when, and which bodies are due: a Poisson process at one daily rate, from the first day of history on.
+"""Who comes when, and which bodies are due: a Poisson process at one daily rate.
 
-What is past at the start is history and what comes later is live, and nothing else differs: the same people go on,
-and new ones come at the same rate. Time is an argument of everything here; nothing sleeps.
+What is past at the start is history and what comes later is live, and nothing else differs: the
+same people go on, and new ones come at the same rate. Time is an argument of everything here;
+nothing sleeps.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from . import person
 from .faults import Delivery, Faults, deliveries
-from .hours import DAY, HOUR, WEEK, busy, iso, local, wall
+from .hours import DAY, HOUR, WEEK, busy, local, wall
 from .posts import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 RATE = 550.0  # people a day, of whom most only look around: at the busiest some 300 bodies an hour
-HISTORY_DAYS = 45  # so that some customers have been there for more than the 30 days in which they are to be onboarded
+HISTORY_DAYS = 45  # so that some customers are older than the 30 days that onboarding may take
 _STREAM, _OF_DAY = 10_000_000, 4_000  # numbers of the people of one stream, and of one of its days
 _REPORTS = 6  # the hour at which ad accounts report the day before
 
@@ -43,7 +44,7 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True)
 class Market:
-    """A market: a function of these values. `run` keeps the ids of two markets of one home apart; `began` is in ms."""
+    """A market: a function of these values. `run` keeps the ids of two markets apart; `began` is ms."""
 
     seed: int
     run: int
@@ -110,7 +111,7 @@ class Course(NamedTuple):
 
 
 class Agenda:
-    """The deliveries that are to come, the next ones first. It asks the market for the people of a day when the day comes."""
+    """The deliveries that are to come, the next ones first; it asks the market who comes in an hour."""
 
     def __init__(self, market: Market, until: int) -> None:
         """Everybody who came before `until` (ms) is on it already, or never will be: see `add`."""
@@ -162,8 +163,3 @@ def course(market: Market, arrival: Arrival, until: int, made: int) -> Course:
     """Return somebody's deliveries: all that was due by `until` was made, and in any case so many."""
     found = market.deliveries(arrival)
     return Course(arrival.who, found, max(made, sum(one.due <= until for one in found)))
-
-
-def title(market: Market) -> str:
-    """Say which market it is."""
-    return f"seed {market.seed}, since {iso(market.began)[:10]}, faults {market.faults}"

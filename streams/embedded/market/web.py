@@ -1,4 +1,4 @@
-"""What a site's trackers send: Segment, Snowplow (lines and JSON) and GA4. A visitor has one browser, and one tracker."""
+"""What a site's trackers send: Segment, Snowplow (lines and JSON) and GA4, one a visitor."""
 
 from __future__ import annotations
 
