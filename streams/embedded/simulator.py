@@ -68,9 +68,8 @@ class Simulator:
         self.ledger = Ledger()
         self.last: Last | None = None
         self.agenda = Agenda(played.market, 0)
-        self._courses: dict[
-            int, tuple[Course, int]
-        ] = {}  # of who has more to come: the course, and where this run found it
+        # Of who has more to come: the course, and how much of it was made before this run.
+        self._courses: dict[int, tuple[Course, int]] = {}
         self._before = {index: dict(one) for index, one in played.short.items()}
 
     # ---------------------------------------------------------------- the past
@@ -147,11 +146,10 @@ class Simulator:
             while time.monotonic() < until and not stop.is_set():
                 reached = now_ms()
                 for course in self.agenda.take(reached):
-                    task = asyncio.create_task(self._due(client, course, reached))
-                    tasks.add(task)
-                    task.add_done_callback(tasks.discard)
-                for task in [one for one in tasks if one.done()]:
-                    task.result()
+                    tasks.add(asyncio.create_task(self._due(client, course, reached)))
+                over = {task for task in tasks if task.done()}
+                tasks -= over
+                await asyncio.gather(*over)  # raises what went wrong
                 left = min(_LOOKS, max(0.0, until - time.monotonic()))
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), left)
