@@ -83,7 +83,10 @@ def deliveries(seed: str, posts: Sequence[Post], faults: Faults) -> tuple[Delive
         if rng.random() < faults.late:
             due += int(rng.uniform(1, 30) * HOUR)
         if rng.random() < faults.broken and post.source in _BROKEN:
-            placed.append((due, 2 * place, Delivery(due, broken(post.source, post.at))))
+            if "entry" in post.body:
+                post = _with_a_bad_part(post)  # noqa: PLW2901
+            else:
+                placed.append((due, 2 * place, Delivery(due, broken(post.source, post.at))))
         placed.append((due, 2 * place + 1, Delivery(due, post, times)))
     placed.sort(key=lambda one: one[:2])
     found = [delivery for _, _, delivery in placed]
@@ -118,6 +121,13 @@ _BROKEN: dict[str, Any] = {
     "meta-spend": {"data": [{"spend": "1.50"}]},
     "linkedin-spend": {"elements": [{"pivotValues": []}]},
 }
+
+
+def _with_a_bad_part(post: Post) -> Post:
+    """Return a webhook of Meta's that holds a change which nobody can read beside the good one."""
+    entry = post.body["entry"][0]
+    changes = [*entry["changes"], {"field": "leadgen"}]
+    return post._replace(body={**post.body, "entry": [{**entry, "changes": changes}]}, dead=1)
 
 
 def broken(source: str, at: int) -> Post:
