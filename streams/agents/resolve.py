@@ -25,7 +25,7 @@ class Resolve(Logic):
     """The engine's logic around the pure `identity.resolve`."""
 
     def __init__(self, key: bytes, count: Callable[[str, int], None]) -> None:
-        """`key` is the installation's identity key; `count` is told what was held and released."""
+        """`key` is the installation's identity key; `count` is told what was held, released and sent again."""
         self.key, self.count = key, count
 
     def row_key(self, key: bytes) -> bytes:
@@ -40,6 +40,7 @@ class Resolve(Logic):
         done = identity.resolve(before, said, record.timestamp, now or record.timestamp, self.key)
         self.count("held", done.held)
         self.count("released", done.released)
+        self.count("duplicates", done.repeated)
         self.count("expired", done.row.expired - before.expired)
         self.count("shared", sum(what == identity.SHARES for _, what in done.leads_to) + done.row.shared - before.shared)
         self.count("crowded", sum(what == identity.CROWDED for _, what in done.leads_to))

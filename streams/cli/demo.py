@@ -1,13 +1,16 @@
-"""leadstream demo: the embedded stack, a month of history, then a live firm."""
+"""leadstream demo: the embedded stack, weeks of history, then the same market live."""
 
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
+from collections.abc import Coroutine
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.console import Group
 from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
@@ -15,29 +18,62 @@ from rich.table import Table
 from .context import Failed, console, document, errors, on_home, seconds
 from .run import Json
 
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from streams.embedded.market.faults import Faults
+    from streams.embedded.played import Played
+    from streams.embedded.simulator import Simulator
+
 app = typer.Typer()
-HISTORY_PERSONS, HISTORY_DAYS, PER_SECOND = 600, 30, 4.0
+MOST_SPEED = 100
+DRAIN_SECONDS = 10.0  # for bodies on their way, once somebody has asked to stop
 
 
 @app.command()
 def demo(
-    home: Annotated[Path, typer.Option(help="The data folder; state stays there.")] = Path(".leadstream"),
-    duration: Annotated[str | None, typer.Option("--for", help="End by itself so long after the history is in, like 60s.")] = None,
+    home: Annotated[Path, typer.Option(help="The data folder; state stays there.")] = Path(
+        ".leadstream"
+    ),
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", help="End by itself so long after the history is in, like 60s."),
+    ] = None,
     as_json: Json = False,
-    seed: Annotated[int, typer.Option(help="The same seed plays the same firm.")] = 7,
+    seed: Annotated[int, typer.Option(help="The same seed plays the same market.")] = 7,
+    faults: Annotated[
+        str,
+        typer.Option(
+            help="Shares of bodies: redelivered=0.03,broken=0.006,late=0.01,reordered=0.02; or none."
+        ),
+    ] = "",
+    speed: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=MOST_SPEED,
+            help="So many times as many people come live as came in the history.",
+        ),
+    ] = 1,
 ) -> None:
-    """Start everything and play a firm on it. Example: leadstream demo --for 60s --json."""
+    """Start everything and play a market on it. Example: leadstream demo --for 60s --json."""
     from streams.embedded.home import StackError
+    from streams.embedded.market.faults import Faults
     from streams.embedded.stack import PORTS, Stack
 
     limit = seconds(duration) if duration else None
     out = errors if as_json else console
     try:
-        fresh = not (home / "simulated").exists()
-        with Stack(home, "default", ports=PORTS, say=lambda text: out.print(f"  starting {text}")) as stack:
+        wanted = Faults.parse(faults)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--faults") from error
+    try:
+        with Stack(
+            home, "default", ports=PORTS, say=lambda text: out.print(f"  starting {text}")
+        ) as stack:
             out.print(f"  live page  http://127.0.0.1:{stack.ports['live']}")
             out.print(f"  gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
-            summary = _play(stack, home, seed, fresh, limit, out)
+            summary = _Play(stack, home, out, speed).run(seed, wanted, limit)
     except StackError as error:
         raise Failed(str(error)) from error
     except KeyboardInterrupt:
@@ -48,49 +84,194 @@ def demo(
     else:
         _print(summary)
     if not summary["verified"] or not summary["agrees"]:
-        raise Failed("the pipeline's figures differ from the archive or from the simulator's ledger")
+        raise Failed(
+            "the pipeline's figures differ from the archive or from the simulator's ledger"
+        )
 
 
-def _play(stack: Any, home: Path, seed: int, fresh: bool, limit: float | None, out: Any) -> dict[str, Any]:
-    from streams.connections import clickhouse_client
-    from streams.embedded.home import write
-    from streams.embedded.simulator import Simulator
-    from streams.intake import arrival
+class _Play:
+    """One run on a stack: history, live, summary."""
 
-    settings = on_home(home)
-    client = clickhouse_client(settings)
-    runs = home / "simulated"
-    number = _runs(runs) + 1
-    write(runs, str(number))
-    before = _state(client, settings)
-    simulator = Simulator(stack.environment(), seed + number - 1, f"r{number}")
-    if fresh:
-        with Progress(TextColumn("  {task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"), console=out) as bar:
-            task = bar.add_task(f"{HISTORY_DAYS} days of history", total=HISTORY_PERSONS)
-            asyncio.run(simulator.history(HISTORY_DAYS, HISTORY_PERSONS, lambda done, of: bar.update(task, completed=done, total=of)))
-        arrival.settled(lambda: client, settings.partitions)
-    began = int(time.time() * 1000)
-    asyncio.run(_live(simulator, client, limit, out))
-    drained = arrival.settled(lambda: client, settings.partitions)
-    return _summary(client, settings, stack, simulator, before, began, drained)
+    def __init__(self, stack: Any, home: Path, out: Any, speed: int) -> None:
+        from streams.connections import clickhouse_client
+
+        self.stack, self.path, self.out, self.speed = stack, home / "simulated", out, speed
+        self.settings = on_home(home)
+        self.client = clickhouse_client(self.settings)
+
+    def run(self, seed: int, faults: Faults, limit: float | None) -> dict[str, Any]:
+        from streams.embedded import played, simulator
+
+        begun, why = played.read(self.path, seed, faults, simulator.now_ms())
+        if why:
+            self.out.print(f"  {why}")
+        self._settle()  # what a run before has left on its way is none of this one's
+        before = self._figures()
+        playing = simulator.Simulator(self.stack.environment(), begun)
+        self._interruptible(begun, lambda stop: self._history(playing, stop))
+        self.out.print("  waiting until all of it stands in ClickHouse")
+        self._settle()
+        began = simulator.now_ms()
+        self._interruptible(begun, lambda stop: self._live(playing, limit, stop))
+        drained = self._settle()
+        playing.close()
+        return self._summary(playing, before, began, drained=drained)
+
+    def _interruptible(
+        self, begun: Played, play: Callable[[asyncio.Event], Coroutine[Any, Any, None]]
+    ) -> None:
+        """Play until it is over or somebody asks to stop; keep how far it came.
+
+        Raises:
+            KeyboardInterrupt: somebody asked.
+
+        """
+        from streams.embedded import played
+
+        async def kept(stop: asyncio.Event) -> None:
+            played.keep(self.path, begun, playing=True)
+            await play(stop)
+            played.keep(self.path, begun, playing=False)
+
+        if asyncio.run(_until_asked(kept)):
+            raise KeyboardInterrupt
+
+    def _settle(self) -> bool:
+        from streams.connections import clickhouse_client
+        from streams.intake import arrival
+
+        return arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions)
+
+    async def _history(self, playing: Simulator, stop: asyncio.Event) -> None:
+        from streams.embedded.simulator import now_ms
+
+        columns = (
+            TextColumn("  {task.description}"),
+            BarColumn(),
+            TextColumn("{task.completed}/{task.total} people"),
+        )
+        with Progress(*columns, console=self.out) as bar:
+            task = bar.add_task(_past(playing.played), total=None)
+            await playing.history(
+                now_ms(), lambda done, of: bar.update(task, completed=done, total=of), stop
+            )
+
+    async def _live(self, playing: Simulator, limit: float | None, stop: asyncio.Event) -> None:
+        until = time.monotonic() + (limit if limit is not None else 10**9)
+        task = asyncio.create_task(playing.live(until, self.speed, stop))
+        with Live(console=self.out, refresh_per_second=2, transient=True) as view:
+            while not task.done():
+                await asyncio.wait([task], timeout=1.0)
+                view.update(
+                    Group(
+                        await asyncio.to_thread(_funnel, self.client), _market(playing, self.speed)
+                    )
+                )
+        await task
+
+    def _figures(self) -> dict[str, int]:
+        from streams.embedded import counters
+
+        found = counters.counts(self.client, self.settings)
+        resolved = counters.resolved(f"127.0.0.1:{self.stack.ports['metrics-resolve']}")
+        found["held"] = resolved.get("held", 0) - resolved.get("released", 0)
+        found["duplicates"] += resolved.get("duplicates", 0)
+        reached = counters.furthest(self.client)
+        return found | {f"reached {stage}": number for stage, number in reached.items()}
+
+    def _summary(
+        self, playing: Simulator, before: dict[str, int], began: int, *, drained: bool
+    ) -> dict[str, Any]:
+        from streams.audit import verify
+        from streams.embedded import counters
+
+        found = {name: number - before[name] for name, number in self._figures().items()}
+        stages_too = counters.by_the_default(self.client)
+        ledger = playing.ledger.figures
+        differs = {
+            name: [number, ledger[name]]
+            for name, number in found.items()
+            if number != ledger[name] and (stages_too or not name.startswith("reached "))
+        }
+        report = verify.verify(self.client, self.settings.partitions)
+        stages = self.client.query(
+            "SELECT to_stage, count() FROM v_stage_transitions GROUP BY to_stage ORDER BY to_stage"
+        ).result_rows
+        clocks = self.client.query(
+            "SELECT status, count() FROM v_clocks GROUP BY status ORDER BY status"
+        ).result_rows
+        truth = playing.ledger.document()
+        return {
+            "published": truth["published"],
+            "accepted": found["accepted"],
+            "duplicates_dropped": found["duplicates"],
+            **{
+                name: found[name]
+                for name in (
+                    "held",
+                    "merged",
+                    "dead_letters",
+                    "leads",
+                    "test_leads",
+                    "won",
+                    "revenue",
+                )
+            },
+            "furthest_stage": {
+                stage: found[f"reached {stage}"] for stage in truth["furthest_stage"]
+            },
+            "facts_by_stage": dict(stages),
+            "clocks_by_status": dict(clocks),
+            "latency_seconds": counters.latency(self.client, began),
+            "speed": self.speed,
+            "ledger": truth,
+            "agrees": not differs,
+            "differs": differs,  # the pipeline's figure, and the ledger's
+            "drained": drained,
+            "verified": report.clean,
+            "verify": {
+                name: len(value) if isinstance(value, list) else value
+                for name, value in report.document().items()
+            },
+        }
 
 
-def _runs(path: Path) -> int:
-    """Read how often this home was played on; a number that was lost must not repeat ids, so the time takes its place."""
-    if not path.exists():
-        return 0
-    text = path.read_text()
-    return int(text) if text.isdigit() else int(time.time())
+async def _until_asked(
+    play: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
+) -> bool:
+    """Play; on a signal ask it to stop, and give it some seconds. Return whether somebody asked."""
+    from streams.embedded.stack import SIGNALS
+
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    handlers = {sign: signal.getsignal(sign) for sign in SIGNALS}
+    heard = [sign for sign, handler in handlers.items() if handler != signal.SIG_IGN]
+    for sign in heard:
+        loop.add_signal_handler(sign, stop.set)
+    try:
+        playing = asyncio.create_task(play(stop))
+        asked = asyncio.create_task(stop.wait())
+        await asyncio.wait([playing, asked], return_when=asyncio.FIRST_COMPLETED)
+        if not playing.done():
+            await asyncio.wait([playing], timeout=DRAIN_SECONDS)
+        asked.cancel()
+        if not playing.done():
+            playing.cancel()
+            await asyncio.wait([playing])
+            return True
+        playing.result()
+        return stop.is_set()
+    finally:
+        for sign in heard:
+            loop.remove_signal_handler(sign)
+            signal.signal(sign, handlers[sign])
 
 
-async def _live(simulator: Any, client: Any, limit: float | None, out: Any) -> None:
-    until = time.monotonic() + (limit if limit is not None else 10**9)
-    playing = asyncio.create_task(simulator.live(until, PER_SECOND))
-    with Live(console=out, refresh_per_second=2, transient=True) as view:
-        while not playing.done():
-            await asyncio.wait([playing], timeout=1.0)
-            view.update(await asyncio.to_thread(_funnel, client))
-    await playing
+def _past(played: Played) -> str:
+    from streams.embedded.market.hours import DAY
+    from streams.embedded.simulator import now_ms
+
+    days = (now_ms() - played.until) / DAY
+    return f"{days:.0f} days of history" if days >= 1 else "what happened since the last run"
 
 
 def _funnel(client: Any) -> Table:
@@ -104,59 +285,44 @@ def _funnel(client: Any) -> Table:
     return table
 
 
-def _state(client: Any, settings: Any) -> dict[str, int]:
-    from streams.embedded import counters
+def _market(playing: Simulator, speed: int) -> Table:
+    """Say what came last and what comes next, so that a quiet minute is understood."""
+    from streams.embedded.simulator import now_ms
 
-    return {
-        "accepted": counters.archived(client),
-        "merged": counters.merged(client),
-        "dead_letters": counters.dead_letters(settings),
-    }
+    now, table = now_ms(), Table.grid(padding=(0, 2))
+    if playing.last:
+        table.add_row(
+            "last",
+            f"{_ago(now - playing.last.at)} ago",
+            f"{playing.last.post.source}: {playing.last.post.about}",
+        )
+    coming = playing.agenda.next(now)
+    table.add_row(
+        "next", f"in {_ago(max(0, coming.due - now))}", f"{coming.post.source}: {coming.post.about}"
+    )
+    table.add_row("on their way", str(playing.agenda.waiting), "people of whom more is to come")
+    if speed > 1:
+        table.add_row(
+            "speed",
+            str(speed),
+            f"{speed} times the history's pace: rates of the last minutes are not the market's",
+        )
+    return table
 
 
-def _summary(client: Any, settings: Any, stack: Any, simulator: Any, before: dict[str, int], began: int, drained: bool) -> dict[str, Any]:
-    from streams.audit import verify
-    from streams.embedded import counters
-
-    after = _state(client, settings)
-    addresses = [f"127.0.0.1:{port}" for name, port in stack.ports.items() if name.startswith("metrics-")]
-    counted = counters.worker_counts(addresses)
-    ledger = simulator.ledger.document()
-    said = {
-        **{name: after[name] - before[name] for name in after},
-        "duplicates": counted["advance.duplicates"],
-        "held": counted["resolve.held"] - counted["resolve.released"],
-    }
-    report = verify.verify(client, settings.partitions)
-    stages = client.query("SELECT to_stage, count() FROM v_stage_transitions GROUP BY to_stage ORDER BY to_stage").result_rows
-    clocks = client.query("SELECT status, count() FROM v_clocks GROUP BY status ORDER BY status").result_rows
-    return {
-        "published": ledger["published"],
-        "accepted": said["accepted"],
-        "duplicates_dropped": said["duplicates"],
-        "held": said["held"],
-        "merged": said["merged"],
-        "dead_letters": said["dead_letters"],
-        "facts_by_stage": dict(stages),
-        "clocks_by_status": dict(clocks),
-        "latency_seconds": counters.latency(client, began),
-        "ledger": ledger,
-        "agrees": all(said[name] == ledger[name] for name in said),
-        "drained": drained,
-        "verified": report.clean,
-        "verify": {name: len(value) if isinstance(value, list) else value for name, value in report.document().items()},
-    }
+def _ago(wait_ms: int) -> str:
+    left = wait_ms // 1000
+    return (
+        f"{left} s" if left < 120 else f"{left // 60} min" if left < 7_200 else f"{left // 3_600} h"
+    )
 
 
 def _print(summary: dict[str, Any]) -> None:
-    for name in (
-        "accepted",
-        "duplicates_dropped",
-        "held",
-        "merged",
-        "dead_letters",
-        "latency_seconds",
-        "agrees",
-        "verified",
-    ):
+    names = (
+        "accepted", "duplicates_dropped", "held", "merged", "dead_letters", "leads", "won", "revenue", "furthest_stage",
+        "latency_seconds", "agrees", "verified",
+    )  # fmt: skip
+    for name in names:
         console.print(f"  {name:20} {summary[name]}")
+    for name, (found, counted) in summary["differs"].items():
+        console.print(f"  {name}: the pipeline has {found}, the ledger {counted}")

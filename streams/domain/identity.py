@@ -130,6 +130,7 @@ class Resolution(NamedTuple):
     released: int = 0
     leads_to: tuple[tuple[str, str], ...] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL | CROWDED)
     unreadable: tuple[dict[str, Any], ...] = ()  # records that were held and that this release can't read
+    repeated: int = 0  # events that are held already
 
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
@@ -229,7 +230,7 @@ def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: i
     if row.origin:
         return Resolution(row, (_touch(row.origin, record),))
     if any(one["event"] == record["event"] for _, one in row.held):
-        return Resolution(row)
+        return Resolution(row, repeated=1)
     asks, notes = [], row.notes
     for alias in others:
         if notes.get(note := _note(key, _ASKED, alias)) is None:

@@ -1,45 +1,89 @@
-"""What the pipeline itself says it did, to be held against the simulator's ledger: from ClickHouse, Kafka and metrics."""
+"""What the pipeline itself says it did, to be held against the simulator's ledger."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import httpx
 
+from schemas import reading
+from sinks.clickhouse import generations
 from streams.intake import deadletters
+
+from .market.posts import LADDER
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
-_SAMPLE = re.compile(r'^leadstream_records_total\{what="(\w+)",worker="([\w-]+)"\} ([0-9.e+]+)$', re.MULTILINE)
+_SAMPLE = re.compile(
+    r'^leadstream_records_total\{what="(\w+)",worker="resolve"\} ([0-9.e+]+)$', re.MULTILINE
+)
 
 
-def worker_counts(addresses: list[str]) -> Counter[str]:
-    """Sum what the workers counted since they started, as `worker.what`."""
-    total: Counter[str] = Counter()
-    for address in addresses:
-        text = httpx.get(f"http://{address}/metrics", timeout=5).text
-        for what, worker, value in _SAMPLE.findall(text):
-            total[f"{worker}.{what}"] += int(float(value))
-    return total
+def resolved(address: str) -> dict[str, int]:
+    """Return what `resolve` counted since it started: `held`, `released`, `duplicates` of what is held.
+
+    Its counts are asked for and no other worker's: each generation of facts has an `advance` of
+    its own, which reads all again.
+    """
+    text = httpx.get(f"http://{address}/metrics", timeout=5).text
+    return {what: int(float(value)) for what, value in _SAMPLE.findall(text)}
 
 
-def archived(client: Any) -> int:
-    """Count the distinct events in the archive."""
-    statement = "SELECT uniqExact((event_id, origin)) FROM touches WHERE kind = 'event' AND copied = 0"
-    return int(client.query(statement).first_row[0])
+def counts(client: Any, settings: Settings) -> dict[str, int]:
+    """Count what ClickHouse and Kafka know, whatever was restarted and whatever is shown."""
+    return {
+        "accepted": _number(
+            client,
+            "SELECT uniqExact((event_id, origin)) FROM touches WHERE kind = 'event' AND copied = 0",
+        ),
+        "duplicates": _number(
+            client,
+            "SELECT count() FROM arrivals FINAL WHERE (source_partition, source_offset) NOT IN "
+            "(SELECT source_partition, source_offset FROM touches FINAL WHERE kind = 'event' AND copied = 0)",
+        ),
+        "merged": _number(client, "SELECT sum(length(origins)) - count() FROM v_lead_state"),
+        "dead_letters": len(deadletters.read(settings, deadletters.Chosen(all=True))),
+        "leads": _number(client, "SELECT count() FROM v_lead_state"),
+        "test_leads": _number(client, "SELECT countIf(test) FROM v_lead_state"),
+        **sold(client),
+    }
 
 
-def merged(client: Any) -> int:
-    """Count the strong aliases that were joined to another of the same lead."""
-    return int(client.query("SELECT sum(length(origins)) - count() FROM v_lead_state").first_row[0] or 0)
+def sold(client: Any) -> dict[str, int]:
+    """Count the won deals of leads that are no test, and sum what they brought, in whole units."""
+    statement = (
+        "SELECT count(), sum(amount) FROM (SELECT deal, any(amount) AS amount FROM v_deals AS d INNER JOIN "
+        "(SELECT lead_id, journey FROM v_journeys WHERE test = 0) AS j USING (lead_id, journey) "
+        "WHERE role = 'primary' AND status = 'won' GROUP BY deal)"
+    )
+    won, revenue = client.query(statement).first_row
+    return {"won": int(won), "revenue": int(revenue or 0)}
 
 
-def dead_letters(settings: Settings) -> int:
-    """Count the dead letters, whatever became of them."""
-    return len(deadletters.read(settings, deadletters.Chosen(all=True)))
+def furthest(client: Any) -> dict[str, int]:
+    """Count the leads that are no test by the furthest stage that they ever reached."""
+    places = ", ".join(
+        f"toUInt8({stage}_at IS NOT NULL) * {place}" for place, stage in enumerate(LADDER)
+    )
+    leads = (
+        f"SELECT lead_id, max(greatest({places})) AS place FROM v_journeys "
+        "WHERE test = 0 GROUP BY lead_id"
+    )
+    statement = f"SELECT place, count() FROM ({leads}) GROUP BY place"
+    found = dict(client.query(statement).result_rows)
+    return {stage: int(found.get(place, 0)) for place, stage in enumerate(LADDER)}
+
+
+def by_the_default(client: Any) -> bool:
+    """Say whether what is shown was folded under the default funnel: the market goes by it."""
+    shown = generations.versions(client, generations.active(client))
+    return shown == [reading.load(reading.FUNNELS / "default.yaml")]
+
+
+def _number(client: Any, statement: str) -> int:
+    return int(client.query(statement).first_row[0] or 0)
 
 
 def latency(client: Any, since_ms: int) -> dict[str, float | None]:

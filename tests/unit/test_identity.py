@@ -83,6 +83,15 @@ def test_an_event_that_names_nobody_is_held_and_goes_to_whom_its_alias_turns_out
     assert world.leads() == {frozenset({JANE})}
 
 
+def test_an_event_that_is_held_and_comes_again_is_counted_and_not_held_twice():
+    world = World()
+    record = {"t": "event", "event": {"id": "visit", "aliases": [ANON], "type": "touch", "occurred_at": 1, "source": "segment"}, "received_at": 1}
+    first = identity.resolve(world.row(ANON), record, 1, 1, KEY)
+    again = identity.resolve(first.row, record, 2, 2, KEY)
+    assert [(one.held, one.repeated) for one in (first, again)] == [(1, 0), (0, 1)]
+    assert again.row == first.row
+
+
 def test_an_event_that_names_nobody_asks_its_other_aliases_and_is_answered_at_once_where_one_knows():
     world = World()
     world.happens(JANE, CLICK)

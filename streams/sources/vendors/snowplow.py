@@ -15,8 +15,8 @@ from streams.sources.adapter import Connection, Normalised, decoded, digest, eac
 from streams.sources.values import aliases, email_alias, first_time, name, record, text
 from streams.sources.vendor import Route, Vendor
 
-# The columns of the TSV, in their order.
-_COLUMNS = """
+# The columns of the TSV, in their order: the simulator writes lines of them too.
+COLUMNS = """
 app_id platform etl_tstamp collector_tstamp dvce_created_tstamp event event_id txn_id name_tracker
 v_tracker v_collector v_etl user_id user_ipaddress user_fingerprint domain_userid
 domain_sessionidx network_userid geo_country geo_region geo_city geo_zipcode geo_latitude
@@ -69,7 +69,7 @@ def decode(body: bytes) -> Any:
     whole = body.decode("utf-8-sig", errors="replace")
     if "\t" not in whole:
         raise ValueError("the body is neither JSON nor lines with tabs between their columns")
-    if whole.count("\t") == len(_COLUMNS) - 1:
+    if whole.count("\t") == len(COLUMNS) - 1:
         return [whole]  # one event, whatever line breaks stand in it
     return [line for line in whole.splitlines() if line.strip()]
 
@@ -87,10 +87,10 @@ def _columns(line: str) -> dict[str, Any]:
 
     """
     values = line.rstrip("\r\n").split("\t")
-    if len(values) != len(_COLUMNS):
-        raise ValueError(f"{len(values)} columns, and an enriched event has {len(_COLUMNS)}")
+    if len(values) != len(COLUMNS):
+        raise ValueError(f"{len(values)} columns, and an enriched event has {len(COLUMNS)}")
     found: dict[str, Any] = {
-        column: value for column, value in zip(_COLUMNS, values, strict=True) if value
+        column: value for column, value in zip(COLUMNS, values, strict=True) if value
     }
     for column in _TIMES:
         if column in found:
