@@ -110,13 +110,13 @@ def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds
     return False
 
 
-def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.0) -> bool:
+def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.0, chains: float = 15.0) -> bool:
     """Wait until what was published before, and what it raised on its way, stands in ClickHouse.
 
     Edges go from neighbour to neighbour, so a chain of merges takes as many rounds as it is long: while edges arrive, more
-    may. Where others go on publishing they always do, so that ends with `seconds` too.
+    may. Where others go on publishing they always do, so that ends after `chains` seconds.
     """
-    end, edges = time.monotonic() + seconds, -1
+    end, edges = time.monotonic() + chains, -1
     for number in itertools.count(1):
         if not folded(client_of, partitions, int(time.time() * 1000), seconds):
             return False

@@ -59,7 +59,7 @@ class Oracle:
     def settle(self) -> None:
         """Wait until what was published, and what it raised on its way, stands in ClickHouse."""
         began = time.monotonic()
-        if not arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions, SETTLE_SECONDS):
+        if not arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions, SETTLE_SECONDS, SETTLE_SECONDS):
             raise Stuck("time does not reach ClickHouse")
         self.report.settle_seconds.append(round(time.monotonic() - began, 1))
 

@@ -48,4 +48,4 @@ def test_edges_that_never_end_are_others_and_end_the_wait(monkeypatch):
     monkeypatch.setattr(arrival, "folded", lambda *_of: True)
     arrived = itertools.count()
     client = SimpleNamespace(query=lambda _statement: SimpleNamespace(first_row=(next(arrived),)))
-    assert arrival.settled(lambda: client, 2, seconds=0.2)
+    assert arrival.settled(lambda: client, 2, chains=0.2)
