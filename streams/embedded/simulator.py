@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections import Counter
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -28,12 +29,11 @@ from .sending import Sent, signed
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from .market.faults import Delivery
     from .market.posts import Post
     from .played import Played
 
 AT_ONCE, TRIES = 24, 5
-_CHUNK = 20  # people whose past is made by one hand before it asks whether to stop
+_CHUNK = 50  # people whose past is made by one hand before it asks whether to stop
 _LOOKS = 0.25  # seconds between two looks at what is due
 _FOREVER = 1 << 50
 
@@ -119,15 +119,21 @@ class Simulator:
             for place in range(course.made, len(course.deliveries))
         ]
         due = [(course, place) for course, place in places if course.deliveries[place].due <= now]
-        alone = [(course, place) for course, place in due if not _joins(course.deliveries[place])]
-        pages = [(course, place) for course, place in due if _joins(course.deliveries[place])]
-        for course, place in alone:
-            await self._deliver(client, course, place)
-        for post, held in joined([course.deliveries[place].post for course, place in pages]):
-            if not await self._post(client, post):
-                for one in held:
-                    course, place = pages[one]
-                    self.played.short.setdefault(course.who.place, {})[place] = 0
+        pages = [one for one in due if one[0].deliveries[one[1]].post.anonymous]
+        for course, place in due:
+            if not course.deliveries[place].post.anonymous:
+                await self._deliver(client, course, place)
+        taken = Counter[int]()
+        times = [course.deliveries[place].times for course, place in pages]
+        for again in range(max(times, default=0)):
+            coming = [one for one, most in enumerate(times) if most > again]
+            posts = [pages[one][0].deliveries[pages[one][1]].post for one in coming]
+            for post, held in joined(posts):
+                if await self._post(client, post):
+                    taken.update(coming[one] for one in held)
+        for one, (course, place) in enumerate(pages):
+            if taken[one] < times[one]:
+                self.played.short.setdefault(course.who.place, {})[place] = taken[one]
         for course in courses:
             self._begin(course)
             self._end(course._replace(made=course.made + sum(other is course for other, _ in due)))
@@ -246,10 +252,6 @@ class Simulator:
         return path, signed(
             proof, secret, _written(post, attempt), f"{self.public}{path}", now_ms()
         )
-
-
-def _joins(delivery: Delivery) -> bool:
-    return delivery.post.anonymous and delivery.times == 1
 
 
 def _taken(course: Course, made: int, short: dict[int, int]) -> Iterator[tuple[Post, int]]:

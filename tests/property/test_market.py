@@ -347,8 +347,8 @@ def test_a_live_minute_has_the_historys_pace():
     live = sum(weeks[hour] for hour in range(NOW // HOUR, (NOW + 7 * DAY) // HOUR))
     assert 0.9 < live / past < 1.1
     office = [weeks[hour] for hour in range(NOW // HOUR, NOW // HOUR + 5)]
-    assert min(office) > 150  # a body every 20 s
-    assert 15_000 < past < 25_000
+    assert min(office) > 100  # a body every half minute, and more of them in most hours
+    assert 11_000 < past < 19_000
 
 
 def test_more_people_come_in_a_denser_window_and_the_others_come_all_the_same():

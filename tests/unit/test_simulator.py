@@ -106,7 +106,7 @@ def test_every_body_of_a_history_is_taken_and_the_ledger_knows_each(tmp_path):
 
 
 def test_a_history_that_was_stopped_again_and_again_goes_on_and_repeats_nothing(tmp_path):
-    firm, whole = Firm(tmp_path), Firm(tmp_path / "whole")
+    firm, whole = Firm(tmp_path, rate=80.0), Firm(tmp_path / "whole", rate=80.0)
     whole.path.parent.mkdir()
     whole.run(past)
 

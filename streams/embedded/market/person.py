@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-VISITORS = 0.96  # of all who come: they look around, and never say who they are
+VISITORS = 0.945  # of all who come: they look around, and never say who they are
 LONGEST, LONGEST_VISIT = 150 * DAY, 2 * DAY  # with what comes late a way is over by then
 POINTS_STAND = 80 * DAY  # what somebody does is worth less later: nobody is written to so long
 _COME = {"web": 52, "meta": 13, "google": 10, "linkedin": 8, "calendly": 7, "cold": 10}

@@ -21,7 +21,7 @@ from .posts import Identity
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-RATE = 550.0  # people a day, of whom most only look around: at the busiest some 300 bodies an hour
+RATE = 400.0  # people a day, of whom most only look around: some 200 bodies in a busy hour
 HISTORY_DAYS = 45  # so that some customers are older than the 30 days that onboarding may take
 _STREAM, _OF_DAY = 10_000_000, 4_000  # numbers of the people of one stream, and of one of its days
 _REPORTS = 6  # the hour at which ad accounts report the day before
