@@ -56,7 +56,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         ignored = Ignored(settings.ignored(), hooks.count)
         limits = Limits(settings.breaker_window, settings.breaker_share, settings.breaker_least)
         breakers = Breakers(worker, limits, topics.PARKED, topics.SOURCES)
-        parking = Parking(breakers, lambda: connections.async_consumer(settings))
+        parking = Parking(breakers, lambda: connections.async_consumer(settings, auto_offset_reset="earliest"))
         if worker == "normalise":
             zone = reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
             connection = registry.connection(settings.option, zone)
