@@ -124,6 +124,18 @@ SCHEMES: dict[str, dict[str, str]] = {
 }
 
 
+# Beside a proof in the query: a query that names one field would be taken for one of no other.
+_QUERY: dict[str, Any] = {
+    "name": "fields",
+    "in": "query",
+    "required": False,
+    "style": "form",
+    "explode": True,
+    "description": "Whatever else the vendor writes into the address; it is not read.",
+    "schema": {"type": "object", "additionalProperties": True},
+}
+
+
 def any_bytes(example: Any, *schemes: str) -> dict[str, Any]:
     """Declare a vendor's route: it takes any bytes, proven by all these schemes together.
 
@@ -132,8 +144,10 @@ def any_bytes(example: Any, *schemes: str) -> dict[str, Any]:
     shown = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
     body = {"summary": "Made up, of the vendor's shape:", "value": shown}
     examples = {} if example is None else {"examples": {"body": body}}
+    in_query = any(SCHEMES[name].get("in") == "query" for name in schemes)
     return {
         "security": [{name: [] for name in schemes}] if schemes else [],
+        **({"parameters": [_QUERY]} if in_query else {}),
         "requestBody": {
             "required": True,
             "description": "The vendor's body as it comes: any bytes of any Content-Type, as they "
