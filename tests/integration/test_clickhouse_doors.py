@@ -25,6 +25,7 @@ from streams.connections import clickhouse_client
 from streams.settings import Settings
 from tests.conftest import ROOT
 
+pytestmark = pytest.mark.ci  # a minute and a half
 SECRET = "a-person@example.com"
 SLOW = "SELECT max(sipHash64(a.number, b.number)) FROM numbers(1000000) AS a, numbers(1000000) AS b"
 

@@ -188,6 +188,16 @@ def test_other_faults_or_another_seed_begin_another_market_from_now_on(tmp_path)
         assert "another market" in why
 
 
+@pytest.fixture
+def heeded():
+    """Heed the signals, also where the tests were started in the background, which ignores Ctrl-C."""
+    before = {sign: signal.signal(sign, signal.default_int_handler) for sign in SIGNALS}
+    yield
+    for sign, handler in before.items():
+        signal.signal(sign, handler)
+
+
+@pytest.mark.usefixtures("heeded")
 def test_a_signal_lets_what_is_on_its_way_arrive_and_leaves_the_handlers_as_they_were():
     before = {sign: signal.getsignal(sign) for sign in SIGNALS}
     done = []
@@ -209,6 +219,7 @@ def test_a_signal_lets_what_is_on_its_way_arrive_and_leaves_the_handlers_as_they
     assert done == ["drained", "over"]
 
 
+@pytest.mark.usefixtures("heeded")
 def test_what_does_not_end_when_it_is_asked_to_is_cancelled(monkeypatch):
     monkeypatch.setattr(demo, "DRAIN_SECONDS", 0.05)
     ended = []
@@ -222,6 +233,21 @@ def test_what_does_not_end_when_it_is_asked_to_is_cancelled(monkeypatch):
 
     assert asyncio.run(demo._until_asked(play)) is True
     assert ended == [True]
+
+
+def test_what_is_ignored_stays_ignored_and_stops_nothing():
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    async def play(stop):
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(0)
+        assert not stop.is_set()
+
+    try:
+        assert asyncio.run(demo._until_asked(play)) is False
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_what_went_wrong_while_playing_is_not_swallowed():
