@@ -38,14 +38,8 @@ _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
 _HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (.+)$")
 _DAY_MS = 86_400_000
 
-# What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
-# journey's dimensions, and the hand-offs that fell in the period with their fate within the window: all of them, since
-# leaving duplicate and spam out of the acceptance ledger would invite gaming. Leads as they stand now (s). Deals (d): each id
-# once, on the first clean journey of a primary contact; `carried` came with an opening balance, and what came already
-# closed is nobody's win here. Money: sums of deals and spend in the reporting currency, by the newest rate dated on or
-# before their day; a sum without a currency is in the reporting one, and what no rate turns is named in `unconverted`.
-_PRELUDE = """
-WITH
+# Whose an ad is, by the costs that name both; asked by campaign only, since it reads all that was spent.
+_OWNS = """
   (
     SELECT mapFromArrays(groupArray(concat({ad:String}, ad)), groupArray(owner))
     FROM (
@@ -58,7 +52,16 @@ WITH
       HAVING ad != ''
     )
   ) AS owns,
-  j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
+"""
+# What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
+# journey's dimensions, and the hand-offs that fell in the period with their fate within the window: all of them, since
+# leaving duplicate and spam out of the acceptance ledger would invite gaming. Leads as they stand now (s). Deals (d): each id
+# once, on the first clean journey of a primary contact; `carried` came with an opening balance, and what came already
+# closed is nobody's win here. Money: sums of deals and spend in the reporting currency, by the newest rate dated on or
+# before their day; a sum without a currency is in the reporting one, and what no rate turns is named in `unconverted`.
+_PRELUDE = """
+WITH
+{owns}  j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
   clean AS (SELECT * FROM j WHERE excluded = ''),
   t AS (
     SELECT m.*, j.by AS by, j.origin AS origin
@@ -206,11 +209,16 @@ def catalogue() -> tuple[Kpi, ...]:
 
 def sql(kpi: Kpi, by: str) -> str:
     """Give the whole statement. `by` was checked against the dimensions: it is a column, never a value."""
-    column = _CAMPAIGN.replace("{}", _OF_AD) if by == "campaign" else by
-    told = {"{by}": column or "''", "{spend_by}": _SPEND_BY.get(by, "''"), "{unit_by}": "by" if by in _SPEND_BY else "''"}
+    campaign = by == "campaign"
+    parts = {
+        "{owns}": _OWNS if campaign else "",
+        "{by}": _CAMPAIGN.replace("{}", _OF_AD) if campaign else by or "''",
+        "{spend_by}": _SPEND_BY.get(by, "''"),
+        "{unit_by}": "by" if by in _SPEND_BY else "''",
+    }
     text = _PRELUDE + kpi.sql
-    for name, column in told.items():
-        text = text.replace(name, column)
+    for name, part in parts.items():
+        text = text.replace(name, part)
     return text
 
 

@@ -152,7 +152,7 @@ def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
     A housed origin need not know where it lives until another edge may part it, or until one of its events was
     forwarded to it because that event came before its housing.
     """
-    early = {origin for _, origin in before.direct} & {edge.a.id, edge.b.id} - {before.lead}
+    early = {origin for _, origin in before.direct} & edge.ends - {before.lead}
     if not early and all(known.housing for known in after.edges):
         return ()
     aware = frozenset[str]() if all(known.housing for known in before.edges) else members.neighbours(before.lead, before.edges)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import orjson
 
-from streams.sources.proof import base64_digest, hex_digest
+from streams.sources.proof import hex_digest
+from streams.sources.vendors import hubspot
 
 
 class Sent(NamedTuple):
@@ -35,8 +36,7 @@ def signed(vendor: str, secret: str, body: bytes, address: str = "", now: int = 
             return _by_header(body, "X-LI-Signature", stated)
         case "hubspot":
             stamp = str(now)
-            parts = b"POST", address.encode(errors="replace"), body, stamp.encode()
-            stated = base64_digest(secret, b"".join(parts))
+            stated = hubspot.sign(secret, "POST", address, body, stamp)
             headers = {"X-HubSpot-Signature-v3": stated, "X-HubSpot-Request-Timestamp": stamp}
             return Sent(body, headers, {})
         case "calendly":

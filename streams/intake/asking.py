@@ -23,6 +23,8 @@ from streams import metrics
 from streams.sources.adapter import UNREADABLE, decoded, why
 from streams.sources.retrieval import Ask, Verdict, named_error
 
+from .buckets import refilled
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -62,12 +64,9 @@ class Pace:
         now = self._clock()
         if now < self._held:
             return self._held - now
-        self._turns = min(self._burst, self._turns + (now - self._since) * self._rate)
-        self._since = now
-        if self._turns >= 1:
-            self._turns -= 1
-            return 0.0
-        return (1 - self._turns) / self._rate
+        left, wait = refilled(self._turns, self._since, now, self._rate, self._burst)
+        self._turns, self._since = left, now
+        return wait
 
     async def turn(self) -> None:
         """Wait for a turn and take it."""

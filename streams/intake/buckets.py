@@ -19,6 +19,17 @@ if TYPE_CHECKING:
 KEPT = 20_000
 
 
+def refilled(
+    tokens: float, since: float, now: float, rate: float, burst: float
+) -> tuple[float, float]:
+    """Take a token of a bucket that held `tokens` at `since`; return what is left, and the wait (s).
+
+    The wait is 0 where a token was taken.
+    """
+    tokens = min(burst, tokens + (now - since) * rate)
+    return (tokens - 1, 0.0) if tokens >= 1 else (tokens, (1 - tokens) / rate)
+
+
 class Buckets:
     """One bucket a name, all of one rate but for the exceptions."""
 
@@ -39,12 +50,11 @@ class Buckets:
         rate, burst = self._exceptions.get(name, self._default)
         now = self._clock()
         tokens, since = self._buckets.pop(name, (burst, now))
-        tokens = min(burst, tokens + (now - since) * rate)
-        taken = tokens >= 1
-        self._buckets[name] = (tokens - taken, now)
+        left, wait = refilled(tokens, since, now, rate, burst)
+        self._buckets[name] = (left, now)
         if len(self._buckets) > KEPT:
             self._buckets.popitem(last=False)
-        return 0 if taken else max(1, math.ceil((1 - tokens) / rate))
+        return max(1, math.ceil(wait)) if wait else 0
 
 
 @lru_cache(maxsize=4_096)

@@ -13,7 +13,7 @@ from schemas import topics
 from schemas.events import EventType
 from streams.sources import web
 from streams.sources.adapter import Connection, Normalised, digest, each
-from streams.sources.proof import equal, hex_digest, recent
+from streams.sources.proof import by_any, equal, hex_digest, recent
 from streams.sources.values import aliases, email_alias, first_time, phone_alias, record, text
 from streams.sources.vendor import Call, Route, Scheme, Secret, Secrets, Vendor
 
@@ -144,11 +144,9 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     if not recent(f"{stamp}000", call.now, _WINDOW_MS):
         return None
     signed = stamp.encode() + b"." + call.body
-    good = [
-        equal(hex_digest(secret, signed), stated.get("v1", ""))
-        for secret in secrets("calendly_signing_key")
-    ]
-    return call.body if any(good) else None
+    valid, mark = secrets("calendly_signing_key"), stated.get("v1", "")
+    good = by_any(valid, lambda secret: equal(hex_digest(secret, signed), mark))
+    return call.body if good else None
 
 
 _EXAMPLE: Any = {

@@ -13,7 +13,7 @@ from typing import Any
 from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each
-from streams.sources.proof import equal
+from streams.sources.proof import by_any, equal
 from streams.sources.values import (
     aliases,
     day_in,
@@ -77,6 +77,12 @@ def _plain(value: Any) -> Any:
     return value
 
 
+def _attributes(entity: Any) -> dict[str, Any]:
+    """Return what an entity's attributes hold, by name; nothing where it is none."""
+    given = _pairs(record(entity).get("Attributes"))
+    return {key: _plain(value) for key, value in given.items()}
+
+
 class _Context:
     """One execution context, as its handlers need it."""
 
@@ -92,31 +98,20 @@ class _Context:
         )
         target = record(self.given.get("Target"))
         image = next((record(one) for one in _pairs(part.get("PostEntityImages")).values()), {})
-        self.fields = {
-            key: _plain(value) for key, value in _pairs(target.get("Attributes")).items()
-        }
-        self.whole = {
-            **{key: _plain(value) for key, value in _pairs(image.get("Attributes")).items()},
-            **self.fields,
-        }
+        self.fields = _attributes(target)
+        self.whole = {**_attributes(image), **self.fields}
+        self.closing = _attributes(self.given.get("OpportunityClose"))
         self.words = {
             **_pairs(image.get("FormattedValues")),
             **_pairs(target.get("FormattedValues")),
         }
-        closed = record(
-            _pairs(record(self.given.get("OpportunityClose")).get("Attributes")).get(
-                "opportunityid"
-            )
-        )
-        places = (
+        places = (  # zeros where the message has no record of its own
             part.get("PrimaryEntityId"),
             target.get("Id"),
-            closed.get("Id"),
+            record(self.closing.get("opportunityid")).get("Id"),
             record(self.given.get("LeadId")).get("Id"),
         )
-        key = next(
-            (found for place in places if (found := name(place))), None
-        )  # zeros where the message has no record of its own
+        key = next((found for place in places if (found := name(place))), None)
         if key is None:
             raise KeyError("PrimaryEntityId")
         self.key, self.at = canonical(key), _time(part["OperationCreatedOn"])
@@ -323,12 +318,7 @@ def _qualified(context: _Context, out: Normalised) -> None:
 
 def _opportunity(context: _Context, out: Normalised) -> None:
     alias, fields = context.alias("opportunity", context.key), context.fields
-    close = {
-        key: _plain(value)
-        for key, value in _pairs(
-            record(context.given.get("OpportunityClose")).get("Attributes")
-        ).items()
-    }
+    close = context.closing
     deal: dict[str, Any] = {"id": alias}
     found = {
         "amount": money(close.get("actualrevenue"))
@@ -412,8 +402,8 @@ def _activity(context: _Context, out: Normalised) -> None:
 def prove(call: Call, secrets: Secrets) -> bytes | None:
     """Compare the webhook's key: WebhookKey puts it into the query, HttpHeader into a header."""
     stated = call.query.get("code") or call.headers.get("x-webhook-key", "")
-    good = [equal(secret, stated) for secret in secrets("dynamics_key")]
-    return call.body if any(good) else None
+    good = by_any(secrets("dynamics_key"), lambda secret: equal(secret, stated))
+    return call.body if good else None
 
 
 _EXAMPLE: Any = {
@@ -425,9 +415,7 @@ _EXAMPLE: Any = {
     "InputParameters": [
         {
             "key": "Target",
-            "value": {
-                "Attributes": [{"key": "emailaddress1", "value": "jane@example.com"}]
-            },
+            "value": {"Attributes": [{"key": "emailaddress1", "value": "jane@example.com"}]},
         }
     ],
 }

@@ -12,7 +12,7 @@ from schemas import topics
 from schemas.events import EventType
 from streams.sources import web
 from streams.sources.adapter import Connection, Normalised, digest, each
-from streams.sources.proof import equal
+from streams.sources.proof import by_any, equal
 from streams.sources.values import aliases, email_alias, name, number, phone_alias, record, text
 from streams.sources.vendor import Call, Route, Scheme, Secret, Secrets, Vendor
 
@@ -139,8 +139,8 @@ def _marketing(
 def prove(call: Call, secrets: Secrets) -> bytes | None:
     """Compare the query's `api_secret`, as the protocol has it."""
     stated = call.query.get("api_secret", "")
-    good = [equal(secret, stated) for secret in secrets("ga4_api_secret")]
-    return call.body if any(good) else None
+    good = by_any(secrets("ga4_api_secret"), lambda secret: equal(secret, stated))
+    return call.body if good else None
 
 
 _EXAMPLE: Any = {

@@ -16,7 +16,7 @@ from schemas import topics
 from schemas.events import EventType
 from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, digest, each
-from streams.sources.proof import equal
+from streams.sources.proof import by_any, equal
 from streams.sources.values import aliases, count, email_alias, first_time, identified, money, name, number, phone_alias, record, text
 from streams.sources.vendor import Call, Route, Secret, Secrets, Vendor
 
@@ -109,8 +109,8 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     except (ValueError, RecursionError):  # no JSON, or nested too deep to be a lead
         return None
     stated = found[-1] if found else None
-    good = [equal(stated, key) for key in secrets("google_key") if isinstance(stated, str)]
-    return rest.encode() if any(good) else None
+    good = isinstance(stated, str) and by_any(secrets("google_key"), lambda key: equal(stated, key))
+    return rest.encode() if good else None
 
 
 def _cut(body: str, member: str) -> tuple[list[object], str]:

@@ -15,7 +15,7 @@ import orjson
 from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each, written
-from streams.sources.proof import base64_digest, equal, recent
+from streams.sources.proof import base64_digest, by_any, equal, recent
 from streams.sources.retrieval import Answer, Ask, Retrieval, each_once, listed
 from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
@@ -96,7 +96,7 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
         "source": "hubspot",
         "aliases": (alias,),
     }
-    shown = {"record_url": f"https://app.hubspot.com/contacts/{portal}/record/{_URL[kind]}/{key}"}
+    shown = {"record_url": _address_of(portal, kind, key)}
     deal = {"deal": {"id": alias}} if kind == "deal" else {}
     match action:
         case "creation" if kind == "contact":
@@ -121,6 +121,10 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
             out.ignored.append(subscription)
 
 
+def _address_of(portal: int, kind: str, key: str) -> str:
+    return f"https://app.hubspot.com/contacts/{portal}/record/{_URL[kind]}/{key}"
+
+
 def _read(part: dict[str, Any], out: Normalised) -> None:
     """Turn a record as the CRM API gives it, with the portal and type that were asked for: who it is, and whose a deal is.
 
@@ -132,10 +136,7 @@ def _read(part: dict[str, Any], out: Normalised) -> None:
         return
     key, properties = _needed(found.get("id")), record(found.get("properties"))
     alias, at = f"hubspot:{portal}:{kind}:{key}", iso_ms(found["updatedAt"])
-    common: dict[str, Any] = {
-        "source": "hubspot",
-        "record_url": f"https://app.hubspot.com/contacts/{portal}/record/{_URL[kind]}/{key}",
-    }
+    common: dict[str, Any] = {"source": "hubspot", "record_url": _address_of(portal, kind, key)}
     if kind == "contact":
         people = (email_alias(one) for name in _PEOPLE for one in (text(properties.get(name)) or "").split(";"))
         known = aliases(alias, *people, *(phone_alias(properties.get(name)) for name in ("phone", "mobilephone")))
@@ -379,8 +380,8 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     if not recent(stamp, call.now, _WINDOW_MS):
         return None
     decoded = _ENCODED.sub(lambda found: _DECODED[found[0].upper()], call.address)
-    good = [equal(sign(secret, "POST", decoded, call.body, stamp), stated) for secret in secrets("hubspot_secret")]
-    return call.body if any(good) else None
+    good = by_any(secrets("hubspot_secret"), lambda secret: equal(sign(secret, "POST", decoded, call.body, stamp), stated))
+    return call.body if good else None
 
 
 _EXAMPLE: Any = [

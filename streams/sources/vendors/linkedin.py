@@ -17,7 +17,7 @@ from schemas import topics
 from schemas.events import EventType
 from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, each, written
-from streams.sources.proof import equal, hex_digest
+from streams.sources.proof import by_any, equal, hex_digest
 from streams.sources.retrieval import Answer, Ask, Retrieval, each_once
 from streams.sources.values import (
     aliases,
@@ -254,11 +254,10 @@ def answers(ask: Ask, answer: Any) -> Answer:
 def prove(call: Call, secrets: Secrets) -> bytes | None:
     """Check the signature: of `hmacsha256=` and the body, in hexadecimal."""
     stated = call.headers.get("x-li-signature", "").removeprefix("hmacsha256=")
-    good = [
-        equal(hex_digest(secret, _SIGNED + call.body), stated)
-        for secret in secrets("linkedin_client_secret")
-    ]
-    return call.body if any(good) else None
+    signed = _SIGNED + call.body
+    valid = secrets("linkedin_client_secret")
+    good = by_any(valid, lambda secret: equal(hex_digest(secret, signed), stated))
+    return call.body if good else None
 
 
 def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | None:

@@ -15,7 +15,7 @@ from schemas import topics
 from schemas.events import EventType
 from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, each, written
-from streams.sources.proof import equal, signed
+from streams.sources.proof import by_any, equal, signed
 from streams.sources.retrieval import Answer, Ask, Retrieval, Verdict, by_status, each_once, listed
 from streams.sources.values import aliases, count, email_alias, identified, iso_ms, money, number, phone_alias, record, text
 from streams.sources.vendor import Option, Route, Scheme, Secret, Secrets, Vendor
@@ -191,8 +191,8 @@ def judged(status: int, answer: Any) -> Verdict:
 def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | None:
     """Answer the challenge that Meta sends once, when the subscription is made."""
     stated = query.get("hub.verify_token", "")
-    good = [equal(token, stated) for token in secrets("meta_verify_token")]
-    return ("text/plain", query.get("hub.challenge", "")[:1_000]) if query.get("hub.mode") == "subscribe" and any(good) else None
+    good = by_any(secrets("meta_verify_token"), lambda token: equal(token, stated))
+    return ("text/plain", query.get("hub.challenge", "")[:1_000]) if good and query.get("hub.mode") == "subscribe" else None
 
 
 _EXAMPLE: Any = {
