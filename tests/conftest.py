@@ -51,6 +51,28 @@ def stack(tmp_path_factory):
         invariants.hold(*invariants.of(running))  # after all that the file did to it
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """Where a test on the stack fails, show what its processes complained of: a stack in CI is gone with its home."""
+    report = yield
+    stack = getattr(item, "funcargs", {}).get("stack")
+    if report.failed and stack is not None:
+        report.sections.append(("the stack", complaints(stack)))
+    return report
+
+
+def complaints(stack):
+    """Give each process as the supervisor sees it, and the last lines of its log that warn."""
+    from streams.embedded import logs
+
+    told = []
+    for one in list(stack._shown.values()):
+        told.append(f"{one.role}: {one.state}, restarts {one.restarts}, last exit {one.last_exit} {one.reason}")
+        lines = logs.tail(logs.path(stack.home, one.role), 2000)
+        told += [f"    {line}" for line in lines if "WARN" in line or "error" in line.lower()][-12:]
+    return "\n".join(told)
+
+
 @pytest.fixture
 def settings(stack):
     from streams.settings import Settings

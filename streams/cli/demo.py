@@ -140,7 +140,12 @@ class _Play:
         from streams.connections import clickhouse_client
         from streams.intake import arrival
 
-        return arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions)
+        try:
+            arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions)
+        except arrival.Stalled as error:
+            self.out.print(f"  {error}")
+            return False
+        return True
 
     async def _history(self, playing: Simulator, stop: asyncio.Event) -> None:
         from streams.embedded.simulator import now_ms

@@ -108,8 +108,10 @@ def caught_up(client_of: Callable[[], Any], settings: Settings, generation: int,
         NotReady: its workers have not caught up in time, or never read anything.
 
     """
-    if not arrival.folded(client_of, settings.partitions, int(time.time() * 1000), seconds, generation):
-        raise NotReady(f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? see `leadstream status`")
+    try:
+        arrival.folded(client_of, settings.partitions, int(time.time() * 1000), seconds, generation)
+    except arrival.Stalled as error:
+        raise NotReady(f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? {error}") from None
 
 
 def drop(settings: Settings, client: Any, generation: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import stamina
@@ -21,13 +22,10 @@ if TYPE_CHECKING:
 
 ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (3-engine)
 _TOLD = """
-SELECT min(t), count()
-FROM (
-  SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t
-  FROM cuts
-  WHERE generation = {g:UInt16}
-  GROUP BY source_partition
-)
+SELECT source_partition, max(toUnixTimestamp64Milli(now))
+FROM cuts
+WHERE generation = {g:UInt16}
+GROUP BY source_partition
 """
 
 
@@ -90,40 +88,58 @@ def read_by(
             admin.close()
 
 
-def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds: float = 60.0, generation: int | None = None) -> bool:
+def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds: float = 60.0, generation: int | None = None) -> None:
     """Wait until each partition's newest cut tells a time after `after_ms`: all that came before has been folded.
 
     Give up where time stands for `seconds`; while it moves, however slowly, what lies before it is being folded.
+
+    Raises:
+        Stalled: the text names the partition whose time stands, or what ClickHouse answered.
+
     """
-    end, furthest = time.monotonic() + seconds, 0
+    end, furthest, times, refused = time.monotonic() + seconds, 0, dict[int, int](), ""
     while time.monotonic() < end:
         try:
-            client = client_of()
-            told, count = client.query(_TOLD, parameters={"g": generation or generations.active(client)}).first_row
-        except Exception:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
-            told, count = 0, 0
-        if count >= partitions and told > after_ms:
-            return True
-        if told > furthest:
-            end, furthest = time.monotonic() + seconds, told
+            client, refused = client_of(), ""
+            times = dict(client.query(_TOLD, parameters={"g": generation or generations.active(client)}).result_rows)
+        except Exception as error:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
+            refused = f"{type(error).__name__}: {error}"
+        slowest = 0 if refused else min((times.get(number, 0) for number in range(partitions)), default=0)
+        if slowest > after_ms:
+            return
+        if slowest > furthest:
+            end, furthest = time.monotonic() + seconds, slowest
         time.sleep(0.2)
-    return False
+    why = _stands(partitions, times, refused)
+    raise Stalled(f"time does not reach ClickHouse: {why}; see `leadstream status` and docs/runbooks/time-stands.md")
 
 
-def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.0, chains: float = 15.0) -> bool:
+def _stands(partitions: int, times: dict[int, int], refused: str) -> str:
+    if refused:
+        return f"ClickHouse does not answer ({refused})"
+    silent = [number for number in range(partitions) if number not in times]
+    if silent:
+        return f"no cut of partition {', '.join(map(str, silent))} has come yet"
+    number = min(times, key=times.__getitem__)
+    return f"partition {number} stands at {datetime.fromtimestamp(times[number] / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.0, chains: float = 15.0) -> None:
     """Wait until what was published before, and what it raised on its way, stands in ClickHouse.
 
     Edges go from neighbour to neighbour, so a chain of merges takes as many rounds as it is long: while edges arrive, more
     may. Where others go on publishing they always do, so that ends after `chains` seconds.
+
+    Raises:
+        Stalled: time stands for `seconds`; the text says where.
+
     """
     end, edges = time.monotonic() + chains, -1
     for number in itertools.count(1):
-        if not folded(client_of, partitions, int(time.time() * 1000), seconds):
-            return False
+        folded(client_of, partitions, int(time.time() * 1000), seconds)
         known, edges = edges, _edges(client_of)
         if number >= ROUNDS and (known == edges >= 0 or time.monotonic() > end):
-            return True
-    raise AssertionError("the rounds do not end")
+            return
 
 
 def _edges(client_of: Callable[[], Any]) -> int:

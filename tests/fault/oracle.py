@@ -59,8 +59,10 @@ class Oracle:
     def settle(self) -> None:
         """Wait until what was published, and what it raised on its way, stands in ClickHouse."""
         began = time.monotonic()
-        if not arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions, SETTLE_SECONDS, SETTLE_SECONDS):
-            raise Stuck("time does not reach ClickHouse")
+        try:
+            arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions, SETTLE_SECONDS, SETTLE_SECONDS)
+        except arrival.Stalled as error:
+            raise Stuck(str(error)) from None
         self.report.settle_seconds.append(round(time.monotonic() - began, 1))
 
     def lag(self) -> float:

@@ -4,6 +4,8 @@ import itertools
 import time
 from types import SimpleNamespace
 
+import pytest
+
 from streams.intake import arrival
 
 
@@ -16,36 +18,46 @@ def clickhouse(told):
         nonlocal last
         assert parameters == {"g": 1}
         last = next(times, last)
-        return SimpleNamespace(first_row=(last, 2))
+        return SimpleNamespace(result_rows=[(0, 1_000_000), (1, last)])
 
     return lambda: SimpleNamespace(query=query)
 
 
 def test_a_busy_machine_is_waited_for_while_its_time_moves():
     began = time.monotonic()
-    assert arrival.folded(clickhouse([1, 2, 3, 4, 5, 6]), 2, after_ms=5, seconds=0.5, generation=1)
+    arrival.folded(clickhouse([1, 2, 3, 4, 5, 6]), 2, after_ms=5, seconds=0.5, generation=1)
     assert time.monotonic() - began > 0.5
 
 
-def test_time_that_stands_is_given_up():
-    assert not arrival.folded(clickhouse([1, 2, 2]), 2, after_ms=5, seconds=0.5, generation=1)
+def test_time_that_stands_is_given_up_and_the_partition_is_named():
+    with pytest.raises(arrival.Stalled, match="partition 1 stands at 1970-01-01 00:00:02 UTC"):
+        arrival.folded(clickhouse([1000, 2000, 2000]), 2, after_ms=5000, seconds=0.5, generation=1)
 
 
 def test_a_partition_that_has_told_nothing_is_not_overlooked():
-    assert not arrival.folded(clickhouse([9]), 3, after_ms=5, seconds=0.3, generation=1)
+    with pytest.raises(arrival.Stalled, match="no cut of partition 2 has come yet"):
+        arrival.folded(clickhouse([9]), 3, after_ms=5, seconds=0.3, generation=1)
+
+
+def test_a_clickhouse_that_refuses_is_named_with_what_it_says():
+    def query(_statement, parameters):
+        raise ValueError(f"too many questions {parameters['g']}")
+
+    with pytest.raises(arrival.Stalled, match=r"ClickHouse does not answer \(ValueError: too many questions 1\)"):
+        arrival.folded(lambda: SimpleNamespace(query=query), 2, after_ms=5, seconds=0.3, generation=1)
 
 
 def test_a_chain_of_merges_is_waited_for_as_long_as_edges_arrive(monkeypatch):
     """Edges go from neighbour to neighbour: three rounds were too few for a chain of a hundred."""
-    monkeypatch.setattr(arrival, "folded", lambda *_of: True)
+    monkeypatch.setattr(arrival, "folded", lambda *_of: None)
     arrived = iter([3, 5, 7, 9, 11, 11])
     client = SimpleNamespace(query=lambda _statement: SimpleNamespace(first_row=(next(arrived),)))
-    assert arrival.settled(lambda: client, 2)
+    arrival.settled(lambda: client, 2)
     assert next(arrived, None) is None
 
 
 def test_edges_that_never_end_are_others_and_end_the_wait(monkeypatch):
-    monkeypatch.setattr(arrival, "folded", lambda *_of: True)
+    monkeypatch.setattr(arrival, "folded", lambda *_of: None)
     arrived = itertools.count()
     client = SimpleNamespace(query=lambda _statement: SimpleNamespace(first_row=(next(arrived),)))
-    assert arrival.settled(lambda: client, 2, chains=0.2)
+    arrival.settled(lambda: client, 2, chains=0.2)
