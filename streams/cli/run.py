@@ -24,8 +24,22 @@ Home = Annotated[Path, typer.Option(help="The data folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
+class OneLine(logging.Filter):
+    """What a connection's end raised inside a Kafka client is one line: a broker that goes away is no fault of ours to trace."""
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Put the error of a client's own traceback into its message."""
+        error = record.exc_info[1] if record.exc_info else None
+        if isinstance(error, OSError) and record.name.partition(".")[0] in ("kafka", "aiokafka"):
+            record.msg, record.args = f"{record.getMessage()} ({type(error).__name__}: {error})", ()
+            record.exc_info = record.exc_text = None
+        return True
+
+
 def _log(level: int = logging.INFO) -> None:
     logging.basicConfig(level=level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(OneLine())
     for noisy in ("aiokafka", "kafka", "faust", "mode", "httpx", "uvicorn.access"):
         # at warn or error Faust's spinner would set the ROOT logger to DEBUG: levels are set by hand
         logging.getLogger(noisy).setLevel(logging.WARNING if noisy != "faust" else logging.INFO)

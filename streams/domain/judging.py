@@ -51,7 +51,7 @@ def reconcile(asked: Question, report: Iterable[Reported], ours: Ours) -> Reconc
             found += _theirs(side, there, ours.erased)
         elif side.counted is not None:
             found.append(_only_ours(side, records))
-    for row in (rows[one] for one in of_nobody):
+    for row in (rows[one] for one in sorted(of_nobody)):
         if _counts(asked, row):
             found.append(_without_lead(asked, row, ours))
     order = list(Reason)
@@ -187,9 +187,9 @@ def _unmapped(side: _Side, row: Reported) -> str:
 def _opening(side: _Side, row: Reported, meant: Journey | None) -> str:
     """Return why a lead's stage is part of its opening balance, or nothing."""
     day = side.asked.theirs(row.at)
-    for entry in side.lead.entries:
-        if entry.opening and meant and entry.journey == meant.number:
-            return f"stood there on {side.asked.ours(entry.at)}"
+    stood = [one.at for one in side.lead.entries if one.opening and meant and one.journey == meant.number]
+    if stood:
+        return f"stood there on {side.asked.ours(min(stood))}"
     first = min(side.lead.journeys, default=None)
     if first and first.opening and day and day < side.asked.ours(first.began):
         return f"entered before {side.asked.ours(first.began)}, when its history began here"
