@@ -14,8 +14,8 @@ from holidays import list_supported_countries
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
 
 from schemas.money import Currency
+from schemas.shape import ASIDE, DETOURS, Role, Shape
 
-DETOURS = ("recycled", "inactive", "lost", "disqualified", "churned")
 WEEKDAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
 _MS = {"minute": 60_000, "hour": 3_600_000}
 _DURATION = re.compile(r"^(\d+) (business )?(minute|hour|day|week|month)s?$")
@@ -167,10 +167,19 @@ class Timer(Strict):
     taken_back_within: Span | None = None
 
 
+class Handoff(Strict):
+    """In this stage a lead waits until a team accepts it, by which it reaches another stage."""
+
+    to: str
+    accepted_by: str
+
+
 class Stage(Strict):
-    """One stage: who owns it, who decides, what runs while a lead stays."""
+    """One stage: what it is, who owns it, who decides, what runs while a lead stays."""
 
     owner: str
+    role: Role | None = None
+    handoff: Handoff | None = None
     also: tuple[str, ...] = ()
     decided_by: Literal["source", "gate", "either"] = "either"  # of mql: whose word moves a lead there
     authority: tuple[str, ...] = ()  # the systems whose word moves leads here; empty is any
@@ -285,6 +294,18 @@ class Kpis(Strict):
 
 
 _CORE = ("inquiry", "mql", "sal", "opportunity", "customer")  # what the lifecycle, the ledger and the KPIs speak of
+_FIRST_FORM: dict[str, dict[str, Any]] = {
+    "mql": {"handoff": {"to": "sales", "accepted_by": "sal"}},
+    "opportunity": {"role": "deal"},
+    "customer": {"role": "won"},
+    "nurturing": {"role": "nurture"},
+    "recycled": {"role": "recycled"},
+    "inactive": {"role": "inactive"},
+    "lost": {"role": "lost"},
+    "disqualified": {"role": "disqualified"},
+    "churned": {"role": "churned"},
+    "evangelist": {"role": "advocate"},
+}
 _WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
 
 
@@ -317,6 +338,69 @@ class Funnel(Strict):
     sends: dict[str, tuple[Work, ...]] = Field(default_factory=dict)
     kpis: Kpis
 
+    @model_validator(mode="before")
+    @classmethod
+    def _first_form(cls, raw: Any) -> Any:
+        """Read a file that states no role: until files had roles, the names below decided."""
+        stages = raw.get("stages") if isinstance(raw, dict) else None
+        if not isinstance(stages, dict) or any(
+            isinstance(one, dict) and ("role" in one or "handoff" in one) for one in stages.values()
+        ):
+            return raw
+        stated = {
+            name: {**_FIRST_FORM.get(name, {}), **stage} if isinstance(stage, dict) else stage
+            for name, stage in stages.items()
+        }
+        return {**raw, "stages": stated}
+
+    def shape(self) -> Shape:
+        """Return what each stage is."""
+        roles = {stage.role: name for name, stage in self.stages.items() if stage.role}
+        hands, accepts = next(
+            (name, stage.handoff.accepted_by) for name, stage in self.stages.items() if stage.handoff
+        )
+        gated = next((name for name in self.ladder if self.stages[name].gate), hands)
+        return Shape(
+            ladder=self.ladder,
+            handoff=hands,
+            accepted=accepts,
+            gated=gated,
+            deal=roles["deal"],
+            won=roles["won"],
+            nurture=roles["nurture"],
+            recycled=roles["recycled"],
+            inactive=roles["inactive"],
+            lost=roles["lost"],
+            disqualified=roles["disqualified"],
+            churned=roles["churned"],
+            advocate=roles["advocate"],
+        )
+
+    def _wrong_roles(self) -> list[str]:
+        """Name what keeps the stages from having a shape."""
+        wrong, taken = [], dict[str, str]()
+        for name, stage in self.stages.items():
+            if stage.role and stage.role in taken:
+                wrong.append(f"stages.{name}.role: {taken[stage.role]} is {stage.role} already; a role is one stage's")
+            taken.setdefault(stage.role or "", name)
+            if stage.role and (stage.role in ASIDE) == (name in self.ladder):
+                where = "beside" if stage.role in ASIDE else "on"
+                wrong.append(f"stages.{name}.role: a stage that is {stage.role} stands {where} the ladder")
+        if taken.get("won", self.ladder[-1]) != self.ladder[-1]:
+            wrong.append(f"stages.{taken['won']}.role: the stage that is won is the last of the ladder")
+        missing = [role for role in ("deal", "won", *ASIDE) if role not in taken]
+        wrong += [f"stages: no stage is {role}: write `role: {role}` in the one that is" for role in missing]
+        hands = [(name, stage.handoff) for name, stage in self.stages.items() if stage.handoff]
+        if len(hands) != 1:
+            wrong.append("stages: write `handoff: {to: sales, accepted_by: sal}` in the one stage where a lead waits for sales")
+        for name, handoff in hands:
+            above = self.ladder[self.ladder.index(name) + 1 :] if name in self.ladder else ()
+            if handoff.accepted_by not in above:
+                wrong.append(f"stages.{name}.handoff.accepted_by: {handoff.accepted_by!r} does not come after it on the ladder")
+            if handoff.to not in self.teams:
+                wrong.append(f"stages.{name}.handoff.to: {handoff.to!r} is no team; write one of {', '.join(sorted(self.teams))}")
+        return wrong
+
     @model_validator(mode="after")
     def _names_exist(self) -> Funnel:
         wrong: list[str] = []
@@ -335,8 +419,7 @@ class Funnel(Strict):
             need(step, set(self.ladder) - set(_CORE), "optional", "stage of the ladder that may be passed by")
         for reason in self.excluded:
             need(reason, self.rejections, "excluded", "reason of rejection")
-        gone = [name for name in (*DETOURS, "nurturing", "evangelist") if name not in self.stages]
-        wrong += [f"stages: {name!r} is missing; the lifecycle moves leads there" for name in gone]
+        wrong += self._wrong_roles()
         for name, team in self.teams.items():
             need(team.calendar, self.calendars, f"teams.{name}.calendar", "calendar")
             for member in team.of:
@@ -352,7 +435,7 @@ class Funnel(Strict):
                 need(clock.calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.calendar", "calendar")
                 need(clock.hot_calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.hot_calendar", "calendar")
         for reason, to in self.rejections.items():
-            need(to, DETOURS, f"rejections.{reason}", "stage that a rejection can lead to")
+            need(to, self._detours(), f"rejections.{reason}", "stage that a rejection can lead to")
         for vendor, mapping in self.vendors.items():
             for word, to in mapping.items():
                 need(to, {*self.stages, "rejected"}, f"vendors.{vendor}.{word}", "stage")
@@ -379,7 +462,8 @@ class Funnel(Strict):
 
     def _reachable(self) -> set[str]:
         """Name the stages that something leads to: the lifecycle itself, a rejection, a vendor's map, or a timer of one of these."""
-        found = {*self.ladder, *DETOURS, "nurturing", "evangelist", *(to for mapping in self.vendors.values() for to in mapping.values())}
+        mapped = {to for mapping in self.vendors.values() for to in mapping.values()}
+        found = {*self.ladder, *mapped, *(name for name, stage in self.stages.items() if stage.role)}
         todo = list(found)
         while todo:
             stage = self.stages.get(todo.pop())
@@ -387,6 +471,10 @@ class Funnel(Strict):
                 found.add(stage.timer.to)
                 todo.append(stage.timer.to)
         return found
+
+    def _detours(self) -> set[str]:
+        """Name the stages that a lead which does not go on is sent to."""
+        return {name for name, stage in self.stages.items() if stage.role in DETOURS}
 
     def owners(self, *stages: str) -> frozenset[str]:
         """Name the teams that own one of these stages, those that share it included."""

@@ -131,7 +131,7 @@ def incompatible(funnels: list[Funnel]) -> list[Clash]:
         if funnel.effective_from in days:
             other = days[funnel.effective_from]
             clash("effective_from", f"version {other} comes into force on {funnel.effective_from} too; change one of them")
-        if (funnel.ladder, funnel.stages.keys(), funnel.optional) != (first.ladder, first.stages.keys(), first.optional):
+        if (funnel.shape(), funnel.stages.keys(), funnel.optional) != (first.shape(), first.stages.keys(), first.optional):
             clash("stages", f"its stages differ from those of version {first.version}; {hint}")
         if funnel.reporting.zone != first.reporting.zone:
             clash("reporting", f"its reporting zone differs from that of version {first.version}; {hint}")

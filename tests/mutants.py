@@ -32,7 +32,7 @@ class Mutant(NamedTuple):
 
 
 D = "streams/domain/"
-CONTROL = Mutant("nothing is removed", D + "fold.py", "class Fold(Mover):", "class Fold(Mover):  # unchanged")
+CONTROL = Mutant("nothing is removed", D + "fold.py", "class Fold(LeadState):", "class Fold(LeadState):  # unchanged")
 MUTANTS = (
     # 6-history: the set
     Mutant("1 equal timestamps go by rank", "schemas/events.py", "EventType.TOUCH: 3", "EventType.TOUCH: 7"),
@@ -42,7 +42,7 @@ MUTANTS = (
     Mutant("23 the flood cap counts over everything that came", D + "row.py", "if len(minute) >= FLOOD_CAP:", "if len(minute) >= 10 * FLOOD_CAP:"),
     Mutant("23 of a flood the smallest count", D + "row.py", "last = max(*minute, event)", "last = event"),
     # 6-history: time
-    Mutant("6 a timer fires AT its due time", D + "moving.py", 'self.enter(spec.to, due, "timer", words=None)', 'self.enter(spec.to, limit, "timer", words=None)'),
+    Mutant("6 a timer fires AT its due time", D + "moving.py", 'self.enter(spec.to, due, "timer", signals=None)', 'self.enter(spec.to, limit, "timer", signals=None)'),
     Mutant("6 timers chain", D + "moving.py", "while state.timer < limit:", "if state.timer < limit:"),
     Mutant("6 a timer fires before any later event", D + "fold.py", "        self.fire(event.at)\n        if event.type == EventType.ERASE:", "        if event.type == EventType.ERASE:"),
     Mutant("7 the horizon is the last event too", D + "fold.py", "        state.horizon = max(state.horizon, event.at)\n        learned", "        learned"),
@@ -52,10 +52,10 @@ MUTANTS = (
     # 6-history: facts
     Mutant("12 a fact dated elsewhere is taken back under its old time", D + "row.py", "if name not in marks or marks[name][3] != at:", "if name not in marks:"),
     Mutant("13 revisions are never reset", D + "row.py", "    revision, emitted = row.revision, dict(row.emitted)", "    revision, emitted = len(row.events), dict(row.emitted)"),
-    Mutant("15 an acceptance in time takes an automatic recycling back", D + "lifecycle.py", 'return "accepted" in saying.words and at <= standing.taken_back_until', "return False"),
-    Mutant("15 a reopening within 90 days voids the loss", D + "lifecycle.py", '"reopened in time",     Then.REOPEN', '"reopened in time",     Then.NEW_JOURNEY'),
-    Mutant("15 recycled resets the score", D + "moving.py", "if to in DETOUR:", "if False:"),
-    Mutant("16 an implied entry yields to a reported one", D + "lifecycle.py", "return saying.to in standing.implied", "return False"),
+    Mutant("15 an acceptance in time takes an automatic recycling back", D + "lifecycle.py", 'return case.place.by_timer and "accepted" in case.intent.signals and in_time(case)', "return False"),
+    Mutant("15 a reopening within 90 days voids the loss", D + "lifecycle.py", "reopened_in_time,   Outcome.REOPEN", "reopened_in_time,   Outcome.NEW_JOURNEY"),
+    Mutant("15 recycled resets the score", D + "moving.py", "if shape.holds(Where.DETOUR, to):", "if False:"),
+    Mutant("16 an implied entry yields to a reported one", D + "lifecycle.py", "return case.intent.to in case.place.implied", "return False"),
     # 6-history: merge
     Mutant("17 an unmerge bars links", D + "members.py", "if not same and not walls:", "if not same:"),
     Mutant("17 two values of a unique kind are a conflict", D + "members.py", "if not same and not walls:", "if not walls:"),
@@ -75,24 +75,24 @@ MUTANTS = (
     Mutant("19 erasure drops an origin's content whenever it comes", D + "row.py", "if event.origin in row.erased and event.type != EventType.ERASE:", "if False:"),
     Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and at <= edge.at:", "if False:"),
     # 6-history: definitions, bounds
-    Mutant("21 an episode keeps the version it began under", D + "moving.py", "        return self.state.under.funnel\n", "        return self.said.funnel\n"),
+    Mutant("21 an episode keeps the version it began under", D + "moving.py", "        return self.state.under.funnel\n", "        return self.current.funnel\n"),
     Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < said.timestamp + BEYOND_MS:", "if False:"),
     Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
     Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, said):", "if not self.state.journeys:"),
     # 1-product: the lifecycle
     Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", self._occurrence(passed), implied=True, under=under', '"implied", self._occurrence(passed), under=under'),
-    Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", 'to = funnel.rejections.get(reason, "disqualified")', 'to = "disqualified"'),
-    Mutant("a lower stage is an echo", D + "lifecycle.py", "return to > standing.reached", "return True"),
-    Mutant("with another deal open a loss is a touch", D + "lifecycle.py", "return standing.other_deals_open", "return False"),
+    Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", "to = leads_to.get(reason, judge.shape.disqualified)", "to = judge.shape.disqualified"),
+    Mutant("a lower stage is an echo", D + "lifecycle.py", "return case.step > case.place.reached", "return True"),
+    Mutant("with another deal open a loss is a touch", D + "lifecycle.py", "return case.place.other_deals_open", "return False"),
     Mutant("an influenced deal moves its primary contact only", D + "fold.py", 'if deal and deal.get("role", "primary") != "primary":', "if False:"),
     Mutant("who decides: the gate", D + "fold.py", 'allowed = stage.decided_by != "gate" or verdict.passed', "allowed = True"),
-    Mutant("16 what the timer of an implied entry did yields with it", D + "fold.py", "if self.timed_out_of(saying.to):", "if False:"),
+    Mutant("16 what the timer of an implied entry did yields with it", D + "fold.py", "if self.timed_out_of(intent.to):", "if False:"),
     Mutant("stages of one instant go by their place", D + "history.py", "return sorted(events, key=place)", "return events"),
-    Mutant("which system has authority over a stage", D + "fold.py", 'return saying.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""', 'return ""'),
+    Mutant("which system has authority over a stage", D + "fold.py", 'return intent.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""', 'return ""'),
     Mutant("an opening balance implies nothing", D + "moving.py", "if place >= 0 and not opening:", "if place >= 0:"),
-    Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.said.origin(body)", "state.origin = self.said.origin(body) or state.origin"),
+    Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.current.origin(body)", "state.origin = self.current.origin(body) or state.origin"),
     Mutant("a write by a team that does not own the stage is flagged", D + "fold.py", 'self.note(event, "not the owner"', 'False and self.note(event, "not the owner"'),
-    Mutant("an opt-out cancels nurture clocks", D + "moving.py", 'if state.stage == "nurturing" and contact:\n            self.close_clocks(at, None)', "if False:\n            pass"),
+    Mutant("an opt-out cancels nurture clocks", D + "moving.py", "if state.stage == nurture and contact:\n            self.close_clocks(at, None)", "if False:\n            pass"),
     Mutant("a gate has suppression", D + "gates.py", "*((rule, not _holds(rule, values)) for rule in gate.none)", "*((rule, True) for rule in gate.none)"),
     Mutant("points halve with age", D + "gates.py", " / (1 << halvings)", ""),
     Mutant("a day's points have a cap", D + "gates.py", "points = min(points, worth.daily - self._today.get((kind, day), 0))", "pass"),

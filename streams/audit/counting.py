@@ -10,7 +10,8 @@ import orjson
 
 from schemas.events import RANK, Event, EventType
 from schemas.funnel import Funnel
-from streams.domain.lifecycle import say
+from streams.domain.definition import Definition
+from streams.domain.lifecycle import intent_of
 from streams.domain.reconciliation import Reported
 from streams.sources.files import report
 from streams.sources.files.language import Refused
@@ -69,7 +70,8 @@ def means(funnel: Funnel, spec: report.ReportOf, word: str) -> str | None:
     stage = {"deal": {"stage": word}} if spec.deals else {"stage": word}
     body = {"source": spec.system, **stage}
     event = Event(0, RANK[kind], 0, "", "", kind.value, orjson.dumps(body).decode())
-    meant = say(event, funnel, funnel)
+    current = Definition(funnel)
+    meant = intent_of(event, current, current)
     return None if meant.unmapped else meant.to
 
 

@@ -60,9 +60,11 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
 def diagram(funnel: FunnelFile = DEFAULT) -> None:
     """Print a definition as a Mermaid diagram. Example: leadstream diagram."""
     from schemas import reading as definitions
+    from streams.domain.definition import Definition
     from streams.domain.lifecycle import mermaid
 
-    typer.echo(clean(mermaid(definitions.in_force(funnel)), keep="\n"), nl=False)
+    drawn = mermaid(Definition(definitions.in_force(funnel)))
+    typer.echo(clean(drawn, keep="\n"), nl=False)
 
 
 @app.command()

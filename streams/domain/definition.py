@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from schemas.funnel import Clock, Duration, Funnel
+    from schemas.shape import Shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +31,11 @@ class Definition:
     def start(self) -> int:
         """When it comes into force (ms): at 00:00 of its first day in the reporting zone."""
         return calendar.wall_ms(self.funnel.effective_from, time(), ZoneInfo(self.funnel.reporting.zone))
+
+    @cached_property
+    def shape(self) -> Shape:
+        """Return what each stage is."""
+        return self.funnel.shape()
 
     def hours(self, name: str) -> calendar.OpenHours:
         """Give the table of a named calendar."""
@@ -64,10 +70,6 @@ class Definition:
     def after(self, stage: str, start: int, duration: Duration) -> int:
         """Give the instant a duration after `start`, in the calendar of the stage's owner."""
         return calendar.add(start, duration, self.team_hours(stage))
-
-    def index(self, stage: str) -> int:
-        """Give a stage's place on the ladder, -1 when it stands beside it."""
-        return self.funnel.ladder.index(stage) if stage in self.funnel.ladder else -1
 
     def attribution(self, marketing: dict[str, Any]) -> tuple[str, str, str]:
         """Make source, channel and campaign of what a touch says of its marketing, by the first rule that fits."""

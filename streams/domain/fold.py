@@ -9,15 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
-from schemas.funnel import DETOURS
+from schemas.shape import Where
 from streams.sources.measuring import AD
 
 from . import statements
 from .gates import judge, only_rises
 from .history import by_stage
 from .journey import NEVER, Deal, Folded, Journey
-from .lifecycle import EARLY, Place, Said, Saying, Then, follows, say
-from .moving import Mover
+from .lifecycle import Ask, Intent, Outcome, Place, intent_of, outcome
+from .moving import LeadState
 from .packs import Pack, key_of
 from .standing import Standing, standing
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from .definition import Definitions
 
 LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")  # the newest word holds
-GATED = ("inquiry", "nurturing", "recycled", "inactive", "mql")
 
 
 def fold(
@@ -69,7 +68,7 @@ def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
     return {**said, **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()}}
 
 
-class Fold(Mover):
+class Fold(LeadState):
     """The state of one lead while it is folded, and what each event does to it."""
 
     judged = Standing([], frozenset(), {}, frozenset())
@@ -86,29 +85,29 @@ class Fold(Mover):
         if event.type == EventType.ERASE:
             self.opt_out(event)
             return
-        self.said = self.definitions.at(event.at)
+        self.current = self.definitions.at(event.at)
         state.horizon = max(state.horizon, event.at)
         learned = self._know(event, body)
-        saying = say(event, self.said.funnel, self.funnel if state.journeys else self.said.funnel)
+        intent = intent_of(event, self.current, state.under if state.journeys else self.current)
         if event in self.judged.undone:  # a win that the deal took back: it was open
-            saying = saying._replace(to="opportunity")
-        heard = saying
-        silent = self._no_authority(event, saying, body)
+            intent = intent._replace(to=self.shape.deal)
+        heard = intent
+        silent = self._no_authority(event, intent, body)
         if silent:
-            saying = Saying(Said.TOUCH)
+            intent = Intent(Ask.TOUCH)
         deal = body.get("deal")
         if deal and deal.get("role", "primary") != "primary":
-            saying = Saying(Said.TOUCH, words=("moved",))  # an influenced deal moves its primary contact, not this lead
+            intent = Intent(Ask.TOUCH, signals=("moved",))  # an influenced deal moves its primary contact, not this lead
         if not state.journeys:
-            self._first(event, saying, body)
+            self._first(event, intent, body)
         elif event.type == EventType.SNAPSHOT:
-            self._opening(event, saying)
+            self._opening(event, intent)
         else:
-            self._act(event, saying, body)
+            self._act(event, intent, body)
         if silent:
             self.note(event, "no authority", stage=silent)
         journey = state.journeys[-1]
-        if (self._touch(event, body, journey) or learned) and state.stage in GATED:
+        if (self._touch(event, body, journey) or learned) and state.stage in self.shape.judged:
             self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body, heard)
@@ -138,11 +137,11 @@ class Fold(Mover):
         if (not campaign or campaign.startswith(AD)) and journey.attribution[:2] == known[:2] and known[2]:
             journey.attribution = known
 
-    def _no_authority(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> str:
+    def _no_authority(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> str:
         """Name the stage that a system spoke of without having authority over it; empty when it may."""
-        stage = self.said.funnel.stages.get(saying.to)
-        moves = saying.said is not Said.TOUCH and event.type not in (EventType.CREATED, EventType.DELETED)
-        return saying.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""
+        stage = self.current.funnel.stages.get(intent.to)
+        moves = intent.ask is not Ask.TOUCH and event.type not in (EventType.CREATED, EventType.DELETED)
+        return intent.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""
 
     def apply_pack(self, pack: Pack) -> None:
         """Apply the touches of a pack: day by day where none of them can do more than add points and restart clocks."""
@@ -161,7 +160,7 @@ class Fold(Mover):
             if direction == "human":
                 state.last_human = last
             journey.score.add(kind, last, count)
-            self.words((direction,), last)
+            self.signal((direction,), last)
 
     def _quiet(self, pack: Pack, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether nothing can happen within a pack, as the lead stands before it."""
@@ -199,7 +198,7 @@ class Fold(Mover):
     def _shut(self, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
         state, gate = self.state, self.funnel.gate
-        if state.stage not in GATED or state.stage == "mql" or self.funnel.stages["mql"].gate is None:
+        if not self.asks_the_gate():
             return True
         score = state.journeys[-1].score.copy()
         for body, count, last in said:
@@ -208,130 +207,138 @@ class Fold(Mover):
                 return False
         return only_rises(gate)
 
-    def _first(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
+    def _first(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
         self.new_journey()
-        if saying.unmapped:
-            self._unmapped(event, saying, body)
-        if event.type == EventType.SNAPSHOT and saying.to:
+        if intent.unmapped:
+            self._unmapped(event, intent, body)
+        if event.type == EventType.SNAPSHOT and intent.to:
             state.journeys[-1].opening = True
-            self.enter(saying.to, event.at, "snapshot", words=saying.words, opening=True)
-        elif saying.said in (Said.REACH, Said.ASIDE):
-            self._reach(event, saying, body)
+            self.enter(intent.to, event.at, "snapshot", signals=intent.signals, opening=True)
+        elif intent.ask in (Ask.REACH, Ask.ASIDE):
+            self._reach(event, intent, body)
             if not state.journeys[-1].moves:  # the gate decides, and said no: somebody is known all the same
-                self.enter("inquiry", event.at, "first event", words=(), implied=True, system=body["source"])
+                self._first_heard(event, body)
         else:  # the first thing that we hear of somebody makes an inquiry, until one is reported
-            self.enter("inquiry", event.at, "first event", words=(), implied=True, system=body["source"])
-            if saying.said is not Said.TOUCH:
-                self._act(event, saying, body)
+            self._first_heard(event, body)
+            if intent.ask is not Ask.TOUCH:
+                self._act(event, intent, body)
 
-    def _unmapped(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
-        self.note(event, "unmapped", stage=body.get("stage", ""), reason=saying.reason)
+    def _first_heard(self, event: Event, body: Mapping[str, Any]) -> None:
+        self.enter(self.shape.entry, event.at, "first event", signals=(), implied=True, system=body["source"])
 
-    def _opening(self, event: Event, saying: Saying) -> None:
+    def _unmapped(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+        self.note(event, "unmapped", stage=body.get("stage", ""), reason=intent.reason)
+
+    def _opening(self, event: Event, intent: Intent) -> None:
         """Take the first snapshot of a lead of which something was known before: it stands where the CRM says, and passed nothing by.
 
         An opening balance counts once; later ones are repeats.
         """
         state = self.state
-        then = follows(saying, self._standing(), event.at, self.ladder)
-        if then is not Then.ENTER or any(journey.opening for journey in state.journeys):
-            self.words(("moved",), event.at)
+        then = outcome(intent, self._standing(), event.at, self.shape)
+        if then is not Outcome.ENTER or any(journey.opening for journey in state.journeys):
+            self.signal(("moved",), event.at)
             return
         state.journeys[-1].opening = True
-        self.enter(saying.to, event.at, "snapshot", words=("leave", *saying.words), opening=True)
+        self.enter(intent.to, event.at, "snapshot", signals=("leave", *intent.signals), opening=True)
 
-    def _act(self, event: Event, saying: Saying, body: Mapping[str, Any]) -> None:
+    def _act(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
         deal = (body.get("deal") or {}).get("id", "")
-        then = follows(saying, self._standing(self.judged.renamed.get(deal, deal)), event.at, self.ladder)
-        if saying.unmapped:
-            self._unmapped(event, saying, body)
-        if saying.to == state.stage:
+        then = outcome(intent, self._standing(self.judged.renamed.get(deal, deal)), event.at, self.shape)
+        if intent.unmapped:
+            self._unmapped(event, intent, body)
+        if intent.to == state.stage:
             state.journeys[-1].moves[state.entry].confirmed = True
         team = body.get("attributes", {}).get("team")
-        mine = (state.stage, saying.to) if state.stage == "mql" else (state.stage,)  # a hand-off has two sides
+        waits = state.stage == self.shape.handoff
+        mine = (state.stage, intent.to) if waits else (state.stage,)  # a hand-off has two sides
         if team is not None and team not in self.funnel.owners(*mine):
             self.note(event, "not the owner", team=team, owner=self.funnel.stages[state.stage].owner)
         match then:
-            case Then.TOUCH:
-                self.words(saying.words, event.at)
-            case Then.ECHO if event.type in (EventType.STAGE_REPORTED, EventType.ACCEPTED):
-                self.note(event, "echo", stage=saying.to)
+            case Outcome.TOUCH:
+                self.signal(intent.signals, event.at)
+            case Outcome.ECHO if event.type in (EventType.STAGE_REPORTED, EventType.ACCEPTED):
+                self.note(event, "echo", stage=intent.to)
                 if event.type == EventType.ACCEPTED:
-                    self.words(saying.words, event.at)
-            case Then.ECHO:
-                self.words(saying.words, event.at)
-            case Then.IGNORE:
-                self.note(event, "ignored", stage=saying.to, reason=saying.reason)
-            case Then.REPLACE:
-                self._replace(event, saying)
-            case Then.TAKE_BACK:
+                    self.signal(intent.signals, event.at)
+            case Outcome.ECHO:
+                self.signal(intent.signals, event.at)
+            case Outcome.IGNORE:
+                self.note(event, "ignored", stage=intent.to, reason=intent.reason)
+            case Outcome.REPLACE:
+                self._replace(event, intent)
+            case Outcome.TAKE_BACK:
                 self.void_last_move()
                 self.decide("accepted", event.at, "late", overrule=True)
-                self._reach(event, saying, body, why="accepted late")
-            case Then.REOPEN:
+                self._reach(event, intent, body, why="accepted late")
+            case Outcome.REOPEN:
                 if state.before is not None:  # an opening balance may stand at lost: there is no move to take back
                     self.void_last_move()
-                if self.index(saying.to) > state.journeys[-1].reached or state.stage == "lost":
-                    self._reach(event, saying, body, why="reopened")
+                if self.shape.index(intent.to) > state.journeys[-1].reached or state.stage == self.shape.lost:
+                    self._reach(event, intent, body, why="reopened")
                 else:
-                    self.words(saying.words, event.at)
-            case Then.NEW_JOURNEY if saying.to == "mql" and self._refuses(event.at):
+                    self.signal(intent.signals, event.at)
+            case Outcome.NEW_JOURNEY if intent.to == self.shape.gated and self._refuses(event.at):
                 self._agreed(event, body["source"])  # nothing moves: the disagreement stands with the present journey
-            case Then.NEW_JOURNEY:
-                self.close_clocks(event.at, ("leave", *saying.words))
+            case Outcome.NEW_JOURNEY:
+                self.close_clocks(event.at, ("leave", *intent.signals))
                 self.new_journey()
-                self._reach(event, saying, body)
-            case Then.ENTER:
-                if saying.to == "lost":
+                self._reach(event, intent, body)
+            case Outcome.ENTER:
+                if intent.to == self.shape.lost:
                     self._imply_deal(event, body)
-                    within = self.funnel.stages["lost"].reopened_within
+                    within = self.funnel.stages[self.shape.lost].reopened_within
                     before = self.remember(state.under.after(state.stage, event.at, within))
-                    self._reach(event, saying, body)
+                    self._reach(event, intent, body)
                     state.before = before
                 else:
-                    self._reach(event, saying, body)
+                    self._reach(event, intent, body)
 
     def _imply_deal(self, event: Event, body: Mapping[str, Any]) -> None:
         """Imply the deal of one that was lost before any stage that is worked was heard of: it existed all the same."""
-        if self.state.stage not in EARLY:
+        shape, stage = self.shape, self.state.stage
+        if not shape.holds(Where.EARLY, stage):
             return
-        if self.state.stage == "mql":
+        if stage == shape.handoff:
             self.decide("accepted", event.at, "")
-        self.enter("opportunity", event.at, "implied", words=("leave", "accepted", "moved"), implied=True, system=body["source"])
+        signals = ("leave", "accepted", "moved")
+        self.enter(shape.deal, event.at, "implied", signals=signals, implied=True, system=body["source"])
 
     def _standing(self, deal: str = "") -> Place:
         state, journey = self.state, self.state.journeys[-1]
-        until = state.before.until if state.before else NEVER if state.stage == "lost" else 0  # an opening balance at lost
+        stood = state.stage == self.shape.lost  # an opening balance there may be reopened for ever
+        until = state.before.until if state.before else NEVER if stood else 0
         open_deals = {each.id for each in journey.deals.values() if each.status == "open" and each.role == "primary"}
         others = bool(open_deals - {deal}) if deal else len(open_deals) > 1
-        system = journey.moves[state.entry].system if journey.moves else ""
-        return Place(state.stage, journey.reached, journey.implied(), until, others, system)
+        entry = journey.moves[state.entry] if journey.moves else None
+        system, by_timer = (entry.system, entry.why == "timer") if entry else ("", False)
+        return Place(state.stage, journey.reached, journey.implied(), until, others, system, by_timer)
 
-    def _reach(self, event: Event, saying: Saying, body: Mapping[str, Any], why: str = "") -> None:
-        state, to, judge = self.state, saying.to, self.funnel
-        if to == "mql" and not self._agreed(event, body["source"]):
+    def _reach(self, event: Event, intent: Intent, body: Mapping[str, Any], why: str = "") -> None:
+        state, to, judge, shape = self.state, intent.to, self.funnel, self.shape
+        if to == shape.gated and not self._agreed(event, body["source"]):
             return
-        words = ("leave", *saying.words)
-        if state.stage == "mql" and to in DETOURS:  # also where a CRM says the stage and not that it rejects
-            self.decide("rejected", event.at, saying.reason)
-            words = (*words, "rejected")
-        elif state.stage == "mql":
+        signals, waits = ("leave", *intent.signals), state.stage == shape.handoff
+        if waits and to in shape.detours:  # also where a CRM says the stage and not that it rejects
+            self.decide("rejected", event.at, intent.reason)
+            signals = (*signals, "rejected")
+        elif waits:
             self.decide("accepted", event.at, "")
-        self.enter(to, event.at, why or event.type, words=words, reason=saying.reason, system=body["source"])
-        if to in DETOURS and saying.reason in judge.excluded:
-            state.journeys[-1].excluded = saying.reason
-        if saying.reason in judge.gate.suppressed:
-            state.suppressed = saying.reason
+        self.enter(to, event.at, why or event.type, signals=signals, reason=intent.reason, system=body["source"])
+        if to in shape.detours and intent.reason in judge.excluded:
+            state.journeys[-1].excluded = intent.reason
+        if intent.reason in judge.gate.suppressed:
+            state.suppressed = intent.reason
 
     def _refuses(self, at: int) -> bool:
-        stage = self.funnel.stages["mql"]
+        stage = self.funnel.stages[self.shape.gated]
         return stage.gate is not None and stage.decided_by == "gate" and not self.verdict(at).passed
 
     def _agreed(self, event: Event, system: str) -> bool:
         """Ask the gate about a reported qualification; where it decides and says no, nothing moves."""
-        stage = self.funnel.stages["mql"]
+        stage = self.funnel.stages[self.shape.gated]
         if stage.gate is None:
             return True
         verdict = self.verdict(event.at)
@@ -342,16 +349,16 @@ class Fold(Mover):
             self.decision(event.at, "source", verdict)
         return allowed
 
-    def _replace(self, event: Event, saying: Saying) -> None:
+    def _replace(self, event: Event, intent: Intent) -> None:
         journey = self.state.journeys[-1]
         for move in journey.moves:
-            if move.to == saying.to and move.implied:
+            if move.to == intent.to and move.implied:
                 move.at, move.implied, move.why, move.system = event.at, False, event.type, parse(event.body)["source"]
-        if self.timed_out_of(saying.to):
+        if self.timed_out_of(intent.to):
             self.take_timer_back()
-        if self.state.stage == saying.to:
+        if self.state.stage == intent.to:
             self.begin_anew(event.at)
-        self.words(saying.words, event.at)
+        self.signal(intent.signals, event.at)
 
     def _know(self, event: Event, body: Mapping[str, Any]) -> bool:
         """Keep what an event says of the lead itself; give whether a gate may read it that did not before."""
@@ -365,11 +372,11 @@ class Fold(Mover):
         known = self._knows(fields)
         state.lead.update(fields)
         state.last_activity = max(state.last_activity, event.at)
-        state.origin = state.origin or self.said.origin(body)
+        state.origin = state.origin or self.current.origin(body)
         persona = body.get("attributes", {}).get("persona", "")
-        if persona in self.said.funnel.gate.suppressed:
+        if persona in self.current.funnel.gate.suppressed:
             state.suppressed = persona
-        if body.get("test") and "test" in self.said.funnel.gate.suppressed:
+        if body.get("test") and "test" in self.current.funnel.gate.suppressed:
             state.suppressed = "test"
         if event.type == EventType.ASSIGNED:
             for journey in state.journeys[-1:]:
@@ -386,11 +393,11 @@ class Fold(Mover):
         """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
         state, known = self.state, (journey.attribution, journey.hot)
         journey.test = journey.test or state.test or bool(body.get("test"))
-        over = state.stage in DETOURS  # what brings a lead back is the next journey's source
+        over = state.stage in self.shape.detours  # what brings a lead back is the next journey's source
         if body.get("marketing") and journey.attribution == ("", "", "") and not over:
-            journey.attribution = self.said.attribution(body["marketing"])
+            journey.attribution = self.current.attribution(body["marketing"])
             if state.marketing:
-                self._campaign(journey, self.said.attribution(state.marketing))
+                self._campaign(journey, self.current.attribution(state.marketing))
         if event.type not in (EventType.TOUCH, EventType.CREATED):
             return known != (journey.attribution, journey.hot)
         direction, kind = body.get("direction", "inbound"), body.get("kind", "")
@@ -405,27 +412,28 @@ class Fold(Mover):
         return bool(journey.score.add(kind, event.at)) or known != (journey.attribution, journey.hot)
 
     def _gate(self, event: Event, body: Mapping[str, Any]) -> None:
-        state, stage = self.state, self.funnel.stages["mql"]
-        if stage.gate is None or state.stage == "mql":
+        state, shape = self.state, self.shape
+        if not self.asks_the_gate():
             return
+        stage = self.funnel.stages[shape.gated]
         verdict = self.verdict(event.at)
         if not verdict.passed:
             return
         if stage.decided_by == "source":
             self.disagree(event.at, verdict, source=False, system=body["source"], moved=False)
             return
-        saying = Saying(Said.REACH, "mql", words=("moved",), by_hand=False)
-        then = follows(saying, self._standing(), event.at, self.ladder)
-        if then is Then.NEW_JOURNEY:
+        intent = Intent(Ask.REACH, shape.gated, signals=("moved",), by_hand=False)
+        then = outcome(intent, self._standing(), event.at, self.shape)
+        if then is Outcome.NEW_JOURNEY:
             self.close_clocks(event.at, ("leave", "moved"))
             self.new_journey()
-            state.journeys[-1].attribution = self.said.attribution(body.get("marketing") or {})
-            then = Then.ENTER
-        if then is Then.ENTER:
+            state.journeys[-1].attribution = self.current.attribution(body.get("marketing") or {})
+            then = Outcome.ENTER
+        if then is Outcome.ENTER:
             self.decision(event.at, "gate", verdict)
-            self.enter("mql", event.at, "gate", words=("leave", "moved"), system="gate")
+            self.enter(shape.gated, event.at, "gate", signals=("leave", "moved"), system="gate")
 
-    def _deal(self, event: Event, said: Mapping[str, Any], body: Mapping[str, Any], heard: Saying) -> None:
+    def _deal(self, event: Event, said: Mapping[str, Any], body: Mapping[str, Any], heard: Intent) -> None:
         said = {**said, "id": self.judged.renamed.get(said["id"], said["id"])}
         journey = next((j for j in self.state.journeys if said["id"] in j.deals), self.state.journeys[-1])
         deal = journey.deals.get(said["id"])
@@ -434,9 +442,9 @@ class Fold(Mover):
             journey.deals[said["id"]] = deal
         deal.amount_opened = deal.amount_opened or said.get("amount")  # HubSpot tells it in an event after the creation
         deal.body = {**deal.body, **said}
-        if heard.said is Said.LOSE:
+        if heard.ask is Ask.LOSE:
             deal.status, deal.closed_at = "lost", event.at
-        elif heard.to == "customer":
+        elif heard.to == self.shape.won:
             deal.status, deal.closed_at = "won", event.at
         elif deal.status != "open" and said.get("stage"):
             deal.status, deal.closed_at = "open", None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from schemas.events import Event, EventType, parse, short
 
-from .lifecycle import say
+from .lifecycle import intent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -63,7 +63,8 @@ def by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
     def place(event: Event) -> tuple[int, int, int]:
         if event.type != EventType.STAGE_REPORTED:
             return event.at, event.rank, 0
-        funnel = definitions.at(event.at).funnel
-        return event.at, event.rank, [*funnel.stages, ""].index(say(event, funnel, funnel).to or "")
+        current = definitions.at(event.at)
+        stages = [*current.funnel.stages, ""]
+        return event.at, event.rank, stages.index(intent_of(event, current, current).to)
 
     return sorted(events, key=place)

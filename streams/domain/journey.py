@@ -6,11 +6,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.facts import Fact
+from schemas.shape import NOWHERE
 
 from .clocks import ClockState, Running
 from .definition import Definition
 from .gates import Score
-from .lifecycle import NOWHERE
 
 if TYPE_CHECKING:
     from schemas.events import Event
@@ -119,7 +119,7 @@ class State:
     running: list[Running] = field(default_factory=list)
     notes: list[Fact] = field(default_factory=list)
     before: Before | None = None
-    meanwhile: list[tuple[tuple[str, ...], int]] = field(default_factory=list)  # what was said since `before`: (words, at)
+    meanwhile: list[tuple[tuple[str, ...], int]] = field(default_factory=list)  # signals since `before`: (signals, at)
     lead: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
     suppressed: str = ""

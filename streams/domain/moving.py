@@ -1,6 +1,6 @@
 """What a move does: stages entered and left, journeys, clocks and hand-offs, and what was decided about them.
 
-`Mover` holds the state of one fold and the steps that change it; fold.py says which step an event takes. Mutable, and
+`LeadState` holds the state of one fold and the steps that change it; fold.py says which step an event takes. Mutable, and
 nothing of it outlives one fold.
 """
 
@@ -10,12 +10,12 @@ import copy
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, parse
+from schemas.shape import Where
 
 from . import statements
 from .clocks import ClockState, Running
 from .gates import Score, Verdict, judge
 from .journey import NEVER, Before, Handoff, Journey, Move, State
-from .lifecycle import DETOUR
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,25 +25,26 @@ if TYPE_CHECKING:
     from .definition import Definitions
 
 
-class Mover:
+class LeadState:
     """The state of one lead while it is folded, and the steps that change it."""
 
     def __init__(
         self, lead: str, definitions: Definitions, lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True
     ) -> None:
         self.lead, self.definitions, self.lifts = lead, definitions, lifts
-        self.said = definitions.first  # the version in force when the present event happened: it maps what was said
+        self.current = definitions.first  # the version in force when the present event happened: it maps the vendors' words
         self.state = State(definitions.first)
-        self.ladder = definitions.first.funnel.ladder
+        self.shape = definitions.first.shape  # which all versions share
 
     @property
     def funnel(self) -> Funnel:
         """The version that the present episode is judged by."""
         return self.state.under.funnel
 
-    def index(self, stage: str) -> int:
-        """Give a stage's place on the ladder, which all versions share."""
-        return self.definitions.first.index(stage)
+    def asks_the_gate(self) -> bool:
+        """Return whether a gate may move the lead from where it stands."""
+        gated, stage = self.shape.gated, self.state.stage
+        return stage in self.shape.judged and stage != gated and self.funnel.stages[gated].gate is not None
 
     def fire(self, limit: int) -> None:
         """Fire the timers due before `limit`, each at its due time; they chain."""
@@ -56,10 +57,10 @@ class Mover:
             back = None
             if spec.taken_back_within:
                 back = self.remember(state.under.after(stage, due, spec.taken_back_within))
-            if stage == "mql":
+            if stage == self.shape.handoff:
                 self.decide("timed_out", due, "")
             left = state.journeys[-1].score, state.journeys[-1].hot
-            self.enter(spec.to, due, "timer", words=None)
+            self.enter(spec.to, due, "timer", signals=None)
             state.before, state.journeys[-1].moves[-1].left = back, left
 
     def remember(self, until: int) -> Before:
@@ -84,32 +85,32 @@ class Mover:
         to: str,
         at: int,
         why: str,
-        words: tuple[str, ...] | None,
+        signals: tuple[str, ...] | None,
         reason: str = "",
         system: str = "",
         implied: bool = False,
         opening: bool = False,
     ) -> None:
-        """Move to a stage at `at`. `words` stop the clocks of the stage left; None (a timer) cancels them."""
-        state, journey = self.state, self.state.journeys[-1]
-        self.close_clocks(at, words)
-        frm, place, under = state.stage, self.index(to), self.definitions.at(at)
-        place = len(self.ladder) if to == "evangelist" else place  # whoever speaks for us is a customer
+        """Move to a stage at `at`. `signals` stop the clocks of the stage left; None (a timer) cancels them."""
+        state, journey, shape = self.state, self.state.journeys[-1], self.shape
+        self.close_clocks(at, signals)
+        from_stage, place, under = state.stage, shape.index(to), self.definitions.at(at)
+        place = len(shape.ladder) if to == shape.advocate else place  # whoever speaks for us is a customer
         if place >= 0 and not opening:
-            for passed in self.ladder[journey.reached + 1 : place]:
-                journey.moves.append(Move(frm, passed, at, "implied", self._occurrence(passed), implied=True, under=under))
-                frm = passed
-        journey.reached = max(journey.reached, min(place, len(self.ladder) - 1))
+            for passed in shape.ladder[journey.reached + 1 : place]:
+                journey.moves.append(Move(from_stage, passed, at, "implied", self._occurrence(passed), implied=True, under=under))
+                from_stage = passed
+        journey.reached = max(journey.reached, min(place, len(shape.ladder) - 1))
         occurrence = self._occurrence(to)
-        journey.moves.append(Move(frm, to, at, why, occurrence, implied, reason, system, opening, under=under))
+        journey.moves.append(Move(from_stage, to, at, why, occurrence, implied, reason, system, opening, under=under))
         state.under = under
         journey.score.use(under.funnel.gate)
         state.stage, state.since, state.entry, state.before, state.meanwhile = to, at, len(journey.moves) - 1, None, []
-        if to in DETOUR:
+        if shape.holds(Where.DETOUR, to):
             journey.score = Score(self.definitions.at(at).funnel.gate, self.funnel.reporting.zone)
             journey.hot = False
         self._start_clocks(to, at, occurrence)
-        if to == "mql" and not implied and not opening:
+        if to == shape.handoff and not implied and not opening:
             assigned = at if state.lead.get("owner") else None
             journey.handoffs.append(Handoff(at, occurrence, journey.hot, assigned, under=under))
 
@@ -137,8 +138,8 @@ class Mover:
         journey.score, journey.hot, state.under = before.score, before.hot, before.under
         journey.score.use(before.under.funnel.gate)
         meanwhile, state.meanwhile = state.meanwhile, []
-        for words, at in meanwhile:
-            self.words(words, at)
+        for signals, at in meanwhile:
+            self.signal(signals, at)
 
     def timed_out_of(self, stage: str) -> bool:
         """Say whether the last move was the timer's, out of a stage whose entry was its only reason."""
@@ -152,7 +153,7 @@ class Mover:
         episode = (gone.to, gone.occurrence)
         journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
         state.stage, state.entry, state.before, state.meanwhile = gone.frm, len(journey.moves) - 1, None, []
-        if gone.to in DETOUR and gone.left:
+        if self.shape.holds(Where.DETOUR, gone.to) and gone.left:
             journey.score, journey.hot = gone.left
 
     def begin_anew(self, at: int) -> None:
@@ -170,7 +171,7 @@ class Mover:
         state = self.state
         spec = self.funnel.stages[stage]
         state.timer = state.under.after(stage, at, spec.timer.after) if spec.timer else NEVER
-        if stage != "nurturing" or not state.opted_out:
+        if stage != self.shape.nurture or not state.opted_out:
             self._run_clocks(stage, at, occurrence)
 
     def _run_clocks(self, stage: str, at: int, occurrence: int) -> None:
@@ -183,16 +184,16 @@ class Mover:
             stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
             state.running.append(Running(stage, name, journey.number, occurrence, at, *times, journey.hot, stops, restarts, under, lapses))
 
-    def words(self, words: tuple[str, ...], at: int) -> None:
-        """Let what was said stop or restart the clocks of the present stage."""
+    def signal(self, signals: tuple[str, ...], at: int) -> None:
+        """Stop or restart the clocks of the present stage that heed one of `signals`."""
         state = self.state
         if state.before is not None:  # if the move is taken back, the clocks of the stage before will want to know
-            state.meanwhile.append((words, at))
+            state.meanwhile.append((signals, at))
         for clock in list(state.running):
-            if clock.stops & set(words):
+            if clock.stops & set(signals):
                 self._keep(clock, clock.stopped(at))
                 state.running.remove(clock)
-            elif clock.restarts & set(words):
+            elif clock.restarts & set(signals):
                 if at > clock.due:
                     self._keep(clock, clock.stopped(at))
                     clock.lapses += 1
@@ -200,9 +201,9 @@ class Mover:
                 clock.start = at
                 clock.warn, clock.due, clock.escalate = clock.under.clock_times(clock.stage, spec, at, clock.hot)
 
-    def close_clocks(self, at: int, words: tuple[str, ...] | None) -> None:
+    def close_clocks(self, at: int, signals: tuple[str, ...] | None) -> None:
         for clock in self.state.running:
-            stopped = words is not None and clock.stops & set(words)
+            stopped = signals is not None and clock.stops & set(signals)
             if clock.restarts and at <= clock.due:
                 continue  # it never lapsed: no fact
             self._keep(clock, clock.stopped(at) if stopped else clock.cancelled(at))
@@ -232,10 +233,11 @@ class Mover:
         if contact == state.opted_out:
             return
         state.opted_out = contact
-        if state.stage == "nurturing" and contact:
+        nurture = self.shape.nurture
+        if state.stage == nurture and contact:
             self.close_clocks(at, None)
-        elif state.stage == "nurturing":
-            self._run_clocks("nurturing", at, state.journeys[-1].moves[state.entry].occurrence)
+        elif state.stage == nurture:
+            self._run_clocks(nurture, at, state.journeys[-1].moves[state.entry].occurrence)
 
     def decision(self, at: int, by: str, verdict: Verdict) -> None:
         self.state.journeys[-1].decisions.append({**self._asked(at, verdict), "by": by})
@@ -245,8 +247,8 @@ class Mover:
         return {"at": at, "score": verdict.score, "rules": rows, "version": self.funnel.version}
 
     def disagree(self, at: int, verdict: Verdict, **said: Any) -> None:
-        content = {**self._asked(at, verdict), "stage": "mql", "gate": verdict.passed, **said}
-        self.state.journeys[-1].disagreements.setdefault(f"mql|{verdict.passed}", content)
+        content = {**self._asked(at, verdict), "stage": self.shape.gated, "gate": verdict.passed, **said}
+        self.state.journeys[-1].disagreements.setdefault(f"{self.shape.gated}|{verdict.passed}", content)
 
     def note(self, event: Event, what: str, **fields: str) -> None:
         state = self.state

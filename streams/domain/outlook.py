@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from .fold import GATED, Fold
+from .fold import Fold
 from .history import by_stage, canonical
 from .journey import NEVER
 
@@ -29,7 +29,7 @@ def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, 
     if not state.journeys:
         return {}
     view: dict[str, Any] = {"running": [{"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running]}
-    if state.stage in GATED and state.stage != "mql" and run.funnel.stages["mql"].gate is not None:
+    if run.asks_the_gate():
         rules = run.verdict(now).rules
         view["missing"] = [{"rule": rule, "value": value, "need": need} for rule, passed, value, need in rules if not passed]
     timer = run.funnel.stages[state.stage].timer

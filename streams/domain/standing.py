@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.events import Event, EventType, parse
 
-from .lifecycle import Said, say
+from .lifecycle import Ask, intent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -142,11 +142,11 @@ def _undone(events: list[Event], renamed: Mapping[str, str], definitions: Defini
     for event in events:
         if event.type not in _DEALS:
             continue
-        funnel = definitions.at(event.at).funnel
-        heard = say(event, funnel, funnel)
+        current = definitions.at(event.at)
+        intent = intent_of(event, current, current)
         deal = renamed.get(_deal(event), _deal(event))
-        if heard.to == "customer":
+        if intent.to == current.shape.won:
             wins.setdefault(deal, []).append(event)
-        elif heard.said in (Said.REACH, Said.LOSE):
+        elif intent.ask in (Ask.REACH, Ask.LOSE):
             undone.update(wins.pop(deal, ()))
     return frozenset(undone)

@@ -27,13 +27,13 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
     for journey in state.journeys:
         facts.append(_journey(lead, state, journey, definitions))
         facts += _moves(lead, journey)
-        facts += _handoffs(lead, journey)
+        facts += _handoffs(lead, journey, definitions.first.shape.handoff)
         facts += [_clock(lead, journey, running, said) for running, said in journey.clocks.values()]
         facts += [
             make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)) for deal in journey.deals.values()
         ]
         facts += [
-            make(lead, FactKind.DECISION, journey.number, said["at"], "mql", number, **said)
+            make(lead, FactKind.DECISION, journey.number, said["at"], definitions.first.shape.gated, number, **said)
             for number, said in enumerate(journey.decisions)
         ]
         facts += [
@@ -58,8 +58,9 @@ def _journey(lead: str, state: State, journey: Journey, definitions: Definitions
     first: dict[str, Move] = {}
     for move in journey.moves:
         first.setdefault(move.to, move)
-    ladder = definitions.first.funnel.ladder
-    milestones = {f"{stage}_at": first[stage].at for stage in (*ladder, "lost", "recycled", "disqualified") if stage in first}
+    shape = definitions.first.shape
+    ladder, beside = shape.ladder, (shape.lost, shape.recycled, shape.disqualified)
+    milestones = {f"{stage}_at": first[stage].at for stage in (*ladder, *beside) if stage in first}
     reached = [first[stage].at for stage in ladder if stage in first]
     return make(
         lead,
@@ -108,10 +109,10 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
     return facts
 
 
-def _handoffs(lead: str, journey: Journey) -> list[Fact]:
+def _handoffs(lead: str, journey: Journey, stage: str) -> list[Fact]:
     facts = []
     for handoff in journey.handoffs:
-        hours = handoff.under.team_hours("mql")
+        hours = handoff.under.team_hours(stage)
         fields: dict[str, Any] = {
             "outcome": handoff.outcome,
             "decided_at": handoff.decided_at,

@@ -15,8 +15,8 @@ from schemas.events import EventType, to_event
 from schemas.reading import FUNNELS, load
 from streams.audit import archive
 from streams.domain import identity, row
-from streams.domain.definition import prepare
-from streams.domain.lifecycle import say
+from streams.domain.definition import Definition, prepare
+from streams.domain.lifecycle import intent_of
 from streams.embedded.ledger import count
 from streams.embedded.market import faults, person, schedule
 from streams.embedded.market.faults import Faults
@@ -33,6 +33,7 @@ WILD = Faults(redelivered=0.2, broken=0.1, late=0.1, reordered=0.15)
 NONE = Faults.parse("none")
 MARKET = schedule.Market(7, 3, NOW - 45 * DAY, WILD)
 FUNNEL = load(FUNNELS / "default.yaml")
+CURRENT = Definition(FUNNEL)
 DEFINITIONS = prepare(FUNNEL)
 CONNECTION = connection(lambda _name: "", "Europe/Paris")
 AFTER = NOW + 200 * DAY
@@ -237,7 +238,7 @@ def test_whatever_stops_a_clock_is_among_what_its_vendor_says_it_can_send():
     heard = {}
     for _, post in bodies(leads=200):
         for event in normalised(post).events:
-            signals = say(to_event(event, "anybody"), FUNNEL, FUNNEL).words
+            signals = intent_of(to_event(event, "anybody"), CURRENT, CURRENT).signals
             if event.type not in (EventType.LINKED, EventType.MERGE, EventType.VOID):
                 heard.setdefault(event.source, set()).update(signals)
     assert {"accepted", "onboarded"} <= heard.pop("success")

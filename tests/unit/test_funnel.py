@@ -13,7 +13,7 @@ from streams.agents.versions import digest
 from streams.domain.definition import prepare
 
 ERRORS = [
-    ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  limbo: {owner: sales}", r"stages\.limbo: nothing leads here"),
+    ("  churned: {owner: customer_success, role: churned}", "  churned: {owner: customer_success, role: churned}\n  limbo: {owner: sales}", r"stages\.limbo: nothing leads here"),
     ("windows: {inquiry: 30 days,", "windows: {enquiry: 30 days,", r"kpis\.windows\.enquiry: 'enquiry' is no stage"),
     ("acceptance: 14 days, recovery", "recovery", r"kpis\.windows: acceptance is missing"),
     ("marketing: {calendar: office}", "marketing: {calendar: home}", r"teams\.marketing\.calendar: 'home' is no calendar"),
@@ -27,8 +27,8 @@ ERRORS = [
     ("timer: {after: 14 days, to: recycled", "timer: {after: 14 dayz, to: recycled", r"is no duration: write '5 minutes'"),
     ("to: nurturing}", "to: nurture}", r"stages\.inquiry\.timer\.to: 'nurture' is no stage; write one of"),
     ("owner: joint", "owner: nobody", r"stages\.mql\.owner: 'nobody' is no team"),
-    ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  a: {owner: sales, timer: {after: 1 day, to: b}}\n  b: {owner: sales, timer: {after: 1 day, to: a}}", r"stages\.a: nothing leads here"),
-    ("  churned: {owner: customer_success}", "  churned: {owner: customer_success}\n  mql: {owner: sales}", r"stages\.mql: stands on line \d+ too"),
+    ("  churned: {owner: customer_success, role: churned}", "  churned: {owner: customer_success, role: churned}\n  a: {owner: sales, timer: {after: 1 day, to: b}}\n  b: {owner: sales, timer: {after: 1 day, to: a}}", r"stages\.a: nothing leads here"),
+    ("  churned: {owner: customer_success, role: churned}", "  churned: {owner: customer_success, role: churned}\n  sal: {owner: sales}", r"stages\.sal: stands on line \d+ too"),
     ("    gate: mql\n", "    gate: nonsense\n", r"stages\.mql\.gate: 'nonsense' is no gate"),
     ("    decided_by: either\n    gate: mql\n", "    decided_by: gate\n", r"the gate decides and none is named"),
     ("  sales: {calendar: office}", "  sales: {}", r"teams\.sales\.calendar: is missing; write `calendar"),
@@ -42,7 +42,10 @@ ERRORS = [
     ("restarted_by: [human, automated]}", "restarted_by: [human, automated], calendar: nights}", r"clocks\.nurture_touch\.calendar: 'nights' is no calendar"),
     ("stopped_by: [onboarded]", "stopped_by: [onboarded], restarted_by: [human]", r"either stopped_by or restarted_by"),
     ("    subscriber: inquiry", "    subscriber: enquiry", r"vendors\.hubspot\.subscriber: 'enquiry' is no stage"),
-    ("  churned: {owner: customer_success}\n", "", r"stages: 'churned' is missing"),
+    ("  churned: {owner: customer_success, role: churned}\n", "", r"no stage is churned: write `role: churned`"),
+    ("accepted_by: sal}", "accepted_by: inquiry}", r"stages\.mql\.handoff\.accepted_by: 'inquiry' does not come after it"),
+    ("handoff: {to: sales,", "handoff: {to: field,", r"stages\.mql\.handoff\.to: 'field' is no team"),
+    ("    handoff: {to: sales, accepted_by: sal}\n", "", r"write `handoff: \{to: sales, accepted_by: sal\}` in the one stage"),
     ("    owner: sales\n    also: [sales accepted lead, working]\n", "    owner: sales\n    gate: mql\n", r"stages\.sal: the gate decides about mql"),
     ("field: suppressed, op: known}", "field: suppressed, op: in, value: spam}", r"'in' takes a list"),
     ('  all:\n    - {name: score, field: score, op: ">=", value: 50}\n  none:\n    - {name: suppressed, field: suppressed, op: known}\n', "", r"the gate has no rule"),
@@ -62,6 +65,30 @@ def test_an_error_names_its_line_and_what_to_write(tmp_path, good, bad, said):
     if bad:  # what is missing has no line but its parent's
         wanted = next(n for n, line in enumerate(path.read_text().splitlines(), 1) if bad.split("\n")[0] in line)
         assert abs(caught.value.problems[0].line - wanted) <= 12
+
+
+ROLES = [
+    ("role: nurture", "role: lost", r"stages\.lost\.role: nurturing is lost already"),
+    ("    owner: sales\n    role: deal\n", "    owner: sales\n    role: churned\n", r"stages\.opportunity\.role: a stage that is churned stands beside the ladder"),
+    ("    owner: customer_success\n    role: won\n", "    owner: customer_success\n", r"stages: no stage is won"),
+]
+
+
+@pytest.mark.parametrize(("good", "bad", "said"), ROLES)
+def test_each_role_is_one_stage_s_and_stands_where_it_belongs(tmp_path, good, bad, said):
+    text = (FUNNELS / "default.yaml").read_text()
+    assert good in text
+    (tmp_path / "funnel.yaml").write_text(text.replace(good, bad))
+    with pytest.raises(FunnelError, match=said):
+        load(tmp_path / "funnel.yaml")
+
+
+def test_a_file_that_states_no_role_is_read_by_the_names_that_decided_until_then(tmp_path):
+    text = (FUNNELS / "default.yaml").read_text()
+    text, count = re.subn(r", role: \w+|    role: \w+\n|    handoff: .*\n", "", text)
+    assert count == 10
+    (tmp_path / "funnel.yaml").write_text(text)
+    assert load(tmp_path / "funnel.yaml") == load(FUNNELS / "default.yaml")
 
 
 def test_what_a_file_lacks_and_what_its_names_lack_is_told_in_one_go_for_every_file_of_a_folder(tmp_path):

@@ -183,7 +183,7 @@ def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
 def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
     from streams.domain.lifecycle import mermaid
 
-    drawn = mermaid(DEFINITION.first.funnel)
+    drawn = mermaid(DEFINITION.first)
     assert "mql --> recycled: after 14 days" in drawn
     assert "lost --> recycled: after 90 days" in drawn
 

@@ -354,7 +354,7 @@ def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
     from streams.domain.lifecycle import mermaid
     from tests.conftest import ROOT
 
-    assert mermaid(FIRST) in (ROOT / "docs" / "lifecycle.md").read_text()
+    assert mermaid(DEFINITION.first) in (ROOT / "docs" / "lifecycle.md").read_text()
 
 
 def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_was():
