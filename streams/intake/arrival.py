@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (3-engine)
+IN_TURN = 5
 _TOLD = """
 SELECT source_partition, max(toUnixTimestamp64Milli(now))
 FROM cuts
@@ -91,14 +92,17 @@ def read_by(
 def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds: float = 60.0, generation: int | None = None) -> None:
     """Wait until each partition's newest cut tells a time after `after_ms`: all that came before has been folded.
 
-    Give up where time stands for `seconds`; while it moves, however slowly, what lies before it is being folded.
+    Give up where time stands for `seconds`; while it moves, however slowly, what lies before it is being folded. A sink
+    that is far behind serves one partition after another: while any of them moves, one may stand IN_TURN times as long.
 
     Raises:
         Stalled: the text names the partition whose time stands, or what ClickHouse answered.
 
     """
-    end, furthest, times, refused = time.monotonic() + seconds, 0, dict[int, int](), ""
-    while time.monotonic() < end:
+    moved = fell_behind = time.monotonic()
+    furthest, times, refused = 0, dict[int, int](), ""
+    while time.monotonic() < min(moved + seconds, fell_behind + IN_TURN * seconds):
+        before = times
         try:
             client, refused = client_of(), ""
             times = dict(client.query(_TOLD, parameters={"g": generation or generations.active(client)}).result_rows)
@@ -108,7 +112,9 @@ def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds
         if slowest > after_ms:
             return
         if slowest > furthest:
-            end, furthest = time.monotonic() + seconds, slowest
+            fell_behind, furthest = time.monotonic(), slowest
+        if times != before:
+            moved = time.monotonic()
         time.sleep(0.2)
     why = _stands(partitions, times, refused)
     raise Stalled(f"time does not reach ClickHouse: {why}; see `leadstream status` and docs/runbooks/time-stands.md")

@@ -39,6 +39,25 @@ def test_a_partition_that_has_told_nothing_is_not_overlooked():
         arrival.folded(clickhouse([9]), 3, after_ms=5, seconds=0.3, generation=1)
 
 
+def in_turn(*rounds):
+    """Give what answers as ClickHouse does: in each round a time for each partition."""
+    told = itertools.chain(rounds, itertools.repeat(rounds[-1]))
+    return lambda: SimpleNamespace(query=lambda _statement, parameters: SimpleNamespace(result_rows=[*enumerate(next(told))]))
+
+
+def test_a_partition_is_waited_for_while_the_sink_serves_the_others():
+    others = [(1, number) for number in range(5)]
+    arrival.folded(in_turn(*others, (9, 9)), 2, after_ms=5, seconds=0.5, generation=1)
+
+
+def test_but_not_for_ever():
+    began = time.monotonic()
+    moving = (((1, number),) for number in itertools.count())
+    with pytest.raises(arrival.Stalled, match="partition 0 stands"):
+        arrival.folded(lambda: SimpleNamespace(query=lambda *_, **__: SimpleNamespace(result_rows=[*enumerate(next(moving)[0])])), 2, 5, 0.3, 1)
+    assert time.monotonic() - began < 0.3 * arrival.IN_TURN + 1
+
+
 def test_a_clickhouse_that_refuses_is_named_with_what_it_says():
     def query(_statement, parameters):
         raise ValueError(f"too many questions {parameters['g']}")
