@@ -24,7 +24,7 @@ from schemas import sources
 from streams.agents.normalise import normalise
 from streams.engine.logic import PayloadRejected
 from streams.sources.registry import SOURCES, connection
-from tests.unit.test_vendors_parts import BODIES
+from tests.support.bodies import BODIES
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 FOLDERS = {

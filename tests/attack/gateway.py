@@ -226,7 +226,7 @@ def kafka(home, log):
     """Start Apache Kafka with our topics; give its process and address."""
     from streams.embedded import broker
     from streams.intake import admin
-    from tests.integration.test_engine_faults import serves, until
+    from tests.support.jobs import serves, until
 
     port = free_port()
     process = broker.start(home, port, free_port(), log)

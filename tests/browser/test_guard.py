@@ -14,10 +14,10 @@ import pytest
 from playwright.sync_api import sync_playwright
 
 from tests.browser.served import EVIL
-from tests.browser.test_page import FLAGS
 from tests.conftest import ROOT, tool
 from tests.integration.conftest import _free_port
-from tests.integration.test_engine_faults import until
+from tests.support.browsers import FLAGS
+from tests.support.jobs import until
 
 pytestmark = pytest.mark.ci
 TOKEN = secrets.token_hex(16)

@@ -13,18 +13,9 @@ from playwright.sync_api import sync_playwright
 
 from tests.conftest import run_cli, tool
 from tests.integration.orders import settled
-from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import PATIENCE, said, take
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
+from tests.support.browsers import FLAGS
+from tests.support.jobs import until
+from tests.support.posting import PATIENCE, said, take
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from streams.engine.changelog import Marker, fence, marker_key, unseal
 from streams.engine.worker import EXIT_STOPPED
 from tests.integration.job import PARTITIONS
-from tests.integration.test_engine_faults import Job, complete, kafka, outputs, publish, stopped, topics, until
+from tests.support.jobs import Job, complete, kafka, outputs, publish, stopped, topics, until
 
 pytestmark = pytest.mark.fault
 __all__ = ["kafka", "topics"]  # fixtures

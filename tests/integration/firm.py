@@ -11,7 +11,7 @@ from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import kpis
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.writer import Writer
-from tests.unit.test_lifecycle import DAY, T0, fold, history
+from tests.support.stories import DAY, T0, fold, history
 
 E = EventType
 FUNNEL = load(FUNNELS / "default.yaml")

@@ -15,7 +15,7 @@ from streams.connections import clickhouse_client
 from streams.live import api
 from streams.live.guard import Guard
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, E, Firm, deal
-from tests.unit.test_lifecycle import MQL
+from tests.support.stories import MQL
 
 
 @pytest.fixture(scope="module")

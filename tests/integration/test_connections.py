@@ -22,7 +22,7 @@ from streams import connections
 from streams.embedded import broker
 from streams.embedded.home import free_port
 from streams.settings import Settings
-from tests.integration.test_engine_faults import until
+from tests.support.jobs import until
 
 pytestmark = pytest.mark.ci
 PASSWORD = "a password of its own"

@@ -12,7 +12,7 @@ import pytest
 
 from tests.attack import gateway
 from tests.conftest import ROOT
-from tests.integration.test_gateway_attack import Server
+from tests.support.gateway_process import Server
 
 pytestmark = pytest.mark.ci
 SECONDS = int(os.environ.get("LEADSTREAM_FUZZ_SECONDS", "40"))

@@ -10,7 +10,7 @@ from kafka import KafkaConsumer, TopicPartition
 from schemas import topics
 from tests.attack.gateway import kafka
 from tests.attack.server import SECRETS
-from tests.integration.test_gateway_attack import Server
+from tests.support.gateway_process import Server
 
 pytestmark = pytest.mark.ci
 TOKEN = {"Authorization": f"Bearer {SECRETS['LEADSTREAM_INGEST_TOKEN']}"}

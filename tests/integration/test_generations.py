@@ -12,8 +12,8 @@ from tests.benchmarks.preview import candidates, stricter
 from tests.conftest import run_cli
 from tests.integration import histories, invariants
 from tests.integration.orders import figures_now, imported, split
-from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import said, take
+from tests.support.jobs import until
+from tests.support.posting import said, take
 
 LEADS = 300
 pytestmark = pytest.mark.ci

@@ -14,8 +14,8 @@ from streams.embedded.stack import Stack
 from streams.intake import arrival
 from tests.conftest import run_cli
 from tests.integration import invariants
-from tests.integration.test_engine_faults import until
-from tests.integration.test_pipeline import said, take
+from tests.support.jobs import until
+from tests.support.posting import said, take
 
 pytestmark = pytest.mark.ci
 ROLES = ("advance", "advance@2")

@@ -2,7 +2,7 @@
 
 from sinks.clickhouse import kpis
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, SPAM, TEST, E, deal, parts
-from tests.unit.test_lifecycle import DAY, MQL, T0
+from tests.support.stories import DAY, MQL, T0
 
 
 def test_every_file_is_named_as_the_command_prints_it_and_answers_on_an_empty_database(firm):

@@ -6,7 +6,7 @@ from schemas.deadletters import Letter
 from sinks.clickhouse import kpis
 from sinks.clickhouse.batch import Batch
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, SPAM, TEST, E, deal, parts
-from tests.unit.test_lifecycle import DAY, MQL, T0, stage
+from tests.support.stories import DAY, MQL, T0, stage
 
 HUMAN = {"direction": "human", "kind": "call"}
 META, GOOGLE = ({"marketing": {"platform": name}} for name in ("meta", "google"))

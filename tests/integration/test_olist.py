@@ -17,7 +17,7 @@ import yaml
 from sinks.clickhouse import kpis
 from tests.conftest import ROOT, run_cli
 from tests.integration import invariants, orders
-from tests.integration.test_engine_faults import LIMIT
+from tests.support.jobs import LIMIT
 
 MAPPING = ROOT / "schemas" / "mappings" / "olist.yaml"
 

@@ -11,10 +11,9 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
 from schemas import topics
 from tests.conftest import run_cli
-from tests.integration.test_engine_faults import until
 from tests.support import panels, signing
-
-PATIENCE = 60  # seconds that an answer may take: a slow machine is no failure
+from tests.support.jobs import until
+from tests.support.posting import PATIENCE, bearer, said, secret, take
 
 
 @pytest.fixture
@@ -28,30 +27,12 @@ def post(stack):
     return send
 
 
-def secret(stack, name):
-    return stack.environment()[f"LEADSTREAM_{name}"]
 
 
-def bearer(stack):
-    return {"Authorization": f"Bearer {secret(stack, 'INGEST_TOKEN')}"}
 
 
-def take(stack, body):
-    """Post one CloudEvent, which the gateway must take."""
-    answer = httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", json=body, headers=bearer(stack), timeout=PATIENCE)
-    assert answer.status_code == 202, answer.text
 
 
-def said(kind, name, at, email, /, **data):
-    moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
-    return {
-        "specversion": "1.0",
-        "id": name,
-        "source": "cloudevents",
-        "type": f"leadstream.{kind}",
-        "time": moment,
-        "data": {"email": email, **data},
-    }
 
 
 def standing(clickhouse, email, stack):

@@ -8,7 +8,7 @@ from schemas.records import Spend
 from streams.intake import deadletters
 from tests.conftest import run_cli
 from tests.integration.invariants import of
-from tests.integration.test_engine_faults import until
+from tests.support.jobs import until
 
 COST = {"platform": "meta", "account": "a", "day": "2026-01-31", "amount": "5", "currency": "EUR"}
 

@@ -17,9 +17,9 @@ from streams.intake import admin, deadletters, reading
 from streams.settings import Settings
 from streams.sources.registry import SOURCES
 from tests.conftest import ROOT
-from tests.integration.test_engine_faults import serves
 from tests.support import retrieving
 from tests.support.api import Api, Reply, until
+from tests.support.jobs import serves
 
 pytestmark = pytest.mark.ci
 VENDORS = ("hubspot", "linkedin", "meta", "salesforce")

@@ -23,7 +23,7 @@ from streams.embedded import broker, home
 from streams.intake import arrival
 from streams.settings import Settings
 from tests.conftest import ROOT, run_cli
-from tests.integration.test_engine_faults import until
+from tests.support.jobs import until
 
 pytestmark = pytest.mark.ci
 IMPATIENT = {

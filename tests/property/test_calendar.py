@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from schemas.funnel import WEEKDAYS, Calendar, Duration
 from streams.domain.calendar import OpenHours, add, local, to_ms
-from tests.property.test_any_order import EXAMPLES, PROPERTY
+from tests.support.shuffling import EXAMPLES, PROPERTY
 
 pytestmark = pytest.mark.filterwarnings("ignore:Requested Holidays are available only")  # India's, 2001 to 2035
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from streams.domain import identity
 from streams.domain.members import groups
 from streams.domain.row import edge_of
-from tests.property.test_any_order import EXAMPLES
 from tests.support.aliases import AliasRows
+from tests.support.shuffling import EXAMPLES
 
 KEY = b"a key of sixteen bytes or more"
 PEOPLE = [

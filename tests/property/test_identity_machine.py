@@ -14,8 +14,8 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from schemas.events import Event, EventType, short
 from streams.audit import archive
 from streams.domain import identity, row
-from tests.property.test_any_order import DEFINITION, EXAMPLES, Sink
 from tests.support.aliases import AliasRows
+from tests.support.shuffling import DEFINITION, EXAMPLES, Sink
 
 KEY = b"a key of sixteen bytes or more"
 T0, HOUR = 1_760_000_000_000, 3_600_000

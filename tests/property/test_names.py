@@ -9,7 +9,7 @@ from streams.domain.definition import prepare
 from streams.domain.fold import fold
 from streams.domain.history import canonical
 from tests.property.strategies import T0, event_sets, times
-from tests.property.test_any_order import DEFINITION, PROPERTY
+from tests.support.shuffling import DEFINITION, PROPERTY
 
 VERSIONS = [version.funnel for version in DEFINITION.versions]
 STAGES = [*VERSIONS[0].stages]

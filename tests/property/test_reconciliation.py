@@ -16,7 +16,7 @@ from streams.domain.reconciliation import (
     Reason,
     Reported,
 )
-from tests.property.test_any_order import EXAMPLES
+from tests.support.shuffling import EXAMPLES
 
 HOUR = 3_600_000
 T0 = 1_767_571_200_000  # 5 January 2026 in UTC

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from schemas.funnel import Gate
 from streams.domain.gates import Score
-from tests.property.test_any_order import FIRST, PROPERTY
+from tests.support.shuffling import FIRST, PROPERTY
 
 DAY = 86_400_000
 POINTS = {"page_view": {"points": 1, "daily": 3}, "form": {"points": 20}, "unsubscribe": {"points": -7}}

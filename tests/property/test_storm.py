@@ -11,11 +11,11 @@ from schemas.facts import FactKind
 from streams.agents.normalise import normalise
 from streams.sources.registry import SOURCES, connection
 from tests.conftest import ROOT
+from tests.support.bodies import BODIES
 from tests.support.kafka import record
-from tests.unit.test_identity import World
-from tests.unit.test_samples import TABLE
-from tests.unit.test_vendors_meaning import ROWS
-from tests.unit.test_vendors_parts import BODIES
+from tests.support.meanings import ROWS
+from tests.support.resolving import World
+from tests.support.sampled import TABLE
 
 DAY = 86_400_000
 RECEIVED = 1_795_700_000_000

@@ -13,7 +13,7 @@ from streams.agents.normalise import normalise
 from streams.sources.registry import connection
 from tests.conftest import ROOT, SHARED
 from tests.support.kafka import record
-from tests.unit.test_identity import World
+from tests.support.resolving import World
 
 CASES = ROOT / "tests" / "cases"
 RECEIVED = 1_795_700_000_000

@@ -15,8 +15,8 @@ from streams.intake import deadletters as intake
 from streams.intake import places, reading
 from streams.intake.deadletters import Chosen
 from streams.intake.reasons import matches, without_values
+from tests.support.bodies import BODIES, outcome
 from tests.support.kafka import record
-from tests.unit.test_vendors_parts import BODIES, outcome
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from streams.audit.explain import Known, Revision, _cause, story
 from streams.audit.telling import readable
 from streams.domain import row
 from streams.domain.members import Edge, Origin
-from tests.unit.test_lifecycle import DAY, DEFINITION, MQL, T0, E
+from tests.support.stories import DAY, DEFINITION, MQL, T0, E
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "explain"
 WORDS = ("link", "merge", "unmerge")

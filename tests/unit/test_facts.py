@@ -7,7 +7,7 @@ import pytest
 from schemas.funnel import Clock, Timer
 from schemas.reading import FUNNELS, load
 from streams.domain.definition import prepare
-from tests.unit.test_lifecycle import DAY, DEAL, MQL, T0, E, facts, fold, history, path, stage
+from tests.support.stories import DAY, DEAL, MQL, T0, E, facts, fold, history, path, stage
 
 FIRST = load(FUNNELS / "default.yaml")
 HOUR = DAY // 24

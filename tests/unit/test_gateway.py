@@ -24,59 +24,7 @@ from streams.sources.registry import SOURCES
 from streams.sources.vendor import Call
 from tests.attack.server import SECRETS, Acknowledging
 from tests.support import signing
-
-TOKEN = SECRETS["LEADSTREAM_INGEST_TOKEN"]
-BEARER = {"Authorization": f"Bearer {TOKEN}"}
-EVENT = {
-    "specversion": "1.0",
-    "id": "1",
-    "source": "erp",
-    "type": "leadstream.lead.created",
-    "time": "2026-01-05T09:00:00Z",
-    "data": {"email": "a@example.com"},
-}
-
-
-class Gateway:
-    """Posts to a gateway's application without a socket; headers and bodies may be any bytes."""
-
-    def __init__(self, **settings):
-        self.producer = Acknowledging()
-        self.app = application(
-            Settings.of({**SECRETS}).model_copy(update=settings), lambda: self.producer
-        )
-
-    def __call__(self, method, path, content=b"", headers=None, connected=True):
-        return asyncio.run(self._asked([(method, path, content, headers or {})], connected))[0]
-
-    def post(self, path, content=b"", headers=None):
-        return self("POST", path, content, headers)
-
-    def several(self, requests):
-        return asyncio.run(self._asked(requests, True))
-
-    async def _asked(self, requests, connected):
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=True)
-        async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
-            if not connected:
-                return [await client.request(m, p, content=c, headers=h) for m, p, c, h in requests]
-            async with self.app.router.lifespan_context(self.app):
-                await asyncio.sleep(0)
-                await asyncio.sleep(0)
-                return [await client.request(m, p, content=c, headers=h) for m, p, c, h in requests]
-
-    @property
-    def stored(self):
-        return self.producer.records[-1]
-
-
-def problem(answer, status):
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    said = answer.json()
-    assert said["status"] == status
-    return said["detail"]
-
+from tests.support.gateways import BEARER, EVENT, TOKEN, Gateway, events, problem
 
 # ------------------------------------------------------------ what broke parsers
 BREAKING = [
@@ -572,9 +520,6 @@ def test_a_client_that_hangs_up_is_counted_and_leaves_no_traceback(caplog):
     assert not caplog.records
 
 
-# ------------------------------------------------------------ CloudEvents, each by itself
-def events(gateway, body, headers=None):
-    return gateway.post("/v1/events", orjson.dumps(body), {**BEARER, **(headers or {})})
 
 
 def test_each_event_of_a_batch_is_judged_by_itself():

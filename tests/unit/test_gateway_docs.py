@@ -11,9 +11,9 @@ import pytest
 
 from schemas.events import EventType, LeadEvent
 from streams.sources.registry import SOURCES
-from tests.unit.test_gateway import Gateway, events
-from tests.unit.test_gateway_speakers import BOUND
-from tests.unit.test_vendors import CONNECTION
+from tests.support.bounds import BOUND
+from tests.support.gateways import Gateway, events
+from tests.support.spoiling import CONNECTION
 
 GATEWAY = Gateway()
 PAGE = GATEWAY("GET", "/docs")

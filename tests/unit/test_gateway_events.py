@@ -11,9 +11,9 @@ from hypothesis import HealthCheck, given, settings
 from streams.agents.normalise import normalise
 from streams.intake.judging import wrong
 from streams.sources.adapter import Connection, decoded
+from tests.support.gateways import BEARER, EVENT, Gateway, events, problem
 from tests.support.kafka import record
-from tests.unit.test_gateway import BEARER, EVENT, Gateway, events, problem
-from tests.unit.test_vendors import JUNK, spoiled
+from tests.support.spoiling import JUNK, spoiled
 
 DATA = EVENT["data"]
 WITHOUT = {name: value for name, value in EVENT.items() if name != "type"}

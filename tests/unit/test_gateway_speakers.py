@@ -12,12 +12,11 @@ from streams.intake.speakers import Speakers
 from streams.settings import Settings
 from streams.sources.adapter import RESERVED, Connection
 from streams.sources.registry import SOURCES
-from tests.unit.test_gateway import BEARER, EVENT, TOKEN, Gateway, events, problem
-from tests.unit.test_lifecycle import T0, fold
-from tests.unit.test_rules import mql, variant
+from tests.support.bounds import BOUND, SALESFORCE, SHOP
+from tests.support.gateways import BEARER, EVENT, TOKEN, Gateway, events, problem
+from tests.support.stories import T0, fold
+from tests.support.variants import mql, variant
 
-SALESFORCE, SHOP = "salesforce-token-of-a-test", "shop-token-of-a-test"
-BOUND = {"Authorization": f"Bearer {SHOP}"}
 # every way to write a vendor's name that would end as that name in a fact
 SPELLINGS = [
     f"{before}{name}{after}"

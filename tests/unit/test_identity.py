@@ -1,6 +1,5 @@
 """Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
 
-from collections import deque
 from dataclasses import replace
 from itertools import permutations
 
@@ -10,64 +9,18 @@ import pytest
 from schemas.events import LeadEvent
 from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.agents.resolve import Resolve
-from streams.audit import archive
-from streams.domain import identity, row
+from streams.domain import identity
 from streams.domain.identity import CROWDED, HELD_EVENTS, HELD_MS, SHARED_LEADS
 from streams.engine.commit import MAX_RECORD
 from streams.settings import Settings
 from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
 from tests.support import kafka
-from tests.support.aliases import AliasRows
-from tests.unit.test_lifecycle import DEFINITION
+from tests.support.resolving import KEY, World
 
-KEY = b"a key of sixteen bytes or more"
 DAY = 86_400_000
 
 
-class World:
-    """Every alias' row, fed with events in order; each record's effects are taken before the next event."""
-
-    def __init__(self):
-        self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = AliasRows(), archive.Archive(), [], [], 0, 0
-
-    def happens(self, *aliases, kind="touch", name="", at=None, **fields):
-        self.stamp += 1
-        event = {"id": name or f"e{self.stamp}", "type": kind, "occurred_at": self.stamp if at is None else at, "source": "segment", **fields}
-        self.takes({**event, "aliases": list(aliases)})
-
-    def takes(self, event):
-        first, *_ = identity.ordered(tuple(event["aliases"]))
-        queue = deque([(first, {"t": "event", "event": event, "received_at": 1})])
-        while queue:
-            alias, record = queue.popleft()
-            done = identity.resolve(self.row(alias), orjson.loads(orjson.dumps(record)), self.stamp, self.now or self.stamp, KEY)
-            self.rows.put(alias, done.row)
-            queue += done.links
-            self.leads_to += [(alias, *one) for one in done.leads_to]
-            for touch in done.touches:
-                self.touches.append(touch)
-                if touch.record["t"] == "edge":
-                    self.read.edges.add(row.edge_of(touch.record["edge"]))
-                else:
-                    self.read.events[touch.lead].add(row.Event(*touch.record["event"]))
-
-    def row(self, alias):
-        return self.rows.get(alias)
-
-    def id(self, alias):
-        return identity.origin_id(KEY, alias)
-
-    def facts(self):
-        return {lead: part.fold(lead, DEFINITION, self.stamp) for part in archive.components(self.read) for lead in part.leads()}
-
-    def leads(self):
-        """Give the aliases of each lead, as sets."""
-        names = {self.id(alias): alias for alias in self.rows.heads}
-        return {frozenset(names[origin] for origin in folded.state["origins"]) for folded in self.facts().values() if folded.state}
-
-    def released(self):
-        return [touch.record["name"] for touch in self.touches if touch.record.get("held")]
 
 
 JANE, ANON, CLICK, USER = "email:jane@x.example", "segment:anon:1", "gclid:1", "segment:user:1"

@@ -8,7 +8,7 @@ import pytest
 from schemas.events import RANK, Event, EventType, short
 from streams.domain import members, row
 from streams.domain.members import LINK, MERGE, UNMERGE, Edge, Origin
-from tests.unit.test_lifecycle import DEFINITION
+from tests.support.stories import DEFINITION
 
 A, B, C = (Origin(number, "", name, "") for number, name in enumerate("abc"))
 H1, H2 = (Origin(number, "", name, "hubspot:1:contact") for number, name in enumerate(("h1", "h2"), 5))

@@ -6,13 +6,12 @@ import orjson
 import pytest
 
 from schemas.funnel import Rule, Timer
-from schemas.reading import FUNNELS, load
 from streams.domain.definition import prepare
-from tests.unit.test_lifecycle import DAY, DEAL, DEFINITION, MQL, T0, E, facts, fold, history, path, stage
+from tests.support.stories import DAY, DEAL, DEFINITION, MQL, T0, E, facts, fold, history, path, stage
+from tests.support.variants import FIRST, mql, variant
 
 HUMAN, INBOUND, AUTOMATED = ({"direction": name} for name in ("human", "inbound", "automated"))
 HOUR = 1 / 24
-FIRST = load(FUNNELS / "default.yaml")
 
 # (rule, what is said by day, told until day, clock, what the last of its name says). T0 is a Monday, 09:00 in Paris; in 2026
 # summer time begins on 29 March, so 90 days of wall time from January are an hour short.
@@ -226,13 +225,8 @@ def test_hot_is_who_asks_for_a_demo_or_a_call_and_nobody_else():
     assert {kind for kind, hot in kinds.items() if hot} == {"demo_form", "contact_form", "call_requested"}
 
 
-# ------------------------------------------------------------------ definitions
-def variant(**changes):
-    return FIRST.model_copy(update=changes)
 
 
-def mql(**changes):
-    return {**FIRST.stages, "mql": FIRST.stages["mql"].model_copy(update=changes)}
 
 
 def folded_under(definitions, *said, until=400.0):

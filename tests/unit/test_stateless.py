@@ -2,8 +2,6 @@
 
 from types import SimpleNamespace
 
-from faust.types import TP
-
 from schemas import deadletters
 from streams.engine.breaker import Breakers, Limits
 from streams.engine.commit import MAX_RECORD
@@ -12,8 +10,7 @@ from streams.engine.logic import Effects, Rejected
 from streams.engine.stateless import MOST_PARTS, Stateless
 from streams.engine.worker import Hooks
 from tests.support.kafka import record
-
-HERE = TP("lead.raw.crm", 0)
+from tests.support.records import HERE
 
 
 def worker(turn, **limits):

@@ -12,18 +12,13 @@ from streams.domain.identity import Strength, record_kind, strength
 from streams.domain.members import DEALS
 from streams.intake.openapi import SCHEMES
 from streams.sources.adapter import UNREADABLE, decoded
-from streams.sources.registry import GENERIC, SOURCES, connection
+from streams.sources.registry import GENERIC, SOURCES
 from streams.sources.vendor import WORK
-from tests.unit.test_vendors_parts import BODIES
+from tests.support.bodies import BODIES
+from tests.support.spoiling import CONNECTION, JUNK, spoiled
 
 VENDORS = sorted(SOURCES)
 FUNNEL = load(FUNNELS / "default.yaml")
-CONNECTION = connection(lambda _name: "", "Europe/Paris")
-JUNK = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=30) | st.sampled_from(["1e999999999", "\ud83d", "9" * 5_000, "null", "2026-13-45"]),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=10), inner, max_size=3),
-    max_leaves=8,
-)
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -56,15 +51,6 @@ def test_every_route_of_a_vendor_is_open_to_its_sender_alone_and_described(name)
     assert SOURCES[name].routes or name == GENERIC
 
 
-def spoiled(value, places, junk):
-    """Put junk somewhere into a body."""
-    if not places or not isinstance(value, (dict, list)) or not value:
-        return junk
-    keys = sorted(value) if isinstance(value, dict) else range(len(value))
-    key = list(keys)[places[0] % len(value)]
-    copied = dict(value) if isinstance(value, dict) else list(value)
-    copied[key] = spoiled(value[key], places[1:], junk)
-    return copied
 
 
 @pytest.mark.parametrize(("source", "good", "bad", "together"), BODIES.values(), ids=BODIES)
