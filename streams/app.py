@@ -13,9 +13,9 @@ from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.agents.pace import Pace
 from streams.agents.resolve import Resolve
 from streams.engine import recovery
-from streams.engine.absorbing import Absorbing
 from streams.engine.breaker import Breakers, Limits
 from streams.engine.letters import Post
+from streams.engine.sink import SinkWorker
 from streams.engine.stateful import Stateful
 from streams.engine.stateless import Parking, Stateless
 from streams.engine.worker import Hooks
@@ -70,13 +70,13 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
-        advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.born())
+        advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.live_from())
         Stateful(app, post, read[0], partitions, hooks, advance, (topics.EVENTS,), None)
     else:
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
 
         deliver = Deliver(Writer(settings))
-        Absorbing(app, post, read, partitions, hooks, deliver.write, settings.sink_every, settings.sink_rows)
+        SinkWorker(app, post, read, partitions, hooks, deliver.write, settings.sink_every, settings.sink_rows)
     return app
 
 

@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     session_timeout: float = 6.0
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
-    birth: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
+    live_from_file: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
     # A source whose last `window` records in a partition hold at least `least` dead letters, and more than
     # `share` of them, is parked there (streams/engine/breaker.py).
     breaker_window: int = Field(default=1_000, ge=1)
@@ -291,11 +291,11 @@ class Settings(BaseSettings):
         generation = split(name)[1]
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
-    def born(self) -> dict[int, int]:
+    def live_from(self) -> dict[int, int]:
         """Give the end offsets of lead.touches when this generation was adopted: what lies below, the one before it forwarded."""
-        if not self.birth.name:
+        if not self.live_from_file.name:
             return {}
-        return {int(partition): int(offset) for partition, offset in json.loads(self.birth.read_text()).items()}
+        return {int(partition): int(offset) for partition, offset in json.loads(self.live_from_file.read_text()).items()}
 
     def identity(self) -> bytes:
         """Give the installation's identity key.

@@ -47,7 +47,7 @@ MUTANTS = (
     Mutant("6 a timer fires before any later event", D + "fold.py", "        self.fire(event.at)\n        if event.type == EventType.ERASE:", "        if event.type == EventType.ERASE:"),
     Mutant("7 the horizon is the last event too", D + "fold.py", "        state.horizon = max(state.horizon, event.at)\n        learned", "        learned"),
     Mutant("8 a late proof turns a breach into met", D + "clocks.py", "return ClockState(MET if at <= self.due else reached, at)", "return ClockState(reached, at)"),
-    Mutant("9 what a row was told is state", D + "row.py", "replace(row, told=max(row.told, now))", "replace(row, told=0)"),
+    Mutant("9 what a row was told is state", D + "row.py", "replace(row, watermark=max(row.watermark, now))", "replace(row, watermark=0)"),
     Mutant("11 a restarted clock makes a fact only when it lapses", D + "moving.py", "if clock.restarts and at <= clock.due:\n                continue", "if False:\n                continue"),
     # 6-history: facts
     Mutant("12 a fact dated elsewhere is taken back under its old time", D + "row.py", "if name not in marks or marks[name][3] != at:", "if name not in marks:"),

@@ -32,37 +32,37 @@ class Advance(Logic):
     """The engine's logic around the pure `row.advance`, `row.connect` and `row.tick`."""
 
     def __init__(
-        self, folder: Sequence[Funnel], generation: int, count: Callable[[str, int], None], born: Mapping[int, int] | None = None
+        self, folder: Sequence[Funnel], generation: int, count: Callable[[str, int], None], live_from: Mapping[int, int] | None = None
     ) -> None:
         """`generation` names the set of facts that this application writes; `folder` the definitions that it begins with.
 
-        Below `born` (offsets by partition) an adopted generation only catches up: what is to be forwarded or notified
+        Below `live_from` (offsets by partition) an adopted generation only catches up: what is to be forwarded or notified
         there, the generation before it did.
         """
-        self.born = born or {}
+        self.live_from = live_from or {}
         self.versions, self.generation, self.count = Versions(folder, generation), generation, count
 
-    def begin(self, partition: int) -> Effects:
+    def init_shared(self, partition: int) -> Effects:
         """Begin with the folder's definitions."""
-        return self.versions.begin(partition)
+        return self.versions.init_shared(partition)
 
-    def know(self, partition: int, row: bytes | None) -> None:
+    def restore_shared(self, partition: int, row: bytes | None) -> None:
         """Take the definitions from the log."""
-        self.versions.know(partition, row)
+        self.versions.restore_shared(partition, row)
 
-    def common(self, record: Any, row: bytes | None, _now: int) -> Effects:
+    def apply_shared(self, record: Any, row: bytes | None, _now: int) -> Effects:
         """Take a later version of the definition."""
-        return self.versions.common(record, row)
+        return self.versions.apply_shared(record, row)
 
     def record(self, record: Any, row: bytes | None, now: int, _pages: Pages = no_pages) -> Effects:
         """Fold one event or edge into the lead of its key."""
-        said, definitions = _read(record), self.versions.of(record.partition)
+        touch, definitions = _read(record), self.versions.of(record.partition)
         before = rows.load(row) if row else rows.Row(record.key.decode())
-        if said["t"] == "edge":
-            step = rows.connect(before, rows.edge_of(said["edge"]), definitions)
+        if touch["t"] == "edge":
+            step = rows.connect(before, rows.edge_of(touch["edge"]), definitions)
         else:
-            event = Event(*said["event"])
-            copied = said.get("copy", False)
+            event = Event(*touch["event"])
+            copied = touch.get("copy", False)
             step = rows.advance(before, event, definitions, copied=copied)
             self.count("events", not copied)
             self.count("duplicates", step.repeated and not step.flooded and not copied)
@@ -79,7 +79,7 @@ class Advance(Logic):
         """Read when time alone changes a lead next."""
         return rows.due_of(row)
 
-    def told(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
+    def on_watermark(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
         """Cut: all facts below this offset of this partition were folded up to this time."""
         cut = {
             "k": "cut",
@@ -94,7 +94,7 @@ class Advance(Logic):
         lead = step.row.lead
         common = {"lead": lead, "generation": self.generation, "partition": record.partition, "offset": record.offset}
         outs: list[Out] = []
-        live = record.offset >= self.born.get(record.partition, 0)
+        live = record.offset >= self.live_from.get(record.partition, 0)
         for change in step.changes:
             outs.append(Out(topics.FACTS, lead.encode(), orjson.dumps({"k": "fact", **common, **change._asdict()})))
             if change.kind == FactKind.CLOCK and live:
@@ -140,15 +140,15 @@ def _read(record: Any) -> dict[str, Any]:
 
     """
     try:
-        said, _ = orjson.loads(record.value), UUID(record.key.decode())
+        touch, _ = orjson.loads(record.value), UUID(record.key.decode())
     except (ValueError, UnicodeDecodeError) as error:
         raise PayloadRejected("no JSON of a lead: only our workers write to lead.touches") from error
-    kind = said.get("t") if isinstance(said, dict) else None
+    kind = touch.get("t") if isinstance(touch, dict) else None
     if kind not in _PARTS:
         raise PayloadRejected(f"lead.touches has no record of kind {str(kind)[:50]!r}; an older worker than its writer?")
-    value, parts = said.get(kind), _PARTS[kind]
+    value, parts = touch.get(kind), _PARTS[kind]
     good = isinstance(value, list) and len(value) == len(parts) and all(map(isinstance, value, parts))
     if not good or (kind == "event" and value[5] not in _TYPES):
         names = ", ".join(Event._fields if kind == "event" else Edge._fields)
         raise PayloadRejected(f"a record of kind {kind} is not made of {names}")
-    return said
+    return touch

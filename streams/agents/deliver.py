@@ -19,9 +19,9 @@ from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.errors import SchemaDrift
 from streams import metrics
 from streams.engine import ticks
-from streams.engine.absorbing import Refused
 from streams.engine.changelog import COMMON
 from streams.engine.logic import MustAct, PayloadRejected, headers_of
+from streams.engine.sink import Refused
 from streams.sources.adapter import reason
 
 if TYPE_CHECKING:
@@ -97,33 +97,33 @@ class Deliver:
     def _archive(self, record: Any, batch: Batch, received: list[int]) -> None:
         if record.key == COMMON or WAKE_HEADER in headers_of(record):
             return
-        said = orjson.loads(record.value)
-        if not isinstance(said, dict) or said.get("t") not in ("event", "edge"):
+        touch = orjson.loads(record.value)
+        if not isinstance(touch, dict) or touch.get("t") not in ("event", "edge"):
             raise PayloadRejected("neither an event nor an edge of a lead")
-        if type(said.get("received_at")) is not int:
+        if type(touch.get("received_at")) is not int:
             raise PayloadRejected("received_at is no time in ms")
-        batch.touch(record.partition, record.offset, str(UUID(record.key.decode())), said)
-        received.append(said["received_at"])
+        batch.touch(record.partition, record.offset, str(UUID(record.key.decode())), touch)
+        received.append(touch["received_at"])
 
     @staticmethod
     def _letter(record: Any, batch: Batch) -> None:
         """Add a dead letter, or what became of it. One that is neither is counted: a letter about a letter would never end."""
-        said = described(record.headers)
-        if isinstance(said, Letter):
-            if said.piece == 0:
-                batch.letter(said)
-        elif isinstance(said, Mark):
-            batch.letter(said.letter, said)
+        part = described(record.headers)
+        if isinstance(part, Letter):
+            if part.piece == 0:
+                batch.letter(part)
+        elif isinstance(part, Mark):
+            batch.letter(part.letter, part)
         else:
             metrics.FOREIGN.labels(record.topic).inc()
             log.warning("%s[%s] %s is no dead letter of ours", record.topic, record.partition, record.offset)
 
     @staticmethod
-    def _fact(said: dict[str, Any], batch: Batch) -> None:
-        kind = said.get("k") if isinstance(said, dict) else None
+    def _fact(fact: dict[str, Any], batch: Batch) -> None:
+        kind = fact.get("k") if isinstance(fact, dict) else None
         if kind not in _FACTS:
             raise PayloadRejected(f"lead.facts has no record of kind {str(kind)[:50]!r}; an older sink than its writer?")
-        _FACTS[kind](batch, said)
+        _FACTS[kind](batch, fact)
 
 
 _FACTS: dict[str, Callable[[Batch, dict[str, Any]], None]] = {

@@ -21,9 +21,9 @@ LONGEST_SECONDS = 10.0  # a chunk waits no longer: time that stands for good is 
 _CUT = b'{"k":"cut"'
 
 
-def behind(told: dict[int, int], partitions: int, now: int) -> bool:
+def behind(times: dict[int, int], partitions: int, now: int) -> bool:
     """Say whether live events wait: a partition's newest cut is older than two seconds, or not heard of yet (ms)."""
-    return len(told) < partitions or now - min(told.values()) > BEHIND_MS
+    return len(times) < partitions or now - min(times.values()) > BEHIND_MS
 
 
 class Pace:
@@ -33,7 +33,7 @@ class Pace:
         """Connect at the first chunk, since there is no loop before."""
         self._settings, self._partitions = settings, settings.partitions
         self._consumer: Any = None
-        self._told: dict[int, int] = {}
+        self._times: dict[int, int] = {}
 
     async def wait(self) -> None:
         """Hold one chunk back while live events wait."""
@@ -45,7 +45,7 @@ class Pace:
             await self._consumer.seek_to_end(*places)
         end = time.monotonic() + LONGEST_SECONDS
         await self._listen(end)
-        while behind(self._told, self._partitions, int(time.time() * 1000)) and time.monotonic() < end:
+        while behind(self._times, self._partitions, int(time.time() * 1000)) and time.monotonic() < end:
             await asyncio.sleep(0.1)
             await self._listen(end)
 
@@ -61,4 +61,4 @@ class Pace:
                 for record in records:
                     if record.value and record.value.startswith(_CUT):
                         with contextlib.suppress(ValueError, LookupError, TypeError):  # none of ours: the sink makes a letter of it
-                            self._told[place.partition] = int(orjson.loads(record.value)["now"])
+                            self._times[place.partition] = int(orjson.loads(record.value)["now"])

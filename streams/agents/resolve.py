@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
 def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
     """Tell what an alias is to an origin: the alias by its kind and its id, never by itself."""
-    said = {"k": "alias", "alias": identity.origin_id(key, alias), "kind": alias.partition(":")[0], "origin": origin, "what": what}
-    return Out(topics.FACTS, None, orjson.dumps(said), partition)
+    fact = {"k": "alias", "alias": identity.origin_id(key, alias), "kind": alias.partition(":")[0], "origin": origin, "what": what}
+    return Out(topics.FACTS, None, orjson.dumps(fact), partition)
 
 
 class Resolve(Logic):
@@ -34,10 +34,10 @@ class Resolve(Logic):
 
     def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
         """Resolve one record of `lead.events`."""
-        said = _read(record)
+        body = _read(record)
         alias = record.key.decode()
         before = identity.load(alias, row, pages) if row else identity.AliasRow(alias)
-        done = identity.resolve(before, said, record.timestamp, now or record.timestamp, self.key)
+        done = identity.resolve(before, body, record.timestamp, now or record.timestamp, self.key)
         self.count("held", done.held)
         self.count("released", done.released)
         self.count("duplicates", done.repeated)
@@ -72,14 +72,14 @@ def _read(record: Any) -> dict[str, Any]:
 
     """
     try:
-        said = orjson.loads(record.value)
+        body = orjson.loads(record.value)
     except orjson.JSONDecodeError as error:
         raise PayloadRejected("no JSON: only our workers write to lead.events") from error
     needed = {"event": ("event", "received_at"), "link": ("word", "id", "at", "sequence", "origin"), "ask": ("from",)}
-    kind = said.get("t") if isinstance(said, dict) else None
+    kind = body.get("t") if isinstance(body, dict) else None
     if kind not in needed:
         raise PayloadRejected(f"lead.events has no record of kind {str(kind)[:50]!r}; an older worker than its writer?")
-    lacking = [name for name in needed[kind] if name not in said]
+    lacking = [name for name in needed[kind] if name not in body]
     if lacking:
         raise PayloadRejected(f"a record of kind {kind} lacks {', '.join(lacking)}")
-    return said
+    return body

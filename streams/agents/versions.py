@@ -54,13 +54,13 @@ class Versions:
         """Give the versions that a partition folds under."""
         return self._known[partition]
 
-    def begin(self, partition: int) -> Effects:
+    def init_shared(self, partition: int) -> Effects:
         """Begin a generation with the folder's versions."""
         self._known[partition] = prepare(*self.folder)
         outs = tuple(self._state(partition, funnel) for funnel in self.folder)
         return Effects(outs, orjson.dumps([plain(funnel) for funnel in self.folder]))
 
-    def know(self, partition: int, row: bytes | None) -> None:
+    def restore_shared(self, partition: int, row: bytes | None) -> None:
         """Take the versions from the log; a folder that says otherwise stops the worker.
 
         Raises:
@@ -84,14 +84,14 @@ class Versions:
             logger.warning("the folder has version %s, which no record has brought: `leadstream definitions add`", ", ".join(waiting))
         self._known[partition] = prepare(*log)
 
-    def common(self, said: Any, row: bytes | None) -> Effects:
+    def apply_shared(self, record: Any, row: bytes | None) -> Effects:
         """Take a later version.
 
         Raises:
             PayloadRejected: it is none of this funnel, or comes too late for what was folded already.
 
         """
-        body = orjson.loads(said.value)
+        body = orjson.loads(record.value)
         if body["generation"] != self.generation:
             return Effects()
         fresh, known = Funnel.model_validate(body["funnel"]), load(row) if row else []
@@ -101,18 +101,18 @@ class Versions:
         if wrong:
             raise PayloadRejected("; ".join(clash.text for clash in wrong))
         start = prepare(fresh).first.start
-        if start < said.timestamp + BEYOND_MS:
+        if start < record.timestamp + BEYOND_MS:
             raise PayloadRejected(f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already")
         known.append(fresh)
         if fresh.version not in {funnel.version for funnel in self.folder}:
             self.folder.append(fresh)
-        self._known[said.partition] = prepare(*known)
-        return Effects((self._state(said.partition, fresh),), orjson.dumps([plain(funnel) for funnel in known]))
+        self._known[record.partition] = prepare(*known)
+        return Effects((self._state(record.partition, fresh),), orjson.dumps([plain(funnel) for funnel in known]))
 
     def _state(self, partition: int, funnel: Funnel) -> Out:
         fields = {"version": funnel.version, "effective_from": prepare(funnel).first.start, "digest": digest(funnel)}
-        said = {"k": "definition", "generation": self.generation, **fields, "content": orjson.dumps(plain(funnel)).decode()}
-        return Out(topics.FACTS, None, orjson.dumps(said), partition)
+        fact = {"k": "definition", "generation": self.generation, **fields, "content": orjson.dumps(plain(funnel)).decode()}
+        return Out(topics.FACTS, None, orjson.dumps(fact), partition)
 
 
 def load(row: bytes) -> list[Funnel]:

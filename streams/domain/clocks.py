@@ -36,12 +36,12 @@ def warns(clock: dict[str, Any], start: int) -> bool:
 
 def levels(clock: dict[str, Any], start: int) -> dict[str, int]:
     """Give the levels that somebody is told of and that a clock, as its fact tells it, came to, each with when (ms)."""
-    said, end = clock["status"], clock["stopped_at"] or clock["cancelled_at"]
-    over = said in (WARNED, BREACHED, ESCALATED) or (end is not None and end > clock["warn_at"])
+    status, end = clock["status"], clock["stopped_at"] or clock["cancelled_at"]
+    over = status in (WARNED, BREACHED, ESCALATED) or (end is not None and end > clock["warn_at"])
     found = {WARNED: clock["warn_at"]} if over and warns(clock, start) else {}
-    if said in (BREACHED, ESCALATED):
+    if status in (BREACHED, ESCALATED):
         found[BREACHED] = clock["due_at"]
-    if said == ESCALATED:
+    if status == ESCALATED:
         found[ESCALATED] = clock["escalate_at"]
     return found
 

@@ -64,8 +64,8 @@ def fold(
 
 def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
     """Give what an event says of the lead itself; attributes as `attributes.<name>`, as a gate's rule names them."""
-    said = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
-    return {**said, **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()}}
+    fields = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
+    return {**fields, **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()}}
 
 
 class Fold(LeadState):
@@ -145,15 +145,15 @@ class Fold(LeadState):
 
     def apply_pack(self, pack: Pack) -> None:
         """Apply the touches of a pack: day by day where none of them can do more than add points and restart clocks."""
-        said = [(parse(pack.bodies[place]), count, last) for place, count, last in pack.said]
-        if not self._quiet(pack, said):
+        touches = [(parse(pack.bodies[place]), count, last) for place, count, last in pack.counts]
+        if not self._quiet(pack, touches):
             for event in pack.events():
                 self.apply(event)
             return
         state, journey = self.state, self.state.journeys[-1]
         state.horizon, state.last_activity = max(state.horizon, pack.last), max(state.last_activity, pack.last)
         state.last_touch = pack.last
-        for body, count, last in said:
+        for body, count, last in touches:
             direction, kind = body.get("direction", "inbound"), body.get("kind", "")
             if direction != "inbound":
                 state.last_outbound = last
@@ -162,7 +162,7 @@ class Fold(LeadState):
             journey.score.add(kind, last, count)
             self.signal((direction,), last)
 
-    def _quiet(self, pack: Pack, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
+    def _quiet(self, pack: Pack, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether nothing can happen within a pack, as the lead stands before it."""
         state = self.state
         if not state.journeys or state.timer < pack.last or state.before is not None:
@@ -182,26 +182,26 @@ class Fold(LeadState):
                 return False
             if kind in self.funnel.gate.hot and not journey.hot:
                 return False
-        return self._in_time(said) and self._shut(said)
+        return self._in_time(touches) and self._shut(touches)
 
-    def _in_time(self, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
+    def _in_time(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether every clock that the touches restart is restarted before it lapses."""
         for clock in self.state.running:
             due, spec = clock.due, clock.under.funnel.stages[clock.stage].clocks[clock.name]
-            for body, _, last in said:
+            for body, _, last in touches:
                 if body.get("direction", "inbound") in clock.restarts:
                     if last > due:
                         return False
                     due = clock.under.clock_times(clock.stage, spec, last, clock.hot)[1]
         return True
 
-    def _shut(self, said: list[tuple[Mapping[str, Any], int, int]]) -> bool:
+    def _shut(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
         state, gate = self.state, self.funnel.gate
         if not self.asks_the_gate():
             return True
         score = state.journeys[-1].score.copy()
-        for body, count, last in said:
+        for body, count, last in touches:
             score.add(body.get("kind", ""), last, count)
             if judge(gate, self.values(score.at(last))).passed:
                 return False
@@ -433,20 +433,20 @@ class Fold(LeadState):
             self.decision(event.at, "gate", verdict)
             self.enter(shape.gated, event.at, "gate", signals=("leave", "moved"), system="gate")
 
-    def _deal(self, event: Event, said: Mapping[str, Any], body: Mapping[str, Any], heard: Intent) -> None:
-        said = {**said, "id": self.judged.renamed.get(said["id"], said["id"])}
-        journey = next((j for j in self.state.journeys if said["id"] in j.deals), self.state.journeys[-1])
-        deal = journey.deals.get(said["id"])
+    def _deal(self, event: Event, stated: Mapping[str, Any], body: Mapping[str, Any], heard: Intent) -> None:
+        stated = {**stated, "id": self.judged.renamed.get(stated["id"], stated["id"])}
+        journey = next((j for j in self.state.journeys if stated["id"] in j.deals), self.state.journeys[-1])
+        deal = journey.deals.get(stated["id"])
         if deal is None:
-            deal = Deal(said["id"], event.at, None, said.get("role", "primary"), {})
-            journey.deals[said["id"]] = deal
-        deal.amount_opened = deal.amount_opened or said.get("amount")  # HubSpot tells it in an event after the creation
-        deal.body = {**deal.body, **said}
+            deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {})
+            journey.deals[stated["id"]] = deal
+        deal.amount_opened = deal.amount_opened or stated.get("amount")  # HubSpot tells it in an event after the creation
+        deal.body = {**deal.body, **stated}
         if heard.ask is Ask.LOSE:
             deal.status, deal.closed_at = "lost", event.at
         elif heard.to == self.shape.won:
             deal.status, deal.closed_at = "won", event.at
-        elif deal.status != "open" and said.get("stage"):
+        elif deal.status != "open" and stated.get("stage"):
             deal.status, deal.closed_at = "open", None
         if body.get("reason"):
             deal.body["reason"] = body["reason"]

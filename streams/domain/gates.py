@@ -122,8 +122,8 @@ def judge(gate: Gate, values: Mapping[str, Any]) -> Verdict:
         all(passed[rule.name] for rule in (*gate.all, *gate.none))
         and (not gate.any or any(passed[rule.name] for rule in gate.any))
     )  # fmt: skip
-    told = tuple((rule.name, good, _word(values.get(rule.field)), _need(rule, gate)) for rule, good in rules)
-    return Verdict(whole, float(values.get("score", 0)), told)
+    shown = tuple((rule.name, good, _word(values.get(rule.field)), _need(rule, gate)) for rule, good in rules)
+    return Verdict(whole, float(values.get("score", 0)), shown)
 
 
 def only_rises(gate: Gate) -> bool:

@@ -134,7 +134,7 @@ class Resolution(NamedTuple):
 
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
-    """Decide for one record. `stamp` is the record's time (ms): the birth stamp of whom it is the first to name."""
+    """Decide for one record. `stamp` is the record's time (ms): when whom it is the first to name was created."""
     match record["t"]:
         case "event":
             done = _event(row, record, stamp, now, key)
@@ -161,13 +161,13 @@ def expire(row: AliasRow, now: int) -> AliasRow:
     return replace(row, held=kept, expired=row.expired + len(row.held) - len(kept))
 
 
-def _touch(origin: Origin, record: dict[str, Any], **said: bool) -> Touch:
+def _touch(origin: Origin, record: dict[str, Any], **flags: bool) -> Touch:
     event = LeadEvent.model_validate(record["event"])
     placed = list(to_event(event, origin.id))
-    return Touch(origin.home, {"t": "event", "event": placed, "name": event.id, "received_at": record["received_at"], **said})
+    return Touch(origin.home, {"t": "event", "event": placed, "name": event.id, "received_at": record["received_at"], **flags})
 
 
-def _born(row: AliasRow, stamp: int, key: bytes, house: str = "") -> tuple[AliasRow, Origin]:
+def _named(row: AliasRow, stamp: int, key: bytes, house: str = "") -> tuple[AliasRow, Origin]:
     """Give the alias' origin; made now when nobody named it before."""
     if row.origin:
         return row, row.origin
@@ -180,7 +180,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     others = [alias for alias in ordered(tuple(event["aliases"])) if alias != row.alias]
     if strength(row.alias) is Strength.WEAK:
         return _weak_event(row, record, others, now, key)
-    row, origin = _born(row, stamp, key)
+    row, origin = _named(row, stamp, key)
     word = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}.get(event["type"], LINK)
     at, sequence = event["occurred_at"], event.get("sequence", 0)
     links: list[tuple[str, dict[str, Any]]] = []
@@ -189,8 +189,8 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
         name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
         mark = f"{word} {name} {alias}" if name else alias
         note = _note(key, _TOLD, mark)
-        told = row.notes.get(note)
-        if told and (told <= [at, sequence] or strength(alias) is Strength.WEAK):
+        known = row.notes.get(note)
+        if known and (known <= [at, sequence] or strength(alias) is Strength.WEAK):
             continue
         people = not _deal(row.alias) and not _deal(alias) and strength(alias) is not Strength.WEAK
         if word == LINK and people:
@@ -222,8 +222,8 @@ def _with(known: tuple[str, ...], other: str) -> tuple[str, ...] | None:
 
 def _refuse(row: AliasRow) -> tuple[AliasRow, tuple[tuple[str, str], ...]]:
     """Count a link of a strong alias that is not followed; the first one names who shares it."""
-    told = () if row.shared else tuple((origin, FULL) for origin in (*row.leads, *row.joins))
-    return replace(row, shared=row.shared + 1), told
+    shared = () if row.shared else tuple((origin, FULL) for origin in (*row.leads, *row.joins))
+    return replace(row, shared=row.shared + 1), shared
 
 
 def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int, key: bytes) -> Resolution:
@@ -250,7 +250,7 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
         return _learn(row, other)
     fresh = row.origin is None
     houses = fresh and record["word"] == LINK and strength(row.alias) is not Strength.CRM and not other.deal
-    row, origin = _born(row, stamp, key, other.home if houses else "")
+    row, origin = _named(row, stamp, key, other.home if houses else "")
     if other.id == origin.id:
         return Resolution(row)
     a, b = sorted((other, origin), key=lambda one: one.id)

@@ -22,7 +22,7 @@ NEVER = 1 << 62
 class Move:
     """One entry into a stage. `occurrence` counts the entries of this stage in this journey, from 0."""
 
-    frm: str
+    from_stage: str
     to: str
     at: int
     why: str

@@ -1,6 +1,6 @@
 """Which origins are one lead: a pure function of the set of edges (6-history, rules 17 and 18).
 
-An origin is a strong alias as the lifecycle knows it: an id without personal data, with a birth stamp, a house
+An origin is a strong alias as the lifecycle knows it: an id without personal data, with the time of its creation, a house
 and a unique kind that `resolve` wrote once. No row ever needs another row's state.
 """
 
@@ -20,7 +20,7 @@ DEALS = (":deal", ":opportunity")  # how the kind of a CRM's deals ends
 class Origin(NamedTuple):
     """A strong alias: when first seen (ms), the row that houses it ("" is its own), its id, the kind of CRM record or ""."""
 
-    birth: int
+    created: int
     house: str
     id: str
     kind: str
@@ -38,7 +38,7 @@ class Origin(NamedTuple):
     @property
     def seniority(self) -> tuple[int, bool, str]:
         """The order in which the survivor is chosen: one that no late event can change."""
-        return self.birth, bool(self.house), self.id
+        return self.created, bool(self.house), self.id
 
 
 class Edge(NamedTuple):
@@ -157,8 +157,8 @@ def groups(edges: frozenset[Edge]) -> Groups:
             continue
         same, walls = {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""}, between(a, b)
         if edge.of_deal and (group[a] if a in deals else group[b]) - deals:
-            said = influenced.get(edge.ends, edge), edge  # of a pair the first that an event said: the event knows which deal it is
-            influenced[edge.ends] = min(said, key=lambda one: (not one.event, one.key))
+            pair = influenced.get(edge.ends, edge), edge  # of a pair the first that an event said: the event knows which deal it is
+            influenced[edge.ends] = min(pair, key=lambda one: (not one.event, one.key))
         elif not same and not walls:
             join(a, b)
         elif all(bar.key < edge.key for bar in walls):

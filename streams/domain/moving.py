@@ -77,8 +77,8 @@ class LeadState:
         """Give what a gate's rules may read (schemas.funnel.FIELDS)."""
         state, journey = self.state, self.state.journeys[-1]
         source, channel, campaign = journey.attribution
-        said = {"suppressed": state.suppressed, "opted_out": state.opted_out, "hot": journey.hot, "origin": state.origin}
-        return {**state.lead, **said, "source": source, "channel": channel, "campaign": campaign, "score": score}
+        known = {"suppressed": state.suppressed, "opted_out": state.opted_out, "hot": journey.hot, "origin": state.origin}
+        return {**state.lead, **known, "source": source, "channel": channel, "campaign": campaign, "score": score}
 
     def enter(
         self,
@@ -144,7 +144,7 @@ class LeadState:
     def timed_out_of(self, stage: str) -> bool:
         """Say whether the last move was the timer's, out of a stage whose entry was its only reason."""
         last = self.state.journeys[-1].moves[-1]
-        return last.why == "timer" and last.frm == stage and not last.confirmed
+        return last.why == "timer" and last.from_stage == stage and not last.confirmed
 
     def take_timer_back(self) -> None:
         """Take the last move back: the stage that it left is entered later than was thought, so its time was not over."""
@@ -152,7 +152,7 @@ class LeadState:
         gone = journey.moves.pop()
         episode = (gone.to, gone.occurrence)
         journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
-        state.stage, state.entry, state.before, state.meanwhile = gone.frm, len(journey.moves) - 1, None, []
+        state.stage, state.entry, state.before, state.meanwhile = gone.from_stage, len(journey.moves) - 1, None, []
         if self.shape.holds(Where.DETOUR, gone.to) and gone.left:
             journey.score, journey.hot = gone.left
 
@@ -209,9 +209,9 @@ class LeadState:
             self._keep(clock, clock.stopped(at) if stopped else clock.cancelled(at))
         self.state.running = []
 
-    def _keep(self, clock: Running, said: ClockState) -> None:
+    def _keep(self, clock: Running, ended: ClockState) -> None:
         journey = self.state.journeys[clock.journey - 1]
-        journey.clocks[f"{clock.stage}.{clock.name}", clock.occurrence, clock.lapses] = (copy.copy(clock), said)
+        journey.clocks[f"{clock.stage}.{clock.name}", clock.occurrence, clock.lapses] = (copy.copy(clock), ended)
 
     def decide(self, outcome: str, at: int, reason: str, overrule: bool = False) -> None:
         handoffs = self.state.journeys[-1].handoffs
@@ -246,8 +246,8 @@ class LeadState:
         rows = [{"rule": rule, "passed": passed, "value": value, "need": need} for rule, passed, value, need in verdict.rules]
         return {"at": at, "score": verdict.score, "rules": rows, "version": self.funnel.version}
 
-    def disagree(self, at: int, verdict: Verdict, **said: Any) -> None:
-        content = {**self._asked(at, verdict), "stage": self.shape.gated, "gate": verdict.passed, **said}
+    def disagree(self, at: int, verdict: Verdict, **fields: Any) -> None:
+        content = {**self._asked(at, verdict), "stage": self.shape.gated, "gate": verdict.passed, **fields}
         self.state.journeys[-1].disagreements.setdefault(f"{self.shape.gated}|{verdict.passed}", content)
 
     def note(self, event: Event, what: str, **fields: str) -> None:

@@ -38,7 +38,7 @@ class Pack(NamedTuple):
     origin: str
     direct: bool
     bodies: tuple[str, ...]
-    said: tuple[tuple[int, int, int], ...]
+    counts: tuple[tuple[int, int, int], ...]
     touches: bytes
 
     @property
@@ -76,8 +76,8 @@ def key_of(one: Pack) -> tuple[int, int, int, str, str]:
 
 def pack_of(value: Any) -> Pack:
     """Read what `plain` gave."""
-    first, last, origin, direct, bodies, said, touches = value
-    sums = tuple((place, count, at) for place, count, at in said)
+    first, last, origin, direct, bodies, counts, touches = value
+    sums = tuple((place, count, at) for place, count, at in counts)
     return Pack(first, last, origin, direct, tuple(bodies), sums, base64.b64decode(touches))
 
 
@@ -143,8 +143,8 @@ def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
         count, _ = sums.get((day_of(event.at, zone), at), (0, 0))
         sums[day_of(event.at, zone), at] = (count + 1, event.at)
         rows.append(_ONE.pack(event.at - first, event.sequence, at, bytes.fromhex(event.id)))
-    said = sorted(((at, count, last) for (_, at), (count, last) in sums.items()), key=lambda one: (one[2], one[0]))
-    return [Pack(first, run[-1].at, origin, direct, tuple(place), tuple(said), b"".join(rows))]
+    counts = sorted(((at, count, last) for (_, at), (count, last) in sums.items()), key=lambda one: (one[2], one[0]))
+    return [Pack(first, run[-1].at, origin, direct, tuple(place), tuple(counts), b"".join(rows))]
 
 
 def unpack(packs: Iterable[Pack]) -> tuple[frozenset[Event], frozenset[tuple[str, str]]]:

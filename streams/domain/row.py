@@ -38,7 +38,7 @@ class Row:
     """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (rule 13)."""
 
     lead: str
-    told: int = 0
+    watermark: int = 0
     revision: int = 0
     events: frozenset[Event] = frozenset()
     direct: frozenset[tuple[str, str]] = frozenset()  # (event id, origin) that live here; the others are copies
@@ -127,7 +127,7 @@ def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
 
 def tick(row: Row, now: int, definitions: Definitions) -> Step:
     """Tell the row how far time has come (ms). Time never falls."""
-    return _state_anew(replace(row, told=max(row.told, now)), definitions, ())
+    return _state_anew(replace(row, watermark=max(row.watermark, now)), definitions, ())
 
 
 def _at_home(row: Row) -> list[Event]:
@@ -188,7 +188,7 @@ def state_of(row: Row, definitions: Definitions) -> Folded:
     """Fold what the row speaks for; nothing while another row does."""
     if row.survivor() != row.lead:
         return Folded({}, {}, None)
-    return fold_group(row.lead, row.events, row.edges, definitions, row.told, row.packs)
+    return fold_group(row.lead, row.events, row.edges, definitions, row.watermark, row.packs)
 
 
 def fold_group(
@@ -232,9 +232,9 @@ def _influenced(lead: str, group: frozenset[str], groups: members.Groups, events
 
     What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
     """
-    said, gone = {event.id: event for event in events if event.type == EventType.LINKED}, deleted_deals(events)
+    links, gone = {event.id: event for event in events if event.type == EventType.LINKED}, deleted_deals(events)
     for edge in groups.influenced:
-        event = said.get(short(edge.event)) if edge.ends & group else None
+        event = links.get(short(edge.event)) if edge.ends & group else None
         deal = parse(event.body).get("deal") if event else None
         if event and deal and deal["id"] not in gone:
             yield make(lead, FactKind.DEAL, 0, event.at, "influenced", deal["id"], deal=deal["id"], role="influenced", status="open")
@@ -252,8 +252,8 @@ def _carried(
     groups, found = members.groups(edges), []
     spread = [e for e in events if e.type in _SPREAD and e.origin not in group]
     for other in {groups.of(event.origin) for event in spread}:
-        said = canonical(e for e in spread if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased))
-        found += [e for e in said if e.type == EventType.ERASE or not parse(e.body).get("granted", False)]
+        own = canonical(e for e in spread if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased))
+        found += [e for e in own if e.type == EventType.ERASE or not parse(e.body).get("granted", False)]
     left = {event: members.left_on(event.origin, event.at, group, edges) for event in found}
     return {event: at for event, at in left.items() if at is not None}
 
@@ -300,7 +300,7 @@ def dump(row: Row, next_due: int | None) -> bytes:
     return orjson.dumps(
         {
             "lead": row.lead,
-            "told": row.told,
+            "told": row.watermark,
             "revision": row.revision,
             "due": next_due,
             "origins": origins,
@@ -330,8 +330,8 @@ def load(body: bytes) -> Row:
     raw = orjson.loads(body)
     origins = raw["origins"]
     events, direct = set(), set()
-    for at, rank, sequence, name, place, kind, said, here in raw["events"]:
-        events.add(Event(at, rank, sequence, name, origins[place], kind, said))
+    for at, rank, sequence, name, place, kind, content, here in raw["events"]:
+        events.add(Event(at, rank, sequence, name, origins[place], kind, content))
         if here:
             direct.add((name, origins[place]))
     return Row(

@@ -28,21 +28,21 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
         facts.append(_journey(lead, state, journey, definitions))
         facts += _moves(lead, journey)
         facts += _handoffs(lead, journey, definitions.first.shape.handoff)
-        facts += [_clock(lead, journey, running, said) for running, said in journey.clocks.values()]
+        facts += [_clock(lead, journey, running, ended) for running, ended in journey.clocks.values()]
         facts += [
             make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)) for deal in journey.deals.values()
         ]
         facts += [
-            make(lead, FactKind.DECISION, journey.number, said["at"], definitions.first.shape.gated, number, **said)
-            for number, said in enumerate(journey.decisions)
+            make(lead, FactKind.DECISION, journey.number, one["at"], definitions.first.shape.gated, number, **one)
+            for number, one in enumerate(journey.decisions)
         ]
         facts += [
-            make(lead, FactKind.DISAGREEMENT, journey.number, said["at"], key, 0, **said) for key, said in journey.disagreements.items()
+            make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one) for key, one in journey.disagreements.items()
         ]
     for running in state.running:
-        said = running.running(state.horizon)
+        now = running.running(state.horizon)
         if not running.restarts or state.horizon > running.due:
-            facts.append(_clock(lead, state.journeys[running.journey - 1], running, said))
+            facts.append(_clock(lead, state.journeys[running.journey - 1], running, now))
     due = [mark for running in state.running if (mark := running.next_change(state.horizon)) is not None]
     if state.timer < NEVER:
         due.append(state.timer)
@@ -85,9 +85,9 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
     facts = []
     entered: dict[str, Move] = {}
     for move in journey.moves:
-        came = entered.get(move.frm)
+        came = entered.get(move.from_stage)
         fields: dict[str, Any] = {
-            "from": move.frm,
+            "from": move.from_stage,
             "to": move.to,
             "why": move.why,
             "reason": move.reason,
@@ -103,7 +103,7 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
         }
         if came and not came.implied and not move.implied:
             fields["dwell_ms"] = move.at - came.at  # signed: a negative one is flagged, never dropped
-            fields["business_ms"] = came.under.team_hours(move.frm).between(came.at, move.at)
+            fields["business_ms"] = came.under.team_hours(move.from_stage).between(came.at, move.at)
         facts.append(make(lead, FactKind.TRANSITION, journey.number, move.at, move.to, move.occurrence, **fields))
         entered[move.to] = move
     return facts
@@ -135,7 +135,7 @@ def _handoffs(lead: str, journey: Journey, stage: str) -> list[Fact]:
     return facts
 
 
-def _clock(lead: str, journey: Journey, running: Running, said: ClockState) -> Fact:
+def _clock(lead: str, journey: Journey, running: Running, ended: ClockState) -> Fact:
     return make(
         lead,
         FactKind.CLOCK,
@@ -148,9 +148,9 @@ def _clock(lead: str, journey: Journey, running: Running, said: ClockState) -> F
         warn_at=running.warn,
         due_at=running.due,
         escalate_at=running.escalate,
-        stopped_at=said.stopped_at,
-        cancelled_at=said.cancelled_at,
-        status=said.status,
+        stopped_at=ended.stopped_at,
+        cancelled_at=ended.cancelled_at,
+        status=ended.status,
         hot=running.hot,
         restarting=bool(running.restarts),
         test=journey.test,

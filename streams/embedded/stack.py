@@ -233,7 +233,7 @@ class Stack:
         if generation:
             self.ports.setdefault(f"metrics-{role}", free_port())
             folder = self.home / "generations" / generation
-            own |= {"GENERATION": generation, "FUNNEL": str(folder), "BIRTH": str(folder / "birth.json")}
+            own |= {"GENERATION": generation, "FUNNEL": str(folder), "LIVE_FROM_FILE": str(folder / "birth.json")}
         own |= {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
         return {f"LEADSTREAM_{name}": value for name, value in own.items()}
 

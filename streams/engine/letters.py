@@ -78,8 +78,8 @@ def _outs(
         replay_of=headers_of(record).get(deadletters.REPLAY_HEADER, "")[:300],
     )
     return [
-        Out(post.topic, name.encode(), piece, None, ((deadletters.LETTER_HEADER, said.model_dump_json().encode()),))
-        for said, piece in deadletters.pieces(made, original)
+        Out(post.topic, name.encode(), piece, None, ((deadletters.LETTER_HEADER, head.model_dump_json().encode()),))
+        for head, piece in deadletters.pieces(made, original)
     ]
 
 

@@ -78,17 +78,17 @@ class Logic(ABC):
     def next_due(self, row: bytes) -> int | None:
         """Read when time alone changes a row next."""
 
-    def told(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
-        """Say what else a rise of the partition's time sends."""
+    def on_watermark(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
+        """Return what else a rise of the partition's watermark sends."""
         return ()
 
-    def begin(self, _partition: int) -> Effects:
-        """Give the common row that a new partition begins with; none by default."""
+    def init_shared(self, _partition: int) -> Effects:
+        """Return the shared row that a new partition begins with; none by default."""
         return Effects()
 
-    def know(self, _partition: int, _row: bytes | None) -> None:  # noqa: B027 - most workers have none
-        """Hear the common row as the table has it: at takeover, and after a chunk was dropped."""
+    def restore_shared(self, _partition: int, _row: bytes | None) -> None:  # noqa: B027 - most workers have none
+        """Take the shared row as the table has it: at takeover, and after a chunk was dropped."""
 
-    def common(self, _record: Any, _row: bytes | None, _now: int) -> Effects:
-        """Fold a record that is for the partition as a whole into its common row."""
+    def apply_shared(self, _record: Any, _row: bytes | None, _now: int) -> Effects:
+        """Fold a record that is for the partition as a whole into its shared row."""
         raise PayloadRejected("this worker has nothing that is common to a partition")

@@ -119,7 +119,7 @@ class Stateful(Worker):
     def _restore_common(self, partition: int) -> None:
         row = self.table.row(common_key(partition))
         try:
-            self.logic.know(partition, row[8:] if row else None)
+            self.logic.restore_shared(partition, row[8:] if row else None)
         except MustAct as error:
             self.stop(str(error))
 
@@ -158,7 +158,7 @@ class Stateful(Worker):
         piece = _Slice(marker=marker, time=now)
         common = common_key(partition)
         if self.table.row(common) is None:
-            self._keep(common, fence(marker.epoch, records[0].offset), self.logic.begin(partition), piece)
+            self._keep(common, fence(marker.epoch, records[0].offset), self.logic.init_shared(partition), piece)
         for record in records:
             tick = self._tick(record)
             if tick is not None:
@@ -190,7 +190,7 @@ class Stateful(Worker):
     def _closed(self, piece: _Slice, partition: int, before: int, marker: Marker) -> _Slice:
         """Add what a rise of time sends, and the marker."""
         if piece.time > before:
-            piece.outs += self.logic.told(partition, piece.cut, piece.time)
+            piece.outs += self.logic.on_watermark(partition, piece.cut, piece.time)
             if self.tick_to:
                 tick_on = ticks.Tick(piece.time, self.topic, partition, self.partitions).dump()
                 piece.outs += [Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)]
@@ -234,7 +234,7 @@ class Stateful(Worker):
     def _effects(self, record: Any, key: bytes, row: bytes | None, piece: _Slice, *, whole: bool) -> Effects:
         body = row[8:] if row else None
         if whole:
-            return self.logic.common(record, body, piece.time)
+            return self.logic.apply_shared(record, body, piece.time)
         if any(name == WAKE_HEADER for name, _ in record.headers):
             return self.logic.due(key, body, piece.time, record) if body else Effects()
         return self.logic.record(record, body, piece.time, self._pages(key, piece))

@@ -63,9 +63,9 @@ class Stateless(Worker):
             return self.drop(event)
         if self.wait:
             await self.wait()
-        outs, told = self._turn_all(tp, fresh)
-        if told and self.tick_to:
-            tick = ticks.Tick(told, tp.topic, tp.partition, self.partitions).dump()
+        outs, now = self._turn_all(tp, fresh)
+        if now and self.tick_to:
+            tick = ticks.Tick(now, tp.topic, tp.partition, self.partitions).dump()
             outs += [Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)]
         # A source's state last: whoever reads that it is read again must find all that was parked before.
         states = [out for out in outs if out.topic == self.breakers.state_topic]
@@ -89,7 +89,7 @@ class Stateless(Worker):
             if (state.topic, state.partition) == tp:
                 self.hooks.parked(state.source, tp, state.state == "parked")
 
-    async def _forget(self, _app: Any, revoked: Iterable[TP], **_said: Any) -> None:
+    async def _forget(self, _app: Any, revoked: Iterable[TP], **_more: Any) -> None:
         """Show nothing more of partitions that another worker reads from now on; it will show them."""
         for tp in revoked:
             for source in self.breakers.forget(tp):
@@ -97,15 +97,15 @@ class Stateless(Worker):
 
     def _turn_all(self, tp: TP, records: Sequence[Any]) -> tuple[list[Out], int]:
         outs: list[Out] = []
-        told = 0
+        now = 0
         for record in records:
             tick = None if record.headers else ticks.read(record.value)  # a body from outside names its source; a tick does not
             if tick:
                 if tick.now <= record.timestamp + ticks.AHEAD_MS:
-                    told = max(told, tick.now)
+                    now = max(now, tick.now)
                 continue
             outs += self._resumed(tp, record) or self._one(tp, record)
-        return outs, told
+        return outs, now
 
     def _resumed(self, tp: TP, record: Any) -> list[Out]:
         source = next((value for name, value in record.headers if name == RESUME_HEADER), None)

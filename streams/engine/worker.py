@@ -1,4 +1,4 @@
-"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and absorbing.py. They know records, never leads.
+"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and sink.py. They know records, never leads.
 
 A chunk is done in four steps, each only after the one before is certain: outputs and dead letters acknowledged;
 the generation still ours; rows and marker written as our own; applied and acknowledged. A crash between any two

@@ -18,10 +18,10 @@ import orjson
 from schemas import topics
 from streams import connections
 from streams.engine import commit, recovery
-from streams.engine.absorbing import Absorbing
 from streams.engine.commit import MAX_RECORD, Out
 from streams.engine.letters import Post
 from streams.engine.logic import Effects, Logic, PayloadRejected, no_pages
+from streams.engine.sink import SinkWorker
 from streams.engine.stateful import Stateful
 from streams.engine.worker import Hooks
 from streams.settings import Settings
@@ -64,7 +64,7 @@ class Numbers(Logic):
         return orjson.loads(row)["due"]
 
 
-class Slow(Absorbing):
+class Slow(SinkWorker):
     """Says when it was handed a chunk."""
 
     async def handle(self, tp, records, generation, event):

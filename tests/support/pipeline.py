@@ -22,7 +22,7 @@ class Pipeline:
         )
         self.aliases, self.pages, self.leads = {}, defaultdict(dict), {}
         self.offsets = defaultdict(int)
-        self._send(self.advance.begin(0).outs)
+        self._send(self.advance.init_shared(0).outs)
 
     def publish(self, *events):
         """Publish events (LeadEvent), each received when it happened, or as soon as the clock lets it."""

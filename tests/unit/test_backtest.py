@@ -49,7 +49,7 @@ class Player:
     def __init__(self, lead, raised):
         self.lead, self.raised, self.body, self.due, self.alerts = lead, raised, None, None, []
         self.logic = Advance([FUNNEL], 1, lambda _what, _number: None)
-        self.logic.begin(0)
+        self.logic.init_shared(0)
 
     def record(self, at, value):
         return SimpleNamespace(partition=0, offset=1, timestamp=at, key=self.lead.encode(), value=value)

@@ -65,7 +65,7 @@ def test_an_adopted_generations_worker_is_held_as_the_first_ones_is():
     assert first["environment"].items() - GENERATION["environment"].items() == {
         ("LEADSTREAM_GENERATION", "1"), ("LEADSTREAM_FUNNEL", "/var/lib/leadstream/generations/1"),
     }  # fmt: skip
-    assert Settings.of(GENERATION["environment"]).birth.as_posix() == "/var/lib/leadstream/generations/2/birth.json"
+    assert Settings.of(GENERATION["environment"]).live_from_file.as_posix() == "/var/lib/leadstream/generations/2/birth.json"
 
 
 def test_images_are_pinned_and_none_is_latest():

@@ -73,7 +73,7 @@ def play(until, said):
 
     def tick(until_ms):
         nonlocal current
-        while (due := row.tick(current, current.told, DEFINITION).next_due) is not None and due < until_ms:
+        while (due := row.tick(current, current.watermark, DEFINITION).next_due) is not None and due < until_ms:
             current = keep(row.tick(current, due + 1, DEFINITION), due + 1, None)
 
     for number, (day, learned, kind, fields) in sorted(enumerate(said, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]):

@@ -24,12 +24,12 @@ def said(funnel, generation=1):
 
 def begun(*folder):
     versions = Versions(folder or (FIRST,), 1)
-    return versions, versions.begin(0).row
+    return versions, versions.init_shared(0).row
 
 
 def test_a_later_version_holds_for_what_begins_after_it_starts():
     versions, row = begun()
-    effects = versions.common(said(later()), row)
+    effects = versions.apply_shared(said(later()), row)
     assert [version.funnel.version for version in versions.of(0).versions] == ["1", "2"]
     assert orjson.loads(effects.outs[0].value)["version"] == "2"
     assert versions.of(0).at(NOW).funnel.version == "1"
@@ -39,42 +39,42 @@ def test_a_later_version_holds_for_what_begins_after_it_starts():
 def test_a_version_that_reaches_back_is_refused():
     versions, row = begun()
     with pytest.raises(PayloadRejected, match="may be folded already"):
-        versions.common(said(later(day="2026-01-05")), row)
+        versions.apply_shared(said(later(day="2026-01-05")), row)
 
 
 def test_a_repeated_version_changes_nothing_and_another_generations_is_not_ours():
     versions, row = begun()
-    row = versions.common(said(later()), row).row
-    assert versions.common(said(later()), row).row is None
-    assert versions.common(said(later("3"), generation=2), row).row is None
+    row = versions.apply_shared(said(later()), row).row
+    assert versions.apply_shared(said(later()), row).row is None
+    assert versions.apply_shared(said(later("3"), generation=2), row).row is None
 
 
 def test_a_folder_whose_file_was_changed_after_it_came_into_the_log_stops_the_worker():
     _, row = begun()
     changed = FIRST.model_copy(update={"excluded": ("spam",)})
     with pytest.raises(MustAct, match="put the file back"):
-        Versions((changed,), 1).know(0, row)
+        Versions((changed,), 1).restore_shared(0, row)
 
 
 def test_a_folder_that_lacks_a_version_of_the_log_stops_the_worker():
     versions, row = begun()
-    row = versions.common(said(later()), row).row
+    row = versions.apply_shared(said(later()), row).row
     with pytest.raises(MustAct, match="put its file there"):
-        Versions((FIRST,), 1).know(0, row)
+        Versions((FIRST,), 1).restore_shared(0, row)
     fresh = Versions((FIRST, later()), 1)
-    fresh.know(0, row)
+    fresh.restore_shared(0, row)
     assert len(fresh.of(0).versions) == 2
 
 
 def test_a_file_that_is_not_in_the_log_yet_is_no_disagreement():
     _, row = begun()
     versions = Versions((FIRST, later()), 1)
-    versions.know(0, row)
+    versions.restore_shared(0, row)
     assert len(versions.of(0).versions) == 1
 
 
 def test_a_dropped_chunk_takes_back_what_it_had_told():
     versions, row = begun()
-    versions.common(said(later()), row)
-    versions.know(0, row)
+    versions.apply_shared(said(later()), row)
+    versions.restore_shared(0, row)
     assert len(versions.of(0).versions) == 1

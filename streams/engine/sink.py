@@ -36,7 +36,7 @@ class Refused(NamedTuple):
     error: Exception | None = None
 
 
-class Absorbing(Worker):
+class SinkWorker(Worker):
     """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
 
     def __init__(
