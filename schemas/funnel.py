@@ -293,7 +293,7 @@ class Kpis(Strict):
     acceptance_threshold: float = 0.23
 
 
-_CORE = ("inquiry", "mql", "sal", "opportunity", "customer")  # what the lifecycle, the ledger and the KPIs speak of
+_SHORTEST = 4  # of a ladder
 _FIRST_FORM: dict[str, dict[str, Any]] = {
     "mql": {"handoff": {"to": "sales", "accepted_by": "sal"}},
     "opportunity": {"role": "deal"},
@@ -306,7 +306,8 @@ _FIRST_FORM: dict[str, dict[str, Any]] = {
     "churned": {"role": "churned"},
     "evangelist": {"role": "advocate"},
 }
-_WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
+WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
+_WINDOW = Duration(90, "day", business=False)  # of a stage for which the file names none
 
 
 Work = Literal["human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"]
@@ -412,11 +413,10 @@ class Funnel(Strict):
 
         for step in self.ladder:
             need(step, self.stages, "ladder", "stage")
-        core = [step for step in self.ladder if step in _CORE]
-        if core != list(_CORE) or len(set(self.ladder)) != len(self.ladder):
-            wrong.append(f"ladder: write each stage once, and among them {', '.join(_CORE)} in this order")
+        if len(set(self.ladder)) != len(self.ladder) or len(self.ladder) < _SHORTEST:
+            wrong.append("ladder: write each stage once: the entry, the hand-off, the stage that accepts it, the deal, the win")
         for step in self.optional:
-            need(step, set(self.ladder) - set(_CORE), "optional", "stage of the ladder that may be passed by")
+            need(step, self._passable(), "optional", "stage of the ladder that may be passed by")
         for reason in self.excluded:
             need(reason, self.rejections, "excluded", "reason of rejection")
         wrong += self._wrong_roles()
@@ -443,16 +443,12 @@ class Funnel(Strict):
         for name, stage in self.stages.items():
             if name not in led_to:
                 wrong.append(f"stages.{name}: nothing leads here: put it on the ladder, or into a timer, a rejection or a vendor's map")
-            if name != "mql" and (stage.gate or stage.decided_by != "either"):
-                wrong.append(f"stages.{name}: the gate decides about mql; no other stage has gate or decided_by")
-            need(stage.gate, {"mql"}, f"stages.{name}.gate", "gate")
-            if name == "mql" and stage.decided_by == "gate" and not stage.gate:
-                wrong.append("stages.mql.decided_by: the gate decides and none is named: write `gate: mql` beside it")
+            wrong += self._wrong_gate(name, stage)
             for system in stage.authority:
                 need(system, self.enabled_sources, f"stages.{name}.authority", "enabled source")
         for name in self.kpis.windows:
-            need(name, {*self.stages, *_WINDOWS}, f"kpis.windows.{name}", "stage and none of the KPIs' own windows")
-        missing = sorted({*_WINDOWS, "inquiry", "mql", "sal", "opportunity"} - self.kpis.windows.keys())
+            need(name, {*self.stages, *WINDOWS}, f"kpis.windows.{name}", "stage and none of the KPIs' own windows")
+        missing = sorted({*WINDOWS} - self.kpis.windows.keys())
         wrong += [f"kpis.windows: {name} is missing; its cohorts could not be closed" for name in missing]
         for word in self.gate.hot:
             need(word, self.gate.points, "gate.hot", "touch with points")
@@ -471,6 +467,28 @@ class Funnel(Strict):
                 found.add(stage.timer.to)
                 todo.append(stage.timer.to)
         return found
+
+    def _passable(self) -> set[str]:
+        """Name the stages that may be optional: those that have no role, hand nobody off, accept nobody and have no gate."""
+        accept = {stage.handoff.accepted_by for stage in self.stages.values() if stage.handoff}
+        plain = {name for name, stage in self.stages.items() if not (stage.role or stage.handoff or stage.gate)}
+        return (plain & set(self.ladder[1:])) - accept
+
+    def _wrong_gate(self, name: str, stage: Stage) -> list[str]:
+        gated = [one for one, spec in self.stages.items() if spec.gate]
+        if stage.gate and name != gated[0]:
+            return [f"stages.{name}.gate: {gated[0]} has a gate already; one stage has one"]
+        if stage.gate and name not in self.ladder[1:-1]:
+            return [f"stages.{name}.gate: a gate leads to a stage of the ladder between the entry and the win"]
+        if stage.decided_by == "gate" and not stage.gate:
+            return [f"stages.{name}.decided_by: the gate decides and none is named: write `gate: {name}` beside it"]
+        if stage.decided_by != "either" and not stage.gate:
+            return [f"stages.{name}.decided_by: no gate leads here, so nothing else decides: take it out"]
+        return []
+
+    def windows(self) -> dict[str, Duration]:
+        """Return how long each cohort is followed: by stage of the ladder, and those of WINDOWS."""
+        return {**dict.fromkeys(self.ladder, _WINDOW), **self.kpis.windows}
 
     def _detours(self) -> set[str]:
         """Name the stages that a lead which does not go on is sent to."""

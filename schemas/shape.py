@@ -110,6 +110,11 @@ class Shape:
             }
         )
 
+    @cached_property
+    def unaccepted(self) -> frozenset[str]:
+        """Return where a lead stands that nobody has accepted and nobody has ruled out."""
+        return self._sets[Where.EARLY] | self._sets[Where.DETOUR]
+
     def index(self, stage: str) -> int:
         """Return a stage's place on the ladder, -1 where it stands beside it."""
         return self._places.get(stage, -1)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from schemas.facts import FactKind
+
 from .rows import OTHERS, STATE, TABLES, value_of
 
 if TYPE_CHECKING:
@@ -52,6 +54,8 @@ class Batch:
         body = orjson.loads(content) if content else {}
         if "rules" in body:
             body["rules"] = orjson.dumps(body["rules"]).decode()
+        if said["kind"] == FactKind.JOURNEY:
+            body["entered"] = {key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")}
         table, columns = TABLES[said["kind"]]
         self._add(table, [*head, *(value_of(body, column) for column in columns)])
         self._add(

@@ -13,7 +13,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.funnel import Duration, Funnel
+from schemas.funnel import WINDOWS, Duration, Funnel
 from streams.sources import measuring
 
 from . import attainment
@@ -21,8 +21,9 @@ from . import attainment
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from schemas.shape import Shape
+
 FILES = Path(__file__).parent / "kpis"
-NURTURED = ("nurturing", "recycled")
 # Where spend came from, by the table that leads share with it; of a lead's origin or segment an ad account knows nothing.
 _SPEND_BY = {
     "source": "transform(platform, {platforms:Array(String)}, {sources:Array(String)}, '')",
@@ -61,7 +62,17 @@ _OWNS = """
 # before their day; a sum without a currency is in the reporting one, and what no rate turns is named in `unconverted`.
 _PRELUDE = """
 WITH
-{owns}  j AS (SELECT *, {by} AS by FROM v_journeys WHERE test = 0),
+{owns}  j AS (
+    SELECT
+      *,
+      {by} AS by,
+      if(mapContains(entered, {entry:String}), entered[{entry:String}], NULL) AS entry_at,
+      if(mapContains(entered, {qualifying:String}), entered[{qualifying:String}], NULL) AS qualifying_at,
+      if(mapContains(entered, {won:String}), entered[{won:String}], NULL) AS won_at,
+      if(mapContains(entered, {recycled:String}), entered[{recycled:String}], NULL) AS recycled_at
+    FROM v_journeys
+    WHERE test = 0
+  ),
   clean AS (SELECT * FROM j WHERE excluded = ''),
   t AS (
     SELECT m.*, j.by AS by, j.origin AS origin
@@ -91,11 +102,11 @@ WITH
       o.*,
       j.by AS by,
       j.origin AS origin,
-      j.inquiry_at AS began,
+      j.entry_at AS began,
       j.opening AS opening,
-      j.opening = 1 AND o.event_time = j.entered AS carried
+      j.opening = 1 AND o.event_time = j.first_at AS carried
     FROM v_deals AS o
-    INNER JOIN (SELECT lead_id, journey, by, origin, inquiry_at, opening, event_time AS entered FROM clean) AS j USING (lead_id, journey)
+    INNER JOIN (SELECT lead_id, journey, by, origin, entry_at, opening, event_time AS first_at FROM clean) AS j USING (lead_id, journey)
     WHERE role = 'primary' AND NOT (carried AND ifNull(closed_at = event_time, 0))
     ORDER BY event_time, lead_id, journey
     LIMIT 1 BY deal
@@ -136,7 +147,8 @@ class Kpi(NamedTuple):
 class Question(NamedTuple):
     """What the figures are asked for: a period in ms, a dimension, the as-of instant, and what the funnel says of figures.
 
-    `windows` and `limits` are ms: of a cohort by stage, and of nurturing by stage, 0 where the funnel sets none.
+    `windows` and `limits` are ms: of a cohort by stage or by name, and how long a lead may stay untouched by role, 0 where
+    the funnel sets none.
     """
 
     start: int
@@ -144,6 +156,7 @@ class Question(NamedTuple):
     asof: int
     windows: dict[str, int]
     zone: str
+    shape: Shape
     by: str = ""
     limits: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
     optional: tuple[str, ...] = ()
@@ -157,8 +170,14 @@ class Question(NamedTuple):
         """Give the query's parameters."""
         times = {"start": self.start, "end": self.end, "asof": self.asof}
         moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
-        spans = {f"w_{name}": ms for name, ms in self.windows.items()} | {f"limit_{name}": ms for name, ms in self.limits.items()}
-        said = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        shape = self.shape
+        spans = {f"w_{name}": self.windows[name] for name in WINDOWS} | {f"limit_{role}": ms for role, ms in self.limits.items()}
+        spans["w_deal"] = self.windows[shape.deal]
+        said: dict[str, Any] = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        chain = [stage for stage in shape.ladder if stage not in self.optional]
+        said |= {"ladder": list(shape.ladder), "stages": chain[:-1], "next_stages": chain[1:], "unaccepted": sorted(shape.unaccepted)}
+        said["spans"] = [self.windows[stage] for stage in chain[:-1]]
+        said |= {role: getattr(shape, role) for role in ("entry", "qualifying", "accepted", "won", "nurture", "recycled", "lost")}
         said |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
         said |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
         said["unmeasured"] = list(self.unmeasured)
@@ -174,12 +193,13 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     """
     if by and by not in DIMENSIONS:
         raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(DIMENSIONS)}")
-    windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.kpis.windows.items()}
-    limits = {stage: _limit_ms(funnel, stage) for stage in NURTURED}
+    shape = funnel.shape()
+    windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.windows().items()}
+    limits = {role: _limit_ms(funnel, getattr(shape, role)) for role in ("nurture", "recycled")}
     said = funnel.reporting
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
     return Question(
-        start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy,
+        start, end, asof, windows, said.zone, shape, by, limits, funnel.optional, said.currency, funnel.strategy,
         unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
         aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
     )  # fmt: skip

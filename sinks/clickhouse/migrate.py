@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from . import errors, generations
-from .rows import ddl
+from .rows import added, ddl
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SchemaDrift = errors.SchemaDrift
@@ -51,12 +51,17 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
             ["name", "checksum", "applied_at"],
         )
         ran.append(path.name)
-    for statement in ddl():
+    for statement in (*added(_columns(client)), *ddl()):
         client.command(statement)
     active = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'").first_row[0]
     if not active:
         generations.switch(client, generation, funnel, "first")
     return ran
+
+
+def _columns(client: Any) -> dict[str, set[str]]:
+    found = client.query("SELECT table, groupArray(name) FROM system.columns WHERE database = currentDatabase() GROUP BY table")
+    return {table: set(names) for table, names in found.result_rows}
 
 
 def _insert(client: Any, table: str, row: list[Any], types: list[str], names: list[str]) -> None:

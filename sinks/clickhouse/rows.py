@@ -31,7 +31,7 @@ HEAD = (
     Column("is_deleted", "UInt8"),
 )
 DIMENSIONS = (Column("source", WORD), Column("channel", WORD), Column("campaign", "String"))
-STAGES = ("inquiry", "mql", "sal", "sql", "opportunity", "customer", "lost", "recycled", "disqualified")
+ENTERED = f"Map(String, {TIME})"  # by stage: when a journey entered it first
 
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     "journey": (
@@ -40,7 +40,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("origin", WORD),
             *DIMENSIONS,
             Column("segment", WORD),
-            *(Column(f"{stage}_at", WHEN) for stage in STAGES),
+            Column("entered", ENTERED),
             Column("implied", "Array(String)"),
             Column("opening", "UInt8"),
             Column("test", "UInt8"),
@@ -182,12 +182,34 @@ _EMPTY: dict[str, Any] = {
     "UInt32": 0,
     "Float64": 0.0,
     "Array(String)": [],
+    ENTERED: {},
     TIME: 0,
+}
+
+# Tables made before a column was: what its older rows say there. A journey's stages had a column each.
+_FIRST_STAGES = ("inquiry", "mql", "sal", "sql", "opportunity", "customer", "lost", "recycled", "disqualified")
+OLDER = {
+    ("journeys", "entered"): (
+        "mapFilter((_, at) -> toUnixTimestamp64Milli(at) != 0, map("
+        + ", ".join(f"'{stage}', ifNull({stage}_at, toDateTime64(0, 3, 'UTC'))" for stage in _FIRST_STAGES)
+        + "))"
+    )
 }
 
 
 # The generation that people are shown, as SQL: a switch shows in the next query.
 ACTIVE = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
+
+
+def added(existing: dict[str, set[str]]) -> list[str]:
+    """Give the columns that fact tables lack which were made by an older release; `existing` names those of each table."""
+    return [
+        f"ALTER TABLE {table} ADD COLUMN {column.name} {column.type}"
+        + (f" DEFAULT {OLDER[table, column.name]}" if (table, column.name) in OLDER else "")
+        for table, columns in TABLES.values()
+        for column in columns
+        if existing.get(table) and column.name not in existing[table]
+    ]
 
 
 def ddl() -> list[str]:

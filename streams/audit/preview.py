@@ -71,7 +71,7 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
             kpis.ask(client, kpis.question(running, 0, asof + 1, asof), decided),
             kpis.ask(clickhouse_client(own), kpis.question(wanted, 0, asof + 1, asof), decided),
         )
-        moved = _moved(client, own.clickhouse_database)
+        moved = _moved(client, own.clickhouse_database, running.shape().gated)
     seconds = round(time.monotonic() - began, 1)
     return Preview(share.leads, share.events, asof, figures, moved, backtest.documents(share.fired), seconds)
 
@@ -106,7 +106,7 @@ WHERE then.stage != now.stage OR then.journey != now.journey
 """
 
 
-def _moved(client: Any, scratch: str) -> list[Moved]:
+def _moved(client: Any, scratch: str, gated: str) -> list[Moved]:
     elsewhere = _ELSEWHERE.replace("{scratch}", scratch)
     standing = f"SELECT toString(lead_id), stage, journey FROM {{database}}v_lead_state WHERE lead_id IN ({elsewhere}) ORDER BY lead_id"
     transitions = (
@@ -123,7 +123,7 @@ def _moved(client: Any, scratch: str) -> list[Moved]:
     out = []
     for lead, ((stage, journey),) in would.items():
         ((old, number),) = stands.get(lead, [("nowhere", 0)])
-        why = _difference(now[lead], then[lead], scores.get(lead, ""))
+        why = _difference(now[lead], then[lead], gated, scores.get(lead, ""))
         out.append(Moved(lead, f"{old} ({number})", f"{stage} ({journey})", why))
     return out
 
@@ -135,13 +135,15 @@ def _by_lead(client: Any, statement: str, database: str) -> defaultdict[str, lis
     return rows
 
 
-def _difference(running: list[tuple[int, str, str, int]], candidate: list[tuple[int, str, str, int]], decided: str) -> str:
-    """Say the first move that only one of them makes."""
+def _difference(
+    running: list[tuple[int, str, str, int]], candidate: list[tuple[int, str, str, int]], gated: str, decided: str
+) -> str:
+    """Return the first move that only one of them makes; `decided` is what the gate of `gated` said."""
     now, then = Counter(running), Counter(candidate)
     only = sorted([*((move, "only now") for move in now - then), *((move, "only then") for move in then - now)], key=lambda one: one[0][0])
     if not only:
         return "the same moves in another order"
     (at, to, why, _), which = only[0]
     when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    told = f" ({decided})" if which == "only now" and to == "mql" and decided else ""
+    told = f" ({decided})" if which == "only now" and to == gated and decided else ""
     return f"{which}: enters {to} on {when} UTC because of {why}{told}"

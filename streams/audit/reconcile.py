@@ -15,6 +15,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from schemas import addresses
+from schemas.shape import Shape
 from streams.domain import calendar
 from streams.domain.identity import origin_id
 from streams.domain.reconciliation import Entry, Journey, Lead, Ours, Question
@@ -59,9 +60,7 @@ SELECT
   toBool(opening),
   toBool(test),
   excluded,
-  toUnixTimestamp64Milli(recycled_at),
-  toUnixTimestamp64Milli(lost_at),
-  toUnixTimestamp64Milli(disqualified_at)
+  arrayMap(stage -> toUnixTimestamp64Milli(entered[stage]), arrayFilter(stage -> mapContains(entered, stage), {left:Array(String)}))
 FROM v_journeys
 WHERE lead_id IN ({ids})
 """
@@ -100,7 +99,9 @@ GROUP BY lead_id
 """
 
 
-def ours(client: Any, asked: Question, records: Iterable[str], key: bytes) -> Ours:
+def ours(
+    client: Any, asked: Question, shape: Shape, records: Iterable[str], key: bytes
+) -> Ours:
     """Read the leads of `records` (aliases), and those that entered the stage in the period.
 
     `key` is the installation's identity key.
@@ -124,7 +125,7 @@ def ours(client: Any, asked: Question, records: Iterable[str], key: bytes) -> Ou
     leads: list[Lead] = []
     erased = {named[origin] for origin, gone in lost.items() if gone}
     for ids in _parts(entered | mine.keys()):
-        found, gone = _read(client, asked, ids)
+        found, gone = _read(client, asked, shape, ids)
         erased |= {named[origin] for origin in gone & named.keys()}
         leads += [
             one._replace(records=frozenset(named[origin] for origin in mine.get(one.id, ())))
@@ -134,16 +135,19 @@ def ours(client: Any, asked: Question, records: Iterable[str], key: bytes) -> Ou
     return Ours(tuple(leads), frozenset(erased), frozenset(linked))
 
 
-def _read(client: Any, asked: Question, ids: list[str]) -> tuple[list[Lead], set[str]]:
+def _read(
+    client: Any, asked: Question, shape: Shape, ids: list[str]
+) -> tuple[list[Lead], set[str]]:
     """Read leads by their ids; return them, and the origins among theirs that are erased."""
 
-    def by_lead(statement: str, **more: str) -> dict[str, list[Any]]:
+    def by_lead(statement: str, **more: Any) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = defaultdict(list)
         for lead, *rest in _rows(client, statement, ids, **more):
             found[lead].append(rest)
         return found
 
-    entries, journeys = by_lead(_ENTRIES, stage=asked.stage), by_lead(_JOURNEYS)
+    left = [stage for stage in (shape.recycled, shape.lost, shape.disqualified) if stage]
+    entries, journeys = by_lead(_ENTRIES, stage=asked.stage), by_lead(_JOURNEYS, left=left)
     unmapped, heard = by_lead(_UNMAPPED, system=asked.system), by_lead(_HEARD, system=asked.system)
     leads = []
     gone: set[str] = set()
@@ -166,11 +170,10 @@ def _read(client: Any, asked: Question, ids: list[str]) -> tuple[list[Lead], set
 
 
 def _journey(
-    number: int, began: int, opening: bool, test: bool, excluded: str, *ends: int | None
+    number: int, began: int, opening: bool, test: bool, excluded: str, ends: list[int]
 ) -> Journey:
     """Make a journey, which ended at the first of the times at which the lead left the ladder."""
-    ended = min((at for at in ends if at is not None), default=None)
-    return Journey(number, began, opening, test, excluded, ended)
+    return Journey(number, began, opening, test, excluded, min(ends, default=None))
 
 
 def _rows(client: Any, statement: str, ids: Iterable[str] = (), **parameters: Any) -> list[Any]:

@@ -182,7 +182,7 @@ class _Teller:
         lines = []
         if view.get("missing"):
             told = "; ".join(f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}" for rule in view["missing"])
-            lines.append(f"  still missing for mql: {told}")
+            lines.append(f"  still missing for {view['missing_for']}: {told}")
         lines += [f"  clock {one['clock']} runs, due {self.ms(one['due_at'])}" for one in view.get("running", ())]
         if view.get("timer_at"):
             lines.append(f"  moves to {view['timer_to']} by itself on {self.ms(view['timer_at'])}")

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from schemas.funnel import Funnel
+    from schemas.shape import Shape
     from streams.audit.counting import Counting
     from streams.domain.reconciliation import Question, Reconciliation, Reported
     from streams.settings import Settings
@@ -90,7 +91,7 @@ def reconcile(
     how = _counting(spec, settings, funnel, stage, every_row=every_row, words=tuple(counts or ()))
     asked = _question(how, stage, start, end)
     rows, refused = _read(how, report)
-    found = compare(client, asked, rows, settings.identity())
+    found = compare(client, asked, funnel.shape(), rows, settings.identity())
     if csv_file is not None:
         _written(csv_file, found)
     if as_json:
@@ -105,12 +106,14 @@ def reconcile(
         )
 
 
-def compare(client: Any, asked: Question, rows: list[Reported], key: bytes) -> Reconciliation:
+def compare(
+    client: Any, asked: Question, shape: Shape, rows: list[Reported], key: bytes
+) -> Reconciliation:
     """Read our side of a report's rows, and compare. `key` is the installation's identity key."""
     from streams.audit.reconcile import ours
     from streams.domain.judging import reconcile as judge
 
-    return judge(asked, rows, ours(client, asked, {row.record for row in rows}, key))
+    return judge(asked, rows, ours(client, asked, shape, {row.record for row in rows}, key))
 
 
 def _spec(name: str, given: dict[str, Any], entered: str, stage: str) -> ReportOf:

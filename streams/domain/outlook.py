@@ -31,6 +31,7 @@ def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, 
     view: dict[str, Any] = {"running": [{"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running]}
     if run.asks_the_gate():
         rules = run.verdict(now).rules
+        view["missing_for"] = run.shape.gated
         view["missing"] = [{"rule": rule, "value": value, "need": need} for rule, passed, value, need in rules if not passed]
     timer = run.funnel.stages[state.stage].timer
     if timer and state.timer < NEVER:

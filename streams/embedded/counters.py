@@ -65,7 +65,7 @@ def sold(client: Any) -> dict[str, int]:
 def furthest(client: Any) -> dict[str, int]:
     """Count the leads that are no test by the furthest stage that they ever reached."""
     places = ", ".join(
-        f"toUInt8({stage}_at IS NOT NULL) * {place}" for place, stage in enumerate(LADDER)
+        f"toUInt8(mapContains(entered, '{stage}')) * {place}" for place, stage in enumerate(LADDER)
     )
     leads = (
         f"SELECT lead_id, max(greatest({places})) AS place FROM v_journeys "

@@ -153,7 +153,8 @@ class Figures:
         """Give new journeys by day of the reporting zone and source."""
         return self.rows(
             "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, toUInt64(sum(n)) AS n FROM v_funnel_daily "
-            "WHERE to_stage = 'inquiry' GROUP BY day, source ORDER BY day",
+            "WHERE to_stage = {entry:String} GROUP BY day, source ORDER BY day",
+            entry=self.funnel.shape().entry,
         )
 
     def health(self) -> dict[str, Any]:

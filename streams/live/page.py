@@ -23,13 +23,13 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from schemas.funnel import Funnel
+    from schemas.shape import Shape
     from streams.settings import Settings
 
 log = structlog.get_logger()
 EVERY_SECONDS = 1.0
 _HEADS = (("stage", "left"), ("entered", "right"), ("open", "right"), ("to next", "right"), ("", "left"))
 _TOOLTIP = {"renderMode": "richText"}  # drawn, not HTML: names of sources and stages come from outside
-_LADDER = ("inquiry", "mql", "sal", "sql", "opportunity", "customer")
 
 
 def serve(settings: Settings, figures: Figures) -> None:
@@ -136,6 +136,7 @@ class _Screen:
             "unmeasured": unmeasured(figures.funnel),
             "flow": figures.flow(),
             "stages": list(figures.funnel.stages),
+            "shape": figures.funnel.shape(),
             "stalled": figures.stalled(8),
             "feed": figures.feed(8),
             "inflow": figures.inflow(),
@@ -148,7 +149,7 @@ class _Screen:
         late = age is None or age > 10
         text = f"{said['health']['leads']} leads · time told {age:.0f} s ago" if age is not None else "no time told yet"
         self.health.set_text(("! " if late else "") + text)
-        self.funnel.set_content(_funnel_html(said["funnel"], said["kpis"]))
+        self.funnel.set_content(_funnel_html(said["funnel"], said["kpis"], said["shape"]))
         accepted = next((figure for figure in said["kpis"] if figure["kpi"] == "acceptance"), None)
         self.unmeasured.set_text(said["unmeasured"])
         lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
@@ -183,7 +184,7 @@ class _Screen:
             for row in said["feed"]
         ]
         self.flow.options.clear()
-        self.flow.options.update(_sankey(said["flow"], said["stages"]))
+        self.flow.options.update(_sankey(said["flow"], said["stages"], said["shape"]))
         self.inflow.options.clear()
         self.inflow.options.update(_by_day(said["inflow"]))
         for part in (self.stalled, self.feed, self.flow, self.inflow):
@@ -204,7 +205,7 @@ def unmeasured(funnel: Funnel) -> str:
     return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
 
 
-def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> str:
+def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shape: Shape) -> str:
     """Draw the funnel as a table with bars: readable by a screen reader, on a phone, and by a test."""
     most = max((row["entered"] for row in rows), default=1) or 1
     steps = {figure["dimensions"]["stage"]: figure["value"] for figure in figures if figure["kpi"] == "step_conversion"}
@@ -212,7 +213,7 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> s
     out = [f'<table class="w-full text-sm"><thead><tr>{heads}</tr></thead><tbody>']
     for row in rows:
         step = f"{steps[row['stage']]:.0%}" if steps.get(row["stage"]) is not None else ""
-        colour, stage = "#2563eb" if row["stage"] in _LADDER else "#94a3b8", html.escape(row["stage"])
+        colour, stage = "#2563eb" if shape.index(row["stage"]) >= 0 else "#94a3b8", html.escape(row["stage"])
         width = 100 * row["entered"] / most
         bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
         out.append(
@@ -222,12 +223,12 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]]) -> s
     return "".join(out) + "</tbody></table>"
 
 
-def _sankey(flow: list[dict[str, Any]], stages: list[str]) -> dict[str, Any]:
+def _sankey(flow: list[dict[str, Any]], stages: list[str], shape: Shape) -> dict[str, Any]:
     """Draw the moves; a move back would be a circle, which a Sankey can't show, so its end is named again. `stages` may lack some."""
-    order = list(dict.fromkeys([*_LADDER, *stages, *(row["from_stage"] for row in flow), *(row["to_stage"] for row in flow)]))
+    order = list(dict.fromkeys([*shape.ladder, *stages, *(row["from_stage"] for row in flow), *(row["to_stage"] for row in flow)]))
     links = []
     for row in flow:
-        back = order.index(row["to_stage"]) < order.index(row["from_stage"]) or row["from_stage"] == "nurturing"
+        back = order.index(row["to_stage"]) < order.index(row["from_stage"]) or row["from_stage"] == shape.nurture
         target = f"{row['to_stage']} again" if back else row["to_stage"]
         links.append({"source": row["from_stage"], "target": target, "value": row["n"]})
     names = dict.fromkeys(name for link in links for name in (link["source"], link["target"]))

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from playwright.sync_api import sync_playwright
 
+from schemas.reading import FUNNELS, load
 from tests.conftest import run_cli, tool
 from tests.integration.orders import settled
 from tests.support.browsers import FLAGS
@@ -85,11 +86,14 @@ def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_
     assert unmeasured(funnel) == ""
 
 
+SHAPE = load(FUNNELS / "default.yaml").shape()
+
+
 @given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")).filter(lambda move: move[0] != move[1]), unique=True), st.permutations("abc"))
 def test_the_flow_has_every_move_and_no_circle_also_of_stages_that_no_definition_has_any_more(moves, stages):
     from streams.live.page import _sankey
 
-    links = _sankey([{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves], stages)["series"][0]["links"]
+    links = _sankey([{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves], stages, SHAPE)["series"][0]["links"]
     assert [(link["source"], link["target"].removesuffix(" again")) for link in links] == moves
     list(TopologicalSorter({target: [link["source"] for link in links if link["target"] == target] for target in {link["target"] for link in links}}).static_order())
 

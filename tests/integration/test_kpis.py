@@ -84,7 +84,7 @@ def test_nurture_coverage_counts_our_touches_within_the_stages_limit_and_leaves_
     firm.lead((0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, NOT_READY), (2, E.TOUCH, ours), until=40)  # recycled: 90 days
     assert parts(firm.one("nurture_coverage", asof=40, stage="nurturing")) == (1, 3)
     assert firm.one("nurture_coverage", asof=40, stage="recycled").value == 1.0
-    asked = kpis.question(FUNNEL, T0, T0, T0 + 40 * DAY)._replace(limits={"nurturing": 0, "recycled": 0})
+    asked = kpis.question(FUNNEL, T0, T0, T0 + 40 * DAY)._replace(limits={"nurture": 0, "recycled": 0})
     assert {f["value"] for f in kpis.ask(firm.client, asked, ["nurture_coverage"])} == {None}  # a funnel that sets no limit
 
 

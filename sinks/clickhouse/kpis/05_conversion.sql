@@ -1,7 +1,7 @@
 -- kpi: conversion · basis: cohort · of the journeys that began, those that reached each stage within the window of a win
 SELECT
   by,
-  step.1 AS stage,
+  stage,
   countIf(reached) / count() AS value,
   countIf(reached) AS numerator,
   count() AS denominator,
@@ -11,14 +11,14 @@ SELECT
 FROM (
   SELECT
     by,
-    step,
-    step.2 IS NOT NULL AND step.2 < inquiry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
-    inquiry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+    stage,
+    entry_at + toIntervalMillisecond({w_won:Int64}) AS until,
+    mapContains(entered, stage) AND entered[stage] < until AS reached,
+    until <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM clean
-  ARRAY JOIN [('mql', mql_at), ('sal', sal_at), ('sql', sql_at), ('opportunity', opportunity_at), ('customer', customer_at)] AS step
-  WHERE inquiry_at IS NOT NULL
-    AND inquiry_at >= {start:DateTime64(3, 'UTC')}
-    AND inquiry_at < {end:DateTime64(3, 'UTC')}
+  ARRAY JOIN arraySlice({ladder:Array(String)}, 2) AS stage
+  WHERE entry_at >= {start:DateTime64(3, 'UTC')}
+    AND entry_at < {end:DateTime64(3, 'UTC')}
     AND opening = 0
 )
 GROUP BY by, stage

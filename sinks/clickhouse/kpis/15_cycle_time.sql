@@ -1,4 +1,4 @@
--- kpi: cycle_time · basis: both · median days from inquiry to won: of wins in the period, and of the cohort within its window
+-- kpi: cycle_time · basis: both · median days from the entry to won: of wins in the period, and of the cohort within its window
 SELECT
   by,
   basis,
@@ -7,22 +7,22 @@ SELECT
 FROM (
   SELECT
     by,
-    dateDiff('millisecond', assumeNotNull(inquiry_at), assumeNotNull(customer_at)) / 86400000 AS days,
+    dateDiff('millisecond', assumeNotNull(entry_at), assumeNotNull(won_at)) / 86400000 AS days,
     arrayJoin(arrayFilter(
       which -> which != '',
       [
-        if(customer_at >= {start:DateTime64(3, 'UTC')} AND customer_at < {end:DateTime64(3, 'UTC')}, 'period', ''),
+        if(won_at >= {start:DateTime64(3, 'UTC')} AND won_at < {end:DateTime64(3, 'UTC')}, 'period', ''),
         if(
-          inquiry_at >= {start:DateTime64(3, 'UTC')} AND inquiry_at < {end:DateTime64(3, 'UTC')}
-          AND customer_at < inquiry_at + toIntervalMillisecond({w_won:Int64}), 'cohort', ''
+          entry_at >= {start:DateTime64(3, 'UTC')} AND entry_at < {end:DateTime64(3, 'UTC')}
+          AND won_at < entry_at + toIntervalMillisecond({w_won:Int64}), 'cohort', ''
         )
       ]
     )) AS basis
   FROM clean
-  WHERE customer_at IS NOT NULL
-    AND inquiry_at IS NOT NULL
+  WHERE won_at IS NOT NULL
+    AND entry_at IS NOT NULL
     AND opening = 0
-    AND NOT has(implied, 'inquiry')
+    AND NOT has(implied, {entry:String})
 )
 GROUP BY by, basis
 ORDER BY by, basis

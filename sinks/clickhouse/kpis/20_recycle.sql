@@ -10,12 +10,12 @@ SELECT
 FROM (
   SELECT
     by,
-    recycled_at IS NOT NULL AND recycled_at < inquiry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
-    inquiry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+    recycled_at IS NOT NULL AND recycled_at < entry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
+    entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM clean
-  WHERE inquiry_at IS NOT NULL
-    AND inquiry_at >= {start:DateTime64(3, 'UTC')}
-    AND inquiry_at < {end:DateTime64(3, 'UTC')}
+  WHERE entry_at IS NOT NULL
+    AND entry_at >= {start:DateTime64(3, 'UTC')}
+    AND entry_at < {end:DateTime64(3, 'UTC')}
     AND opening = 0
 )
 GROUP BY by

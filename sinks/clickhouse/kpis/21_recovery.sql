@@ -1,4 +1,4 @@
--- kpi: recovery · basis: cohort · of the journeys recycled in the period, those whose lead was MQL again within the window
+-- kpi: recovery · basis: cohort · of the journeys recycled in the period, those whose lead qualified again within the window
 SELECT
   by,
   countIf(reached) / count() AS value,
@@ -14,7 +14,7 @@ FROM (
     recycled_at + toIntervalMillisecond({w_recovery:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM (SELECT *, journey + 1 AS following FROM clean WHERE opening = 0 AND recycled_at IS NOT NULL) AS c
   -- a recycled lead that qualifies again does so in its next journey
-  LEFT JOIN (SELECT lead_id, toUInt32(journey) AS following, mql_at AS again_at FROM clean) AS a USING (lead_id, following)
+  LEFT JOIN (SELECT lead_id, toUInt32(journey) AS following, qualifying_at AS again_at FROM clean) AS a USING (lead_id, following)
   WHERE recycled_at >= {start:DateTime64(3, 'UTC')}
     AND recycled_at < {end:DateTime64(3, 'UTC')}
 )

@@ -1,4 +1,4 @@
--- kpi: nurture_coverage · basis: now · of the leads in nurturing or recycled, those we touched within the stage's limit; opted-out left out
+-- kpi: nurture_coverage · basis: now · of the leads in nurture or recycled, those we touched within the stage's limit; opted-out left out
 SELECT
   by,
   stage,
@@ -10,10 +10,10 @@ FROM (
   SELECT
     s.by AS by,
     s.stage AS stage,
-    if(s.stage = 'nurturing', {limit_nurturing:Int64}, {limit_recycled:Int64}) AS span,
+    if(s.stage = {nurture:String}, {limit_nurture:Int64}, {limit_recycled:Int64}) AS span,
     ifNull(s.last_outbound_at + toIntervalMillisecond(span) >= {asof:DateTime64(3, 'UTC')}, 0) AS covered
   FROM s
-  WHERE s.stage IN ('nurturing', 'recycled')
+  WHERE s.stage IN ({nurture:String}, {recycled:String})
     AND s.opted_out = 0
 )
 GROUP BY by, stage

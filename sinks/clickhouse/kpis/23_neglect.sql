@@ -10,7 +10,7 @@ FROM (
     s.by AS by,
     dateDiff('millisecond', greatest(ifNull(s.last_outbound_at, s.opened_at), s.opened_at), {asof:DateTime64(3, 'UTC')}) / 86400000 AS untouched
   FROM s
-  WHERE s.stage IN ('inquiry', 'nurturing', 'mql', 'recycled', 'inactive')
+  WHERE has({unaccepted:Array(String)}, s.stage)
     AND s.opted_out = 0
     AND s.opened_at IS NOT NULL
 )

@@ -1,8 +1,8 @@
 -- kpi: regression · basis: period · entries into recycled or lost over all moves from one stage to another, every episode
 SELECT
   by,
-  countIf(to_stage IN ('recycled', 'lost')) / count() AS value,
-  countIf(to_stage IN ('recycled', 'lost')) AS numerator,
+  countIf(to_stage IN ({recycled:String}, {lost:String})) / count() AS value,
+  countIf(to_stage IN ({recycled:String}, {lost:String})) AS numerator,
   count() AS denominator,
   count() AS n
 FROM t

@@ -23,9 +23,9 @@ FROM (
   SELECT
     by,
     'cohort' AS basis,
-    status = 'won' AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_opportunity:Int64}) AS won,
+    status = 'won' AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_deal:Int64}) AS won,
     status = 'open' AS waits,
-    event_time + toIntervalMillisecond({w_opportunity:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+    event_time + toIntervalMillisecond({w_deal:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM d
   WHERE event_time >= {start:DateTime64(3, 'UTC')}
     AND event_time < {end:DateTime64(3, 'UTC')}

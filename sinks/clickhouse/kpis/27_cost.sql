@@ -1,4 +1,4 @@
--- kpi: cost · basis: period · spend by cost day over new journeys, SALs and deals won in the period; no denominator is null, never 0, and so is a cost of which no report speaks
+-- kpi: cost · basis: period · spend by cost day over new journeys, accepted leads and deals won in the period; no denominator is null, never 0, and so is a cost of which no report speaks
 SELECT
   by,
   unit.1 AS per,
@@ -24,9 +24,9 @@ FROM (
 FULL JOIN (
   SELECT
     {unit_by} AS by,
-    countIf(what = 'inquiry') AS leads,
-    countIf(what = 'sal') AS sals,
-    countIf(what = 'customer') AS customers
+    countIf(what = {entry:String}) AS leads,
+    countIf(what = {accepted:String}) AS accepted,
+    countIf(what = {won:String}) AS won
   FROM (
     SELECT by, to_stage AS what
     FROM t
@@ -35,16 +35,16 @@ FULL JOIN (
       AND opening = 0
       AND excluded = ''
       -- a customer whose deals are known is counted by them: each deal once, however many leads it has
-      AND (to_stage != 'customer' OR (lead_id, journey) NOT IN (SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'))
+      AND (to_stage != {won:String} OR (lead_id, journey) NOT IN (SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'))
     UNION ALL
-    SELECT by, 'customer'
+    SELECT by, {won:String}
     FROM d
     WHERE status = 'won'
       AND closed_at >= {start:DateTime64(3, 'UTC')}
       AND closed_at < {end:DateTime64(3, 'UTC')}
   )
   GROUP BY by
-  HAVING leads + sals + customers > 0
+  HAVING leads + accepted + won > 0
 ) AS e USING (by)
-ARRAY JOIN [('lead', e.leads), ('sal', e.sals), ('customer', e.customers)] AS unit
+ARRAY JOIN [('lead', e.leads), ({accepted:String}, e.accepted), ({won:String}, e.won)] AS unit
 ORDER BY by, unconverted, per

@@ -39,10 +39,10 @@ FROM (
   CROSS JOIN (
     SELECT
       count() AS journeys,
-      countIf(inquiry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')}) AS ripe
+      countIf(entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')}) AS ripe
     FROM clean
-    WHERE inquiry_at >= {start:DateTime64(3, 'UTC')}
-      AND inquiry_at < {end:DateTime64(3, 'UTC')}
+    WHERE entry_at >= {start:DateTime64(3, 'UTC')}
+      AND entry_at < {end:DateTime64(3, 'UTC')}
       AND opening = 0
   ) AS c
   UNION ALL

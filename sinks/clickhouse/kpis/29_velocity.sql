@@ -1,4 +1,4 @@
--- kpi: velocity · basis: now · money a day: open deals x win rate x mean won amount / median days from inquiry to won, of the period's closings
+-- kpi: velocity · basis: now · money a day: open deals x win rate x mean won amount / median days from the entry to won, of the period's closings
 SELECT
   by,
   {currency:String} AS currency,
@@ -54,13 +54,13 @@ FROM (
       0,
       0,
       NULL,
-      quantileExactInclusive(0.5)(dateDiff('millisecond', assumeNotNull(inquiry_at), assumeNotNull(customer_at)) / 86400000)
+      quantileExactInclusive(0.5)(dateDiff('millisecond', assumeNotNull(entry_at), assumeNotNull(won_at)) / 86400000)
     FROM clean
-    WHERE customer_at >= {start:DateTime64(3, 'UTC')}
-      AND customer_at < {end:DateTime64(3, 'UTC')}
-      AND inquiry_at IS NOT NULL
+    WHERE won_at >= {start:DateTime64(3, 'UTC')}
+      AND won_at < {end:DateTime64(3, 'UTC')}
+      AND entry_at IS NOT NULL
       AND opening = 0
-      AND NOT has(implied, 'inquiry')
+      AND NOT has(implied, {entry:String})
     GROUP BY by
   )
   GROUP BY by, unconverted
