@@ -165,11 +165,11 @@ def _answers(part: dict[str, Any], out: Normalised) -> dict[str, str]:
     given = record(part.get("formResponse")).get("answers")
     found: dict[str, str] = {}
     for answer in given if isinstance(given, list) else ():
-        said = record(record(record(answer).get("answerDetails")).get("textQuestionAnswer")).get(
-            "answer"
-        )
+        answer_text = record(
+            record(record(answer).get("answerDetails")).get("textQuestionAnswer")
+        ).get("answer")
         key = text(record(answer).get("questionId"), 40)
-        if key and (value := text(said)):
+        if key and (value := text(answer_text)):
             found[key] = value
     asked = record(record(part.get("form")).get("content")).get("questions")
     fields = {
