@@ -158,11 +158,11 @@ class Question(NamedTuple):
         times = {"start": self.start, "end": self.end, "asof": self.asof}
         moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
         spans = {f"w_{name}": ms for name, ms in self.windows.items()} | {f"limit_{name}": ms for name, ms in self.limits.items()}
-        said = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
-        said |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
-        said |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
-        said["unmeasured"] = list(self.unmeasured)
-        return {**moments, **spans, **said}
+        settings = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        settings |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
+        settings |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
+        settings["unmeasured"] = list(self.unmeasured)
+        return {**moments, **spans, **settings}
 
 
 def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None) -> Question:
@@ -176,10 +176,10 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
         raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(DIMENSIONS)}")
     windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.kpis.windows.items()}
     limits = {stage: _limit_ms(funnel, stage) for stage in NURTURED}
-    said = funnel.reporting
+    reporting = funnel.reporting
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
     return Question(
-        start, end, asof, windows, said.zone, by, limits, funnel.optional, said.currency, funnel.strategy,
+        start, end, asof, windows, reporting.zone, by, limits, funnel.optional, reporting.currency, funnel.strategy,
         unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
         aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
     )  # fmt: skip
@@ -231,12 +231,12 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
             continue
         result = client.query(sql(kpi, asked.by), parameters=asked.parameters(), settings={"joined_subquery_requires_alias": 0})
         for row in result.result_rows:
-            said = dict(zip(result.column_names, row, strict=True))
+            values = dict(zip(result.column_names, row, strict=True))
             if kpi.name == attainment.KPI:
-                target = attainment.Target(**said)
+                target = attainment.Target(**values)
                 figures += attainment.figures(target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of))
             else:
-                figures.append(_figure(kpi, said, asked.by))
+                figures.append(_figure(kpi, values, asked.by))
     return figures
 
 
@@ -248,11 +248,11 @@ def _actual(client: Any, asked: Question, metric: str, start: int, end: int, wan
     return ask(client, asked._replace(start=start, end=end, by=by), [metric])
 
 
-def _figure(kpi: Kpi, said: dict[str, Any], by: str) -> dict[str, Any]:
-    basis = said.pop("basis", kpi.basis)
-    group = said.pop("by", None)
-    figure = {name: said.pop(name, None) for name in _FIGURES}
+def _figure(kpi: Kpi, values: dict[str, Any], by: str) -> dict[str, Any]:
+    basis = values.pop("basis", kpi.basis)
+    group = values.pop("by", None)
+    figure = {name: values.pop(name, None) for name in _FIGURES}
     if figure["value"] is not None:
         figure["value"] = float(figure["value"]) if math.isfinite(figure["value"]) else None  # JSON has no NaN
-    dimensions = {**({by: group} if by and group is not None else {}), **said}
+    dimensions = {**({by: group} if by and group is not None else {}), **values}
     return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}
