@@ -36,7 +36,7 @@ class Fact(NamedTuple):
 class Change(NamedTuple):
     """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12).
 
-    `told`: the level of a clock that the revision before it told somebody of; empty for all else.
+    `told`: the level of a clock of which the revision before it notified somebody; else empty.
     """
 
     id: str
