@@ -64,7 +64,7 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
     elif "costInLocalCurrency" in part or "pivotValues" in part:
         _cost(part, connection, out)
     elif "questions" in record(part.get("content")):
-        out.ignored.append("lead form")  # what is asked; whose answers it are is said by a response
+        out.ignored.append("lead form")  # the questions; the answers come with a response
     else:
         raise ValueError(
             "neither a notification (leadAction), a response (formResponse), a form (content) nor a cost (pivotValues)"
