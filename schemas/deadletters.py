@@ -105,9 +105,9 @@ def opened(body: bytes) -> Original:
 
     """
     head, _, value = body.partition(b"\n")
-    said = json.loads(head)
-    headers = tuple((str(name), _bytes(text)) for name, text in said["headers"])
-    return Original(_bytes(said["key"]), headers, None if said["tombstone"] else value)
+    fields = json.loads(head)
+    headers = tuple((str(name), _bytes(text)) for name, text in fields["headers"])
+    return Original(_bytes(fields["key"]), headers, None if fields["tombstone"] else value)
 
 
 def pieces(letter: Letter, original: Original) -> Iterator[tuple[Letter, bytes]]:

@@ -16,8 +16,8 @@ class FactKind(StrEnum):
     TRANSITION = "transition"  # one move from a stage to another, or an entry into the first
     CLOCK = "clock"  # a service level: open, warned, breached, escalated, met, cancelled
     HANDOFF = "handoff"  # the acceptance ledger: every hand-off from marketing to sales and how it ended
-    DECISION = "decision"  # what the gate said, rule by rule, with the values seen
-    DISAGREEMENT = "disagreement"  # the gate said yes and the CRM no, or the reverse
+    DECISION = "decision"  # what the gate decided, rule by rule, with the values seen
+    DISAGREEMENT = "disagreement"  # the gate accepts and the CRM rejects, or the reverse
     NOTE = "note"  # what happened and moved nothing: echo, ignored, not the owner's write, unmapped
     DEAL = "deal"  # one deal of one lead
     CONFLICT = "conflict"  # two identities that a link would join and may not
@@ -36,7 +36,7 @@ class Fact(NamedTuple):
 class Change(NamedTuple):
     """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12).
 
-    `told`: the level of a clock that the revision before it told somebody of; empty for all else.
+    `told`: the level of a clock of which the revision before it notified somebody; else empty.
     """
 
     id: str

@@ -61,17 +61,20 @@ def figures(target: Target, zone: str, asof: int, ask: Asker) -> list[dict[str, 
     ]
 
 
-def _actual(metric: str, wanted: dict[str, str], said: list[dict[str, Any]]) -> tuple[float | None, int | None, int | None]:
+def _actual(
+    metric: str, wanted: dict[str, str], metric_figures: list[dict[str, Any]]
+) -> tuple[float | None, int | None, int | None]:
     """Give the actual, its n, and of how many amounts no rate was known.
 
-    What adds up is summed, and nothing of it is 0; of all else one figure must fit, or no value is told.
+    A metric that adds up is summed, 0 without figures; of any other exactly one figure must fit,
+    or there is no value.
     """
     basis = wanted.get("basis", "")
     names = {name: value for name, value in wanted.items() if name != "basis"}
-    known = {name for figure in said for name in figure["dimensions"]}
+    known = {name for figure in metric_figures for name in figure["dimensions"]}
     fitting = [
         figure
-        for figure in said
+        for figure in metric_figures
         if basis in ("", figure["basis"]) and all(str(figure["dimensions"].get(name)) == value for name, value in names.items())
     ]
     apart = [figure for figure in fitting if figure["dimensions"].get("unconverted")]
@@ -79,7 +82,8 @@ def _actual(metric: str, wanted: dict[str, str], said: list[dict[str, Any]]) -> 
     lacking = sum(figure["n"] for figure in apart) if apart else None
     if metric in ADDS:
         values = [figure["value"] for figure in fitting if figure["value"] is not None]
-        nothing = not fitting and not apart and (not said or known >= set(names))  # a dimension that no figure has is a typing error
+        # a dimension that no figure has is a typing error
+        nothing = not fitting and not apart and (not metric_figures or known >= set(names))
         return (sum(values) if values or nothing else None), sum(figure["n"] for figure in fitting), lacking
     if not basis and len({figure["basis"] for figure in fitting}) > 1:  # a KPI of both bases: targets are of periods
         fitting = [figure for figure in fitting if figure["basis"] == "period"]

@@ -46,56 +46,68 @@ class Batch:
         """Return the record that a row was made of; None for a mark that an earlier batch held back."""
         return next((record for one, record in self._made.get(table, ()) if one is row), None)
 
-    def fact(self, said: dict[str, Any]) -> None:
+    def fact(self, fact: dict[str, Any]) -> None:
         """Add one revision: to its own table, and to those that keep every one."""
-        content = said["content"]
+        content = fact["content"]
         deleted = int(content is None)
-        head = [said["generation"], said["lead"], said["journey"], said["id"], said["at"], said["revision"], deleted]
+        head = [
+            fact["generation"],
+            fact["lead"],
+            fact["journey"],
+            fact["id"],
+            fact["at"],
+            fact["revision"],
+            deleted,
+        ]
         body = orjson.loads(content) if content else {}
         if "rules" in body:
             body["rules"] = orjson.dumps(body["rules"]).decode()
-        if said["kind"] == FactKind.JOURNEY:
+        if fact["kind"] == FactKind.JOURNEY:
             body["entered"] = {key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")}
-        table, columns = TABLES[said["kind"]]
+        table, columns = TABLES[fact["kind"]]
         self._add(table, [*head, *(value_of(body, column) for column in columns)])
         self._add(
             "fact_revisions",
             [
-                said["generation"], said["lead"], said["id"], said["kind"], said["journey"], said["at"], said["revision"],
-                deleted, content or "", said["partition"], said["offset"],
+                fact["generation"], fact["lead"], fact["id"], fact["kind"], fact["journey"], fact["at"], fact["revision"],
+                deleted, content or "", fact["partition"], fact["offset"],
             ],
         )  # fmt: skip
 
-    def state(self, said: dict[str, Any]) -> None:
+    def state(self, state: dict[str, Any]) -> None:
         """Add a lead's absolute state; without content the lead is another's now."""
-        body = orjson.loads(said["content"]) if said["content"] else {}
-        head = [said["generation"], said["lead"], said["revision"], int(not body)]
+        body = orjson.loads(state["content"]) if state["content"] else {}
+        head = [state["generation"], state["lead"], state["revision"], int(not body)]
         self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
-        place = [said["partition"], said["offset"]]
-        content = said["content"] or ""
+        place = [state["partition"], state["offset"]]
+        content = state["content"] or ""
         self._add(
             "fact_revisions",
             [
-                said["generation"],
-                said["lead"],
+                state["generation"],
+                state["lead"],
                 "state",
                 "state",
                 0,
                 0,
-                said["revision"],
+                state["revision"],
                 int(not body),
                 content,
                 *place,
             ],
         )
 
-    def touch(self, partition: int, offset: int, lead: str, said: dict[str, Any]) -> None:
-        """Add one record of the archive: an event or an edge, as `advance` read it."""
-        kind = said["t"]
-        value = said[kind]
+    def touch(self, partition: int, offset: int, lead: str, lead_input: dict[str, Any]) -> None:
+        """Add one lead input to the archive: an event or an edge, as `advance` read it."""
+        kind = lead_input["t"]
+        value = lead_input[kind]
         content = orjson.dumps(value).decode()
-        name, origin, at = (said.get("name", value[3]), value[4], value[0]) if kind == "event" else (value[2], "", value[0])
-        copied, held = int(said.get("copy", False)), int(said.get("held", False))
+        name, origin, at = (
+            (lead_input.get("name", value[3]), value[4], value[0])
+            if kind == "event"
+            else (value[2], "", value[0])
+        )
+        copied, held = int(lead_input.get("copy", False)), int(lead_input.get("held", False))
         self._add(
             "touches",
             [
@@ -108,55 +120,92 @@ class Batch:
                 held,
                 content,
                 at,
-                said["received_at"],
+                lead_input["received_at"],
                 partition,
                 offset,
             ],
         )
         if kind == "event" and not copied:
-            self._add("arrivals", [partition, offset, said["received_at"], said["received_at"] - at])
+            self._add(
+                "arrivals",
+                [partition, offset, lead_input["received_at"], lead_input["received_at"] - at],
+            )
 
-    def letter(self, said: Letter, mark: Mark | None = None) -> None:
+    def letter(self, letter: Letter, mark: Mark | None = None) -> None:
         """Add a dead letter, or what became of it; it has no fate while it waits for somebody."""
         fate, version = (mark.what, mark.at) if mark else ("", 0)
-        row = [said.id, said.topic, said.worker, said.source, said.kind.value, said.reason, fate, said.stamp, version]
+        row = [
+            letter.id,
+            letter.topic,
+            letter.worker,
+            letter.source,
+            letter.kind.value,
+            letter.reason,
+            fate,
+            letter.stamp,
+            version,
+        ]
         self._add("dead_letters", row)
 
-    def cut(self, said: dict[str, Any]) -> None:
+    def cut(self, cut: dict[str, Any]) -> None:
         """Add a cut: below this offset all facts were folded up to `now`."""
-        self._add("cuts", [said["generation"], said["partition"], said["next_offset"], said["now"]])
+        self._add("cuts", [cut["generation"], cut["partition"], cut["next_offset"], cut["now"]])
 
-    def hole(self, said: dict[str, Any]) -> None:
+    def hole(self, hole: dict[str, Any]) -> None:
         """Add a hole that a person accepted: records of a topic that nobody has read."""
-        self._add("holes", [said[column.name] for column in OTHERS["holes"]])
+        self._add("holes", [hole[column.name] for column in OTHERS["holes"]])
 
-    def definition(self, said: dict[str, Any]) -> None:
+    def definition(self, definition: dict[str, Any]) -> None:
         """Add a version of the funnel, as a partition took it."""
-        self._add("definitions", [said[column.name] for column in OTHERS["definitions"]])
+        self._add("definitions", [definition[column.name] for column in OTHERS["definitions"]])
 
-    def alias(self, said: dict[str, Any]) -> None:
+    def alias(self, alias: dict[str, Any]) -> None:
         """Add what an alias is to an origin."""
-        self._add("aliases", [said[column.name] for column in OTHERS["aliases"]])
+        self._add("aliases", [alias[column.name] for column in OTHERS["aliases"]])
 
     def archived(self, partition: int, next_offset: int) -> None:
-        """Say how far a partition of the touches is in the archive."""
+        """Add how far a partition of the lead inputs is in the archive: the next offset."""
         self._add("archived", [partition, next_offset])
 
-    def spend(self, said: Spend, stamp: int) -> None:
+    def spend(self, spend: Spend, stamp: int) -> None:
         """Add a statement of cost; `stamp` (ms) is the record's, where it does not say when it was received."""
-        key = [said.day, said.platform, said.account, said.campaign, said.breakdown]
-        since = stamp if said.stated_at is None else said.stated_at
-        self._add("spend", [*key, Decimal(said.amount), said.currency, said.clicks, said.impressions, since])
+        key = [spend.day, spend.platform, spend.account, spend.campaign, spend.breakdown]
+        since = stamp if spend.stated_at is None else spend.stated_at
+        self._add(
+            "spend",
+            [*key, Decimal(spend.amount), spend.currency, spend.clicks, spend.impressions, since],
+        )
 
-    def target(self, said: Target, stamp: int) -> None:
+    def target(self, target: Target, stamp: int) -> None:
         """Add a target, stated at `stamp` (ms)."""
-        row = [said.metric, said.owner, said.start, said.end, said.scope, said.value, int(said.shared), said.strategy, stamp]
+        row = [
+            target.metric,
+            target.owner,
+            target.start,
+            target.end,
+            target.scope,
+            target.value,
+            int(target.shared),
+            target.strategy,
+            stamp,
+        ]
         self._add("targets", row)
 
-    def rate(self, said: Rate, stamp: int) -> None:
+    def rate(self, rate: Rate, stamp: int) -> None:
         """Add a currency's rate, stated at `stamp` (ms)."""
-        self._add("rates", [said.currency, said.reporting, said.day, Decimal(said.rate), stamp])
+        self._add("rates", [rate.currency, rate.reporting, rate.day, Decimal(rate.rate), stamp])
 
-    def answer(self, said: SurveyAnswer, stamp: int) -> None:
+    def answer(self, answer: SurveyAnswer, stamp: int) -> None:
         """Add an answer, stated at `stamp` (ms)."""
-        self._add("surveys", [said.survey, said.question, said.respondent, said.team, said.answered_at, said.score, stamp])
+        self._add(
+            "surveys",
+            [
+                answer.survey,
+                answer.question,
+                answer.respondent,
+                answer.team,
+                answer.answered_at,
+                answer.score,
+                stamp,
+            ],
+        )

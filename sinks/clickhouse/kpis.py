@@ -173,15 +173,15 @@ class Question(NamedTuple):
         shape = self.shape
         spans = {f"w_{name}": self.windows[name] for name in WINDOWS} | {f"limit_{role}": ms for role, ms in self.limits.items()}
         spans["w_deal"] = self.windows[shape.deal]
-        said: dict[str, Any] = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        values: dict[str, Any] = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
         chain = [stage for stage in shape.ladder if stage not in self.optional]
-        said |= {"ladder": list(shape.ladder), "stages": chain[:-1], "next_stages": chain[1:], "unaccepted": sorted(shape.unaccepted)}
-        said["spans"] = [self.windows[stage] for stage in chain[:-1]]
-        said |= {role: getattr(shape, role) for role in ("entry", "qualifying", "accepted", "won", "nurture", "recycled", "lost")}
-        said |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
-        said |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
-        said["unmeasured"] = list(self.unmeasured)
-        return {**moments, **spans, **said}
+        values |= {"ladder": list(shape.ladder), "stages": chain[:-1], "next_stages": chain[1:], "unaccepted": sorted(shape.unaccepted)}
+        values["spans"] = [self.windows[stage] for stage in chain[:-1]]
+        values |= {role: getattr(shape, role) for role in ("entry", "qualifying", "accepted", "won", "nurture", "recycled", "lost")}
+        values |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
+        values |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
+        values["unmeasured"] = list(self.unmeasured)
+        return {**moments, **spans, **values}
 
 
 def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None) -> Question:
@@ -196,10 +196,10 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     shape = funnel.shape()
     windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.windows().items()}
     limits = {role: _limit_ms(funnel, getattr(shape, role)) for role in ("nurture", "recycled")}
-    said = funnel.reporting
+    reporting = funnel.reporting
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
     return Question(
-        start, end, asof, windows, said.zone, shape, by, limits, funnel.optional, said.currency, funnel.strategy,
+        start, end, asof, windows, reporting.zone, shape, by, limits, funnel.optional, reporting.currency, funnel.strategy,
         unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
         aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
     )  # fmt: skip
@@ -251,12 +251,12 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
             continue
         result = client.query(sql(kpi, asked.by), parameters=asked.parameters(), settings={"joined_subquery_requires_alias": 0})
         for row in result.result_rows:
-            said = dict(zip(result.column_names, row, strict=True))
+            values = dict(zip(result.column_names, row, strict=True))
             if kpi.name == attainment.KPI:
-                target = attainment.Target(**said)
+                target = attainment.Target(**values)
                 figures += attainment.figures(target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of))
             else:
-                figures.append(_figure(kpi, said, asked.by))
+                figures.append(_figure(kpi, values, asked.by))
     return figures
 
 
@@ -268,11 +268,11 @@ def _actual(client: Any, asked: Question, metric: str, start: int, end: int, wan
     return ask(client, asked._replace(start=start, end=end, by=by), [metric])
 
 
-def _figure(kpi: Kpi, said: dict[str, Any], by: str) -> dict[str, Any]:
-    basis = said.pop("basis", kpi.basis)
-    group = said.pop("by", None)
-    figure = {name: said.pop(name, None) for name in _FIGURES}
+def _figure(kpi: Kpi, values: dict[str, Any], by: str) -> dict[str, Any]:
+    basis = values.pop("basis", kpi.basis)
+    group = values.pop("by", None)
+    figure = {name: values.pop(name, None) for name in _FIGURES}
     if figure["value"] is not None:
         figure["value"] = float(figure["value"]) if math.isfinite(figure["value"]) else None  # JSON has no NaN
-    dimensions = {**({by: group} if by and group is not None else {}), **said}
+    dimensions = {**({by: group} if by and group is not None else {}), **values}
     return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}

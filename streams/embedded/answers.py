@@ -63,10 +63,10 @@ async def _answer(question: Question, seconds: float) -> Answer:
                 return Answer(alive=True, ready=True)
             head = f"GET {question.path} HTTP/1.0\r\nHost: 127.0.0.1:{question.port}\r\n\r\n"
             writer.write(head.encode())
-            said = b""
-            while (more := await reader.read(_MOST_BYTES)) and len(said) < _MOST_BYTES:
-                said += more
-            return of_http(said)
+            response = b""
+            while (more := await reader.read(_MOST_BYTES)) and len(response) < _MOST_BYTES:
+                response += more
+            return of_http(response)
     except (OSError, TimeoutError, asyncio.IncompleteReadError):
         return SILENT
     finally:
@@ -75,16 +75,16 @@ async def _answer(question: Question, seconds: float) -> Answer:
                 writer.transport.abort()
 
 
-def of_http(said: bytes) -> Answer:
+def of_http(response: bytes) -> Answer:
     """Read an answer: whoever refuses is alive, unless it says itself that it hangs (streams/probe.py)."""
-    head, _, body = said.partition(b"\r\n\r\n")
+    head, _, body = response.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/"):
         return SILENT
     if not words[1].startswith(b"5"):
         return Answer(alive=True, ready=True)
     try:
-        told = orjson.loads(body)
-        return Answer(alive=told["status"] != HANGS, reason=str(told["reason"])[:300])
+        report = orjson.loads(body)
+        return Answer(alive=report["status"] != HANGS, reason=str(report["reason"])[:300])
     except (orjson.JSONDecodeError, KeyError, TypeError):
         return Answer(alive=True, reason="not ready")

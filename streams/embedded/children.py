@@ -163,8 +163,8 @@ def _survivors(home: Path) -> Iterable[Survivor]:
 def _recorded(lock: IO[str]) -> psutil.Process | None:
     """Read a pid file; the child that is still to be recorded sees by itself that its supervisor is gone."""
     try:
-        said = json.loads(lock.read())
-        return pids.same(said["pid"], said["started"])
+        entry = json.loads(lock.read())
+        return pids.same(entry["pid"], entry["started"])
     except (ValueError, KeyError, TypeError):
         return None
 

@@ -168,8 +168,8 @@ def load_secrets(home: Path, say: Callable[[str], None] = lambda _text: None) ->
 
 def _strings(path: Path) -> dict[str, str]:
     try:
-        said = json.loads(path.read_text())
-        return {name: value for name, value in said.items() if isinstance(value, str)}
+        stored = json.loads(path.read_text())
+        return {name: value for name, value in stored.items() if isinstance(value, str)}
     except (OSError, ValueError, AttributeError):
         return {}
 

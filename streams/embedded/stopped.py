@@ -12,9 +12,9 @@ def reason(home: Path, role: str) -> tuple[str, str]:
     """Return why a role stopped, and the command that goes on."""
     command = f"leadstream resume {role} --home {home}"
     try:
-        said = json.loads(_path(home, role).read_text())
-        wanted = str(said.get("command") or command)
-        return str(said["reason"]), command if wanted == f"leadstream resume {role}" else wanted
+        stop_record = json.loads(_path(home, role).read_text())
+        wanted = str(stop_record.get("command") or command)
+        return str(stop_record["reason"]), command if wanted == f"leadstream resume {role}" else wanted
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return logs.last_critical(logs.path(home, role)) or f"no reason is known; see {logs.path(home, role)}", command
 

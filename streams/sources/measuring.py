@@ -39,14 +39,14 @@ def silent(funnel: Funnel) -> list[str]:
 
 
 def attribute(funnel: Funnel, marketing: Mapping[str, str]) -> tuple[str, str, str]:
-    """Make source, channel and campaign of what is said of marketing, by the first rule that fits; empty where none does."""
+    """Return source, channel and campaign for an event's marketing fields, by the first rule that fits; empty where none does."""
     utm = marketing.get("utm_source", "").strip().lower()
-    said = {**marketing, "utm_source": funnel.aliases.get(utm, utm)}
-    ad = f"{AD}{said['ad']}" if said.get("ad") else ""  # what was spent on it tells whose campaign's it is
-    campaign = said.get("campaign") or said.get("utm_campaign") or ad
+    fields = {**marketing, "utm_source": funnel.aliases.get(utm, utm)}
+    ad = f"{AD}{fields['ad']}" if fields.get("ad") else ""  # the ad's spend names its campaign
+    campaign = fields.get("campaign") or fields.get("utm_campaign") or ad
     for rule in funnel.sources:
-        if all(_fits(getattr(rule, field), said.get(field, "").lower()) for field in _CONDITIONS):
-            source, channel = (text.replace("{utm_source}", said["utm_source"]) for text in (rule.source, rule.channel))
+        if all(_fits(getattr(rule, field), fields.get(field, "").lower()) for field in _CONDITIONS):
+            source, channel = (text.replace("{utm_source}", fields["utm_source"]) for text in (rule.source, rule.channel))
             return source, channel, campaign
     return "", "", campaign
 

@@ -123,11 +123,11 @@ def money(value: Any) -> str | None:
 
     Machines write it: 12500.00, 1.25E7, 0.30000000000000004. What people write is a mapping's to read.
     """
-    said = _written(value)
-    if not said:
-        return said
+    written = _written(value)
+    if not written:
+        return written
     try:
-        found = Decimal(said) if len(said) <= 100 else None
+        found = Decimal(written) if len(written) <= 100 else None
     except InvalidOperation:
         return None
     if found is None or not found.is_finite() or abs(found) >= 10**12:
@@ -177,16 +177,16 @@ def first_time(*values: Any) -> int | None:
 
 def day_in(value: Any, zone: str) -> str | None:
     """Read a day: ISO 8601, or ms since the epoch as the zone has it; "" where it was cleared, None where it is none."""
-    said = _written(value)
-    if not said:
-        return said
+    written = _written(value)
+    if not written:
+        return written
     try:
-        if re.fullmatch(r"-?\d{6,16}(\.0+)?", said):
-            return datetime.fromtimestamp(int(float(said)) / 1000, ZoneInfo(zone)).date().isoformat()
-        if len(said) > 10:
-            moment = datetime.fromisoformat(said)
+        if re.fullmatch(r"-?\d{6,16}(\.0+)?", written):
+            return datetime.fromtimestamp(int(float(written)) / 1000, ZoneInfo(zone)).date().isoformat()
+        if len(written) > 10:
+            moment = datetime.fromisoformat(written)
             return (moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else moment).date().isoformat()
-        return datetime.strptime(said, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day has no zone
+        return datetime.strptime(written, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day has no zone
     except (ValueError, OverflowError, OSError):
         return None
 
@@ -220,11 +220,11 @@ def email_alias(value: Any) -> str | None:
 
 def phone_alias(value: Any) -> str | None:
     """Make an alias of a phone number in E.164; None if it is none or names no country."""
-    said = text(value, 60)
-    if not said:
+    written = text(value, 60)
+    if not written:
         return None
     try:
-        found = phonenumbers.parse(said, None)
+        found = phonenumbers.parse(written, None)
     except phonenumbers.NumberParseException:
         return None
     if not phonenumbers.is_possible_number(found):

@@ -192,18 +192,18 @@ def _form(kind: str, body: bytes) -> dict[str, str]:
 
 
 def _asked(request: Request, body: bytes) -> Asked:
-    said = dict(request.query_params)
+    fields = dict(request.query_params)
     kind = request.headers.get("content-type", "")
     if kind.lower().startswith("multipart/form-data"):
-        said, body = {**said, **_form(kind, body)}, b""
+        fields, body = {**fields, **_form(kind, body)}, b""
     settings = {
         name: value
-        for name, value in said.items()
+        for name, value in fields.items()
         if name not in _NOT_SETTINGS and not name.startswith("param_")
     }
     parameters = {
         name.removeprefix("param_"): value
-        for name, value in said.items()
+        for name, value in fields.items()
         if name.startswith("param_")
     }
     for name in (*settings, *parameters):
@@ -212,14 +212,14 @@ def _asked(request: Request, body: bytes) -> Asked:
                 115, "UNKNOWN_SETTING", f"{name[:40]!r} can't name a setting or a parameter"
             )
     output = (
-        said.get("default_format") or request.headers.get("x-clickhouse-format") or "TabSeparated"
+        fields.get("default_format") or request.headers.get("x-clickhouse-format") or "TabSeparated"
     )
     if not _WORD.fullmatch(output):
         raise Refusal(73, "UNKNOWN_FORMAT", f"Unknown format {output[:40]!r}")
-    database = said.get("database") or request.headers.get("x-clickhouse-database", "")
-    seconds = said.get("max_execution_time")
+    database = fields.get("database") or request.headers.get("x-clickhouse-database", "")
+    seconds = fields.get("max_execution_time")
     return Asked(
-        said.get("query", ""),
+        fields.get("query", ""),
         body,
         parameters,
         settings,

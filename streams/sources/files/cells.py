@@ -49,12 +49,12 @@ class Row(NamedTuple):
 
 @dataclass
 class Table:
-    """An opened file. `told` is what was found out about it; the report says it."""
+    """An opened file. `findings` go into the report: encoding, delimiter, which were detected."""
 
     path: Path
     columns: list[str]
     rows: Iterator[Row]
-    told: dict[str, Any] = field(default_factory=dict)
+    findings: dict[str, Any] = field(default_factory=dict)
 
 
 class ColumnError(Exception):

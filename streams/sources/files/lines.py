@@ -64,9 +64,9 @@ def encoding_of(path: Path) -> str:
         for mark, name in _BOMS:
             if sample.startswith(mark):
                 return name
-        halves = (sample[1::2].count(0), sample[::2].count(0))
-        if max(halves) > len(sample) // 6:  # a third of one half: letters of two bytes
-            return "utf-16-le" if halves[0] > halves[1] else "utf-16-be"
+        zeros = (sample[1::2].count(0), sample[::2].count(0))
+        if max(zeros) > len(sample) // 6:  # a third of one half: letters of two bytes
+            return "utf-16-le" if zeros[0] > zeros[1] else "utf-16-be"
         while sample.isascii() and (more := file.read(SAMPLE_BYTES)):
             sample = sample[-3:] + more  # a letter's bytes may lie on both sides
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample)

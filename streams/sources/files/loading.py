@@ -174,12 +174,12 @@ def _mistakes(
         steps = [step for step in item["loc"] if not (isinstance(step, str) and "[" in step)]
         where = ".".join(map(str, steps)) or kind.noun
         line = documents.line_of(tree, list(steps))
-        text = _said(item, str(steps[-1]) if steps else "", kind)
+        text = _explanation(item, str(steps[-1]) if steps else "", kind)
         found.append(f"{path}:{line}: {where}: {text}")
     return list(dict.fromkeys(found))
 
 
-def _said(item: Any, key: str, kind: Kind) -> str:
+def _explanation(item: Any, key: str, kind: Kind) -> str:
     context = item.get("ctx", {})
     if item["type"] == "value_error":
         text: str = item["msg"].removeprefix("Value error, ")

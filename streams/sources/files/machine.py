@@ -28,11 +28,11 @@ def json_lines(path: Path, source: Layout, wanted: frozenset[str]) -> Table:
     columns = named(list(dict.fromkeys(name for row in sample for name in row.cells)), source)
     if not columns and any(row.problem for row in sample):  # each row says what is wrong with it
         columns = sorted(wanted)
-    told = {
+    findings = {
         "encoding": encoding.removesuffix("-sig"),
         "found_out": [] if source.encoding else ["encoding"],
     }
-    return Table(path, columns, _only(chain(sample, rows), source, wanted), told)
+    return Table(path, columns, _only(chain(sample, rows), source, wanted), findings)
 
 
 def _only(rows: Iterator[Row], source: Layout, wanted: frozenset[str]) -> Iterator[Row]:

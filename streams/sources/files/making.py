@@ -162,7 +162,7 @@ class Maker:
         if at is None:
             return None
         also = [one for text in shape.also for one in self._also(text, scope, shape.each)]
-        said = {
+        base = {
             "id": _id(shape.id, scope),
             "type": shape.type,
             "occurred_at": at,
@@ -175,15 +175,17 @@ class Maker:
             "aliases": columns_in(shape.alias)[-1],
         }
         for name in NEEDS.get(shape.type, ()):
-            said_by = shape.fields[name].column
+            source_columns = shape.fields[name].column
             if (
-                said_by
-                and not any(scope[one] for one in said_by)
+                source_columns
+                and not any(scope[one] for one in source_columns)
                 and not shape.fields[name].default
             ):
-                hint = f"write when: {{{said_by[0]}: {{known: true}}}} if it may be"
-                raise RowError(said_by[0], f"is empty, and {shape.type.value} needs it: {hint}")
-        made: LeadEvent = _checked(LeadEvent, said, shape.fields, columns, scope, self._how)
+                hint = f"write when: {{{source_columns[0]}: {{known: true}}}} if it may be"
+                raise RowError(
+                    source_columns[0], f"is empty, and {shape.type.value} needs it: {hint}"
+                )
+        made: LeadEvent = _checked(LeadEvent, base, shape.fields, columns, scope, self._how)
         return made
 
     def _also(self, text: str, scope: Scope, each: str | None) -> Iterator[str]:
@@ -274,13 +276,13 @@ def alias_of(pattern: str, scope: Scope) -> str:
 
 def _checked(
     model: type[Any],
-    said: dict[str, Any],
+    base: dict[str, Any],
     fields: dict[str, ValueOf],
     columns: dict[str, str],
     scope: Scope,
     how: Callable[[Written], How],
 ) -> Any:
-    """Make a model of a row's fields.
+    """Make a model of `base`, whose values are ready, and of `fields`, read from the row.
 
     Raises:
         RowError: in our own words, with the column that the field was read from.
@@ -297,7 +299,7 @@ def _checked(
             texts[name] = text
             columns[name] = (spec.column or columns_in(spec.text or "") or (name,))[0]
     try:
-        return model(**said, **nested(model, texts))
+        return model(**base, **nested(model, texts))
     except ValidationError as error:
         name, text, quotes = why(error)
         column = columns.get(name) or columns.get(name.split(".")[0]) or name

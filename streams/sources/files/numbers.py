@@ -50,8 +50,8 @@ def number(text: str, decimal: str | None = None, thousands: str | None = None) 
     value = Decimal(f"{digits}.{part or '0'}")
     if len(part) > 6:
         value = value.quantize(PLACES)
-    said = f"{value:f}" if part else str(int(digits))
-    return f"-{said}" if minus and value else said
+    plain = f"{value:f}" if part else str(int(digits))
+    return f"-{plain}" if minus and value else plain
 
 
 def _like(decimal: str | None, thousands: str | None) -> str:

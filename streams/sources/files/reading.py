@@ -35,7 +35,7 @@ class Counts:
     refused: int = 0
     left_out: int = 0
     named: int = 0  # different leads that the events name first, before identities are joined
-    repeated: int = 0  # events that said again, word for word, what an earlier row said
+    repeated: int = 0  # events that repeat an earlier row's, byte for byte
     made: Counter[str] = field(default_factory=Counter)  # by type of event or record
     files: list[dict[str, Any]] = field(default_factory=list)  # what was found out about each
 
@@ -110,12 +110,12 @@ class Reading:
             found.append(partial(spool.joined, f"{number}.{place}"))
         maker = Maker(self._mapping, spec, found)
         table = open_table(path, spec, need)
-        told = self._tell(path, table.columns, need, table.told, spec.optional)
+        report = self._file_report(path, table.columns, need, table.findings, spec.optional)
         for row in table.rows:
             if row.blank:
-                told["blank"] = told.get("blank", 0) + 1
+                report["blank"] = report.get("blank", 0) + 1
                 continue
-            told["rows"] += 1
+            report["rows"] += 1
             self.counts.read += 1
             try:
                 count, fresh = self._row(row, maker, spool, path.name)
@@ -132,7 +132,7 @@ class Reading:
             yield from fresh
 
     def _row(self, row: Row, maker: Maker, spool: Spool, file: str) -> tuple[int, list[Packed]]:
-        """Return how much a row makes, and what of it no row before has said word for word.
+        """Return how many items a row makes, and those that no earlier row made already.
 
         Raises:
             RowError: the row is refused as a whole.
@@ -163,11 +163,11 @@ class Reading:
     ) -> Iterator[Refused]:
         path = within(self._folder, join.file)
         table = open_table(path, join, names)
-        told = self._tell(path, table.columns, names, table.told, join.optional)
+        report = self._file_report(path, table.columns, names, table.findings, join.optional)
         for row in table.rows:
             if row.blank:
                 continue
-            told["rows"] += 1
+            report["rows"] += 1
             self.counts.read += 1
             column, problem = row.column, row.problem
             key = row.cells.get(join.key, "")
@@ -184,23 +184,23 @@ class Reading:
             else:
                 self.counts.accepted += 1
 
-    def _tell(
+    def _file_report(
         self,
         path: Path,
         columns: list[str],
         need: frozenset[str],
-        told: dict[str, Any],
+        findings: dict[str, Any],
         optional: tuple[str, ...],
     ) -> dict[str, Any]:
-        said = {
+        report = {
             "file": path.name,
             "rows": 0,
-            **told,
+            **findings,
             "not_used": [name for name in columns if name and name not in need],
             "without": sorted(need & {*optional} - {*columns}),
         }
-        self.counts.files.append(said)
-        return said
+        self.counts.files.append(report)
+        return report
 
 
 def name_of(one: Made) -> str:

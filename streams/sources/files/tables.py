@@ -54,16 +54,19 @@ def _csv(path: Path, source: Layout, wanted: frozenset[str]) -> Table:
     body = rows_of(lines, delimiter, source.quote, len(columns))
     places = [(place, name) for place, name in enumerate(columns) if name in wanted]
     lacks = dict.fromkeys(wanted - {*columns}, "")
-    told = {
+    findings = {
         "encoding": encoding.removesuffix("-sig"),
         "delimiter": delimiter,
         "found_out": [
-            what
-            for what, said in (("encoding", source.encoding), ("delimiter", source.delimiter))
-            if said is None
+            setting
+            for setting, configured in (
+                ("encoding", source.encoding),
+                ("delimiter", source.delimiter),
+            )
+            if configured is None
         ],
     }
-    return Table(path, columns, _by_name(body, places, lacks, len(columns), encoding), told)
+    return Table(path, columns, _by_name(body, places, lacks, len(columns), encoding), findings)
 
 
 def _delimiter(
@@ -71,12 +74,12 @@ def _delimiter(
 ) -> tuple[str, int]:
     """Return what parts cells, and how many lines stand before the header."""
     first = next(islice(lines_of(path, encoding), source.skip, None), None)
-    said = first.text.lstrip("\ufeff") if first else ""
+    line = first.text.lstrip("\ufeff") if first else ""
     skip = source.skip
-    if said.lower().startswith("sep="):  # what Excel writes for itself
+    if line.lower().startswith("sep="):  # what Excel writes for itself
         skip += 1
-        if said[4:5] not in ("", "\r", "\n"):
-            return source.delimiter or said[4:5], skip
+        if line[4:5] not in ("", "\r", "\n"):
+            return source.delimiter or line[4:5], skip
     if source.delimiter:
         return source.delimiter, skip
     best = {}

@@ -71,7 +71,7 @@ def items(text: str, separator: str) -> tuple[str, ...]:
 
 
 def value(spec: ValueOf, name: str, scope: Scope, how: How) -> str:
-    """Return what a value says, as canonical text; "" if nothing.
+    """Return a value as canonical text, or "" where it is empty.
 
     Raises:
         RowError: it can't be read.
@@ -85,19 +85,19 @@ def value(spec: ValueOf, name: str, scope: Scope, how: How) -> str:
             raise RowError(column, f"is empty, and {name} needs it")
         return spec.default or ""
     if spec.map is not None:
-        found = {said.casefold(): meant for said, meant in spec.map.items()}
+        found = {word.casefold(): meaning for word, meaning in spec.map.items()}
         meant = found.get(text.casefold(), spec.otherwise)
         if meant is None:
             raise RowError(column, f"{shown(text)} is not in the map: add it, or write else")
         return meant
-    said = _as(spec, name, text, column, how)
-    return said[: spec.cut] if spec.cut else said
+    canonical = _as(spec, name, text, column, how)
+    return canonical[: spec.cut] if spec.cut else canonical
 
 
 def _text(spec: ValueOf, name: str, scope: Scope) -> tuple[str, str]:
     if spec.column is not None:
-        said = next((one for one in spec.column if scope[one]), spec.column[0])
-        return said, scope[said]
+        column = next((one for one in spec.column if scope[one]), spec.column[0])
+        return column, scope[column]
     if spec.value is not None:
         return name, spec.value
     return (columns_in(spec.text or "") or [name])[0], clean(render(spec.text or "", scope))

@@ -60,7 +60,7 @@ def _booked(booking: str, payload: dict[str, Any], common: dict[str, Any], out: 
     """Add the lead's request, and the meeting with whoever holds it."""
     tracking, event = record(payload.get("tracking")), record(payload.get("scheduled_event"))
     at = first_time(payload.get("created_at")) or common["occurred_at"]
-    said = {**common, "occurred_at": at}
+    booking_fields = {**common, "occurred_at": at}
     source, medium, campaign = (
         tracking.get(word) for word in ("utm_source", "utm_medium", "utm_campaign")
     )
@@ -77,14 +77,14 @@ def _booked(booking: str, payload: dict[str, Any], common: dict[str, Any], out: 
             direction="inbound",
             marketing=web.marketing({}, source, medium, campaign),
             attributes={"meeting": meeting} if meeting else {},
-            **said,
+            **booking_fields,
         )
     out.add(
         id=f"calendly:meeting:{booking}",
         type=EventType.TOUCH,
         kind="meeting",
         direction="human",
-        **said,
+        **booking_fields,
     )
 
 

@@ -250,7 +250,7 @@ def _person(context: _Context, out: Normalised) -> None:
         )
     elif created or any(field in fields for field in (*_MAILS, *_PHONES)):
         out.add(type=EventType.LINKED, aliases=known, **common)
-    said = created
+    added = created
     refused = next(
         (
             fields[one]
@@ -266,9 +266,9 @@ def _person(context: _Context, out: Normalised) -> None:
             aliases=known,
             **{**common, "id": f"{context.name}:consent"},
         )
-        said = True
+        added = True
     if not created and "ownerid" in fields:
-        said = _assigned(context, fields["ownerid"], out) or said
+        added = _assigned(context, fields["ownerid"], out) or added
     state, status = _option(context, "statecode"), _option(context, "statuscode")
     if context.entity == "lead" and not created and (state is not None or status is not None):
         stage = (
@@ -282,11 +282,11 @@ def _person(context: _Context, out: Normalised) -> None:
             aliases=known,
             **{**common, "id": f"{context.name}:stage"},
         )
-        said = True
-    if not said and not any(field in fields for field in (*_MAILS, *_PHONES)):
+        added = True
+    if not added and not any(field in fields for field in (*_MAILS, *_PHONES)):
         out.ignored.append(
             f"{context.entity} {context.message}"
-        )  # who changed it, a person or a flow, is not said
+        )  # Dynamics does not show whether a person or a flow changed it
 
 
 def _qualified(context: _Context, out: Normalised) -> None:

@@ -64,7 +64,7 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
     elif "costInLocalCurrency" in part or "pivotValues" in part:
         _cost(part, connection, out)
     elif "questions" in record(part.get("content")):
-        out.ignored.append("lead form")  # what is asked; whose answers it are is said by a response
+        out.ignored.append("lead form")  # the questions; the answers come with a response
     else:
         raise ValueError(
             "neither a notification (leadAction), a response (formResponse), a form (content) nor a cost (pivotValues)"
@@ -165,11 +165,11 @@ def _answers(part: dict[str, Any], out: Normalised) -> dict[str, str]:
     given = record(part.get("formResponse")).get("answers")
     found: dict[str, str] = {}
     for answer in given if isinstance(given, list) else ():
-        said = record(record(record(answer).get("answerDetails")).get("textQuestionAnswer")).get(
-            "answer"
-        )
+        answer_text = record(
+            record(record(answer).get("answerDetails")).get("textQuestionAnswer")
+        ).get("answer")
         key = text(record(answer).get("questionId"), 40)
-        if key and (value := text(said)):
+        if key and (value := text(answer_text)):
             found[key] = value
     asked = record(record(part.get("form")).get("content")).get("questions")
     fields = {

@@ -94,8 +94,8 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
         "source": "marketo",
         "aliases": (lead,),
     }
-    said = _attributes(part)
-    if text(said.get("is bot activity")) == "true":
+    attributes = _attributes(part)
+    if text(attributes.get("is bot activity")) == "true":
         out.ignored.append("bot activity")
     elif kind in _TOUCHES:
         what, direction = _TOUCHES[kind]
@@ -103,13 +103,13 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
     elif kind in _DELETED:
         out.add(type=EventType.DELETED, **common)
     else:
-        _other(kind, part, said, common, connection, out)
+        _other(kind, part, attributes, common, connection, out)
 
 
 def _other(
     kind: int,
     part: dict[str, Any],
-    said: dict[str, Any],
+    attributes: dict[str, Any],
     common: dict[str, Any],
     connection: Connection,
     out: Normalised,
@@ -117,7 +117,7 @@ def _other(
     about = text(part.get("primaryAttributeValue"), 200) or ""
     match kind:
         case 2:
-            form = text(said.get("webform name")) or about
+            form = text(attributes.get("webform name")) or about
             out.add(
                 type=EventType.CREATED,
                 kind="form",
@@ -130,31 +130,33 @@ def _other(
                 type=EventType.CREATED,
                 kind="crm",
                 direction="inbound",
-                origin=text(said.get("lead source")),
+                origin=text(attributes.get("lead source")),
                 **common,
             )
         case 9:
             out.add(type=EventType.CONSENT, granted=False, **common)
         case 13:
-            _changed(about, text(said.get("new value")) or "", common, connection, out)
+            _changed(about, text(attributes.get("new value")) or "", common, connection, out)
         case 22:
-            _score(about, said, common, out)
+            _score(about, attributes, common, out)
         case 23:
             owner = (
-                text(said.get("new owner"))
-                or text(said.get("new value"))
-                or text(said.get("owner"))
+                text(attributes.get("new owner"))
+                or text(attributes.get("new value"))
+                or text(attributes.get("owner"))
                 or about
             )
             out.add(type=EventType.ASSIGNED, owner=owner, **common)
         case 32:
-            _merge(said, common, connection, out)
+            _merge(attributes, common, connection, out)
         case 34 | 35:
-            _on_deal(kind, part, said, common, connection, out)
-        case 101 | 102 if stage := text(said.get("new stage")) or text(said.get("new stage name")):
+            _on_deal(kind, part, attributes, common, connection, out)
+        case 101 | 102 if stage := text(attributes.get("new stage")) or text(
+            attributes.get("new stage name")
+        ):
             out.add(type=EventType.STAGE_REPORTED, stage=stage, **common)
-        case 104 if text(said.get("success")) == "true":
-            status = text(said.get("new status"), 60) or "success"
+        case 104 if text(attributes.get("success")) == "true":
+            status = text(attributes.get("new status"), 60) or "success"
             out.add(
                 type=EventType.TOUCH,
                 kind="event_attended" if status.lower() == "attended" else f"program:{status}",
@@ -193,9 +195,9 @@ def _changed(
         out.ignored.append(f"field {field[:60]}")
 
 
-def _score(field: str, said: dict[str, Any], common: dict[str, Any], out: Normalised) -> None:
+def _score(field: str, attributes: dict[str, Any], common: dict[str, Any], out: Normalised) -> None:
     """Take the score of the person; an installation may keep many others."""
-    value = money(said.get("new value"))
+    value = money(attributes.get("new value"))
     if field.lower() not in ("lead score", "score", "person score"):
         out.ignored.append(f"score {field[:60]}")
     elif not value:
@@ -205,10 +207,10 @@ def _score(field: str, said: dict[str, Any], common: dict[str, Any], out: Normal
 
 
 def _merge(
-    said: dict[str, Any], common: dict[str, Any], connection: Connection, out: Normalised
+    attributes: dict[str, Any], common: dict[str, Any], connection: Connection, out: Normalised
 ) -> None:
     """Say that several leads are one. `Merge IDs` is a list, or a text that looks like one."""
-    given = said.get("merge ids")
+    given = attributes.get("merge ids")
     keys = given if isinstance(given, list) else _IDS.findall(text(given) or "")
     others = aliases(*(_alias(connection, key) for key in keys if identified(key)))
     others = tuple(alias for alias in others if alias not in common["aliases"])
@@ -220,7 +222,7 @@ def _merge(
 def _on_deal(
     kind: int,
     part: dict[str, Any],
-    said: dict[str, Any],
+    attributes: dict[str, Any],
     common: dict[str, Any],
     connection: Connection,
     out: Normalised,
@@ -230,8 +232,8 @@ def _on_deal(
     if key is None:
         raise KeyError("primaryAttributeValueId")
     deal = f"marketo:{connection.get('marketo_account', 'default')}:opportunity:{key}"
-    primary = text(said.get("is primary")) == "true"
-    role = {} if primary or kind == 35 else {"role": text(said.get("role"), 100) or "contact"}
+    primary = text(attributes.get("is primary")) == "true"
+    role = {} if primary or kind == 35 else {"role": text(attributes.get("role"), 100) or "contact"}
     mark = ":primary" if primary and kind == 34 else ""  # members.PRIMARY
     both = {**common, "id": f"{common['id']}{mark}", "aliases": (*common["aliases"], deal)}
     out.add(

@@ -175,12 +175,12 @@ def _person(change: _Change, out: Normalised) -> None:
             **shown,
         )
         return
-    said = _owner(change, known, shown, out)
+    added = _owner(change, known, shown, out)
     if change.changed("marketing_status") and change.now.get("marketing_status") in (
         "subscribed",
         "unsubscribed",
     ):
-        granted, said = change.now["marketing_status"] == "subscribed", True
+        granted, added = change.now["marketing_status"] == "subscribed", True
         out.add(
             type=EventType.CONSENT,
             granted=granted,
@@ -192,7 +192,7 @@ def _person(change: _Change, out: Normalised) -> None:
         and len(known) > 1
     ):
         out.add(type=EventType.LINKED, aliases=known, **change.common, **shown)
-    elif not said:
+    elif not added:
         out.ignored.append(
             "person change"
         )  # Pipedrive keeps dozens of counters on a person; an activity says what was done

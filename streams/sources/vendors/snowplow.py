@@ -109,13 +109,13 @@ def _one(part: Any, out: Normalised) -> None:
     if _robot(event):
         out.ignored.append("robot")
         return
-    said = _said(event, kind)
+    body = _body(event, kind)
     user = name(event.get("user_id"))
     address = email_alias(user)
     clicks = _clicks(event)
     browsers = (name(event.get(column)) for column in ("domain_userid", "network_userid"))
     found = aliases(
-        address or _address(said),
+        address or _address(body),
         f"snowplow:user:{user}" if user and not address else None,
         *(f"{click}:{value}" for click, value in clicks.items()),
         *(f"snowplow:anon:{browser}" for browser in browsers if browser),
@@ -142,14 +142,14 @@ def _one(part: Any, out: Normalised) -> None:
             referrer=event.get("page_referrer"),
             landing_page=landed,
         ),
-        **_meaning(kind, event, said),
+        **_meaning(kind, event, body),
     )
 
 
-def _meaning(kind: str, event: dict[str, Any], said: dict[str, Any]) -> dict[str, Any]:
+def _meaning(kind: str, event: dict[str, Any], body: dict[str, Any]) -> dict[str, Any]:
     if kind == "submit_form":
-        form = text(said.get("formId"), 100) or ""
-        named = _address(said) or name(event.get("user_id"))
+        form = text(body.get("formId"), 100) or ""
+        named = _address(body) or name(event.get("user_id"))
         return {
             "type": EventType.CREATED if named else EventType.TOUCH,
             "kind": _FORMS.get(form, "form"),
@@ -176,7 +176,7 @@ def _unpacked(value: Any) -> Any:
         return None
 
 
-def _said(event: dict[str, Any], kind: str) -> dict[str, Any]:
+def _body(event: dict[str, Any], kind: str) -> dict[str, Any]:
     """Return the body of a self-describing event, in either form."""
     for column, value in event.items():
         if column.startswith("unstruct_event_") and f"_{kind}_" in column:
@@ -206,9 +206,9 @@ def _clicks(event: dict[str, Any]) -> dict[str, str]:
     return {**({kind: value} if kind and value else {}), **found}
 
 
-def _address(said: dict[str, Any]) -> str | None:
+def _address(body: dict[str, Any]) -> str | None:
     """Return the address that was written into a form's field for it."""
-    fields = said.get("elements")
+    fields = body.get("elements")
     for field in fields if isinstance(fields, list) else ():
         named = (
             (text(record(field).get("name")) or "").lower(),
