@@ -480,6 +480,8 @@ class Funnel(Strict):
             return [f"stages.{name}.gate: {gated[0]} has a gate already; one stage has one"]
         if stage.gate and name not in self.ladder[1:-1]:
             return [f"stages.{name}.gate: a gate leads to a stage of the ladder between the entry and the win"]
+        if stage.gate not in (None, name):
+            return [f"stages.{name}.gate: {stage.gate!r} is no gate; a gate is called like its stage: write `gate: {name}`"]
         if stage.decided_by == "gate" and not stage.gate:
             return [f"stages.{name}.decided_by: the gate decides and none is named: write `gate: {name}` beside it"]
         if stage.decided_by != "either" and not stage.gate:

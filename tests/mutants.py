@@ -64,7 +64,7 @@ MUTANTS = (
     Mutant("a deal of two contacts is the first one's", D + "members.py", "if edge.of_deal and (group[a] if a in deals else group[b]) - deals:", "if False:"),
     Mutant("a deal carries no refusal", D + "members.py", "whole & people", "whole & group"),
     Mutant("a deal is no bridge", D + "members.py", "sorted(ordered, key=lambda edge: (edge.of_deal, *edge.claim))", "ordered"),
-    Mutant("a link is as old as the first event that named both", D + "identity.py", "told and (told <= [at, sequence] or", "told and (True or"),
+    Mutant("a link is as old as the first event that named both", D + "identity.py", "known and (known <= [at, sequence] or", "known and (True or"),
     Mutant("a contact that was taken off a deal may come back", D + "members.py", "edge.key < taken_off[edge.ends].key", "True"),
     Mutant("a merge carries a refusal from before it", D + "members.py", "if edge.type == LINK or edge.at <= at", "if True"),
     Mutant("17 words from the latest", D + "members.py", "for edge in reversed(ordered):", "for edge in ordered:"),
@@ -76,9 +76,9 @@ MUTANTS = (
     Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and at <= edge.at:", "if False:"),
     # 6-history: definitions, bounds
     Mutant("21 an episode keeps the version it began under", D + "moving.py", "        return self.state.under.funnel\n", "        return self.current.funnel\n"),
-    Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < said.timestamp + BEYOND_MS:", "if False:"),
+    Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < record.timestamp + BEYOND_MS:", "if False:"),
     Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
-    Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, said):", "if not self.state.journeys:"),
+    Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, touches):", "if not self.state.journeys:"),
     # 1-product: the lifecycle
     Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", self._occurrence(passed), implied=True, under=under', '"implied", self._occurrence(passed), under=under'),
     Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", "to = leads_to.get(reason, judge.shape.disqualified)", "to = judge.shape.disqualified"),

@@ -11,6 +11,7 @@ from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import kpis
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.writer import Writer
+from streams.domain.definition import prepare
 from tests.support.stories import DAY, T0, fold, history
 
 E = EventType
@@ -23,13 +24,14 @@ TEST = {"test": True}
 class Firm:
     """What a test says of a firm: leads in days after Monday, 5 January 2026, 09:00 in Paris; spend and records."""
 
-    def __init__(self, client, settings):
+    def __init__(self, client, settings, funnel=FUNNEL):
         self.client, self.writer, self.leads = client, Writer(settings), 0
+        self.funnel, self.definitions = funnel, prepare(funnel)
 
     def lead(self, *said, until=100.0):
         self.leads += 1
         events = history(*said)
-        folded, batch, name = fold(events, until), Batch(), str(uuid.UUID(int=self.leads))
+        folded, batch, name = fold(events, until, self.definitions), Batch(), str(uuid.UUID(int=self.leads))
         common = {"generation": 1, "lead": name, "partition": 0, "offset": 1, "revision": 1}
         for fact in folded.facts.values():
             batch.fact({**common, "id": fact.id, "kind": fact.kind, "journey": fact.journey, "at": fact.at, "content": fact.content})
@@ -68,7 +70,7 @@ class Firm:
 
     def ask(self, name, start=-1, end=100, asof=100.0, by="", **dimensions):
         times = (int(T0 + day * DAY) for day in (start, end, asof))
-        found = kpis.ask(self.client, kpis.question(FUNNEL, *times, by), [name])
+        found = kpis.ask(self.client, kpis.question(self.funnel, *times, by), [name])
         return [SimpleNamespace(**f) for f in found if dimensions.items() <= {**f["dimensions"], "basis": f["basis"]}.items()]
 
     def one(self, name, *args, **kwargs):

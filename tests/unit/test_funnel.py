@@ -32,7 +32,7 @@ ERRORS = [
     ("    gate: mql\n", "    gate: nonsense\n", r"stages\.mql\.gate: 'nonsense' is no gate"),
     ("    decided_by: either\n    gate: mql\n", "    decided_by: gate\n", r"the gate decides and none is named"),
     ("  sales: {calendar: office}", "  sales: {}", r"teams\.sales\.calendar: is missing; write `calendar"),
-    ("ladder: [inquiry, mql, sal, sql,", "ladder: [mql, inquiry, sal, sql,", r"ladder: write each stage once"),
+    ("ladder: [inquiry, mql, sal, sql,", "ladder: [inquiry, mql, mql, sal, sql,", r"ladder: write each stage once"),
     ("optional: [sql]", "optional: [sqll]", r"optional: 'sqll' is no stage of the ladder"),
     ("excluded: [duplicate, spam]", "excluded: [duplicates]", r"excluded: 'duplicates' is no reason"),
     ("not-ready: recycled", "not-ready: opportunity", r"rejections\.not-ready: 'opportunity' is no stage that a rejection"),
@@ -46,7 +46,7 @@ ERRORS = [
     ("accepted_by: sal}", "accepted_by: inquiry}", r"stages\.mql\.handoff\.accepted_by: 'inquiry' does not come after it"),
     ("handoff: {to: sales,", "handoff: {to: field,", r"stages\.mql\.handoff\.to: 'field' is no team"),
     ("    handoff: {to: sales, accepted_by: sal}\n", "", r"write `handoff: \{to: sales, accepted_by: sal\}` in the one stage"),
-    ("    owner: sales\n    also: [sales accepted lead, working]\n", "    owner: sales\n    gate: mql\n", r"stages\.sal: the gate decides about mql"),
+    ("    owner: sales\n    also: [sales accepted lead, working]\n", "    owner: sales\n    gate: mql\n", r"stages\.sal\.gate: mql has a gate already"),
     ("field: suppressed, op: known}", "field: suppressed, op: in, value: spam}", r"'in' takes a list"),
     ('  all:\n    - {name: score, field: score, op: ">=", value: 50}\n  none:\n    - {name: suppressed, field: suppressed, op: known}\n', "", r"the gate has no rule"),
     ("hot: [demo_form, ", "hot: [demo, ", r"gate\.hot: 'demo' is no touch with points"),
@@ -68,6 +68,7 @@ def test_an_error_names_its_line_and_what_to_write(tmp_path, good, bad, said):
 
 
 ROLES = [
+    ("ladder: [inquiry, mql, sal, sql,", "ladder: [mql, inquiry, sal, sql,", r"stages\.mql\.gate: a gate leads to a stage of the ladder between"),
     ("role: nurture", "role: lost", r"stages\.lost\.role: nurturing is lost already"),
     ("    owner: sales\n    role: deal\n", "    owner: sales\n    role: churned\n", r"stages\.opportunity\.role: a stage that is churned stands beside the ladder"),
     ("    owner: customer_success\n    role: won\n", "    owner: customer_success\n", r"stages: no stage is won"),
