@@ -1,0 +1,50 @@
+"""docs/how-to/use-your-own-stages.md is followed: a firm's own stages, from the file to a lead's way."""
+
+import re
+
+import pytest
+import yaml
+
+from schemas.funnel import Funnel
+from schemas.reading import FUNNELS, load
+from streams.domain.definition import prepare
+from tests.conftest import ROOT
+from tests.support.stories import DEAL, MQL, E, fold, history, path
+
+GUIDE = (ROOT / "docs" / "how-to" / "use-your-own-stages.md").read_text()
+BLOCK = yaml.safe_load(re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[1])
+
+
+@pytest.fixture(scope="module")
+def definitions(tmp_path_factory):
+    """Write the file as the guide says, over a copy of the shipped one, and read it as the commands do."""
+    file = tmp_path_factory.mktemp("funnel") / "own.yaml"
+    file.write_text(yaml.safe_dump({**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK}, sort_keys=False))
+    return prepare(load(file))
+
+
+WAYS = [
+    ("a form that the gate lets pass", [(0, E.CREATED, {"kind": "demo_form"}), (1, E.ACCEPTED, {})], "subscriber ready demo_booked"),
+    ("a rejection", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "no-fit"})], "subscriber* ready out"),
+    ("a deal that is won passes an optional stage by", [(0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, DEAL)], "subscriber ready* demo_booked* demo_held* deal* closed_won"),
+    ("a loss", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL)], "subscriber* ready* demo_booked* demo_held* deal lost"),
+    ("nobody decides", [(0, E.STAGE_REPORTED, MQL)], "subscriber* ready later asleep"),
+    ("nobody hears of it again", [(0, E.CREATED, {})], "subscriber newsletter"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("events", "way"), [way[1:] for way in WAYS], ids=[way[0] for way in WAYS])
+def test_leads_go_their_way_by_the_firms_own_names(definitions, events, way):
+    assert path(fold(history(*events), under=definitions)) == way
+
+
+def test_the_guide_names_every_role():
+    roles = {role for stage in load(FUNNELS / "default.yaml").stages.values() if (role := stage.role)}
+    assert all(f"`role: {role}`" in GUIDE for role in roles)
+
+
+def test_a_ladder_without_a_hand_off_is_refused_with_what_to_write():
+    stages = {name: {key: value for key, value in stage.items() if key != "handoff"} for name, stage in BLOCK["stages"].items()}
+    whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
+    with pytest.raises(ValueError, match="write `handoff: "):
+        Funnel.model_validate(whole)
