@@ -70,7 +70,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
-        advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.live_from())
+        advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.adoption_offsets())
         Stateful(app, post, read[0], partitions, hooks, advance, (topics.EVENTS,), None)
     else:
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse

@@ -158,12 +158,12 @@ class _Tokens:
             return self._token
 
     def _renew(self) -> None:
-        said = self._settings
+        settings = self._settings
         form = {"grant_type": "client_credentials"}
-        if said.kafka_oauth_scope:
-            form["scope"] = said.kafka_oauth_scope
-        client = (said.kafka_oauth_client_id, said.kafka_oauth_client_secret.get_secret_value())
-        answer = httpx.post(said.kafka_oauth_token_url, data=form, auth=client, timeout=10.0)
+        if settings.kafka_oauth_scope:
+            form["scope"] = settings.kafka_oauth_scope
+        client = (settings.kafka_oauth_client_id, settings.kafka_oauth_client_secret.get_secret_value())
+        answer = httpx.post(settings.kafka_oauth_token_url, data=form, auth=client, timeout=10.0)
         answer.raise_for_status()
         body = answer.json()
         self._token = str(body["access_token"])

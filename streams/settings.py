@@ -51,8 +51,8 @@ def write_stopped(home: Path, role: str, reason: str) -> None:
     folder = home / "stopped"
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        said = {"reason": reason, "command": f"leadstream resume {role}", "at": int(time.time() * 1000)}
-        (folder / f"{role}.json").write_text(json.dumps(said), encoding="utf-8")
+        stopped = {"reason": reason, "command": f"leadstream resume {role}", "at": int(time.time() * 1000)}
+        (folder / f"{role}.json").write_text(json.dumps(stopped), encoding="utf-8")
 
 
 class _Others(PydanticBaseSettingsSource):
@@ -291,7 +291,7 @@ class Settings(BaseSettings):
         generation = split(name)[1]
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
-    def live_from(self) -> dict[int, int]:
+    def adoption_offsets(self) -> dict[int, int]:
         """Give the end offsets of lead.touches when this generation was adopted: what lies below, the one before it forwarded."""
         if not self.live_from_file.name:
             return {}

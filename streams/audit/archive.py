@@ -111,9 +111,11 @@ def components(archive: Archive) -> Iterator[Component]:
         edges[id(near[edge.a.id])].append(edge)
     for component in {id(one): one for one in near.values()}.values():
         mine = frozenset(edges[id(component)])
-        said = frozenset(event for origin in component for event in events.get(origin, ()))
+        connected_events = frozenset(
+            event for origin in component for event in events.get(origin, ())
+        )
         groups = members.groups(mine)
-        yield Component(said, mine, tuple({groups.of(origin): None for origin in sorted(component)}))
+        yield Component(connected_events, mine, tuple({groups.of(origin): None for origin in sorted(component)}))
 
 
 def time_of(lead: str, known: dict[int, Cut], partitions: int) -> int:

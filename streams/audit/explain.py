@@ -42,7 +42,7 @@ class Known(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """One revision of a fact, when it was said (ms), and what made it: an event's id, or words; None when time did."""
+    """One revision of a fact, when ClickHouse ingested it (ms), and what made it: an event's id, or words; None when time did."""
 
     fact: str
     kind: str
@@ -50,7 +50,7 @@ class Revision(NamedTuple):
     at: int
     revision: int
     content: str | None
-    said_at: int
+    ingested_at: int
     cause: str | None = None
 
 
@@ -110,7 +110,7 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
         "WHERE has({o:Array(String)}, origin) AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
         parameters={"o": stands.get("origins") or [lead]},
     ).result_rows
-    revisions = client.query(
+    rows = client.query(
         "SELECT r.fact_id, r.kind, r.journey, toUnixTimestamp64Milli(r.event_time), r.revision, r.is_deleted, r.content, "
         "toUnixTimestamp64Milli(r.ingested_at), t.kind, t.event_id, t.copied, t.edge FROM "
         "(SELECT * FROM fact_revisions FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID} AND kind != 'state') AS r "
@@ -120,18 +120,18 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
         parameters={"g": generation, "l": lead},
     ).result_rows
     known = [Known(Event(*orjson.loads(content)), name, received, bool(held)) for content, name, received, held in read]
-    said = [
-        Revision(fact, kind, journey, at, number, None if gone else content, said_at, _cause(*cause))
-        for fact, kind, journey, at, number, gone, content, said_at, *cause in revisions
+    revisions = [
+        Revision(fact, kind, journey, at, number, None if gone else content, ingested_at, _cause(*cause))
+        for fact, kind, journey, at, number, gone, content, ingested_at, *cause in rows
     ]
-    apart = {end for one in said if one.kind == "conflict" and one.content for end in _ends(one.content)}
-    names = {half: identities.name(found) for half, found in identities.halves(client, sorted(apart)).items()}
-    return story(lead, stands, known, said, archive.definitions_of(client, generation), now, names)
+    apart = {end for one in revisions if one.kind == "conflict" and one.content for end in _ends(one.content)}
+    names = {half: identities.name(found) for half, found in identities.leads_and_records(client, sorted(apart)).items()}
+    return story(lead, stands, known, revisions, archive.definitions_of(client, generation), now, names)
 
 
 def _ends(content: str) -> tuple[str, str]:
-    said = orjson.loads(content)
-    return said["a"], said["b"]
+    conflict = orjson.loads(content)
+    return conflict["a"], conflict["b"]
 
 
 def _cause(kind: str, event: str, copied: int, content: str) -> str | None:
@@ -147,17 +147,17 @@ def story(
     lead: str,
     stands: dict[str, Any],
     known: list[Known],
-    said: list[Revision],
+    revisions: list[Revision],
     definitions: Definitions,
     now: int,
-    halves: dict[str, str],
+    conflict_names: dict[str, str],
 ) -> dict[str, Any]:
-    """Make one document of a lead's events and of every revision of its facts. Pure. `halves` names the ends of its conflicts."""
-    latest = {one.fact: one for one in said}
-    names = {**halves, **{one.event.id: one.name for one in known}}
+    """Make one document of a lead's events and of every revision of its facts. Pure. `conflict_names` names the ends of its conflicts."""
+    latest = {one.fact: one for one in revisions}
+    names = {**conflict_names, **{one.event.id: one.name for one in known}}
     erased = {one.event.origin for one in known if one.event.type == "erase"}
     mine = [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased]
-    instead = _instead(said)
+    instead = _instead(revisions)
     facts = [_fact(one, names) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content]
     judged = {fact.get("version") for fact in facts}
     return {
@@ -170,7 +170,7 @@ def story(
         ],
         "events": [_event(one) for one in known],
         "facts": facts,
-        "restated": [_restated(one, instead[one], names) for one in said if one.content and one in instead],
+        "restated": [_restated(one, instead[one], names) for one in revisions if one.content and one in instead],
         "ladder": list(definitions.first.funnel.ladder),
         "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
     }
@@ -192,18 +192,18 @@ def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     if one.kind == "conflict":
         body["halves"] = [names.get(half, f"identity {half}") for half in (body["a"], body["b"])]
     head = {"event_time": _moment(one.at), "kind": one.kind, "journey": one.journey, "revision": one.revision}
-    return {**body, **head, "said": _moment(one.said_at), "cause": names.get(one.cause or "", one.cause)}
+    return {**body, **head, "said": _moment(one.ingested_at), "cause": names.get(one.cause or "", one.cause)}
 
 
-def _instead(said: list[Revision]) -> dict[Revision, Revision]:
+def _instead(revisions: list[Revision]) -> dict[Revision, Revision]:
     """Give to each revision that is no longer so the next one of its fact."""
     chains = defaultdict(list)
-    for one in sorted(said, key=lambda one: one.revision):
+    for one in sorted(revisions, key=lambda one: one.revision):
         chains[one.fact].append(one)
     return {one: after for chain in chains.values() for one, after in pairwise(chain)}
 
 
 def _restated(one: Revision, after: Revision, names: dict[str, str]) -> dict[str, Any]:
     """Tell what a revision had said, and what the next one says in its place; None when the fact was taken back."""
-    by = {"overruled_at": _moment(after.said_at), "overruled_by": names.get(after.cause or "", after.cause)}
+    by = {"overruled_at": _moment(after.ingested_at), "overruled_by": names.get(after.cause or "", after.cause)}
     return {**_fact(one, names), **by, "instead": _fact(after, names) if after.content else None}

@@ -11,7 +11,7 @@ from streams.domain.identity import SHARED_LEADS
 _CONFLICTS = "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"
 # Of each origin the lead that it is of and the newest address of a CRM record: what a person opens to decide. An origin that only
 # links were said of has no lead yet.
-_HALVES = """
+_LEADS_AND_RECORDS = """
 SELECT
   o.origin AS origin,
   s.lead AS lead,
@@ -74,7 +74,7 @@ ORDER BY event_id
 def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
     """List {conflicts, shared, crowded, twins}: both leads of a conflict, of a shared alias its id and how many it leads to."""
     conflicts = _rows(client, _CONFLICTS)
-    found = halves(client, sorted({one[end] for one in conflicts for end in ("a", "b")}))
+    found = leads_and_records(client, sorted({one[end] for one in conflicts for end in ("a", "b")}))
     return {
         "conflicts": [{"since": one["since"], "halves": [found[one["a"]], found[one["b"]]]} for one in conflicts],
         "shared": _rows(client, _SHARED),
@@ -83,9 +83,9 @@ def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
     }
 
 
-def halves(client: Any, origins: list[str]) -> dict[str, dict[str, str]]:
+def leads_and_records(client: Any, origins: list[str]) -> dict[str, dict[str, str]]:
     """Give of each origin {origin, lead, record}; lead and record are empty where nothing is known."""
-    rows = _rows(client, _HALVES, o=origins) if origins else []
+    rows = _rows(client, _LEADS_AND_RECORDS, o=origins) if origins else []
     return {row["origin"]: {**row, "record": addresses.web(row["record"])} for row in rows}
 
 

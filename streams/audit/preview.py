@@ -86,13 +86,13 @@ def _compare(running: list[dict[str, Any]], candidate: list[dict[str, Any]]) -> 
     out = []
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
-        said = old or new
-        assert said is not None
+        figure = old or new
+        assert figure is not None
         values = (old and old["value"], new and new["value"])
         same = values[0] == values[1] or (None not in values and abs(values[0] - values[1]) < _CLOSE)  # type: ignore[operator]
         counts = {count: (old and old[count], new and new[count]) for count in ("numerator", "denominator", "n")}
         differs = not same or any(a != b for a, b in counts.values())
-        head = {"kpi": said["kpi"], "basis": said["basis"], "dimensions": said["dimensions"]}
+        head = {"kpi": figure["kpi"], "basis": figure["basis"], "dimensions": figure["dimensions"]}
         out.append({**head, "running": old, "candidate": new, "differs": differs})
     return out
 
@@ -145,5 +145,5 @@ def _difference(
         return "the same moves in another order"
     (at, to, why, _), which = only[0]
     when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    told = f" ({decided})" if which == "only now" and to == gated and decided else ""
-    return f"{which}: enters {to} on {when} UTC because of {why}{told}"
+    decision_note = f" ({decided})" if which == "only now" and to == gated and decided else ""
+    return f"{which}: enters {to} on {when} UTC because of {why}{decision_note}"

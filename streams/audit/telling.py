@@ -32,19 +32,19 @@ _WHAT = {
 _LATE = timedelta(minutes=1)
 
 
-def readable(said: dict[str, Any], zone: str) -> list[str]:
+def readable(story: dict[str, Any], zone: str) -> list[str]:
     """Write a story for people."""
     tell = _Teller(ZoneInfo(zone))
     return [
-        *tell.head(said),
+        *tell.head(story),
         "",
         "What happened, and when we learned it",
-        *(f"  {line}" for line in map(tell.event, said["events"])),
+        *(f"  {line}" for line in map(tell.event, story["events"])),
         "",
         "What follows from it",
-        *(f"  {line}" for line in map(tell.fact, _shown(said["facts"], said["ladder"]))),
-        *tell.restated(said["restated"]),
-        *tell.ahead(said["outlook"]),
+        *(f"  {line}" for line in map(tell.fact, _shown(story["facts"], story["ladder"]))),
+        *tell.restated(story["restated"]),
+        *tell.ahead(story["outlook"]),
     ]
 
 
@@ -87,14 +87,14 @@ class _Teller:
     def ms(self, at: int | None) -> str:
         return self.when(datetime.fromtimestamp(at / 1000, UTC)) if at is not None else "never"
 
-    def head(self, said: dict[str, Any]) -> list[str]:
-        now, versions = said["now"], ", ".join(one["version"] for one in said["definitions"])
-        lines = [f"Lead {said['lead']}"]
+    def head(self, story: dict[str, Any]) -> list[str]:
+        now, versions = story["now"], ", ".join(one["version"] for one in story["definitions"])
+        lines = [f"Lead {story['lead']}"]
         if now:
             marks = [name.replace("_", " ") for name in ("hot", "test", "opted_out") if now.get(name)]
             marks += [now["suppressed"]] if now.get("suppressed") else []
-            told = f" ({', '.join(marks)})" if marks else ""
-            lines.append(f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{told}")
+            marks_text = f" ({', '.join(marks)})" if marks else ""
+            lines.append(f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{marks_text}")
             if record := addresses.web(now.get("record_url")):
                 lines.append(f"  record {record}")
             if len(now.get("origins") or ()) > 1:
@@ -181,8 +181,8 @@ class _Teller:
     def ahead(self, view: dict[str, Any]) -> list[str]:
         lines = []
         if view.get("missing"):
-            told = "; ".join(f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}" for rule in view["missing"])
-            lines.append(f"  still missing for {view['missing_for']}: {told}")
+            missing = "; ".join(f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}" for rule in view["missing"])
+            lines.append(f"  still missing for {view['missing_for']}: {missing}")
         lines += [f"  clock {one['clock']} runs, due {self.ms(one['due_at'])}" for one in view.get("running", ())]
         if view.get("timer_at"):
             lines.append(f"  moves to {view['timer_to']} by itself on {self.ms(view['timer_at'])}")

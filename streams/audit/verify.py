@@ -57,8 +57,8 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
     report, generation = Report(), generation or generations.active(client)
     cuts = archive.cuts(client, generation)
     if len(cuts) < partitions:
-        told = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse: nothing can be said of the others yet"
-        report.missing.append({"lead": "", "why": told})
+        why = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse: nothing can be said of the others yet"
+        report.missing.append({"lead": "", "why": why})
     if not cuts:
         return report
     read = archive.read(client, cuts)
@@ -201,8 +201,8 @@ def _tables(
             for column, value in zip(columns, values, strict=True):
                 should = value_of(body, column)
                 if _plain(value) != _plain(should):
-                    said = {"column": column.name, "expected": str(should), "found": str(value)}
-                    report.different.append({**_name(key, table), **said})
+                    difference = {"column": column.name, "expected": str(should), "found": str(value)}
+                    report.different.append({**_name(key, table), **difference})
         report.missing += [_name(key, f"not in {table}") for key in wanted.keys() - seen]
 
 

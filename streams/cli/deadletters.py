@@ -194,8 +194,8 @@ def _read(settings: Any, chosen: Any) -> Any:
         raise Failed(str(error)) from error
 
 
-def _report(said: dict[str, Any], as_json: bool) -> None:
+def _report(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        document(said)
+        document(fields)
     else:
-        console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in said.items()), markup=False)
+        console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in fields.items()), markup=False)

@@ -221,9 +221,9 @@ def adopt(
         raise Failed(str(error)) from error
     if not start_again(settings.home, f"advance@{number}"):
         folder = settings.home / "generations" / str(number)
-        said = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL={folder} LEADSTREAM_LIVE_FROM_FILE={folder / 'birth.json'}"
+        variables = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL={folder} LEADSTREAM_LIVE_FROM_FILE={folder / 'birth.json'}"
         errors.print(
-            f"no stack runs here: start a worker `advance` with {said} (compose: GENERATION={number} "
+            f"no stack runs here: start a worker `advance` with {variables} (compose: GENERATION={number} "
             f"docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d); waiting for it",
             soft_wrap=True,
             highlight=False,

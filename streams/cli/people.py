@@ -31,11 +31,11 @@ def explain(
         found = audit.lead_of(client, lead, settings.identity(), generations.active(client))
     except audit.Unknown as error:
         raise Failed(str(error)) from error
-    said = watch.story(found)
+    story = watch.story(found)
     if as_json:
-        document(said)
+        document(story)
         return
-    for line in readable(said, generations.in_force(client, settings.funnel).reporting.zone):
+    for line in readable(story, generations.in_force(client, settings.funnel).reporting.zone):
         console.print(line, highlight=False, soft_wrap=True)
 
 

@@ -65,8 +65,8 @@ def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: 
         say(_note(note))
     for one in report.reasons:
         column = one["column"] or "the row"
-        said = f"{one['file']}: {column}: {one['reason']}"
-        say(f"refused {one['rows']}: {said} (first on line {one['line']})")
+        fault = f"{one['file']}: {column}: {one['reason']}"
+        say(f"refused {one['rows']}: {fault} (first on line {one['line']})")
     for one in report.rejected[:MOST_NAMED]:
         say(f"  {one['file']}:{one['line']}: {one['column']}: {one['reason']}")
 
@@ -91,11 +91,11 @@ def _note(note: dict[str, Any]) -> str:
 
 
 def _shown(made: Made) -> str:
-    said = made.model_dump(mode="json", exclude_defaults=True)
+    fields = made.model_dump(mode="json", exclude_defaults=True)
     if not isinstance(made, LeadEvent):
-        return f"{type(made).__name__.lower()} {said}"
-    at = datetime.fromtimestamp(said.pop("occurred_at") / 1000, UTC).isoformat(
+        return f"{type(made).__name__.lower()} {fields}"
+    at = datetime.fromtimestamp(fields.pop("occurred_at") / 1000, UTC).isoformat(
         timespec="milliseconds"
     )
-    known = ", ".join(said.pop("aliases"))
-    return f"{at} {said.pop('type')} {said.pop('id')} [{known}] {said}"
+    known = ", ".join(fields.pop("aliases"))
+    return f"{at} {fields.pop('type')} {fields.pop('id')} [{known}] {fields}"

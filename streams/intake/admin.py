@@ -68,9 +68,9 @@ def _carry_out(client: KafkaAdminClient, differing: list[Difference], there: dic
     wanted = {topic.name: _differing(topic, there[topic.name]) for topic in TOPICS if topic.name in changed}
     if wanted:
         resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=configs) for name, configs in wanted.items()]
-        refused = {name: said for name, said in by_topic(client.alter_configs(resources)).items() if said != "OK"}
+        refused = {name: result for name, result in by_topic(client.alter_configs(resources)).items() if result != "OK"}
         if refused:
-            raise Refused("; ".join(f"{name}: {said}" for name, said in sorted(refused.items())))
+            raise Refused("; ".join(f"{name}: {result}" for name, result in sorted(refused.items())))
     end = time.monotonic() + _SEEN_SECONDS
     while made | changed and time.monotonic() < end:  # a broker learns from its controller a moment later
         now = _found(client)
@@ -113,7 +113,7 @@ def _found(client: KafkaAdminClient) -> dict[str, Found]:
 
 def by_topic(answer: Any) -> dict[str, Any]:
     """Return kafka-python 3's answer by topic: it is {kind of resource: {topic: what is said of it}}."""
-    return {name: said for topics in answer.values() for name, said in topics.items()}
+    return {name: result for topics in answer.values() for name, result in topics.items()}
 
 
 def _topic(partitions: list[Any], settings: dict[str, Any]) -> Found:

@@ -18,6 +18,6 @@ def send(
     kafka-python sends no header without a value, and no record with neither key nor value; either may have
     come from another client. An empty value stands for the missing one: our readers take both alike.
     """
-    kept = [(name, b"" if said is None else said) for name, said in headers]
+    kept = [(name, b"" if header_value is None else header_value) for name, header_value in headers]
     body = b"" if key is None and value is None else value
     return producer.send(topic, body, key=key, headers=kept, partition=partition)

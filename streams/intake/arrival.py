@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (3-engine)
 IN_TURN = 5
-_TOLD = """
+_WATERMARKS = """
 SELECT source_partition, max(toUnixTimestamp64Milli(now))
 FROM cuts
 WHERE generation = {g:UInt16}
@@ -59,9 +59,9 @@ def left(admin: KafkaAdminClient, group: str, wanted: dict[TopicPartition, int])
 
 
 def read_by(
-    settings: Settings, group: str, wanted: dict[TopicPartition, int], told: Callable[[int], None], stall_seconds: float = 120.0
+    settings: Settings, group: str, wanted: dict[TopicPartition, int], on_progress: Callable[[int], None], stall_seconds: float = 120.0
 ) -> None:
-    """Wait until a worker has committed all that lies below `wanted`; `told` hears how many records are left.
+    """Wait until a worker has committed all that lies below `wanted`; `on_progress` gets how many records are left.
 
     Raises:
         Stalled: nothing moved for `stall_seconds`.
@@ -76,7 +76,7 @@ def read_by(
                 here = left(admin, group, wanted)
             except Exception:  # noqa: BLE001 - the broker may be restarting: the limit below ends the wait
                 admin, here = None, last
-            told(max(here, 0))
+            on_progress(max(here, 0))
             if here == 0:
                 return
             if here != last:
@@ -105,7 +105,7 @@ def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds
         before = times
         try:
             client, refused = client_of(), ""
-            times = dict(client.query(_TOLD, parameters={"g": generation or generations.active(client)}).result_rows)
+            times = dict(client.query(_WATERMARKS, parameters={"g": generation or generations.active(client)}).result_rows)
         except Exception as error:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
             refused = f"{type(error).__name__}: {error}"
         slowest = 0 if refused else min((times.get(number, 0) for number in range(partitions)), default=0)

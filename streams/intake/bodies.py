@@ -133,14 +133,14 @@ def gunzip(data: bytes, most: int) -> bytes:
     raise ProblemError(400, f"the gzip stream has more than {MEMBERS} members; send one")
 
 
-def _encoding(said: list[str]) -> str:
+def _encoding(header_values: list[str]) -> str:
     """Return `gzip` or `identity`.
 
     Raises:
         ProblemError: the body is encoded otherwise, or more than once.
 
     """
-    codings = [one.strip().lower() for one in ",".join(said).split(",") if one.strip()]
+    codings = [one.strip().lower() for one in ",".join(header_values).split(",") if one.strip()]
     codings = [one.removeprefix("x-") for one in codings if one != "identity"]
     if not codings:
         return "identity"
@@ -153,18 +153,18 @@ def _encoding(said: list[str]) -> str:
     )
 
 
-def _stated_length(said: str | None) -> int:
+def _stated_length(content_length: str | None) -> int:
     """Return the stated length, 0 where none is stated.
 
     Raises:
         ProblemError: it is no number. Only ASCII digits are: `int` would read others too.
 
     """
-    if not said:
+    if not content_length:
         return 0
-    if not (said.isascii() and said.isdigit()):
+    if not (content_length.isascii() and content_length.isdigit()):
         raise ProblemError(400, "Content-Length is no number")
-    return int(said[:20])  # longer is larger than anything that is taken
+    return int(content_length[:20])  # longer is larger than anything that is taken
 
 
 def _too_large(most: int, which: str = "") -> ProblemError:

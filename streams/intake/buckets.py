@@ -61,11 +61,11 @@ class Buckets:
 def network(address: str) -> str:
     """Return what counts as one client: an IPv4 address, or an IPv6 network of 64 bits."""
     try:
-        said = ipaddress.ip_address(address)
+        parsed = ipaddress.ip_address(address)
     except ValueError:  # a Unix socket, or nothing
         return address
-    if isinstance(said, ipaddress.IPv6Address):
-        if said.ipv4_mapped:
-            return str(said.ipv4_mapped)
-        return str(ipaddress.ip_network((int(said) >> 64 << 64, 64)))
+    if isinstance(parsed, ipaddress.IPv6Address):
+        if parsed.ipv4_mapped:
+            return str(parsed.ipv4_mapped)
+        return str(ipaddress.ip_network((int(parsed) >> 64 << 64, 64)))
     return address

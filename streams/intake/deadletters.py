@@ -141,14 +141,16 @@ def entries(records: Iterable[Any]) -> list[Entry]:
     """Return each letter among the records of `lead.deadletters` with its fate."""
     found: dict[tuple[str, str, int], Entry] = {}
     for record in records:
-        said = described(record.headers)
-        if isinstance(said, Letter) and said.piece == 0:
-            before = found.get(said.name)
-            entry = Entry(said, (record.partition, record.offset))
-            found[said.name] = entry if before is None else Entry(said, entry.place, before.fate, before.mark)
-        elif isinstance(said, Mark) and said.letter.name in found:
-            known = found[said.letter.name]
-            found[said.letter.name] = Entry(known.letter, known.place, said.what, said)
+        match described(record.headers):
+            case Letter(piece=0) as letter:
+                before = found.get(letter.name)
+                fate, last_mark = (before.fate, before.mark) if before else ("", None)
+                found[letter.name] = Entry(
+                    letter, (record.partition, record.offset), fate, last_mark
+                )
+            case Mark() as mark if mark.letter.name in found:
+                known = found[mark.letter.name]
+                found[mark.letter.name] = Entry(known.letter, known.place, mark.what, mark)
     return list(found.values())
 
 
@@ -201,11 +203,11 @@ def original(settings: Settings, entry: Entry) -> Original:
     partition, offset = entry.place
     parts: dict[int, bytes] = {}
     for record in reading.records(settings, topics.DEADLETTERS, {partition: offset}, partitions=[partition]):
-        said = described(record.headers)
-        if isinstance(said, Letter) and said.name == entry.letter.name:
-            parts[said.piece] = record.value or b""
-            if len(parts) == said.pieces:
-                return opened(b"".join(parts[number] for number in range(said.pieces)))
+        letter = described(record.headers)
+        if isinstance(letter, Letter) and letter.name == entry.letter.name:
+            parts[letter.piece] = record.value or b""
+            if len(parts) == letter.pieces:
+                return opened(b"".join(parts[number] for number in range(letter.pieces)))
     raise Unreadable(f"{entry.letter.id}: {len(parts)} of {entry.letter.pieces} pieces are left")
 
 

@@ -70,9 +70,9 @@ def accept(settings: Settings, role: str) -> list[Hole]:
         found = find(settings, role)
         for hole in found:
             generation = settings.generation if worker == "advance" else 0
-            said = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict(), "worker": worker}
+            fact = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict(), "worker": worker}
             # told first: a hole that is stated twice is one row, one that is skipped untold would be silence
-            producer.send(topics.FACTS, orjson.dumps(said), partition=hole.partition).get(timeout=30)
+            producer.send(topics.FACTS, orjson.dumps(fact), partition=hole.partition).get(timeout=30)
             if worker in topics.STATEFUL:
                 _mark(settings, worker, producer, hole)
             else:
@@ -94,8 +94,8 @@ def members(admin: KafkaAdminClient, group: str, seconds: float) -> list[Any]:
 
 def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     described = admin.describe_groups([group])
-    said = described.get(group, {}) if isinstance(described, dict) else described[0]
-    members = said.get("members", []) if isinstance(said, dict) else getattr(said, "members", [])
+    description = described.get(group, {}) if isinstance(described, dict) else described[0]
+    members = description.get("members", []) if isinstance(description, dict) else getattr(description, "members", [])
     return list(members)
 
 
@@ -107,7 +107,7 @@ def _positions(settings: Settings, worker: str, places: list[TopicPartition]) ->
             known = admin.list_group_offsets({settings.app_id(worker): places})[settings.app_id(worker)]
         finally:
             admin.close()
-        return {place: (said.offset, 0) for place, said in known.items() if said.offset >= 0}
+        return {place: (committed.offset, 0) for place, committed in known.items() if committed.offset >= 0}
     found = {}
     for place in places:
         marker = _marker(settings, worker, place.partition)

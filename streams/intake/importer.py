@@ -57,7 +57,7 @@ ORDER BY n DESC, what, event, stage, current, reason
 
 
 def publish(
-    passage: Passage, producer: KafkaProducer, told: Callable[[int], None] = lambda _n: None
+    passage: Passage, producer: KafkaProducer, on_progress: Callable[[int], None] = lambda _n: None
 ) -> Report:
     """Publish all that the files make, and close the producer.
 
@@ -72,11 +72,11 @@ def publish(
             if len(waiting) >= IN_FLIGHT:
                 _settle(producer, waiting)
                 report.published += len(waiting)
-                told(report.published)
+                on_progress(report.published)
                 waiting = []
         _settle(producer, waiting)
         report.published += len(waiting)
-        told(report.published)
+        on_progress(report.published)
     finally:
         producer.close(timeout=5)
     return report
@@ -105,8 +105,8 @@ class _Out(NamedTuple):
 
 def _out(item: Packed, stated_at: int) -> _Out:
     if isinstance(item.made, Spend):
-        said = item.made.model_copy(update={"stated_at": stated_at})
-        return _Out(topics.SPEND, said.model_dump_json().encode(), item.key.encode())
+        spend = item.made.model_copy(update={"stated_at": stated_at})
+        return _Out(topics.SPEND, spend.model_dump_json().encode(), item.key.encode())
     if isinstance(item.made, Target):
         return _Out(topics.TARGETS, item.made.model_dump_json().encode(), item.key.encode())
     return _Out(topics.RAW_IMPORT, item.body, item.key.encode())
@@ -131,9 +131,12 @@ def _settle(producer: KafkaProducer, waiting: list[tuple[_Out, Any]], tries: int
 
 
 def wait(
-    settings: Settings, client_of: Callable[[], Any], report: Report, told: Callable[[int], None]
+    settings: Settings,
+    client_of: Callable[[], Any],
+    report: Report,
+    on_progress: Callable[[int], None],
 ) -> None:
-    """Wait until all that was published stands in ClickHouse; `told` hears how much is left.
+    """Wait until all that was published stands in ClickHouse; `on_progress` gets how much is left.
 
     Raises:
         arrival.Stalled: it does not come; the text says where to look.
@@ -143,7 +146,7 @@ def wait(
         settings,
         settings.app_id("normalise-import"),
         arrival.ends(settings, topics.RAW_IMPORT),
-        told,
+        on_progress,
     )
     for kind, topic in (("spend", topics.SPEND), ("target", topics.TARGETS)):
         if kind in report.events:

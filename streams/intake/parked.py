@@ -47,7 +47,7 @@ def parked(settings: Settings) -> list[SourceState]:
 
 
 def resume(
-    settings: Settings, source: str, rate: float, said: Callable[[int], None] = lambda _: None, *, accept_gone: bool = False
+    settings: Settings, source: str, rate: float, on_progress: Callable[[int], None] = lambda _: None, *, accept_gone: bool = False
 ) -> int:
     """Read a source again, and send what was parked to where it stood, at most `rate` records a second.
 
@@ -69,7 +69,7 @@ def resume(
         )
     _close_breakers(settings, [one for one in known if one.source == source and one.state == "parked"])
     before = moved[source].moved if source in moved else {}
-    return _move(settings, source, before, rate, said)
+    return _move(settings, source, before, rate, on_progress)
 
 
 def lost(beginnings: Mapping[int, int], moved: Moved | None, known: Iterable[SourceState]) -> int:
@@ -106,7 +106,7 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
         time.sleep(0.2 if sent else 0)
 
 
-def _move(settings: Settings, source: str, before: dict[int, int], rate: float, said: Callable[[int], None]) -> int:
+def _move(settings: Settings, source: str, before: dict[int, int], rate: float, on_progress: Callable[[int], None]) -> int:
     ends = reading.ends(settings, topics.PARKED)
     producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
     count, position, began = 0, dict(before), time.monotonic()
@@ -123,9 +123,9 @@ def _move(settings: Settings, source: str, before: dict[int, int], rate: float, 
             position[record.partition] = record.offset + 1
             if len(waiting) >= 500:
                 _settle(producer, waiting, source, position)
-                said(count)
+                on_progress(count)
         _settle(producer, waiting, source, {**position, **ends})
-        said(count)
+        on_progress(count)
     finally:
         producer.close(timeout=5)
     return count

@@ -69,10 +69,10 @@ class ProblemError(HTTPException):
 
 def document(status: int, detail: str, refused: list[Refused] | None = None) -> bytes:
     """Return a problem document."""
-    said = {"title": TITLES.get(status, "Refused"), "status": status, "detail": detail}
+    problem = {"title": TITLES.get(status, "Refused"), "status": status, "detail": detail}
     if refused:
-        said["refused"] = [one.model_dump() for one in refused]
-    return orjson.dumps(said)
+        problem["refused"] = [one.model_dump() for one in refused]
+    return orjson.dumps(problem)
 
 
 async def answer(request: Request, error: Exception) -> Response:

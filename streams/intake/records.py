@@ -60,12 +60,12 @@ def read(path: Path, funnel: Funnel) -> list[Record]:
     """
     records: list[Record] = []
     problems: list[Problem] = []
-    said_at: dict[tuple[type[Record], str], int] = {}
+    first_lines: dict[tuple[type[Record], str], int] = {}
     for line, kind, body in _yaml(path, problems) if path.suffix in (".yaml", ".yml") else _json_lines(path, problems):
         record = _record(line, kind, body, funnel, problems)
         if record is None:
             continue
-        before = said_at.setdefault((type(record), record.key), line)
+        before = first_lines.setdefault((type(record), record.key), line)
         if before != line:  # which of the two holds would be chance
             problems.append(Problem(line, f"says again what line {before} says: {record.key}"))
         records.append(record)
@@ -91,7 +91,7 @@ def _json_lines(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str,
 
 def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]:
     try:
-        tree, said = documents.read(path)
+        tree, content = documents.read(path)
     except documents.DocumentError as error:
         problems.append(Problem(error.problem.line, error.problem.text))
         return
@@ -104,7 +104,7 @@ def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]
         if not isinstance(node, yaml.SequenceNode) or name.removesuffix("s") not in _KINDS:
             problems.append(Problem(line, f"{name!r} is no list of targets, rates, spend or answers"))
             continue
-        for item, body in zip(node.value, said.get(name, ()), strict=False):  # of a list that stands twice: named above
+        for item, body in zip(node.value, content.get(name, ()), strict=False):  # of a list that stands twice: named above
             yield item.start_mark.line + 1, name.removesuffix("s"), body
 
 

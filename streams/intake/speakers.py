@@ -50,8 +50,8 @@ class Speakers:
         A token that is bound to no name speaks for every source that has no token of its own.
         """
         parts = body if isinstance(body, list) else [body]
-        said = [part.get("source") for part in parts if isinstance(part, dict)]
-        named = [one for one in said if isinstance(one, str)]
+        sources = [part.get("source") for part in parts if isinstance(part, dict)]
+        named = [one for one in sources if isinstance(one, str)]
         if name:
             return [one for one in named if system_of(one) != name]
         return [one for one in named if system_of(one) in self._named.values()]

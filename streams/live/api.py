@@ -121,8 +121,8 @@ def application(figures: Figures) -> FastAPI:
 def _wrong(_request: Request, error: Exception) -> JSONResponse:
     """Say what is wrong with a request, without what it held."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    said = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg'].removeprefix('Value error, ')}" for one in found)
-    return JSONResponse({"detail": "; ".join(said)}, 422)
+    reasons = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg'].removeprefix('Value error, ')}" for one in found)
+    return JSONResponse({"detail": "; ".join(reasons)}, 422)
 
 
 def _away(_request: Request, error: Exception) -> JSONResponse:

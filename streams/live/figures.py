@@ -159,12 +159,12 @@ class Figures:
 
     def health(self) -> dict[str, Any]:
         """Give how far time has come, and what has arrived."""
-        told = self.rows(
+        watermark = self.rows(
             "SELECT min(t) AS told FROM (SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
             f"WHERE generation = {ACTIVE} GROUP BY source_partition)"
         )[0]["told"]
         counts = self.rows("SELECT count() AS leads FROM v_lead_state")[0]
-        age = time.time() - told / 1000 if told else None
+        age = time.time() - watermark / 1000 if watermark else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
 
     def knows(self, lead: str) -> bool:
@@ -175,7 +175,7 @@ class Figures:
         """Give one lead's story as `leadstream explain --json` does."""
         return self._ask(lambda client: self._explain(client, lead))
 
-    def told(self, lead: str) -> list[str]:
+    def story_lines(self, lead: str) -> list[str]:
         """Give one lead's story as `leadstream explain` prints it."""
         return self._readable(self.story(lead), self.funnel.reporting.zone)
 

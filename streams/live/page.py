@@ -118,13 +118,13 @@ class _Screen:
 
     async def refresh(self) -> None:
         try:
-            said = await asyncio.to_thread(self._ask)
+            answers = await asyncio.to_thread(self._ask)
         except Exception:
             log.exception("live.refresh")
             self.health.set_text("ClickHouse does not answer; trying again")
             return
         try:
-            self._show(said)
+            self._show(answers)
         except Exception:
             log.exception("live.show")
             self.health.set_text("! not all could be drawn: see the log of the live page")
@@ -144,14 +144,14 @@ class _Screen:
             "kpis": figures.kpis(names=("acceptance", "step_conversion")),
         }
 
-    def _show(self, said: dict[str, Any]) -> None:
-        age = said["health"]["tick_age_seconds"]
+    def _show(self, answers: dict[str, Any]) -> None:
+        age = answers["health"]["tick_age_seconds"]
         late = age is None or age > 10
-        text = f"{said['health']['leads']} leads · time told {age:.0f} s ago" if age is not None else "no time told yet"
+        text = f"{answers['health']['leads']} leads · time told {age:.0f} s ago" if age is not None else "no time told yet"
         self.health.set_text(("! " if late else "") + text)
-        self.funnel.set_content(_funnel_html(said["funnel"], said["kpis"], said["shape"]))
-        accepted = next((figure for figure in said["kpis"] if figure["kpi"] == "acceptance"), None)
-        self.unmeasured.set_text(said["unmeasured"])
+        self.funnel.set_content(_funnel_html(answers["funnel"], answers["kpis"], answers["shape"]))
+        accepted = next((figure for figure in answers["kpis"] if figure["kpi"] == "acceptance"), None)
+        self.unmeasured.set_text(answers["unmeasured"])
         lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
         value = (
             f"{accepted['value']:.1%} ({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
@@ -169,7 +169,7 @@ class _Screen:
                 "owner": row["owner"] or "nobody",
                 "due": _short(row["due_at"]),
             }
-            for row in said["stalled"]
+            for row in answers["stalled"]
         ]
         self.feed.rows = [
             {
@@ -181,17 +181,17 @@ class _Screen:
                 "why": row["why"],
                 "at": _short(row["event_time"]),
             }
-            for row in said["feed"]
+            for row in answers["feed"]
         ]
         self.flow.options.clear()
-        self.flow.options.update(_sankey(said["flow"], said["stages"], said["shape"]))
+        self.flow.options.update(_sankey(answers["flow"], answers["stages"], answers["shape"]))
         self.inflow.options.clear()
-        self.inflow.options.update(_by_day(said["inflow"]))
+        self.inflow.options.update(_by_day(answers["inflow"]))
         for part in (self.stalled, self.feed, self.flow, self.inflow):
             part.update()
 
     async def _open(self, lead: str) -> None:
-        lines = await asyncio.to_thread(self.figures.told, lead)
+        lines = await asyncio.to_thread(self.figures.story_lines, lead)
         with ui.dialog() as dialog, ui.card().classes("max-w-full"):
             with ui.element("pre").classes("story text-xs whitespace-pre-wrap"):
                 ui.html("\n".join(map(html.escape, lines)), sanitize=False)

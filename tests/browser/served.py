@@ -42,7 +42,7 @@ class Hostile(Figures):
     def health(self):
         return {"tick_age_seconds": 1.0, "leads": 7}
 
-    def told(self, lead):
+    def story_lines(self, lead):
         return [f"Lead {lead}", EVIL]
 
 
