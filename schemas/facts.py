@@ -36,7 +36,7 @@ class Fact(NamedTuple):
 class Change(NamedTuple):
     """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12).
 
-    `told`: the level of a clock of which the revision before it notified somebody; else empty.
+    `notified`: the level of a clock of which the revision before it notified somebody; else empty.
     """
 
     id: str
@@ -45,7 +45,7 @@ class Change(NamedTuple):
     at: int
     revision: int
     content: str | None
-    told: str = ""
+    notified: str = ""
 
 
 def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> str:

@@ -38,7 +38,7 @@ class Finding(NamedTuple):
 
     check: str
     ok: bool
-    said: str
+    detail: str
 
 
 def identity_key(settings: Settings) -> str:
@@ -147,11 +147,11 @@ def examine(settings: Settings, checks: Sequence[Check] | None = None, seconds: 
 
     def look(check: Check) -> None:
         try:
-            found[check.name] = Finding(check.name, ok=True, said=check.run(settings))
+            found[check.name] = Finding(check.name, ok=True, detail=check.run(settings))
         except Failing as error:
-            found[check.name] = Finding(check.name, ok=False, said=str(error))
+            found[check.name] = Finding(check.name, ok=False, detail=str(error))
         except Exception as error:  # noqa: BLE001 - a doctor reports whatever it finds
-            found[check.name] = Finding(check.name, ok=False, said=f"{type(error).__name__}: {error}")
+            found[check.name] = Finding(check.name, ok=False, detail=f"{type(error).__name__}: {error}")
 
     threads = [threading.Thread(target=look, args=(check,), name=f"check {check.name}", daemon=True) for check in wanted]
     for thread in threads:
@@ -159,7 +159,7 @@ def examine(settings: Settings, checks: Sequence[Check] | None = None, seconds: 
     end = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    findings = [found.get(check.name, Finding(check.name, ok=False, said=f"no answer within {seconds:.0f} s")) for check in wanted]
+    findings = [found.get(check.name, Finding(check.name, ok=False, detail=f"no answer within {seconds:.0f} s")) for check in wanted]
     for finding in findings:
         metrics.CHECK_FAILED.labels(finding.check).set(not finding.ok)
     return findings

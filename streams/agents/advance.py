@@ -122,7 +122,7 @@ class Advance(Logic):
         level = clocks.level(clock, change.at) if clock else ""
         if level and now - clocks.levels(clock, change.at)[level] > NOTIFY_MS:
             return []
-        if not level and not change.told:
+        if not level and not change.notified:
             return []  # nothing was told, so there is nothing to take back
         lead, stands = step.row.lead, step.stands or {}
         alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": "retracted", **clock}

@@ -25,6 +25,6 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
         document([one._asdict() for one in found])
     else:
         for one in found:
-            console.print(f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.said}", highlight=False, soft_wrap=True)
+            console.print(f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}", highlight=False, soft_wrap=True)
     if not all(one.ok for one in found):
         raise Failed("something is wrong; each line above says what")

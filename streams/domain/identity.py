@@ -34,7 +34,7 @@ LEADS, SHARES, FULL, CROWDED = "leads", "shares", "full", "crowded"
 HELD_BYTES = 1_000_000  # of what one alias holds
 # What a row notes of others, by kind: whom it told of its lead (and of which first event), which edges it raised,
 # whom it asked, and who waits for its answer.
-_TOLD, _RAISED, _ASKED, _WAITS = "t", "r", "a", "w"
+_SENT, _RAISED, _ASKED, _WAITS = "t", "r", "a", "w"
 
 
 class Strength(IntEnum):
@@ -100,7 +100,7 @@ class AliasRow:
 
     alias: str
     origin: Origin | None = None
-    notes: Book = field(default_factory=Book)  # of others, however many (see _TOLD and the like)
+    notes: Book = field(default_factory=Book)  # of others, however many (see _SENT and the like)
     leads: tuple[str, ...] = ()  # other origins whose events named this alias, at most SHARED_LEADS
     joins: tuple[str, ...] = ()  # origins of the strong aliases that this one's events named, at most SHARED_LEADS
     held: tuple[tuple[int, dict[str, Any]], ...] = ()  # since when (ms), and what; oldest first
@@ -188,7 +188,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
     for alias in others:
         name = event["id"] if word != LINK or _puts_on(event, row.alias, alias) else ""
         mark = f"{word} {name} {alias}" if name else alias
-        note = _note(key, _TOLD, mark)
+        note = _note(key, _SENT, mark)
         known = row.notes.get(note)
         if known and (known <= [at, sequence] or strength(alias) is Strength.WEAK):
             continue

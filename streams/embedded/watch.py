@@ -202,7 +202,7 @@ class Watch:
         self.findings()
 
     def _wrong(self) -> str:
-        return "; ".join(f"{one.check}: {one.said}" for one in self.findings() if not one.ok)
+        return "; ".join(f"{one.check}: {one.detail}" for one in self.findings() if not one.ok)
 
 
 def in_order(roles_running: list[str]) -> list[tuple[str, ...]]:

@@ -98,7 +98,7 @@ def failing(up):
     shown = home.read(up.home)
     settings = Settings.of(shown["environment"])
     own = health.Check("processes", lambda _settings: health.processes(shown["processes"]))
-    return {one.check: one.said for one in health.examine(settings, [own, *health.CHECKS]) if not one.ok}
+    return {one.check: one.detail for one in health.examine(settings, [own, *health.CHECKS]) if not one.ok}
 
 
 def test_a_stack_that_is_well_says_so_everywhere(up):

@@ -626,7 +626,7 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others_from_speaking():
     ]
     said = health.examine(None, checks, seconds=0.2)
     never.set()
-    assert [(one.check, one.ok, one.said) for one in said] == [
+    assert [(one.check, one.ok, one.detail) for one in said] == [
         ("well", True, "fine"),
         ("hangs", False, "no answer within 0 s"),
         ("breaks", False, "ZeroDivisionError: integer division or modulo by zero"),
