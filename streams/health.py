@@ -84,7 +84,7 @@ def fresh(age: float | None) -> str:
     if age is None:
         raise Failing("the watermark has not reached ClickHouse yet")
     if age > STANDS_SECONDS:
-        raise Failing(f"the watermark stands: it is {age:.0f} s old. See docs/runbooks/time-stands.md")
+        raise Failing(f"the watermark does not move: it is {age:.0f} s old. See docs/runbooks/time-stands.md")
     return f"{age:.1f} s old"
 
 

@@ -71,7 +71,7 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
     if not rows:
         raise Unknown(
             f"no lead has {name}: check the spelling, or wait until its event has arrived (`leadstream status`); "
-            "what was sent under an alias alone that never met an email, a CRM id, a user id or an ad lead id is nobody's yet"
+            "what was sent under an alias alone that never met an email, a CRM id, a user id or an ad lead id belongs to no lead yet"
         )
     return str(rows[0][0])
 

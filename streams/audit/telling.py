@@ -18,14 +18,14 @@ _WHAT = {
     "lead.deleted": "was deleted in the CRM",
     "touch": "touched",
     "score_changed": "scored anew",
-    "consent": "said about contact",
+    "consent": "consent changed",
     "opportunity.created": "got a deal",
     "opportunity.stage_changed": "moved a deal",
     "opportunity.won": "won",
     "opportunity.lost": "lost",
     "identity.linked": "was recognised",
     "merge": "was merged",
-    "unmerge": "was parted",
+    "unmerge": "was unmerged",
     "erase": "was erased",
     "void": "voided",
 }
@@ -149,7 +149,7 @@ class _Teller:
             case "deal":
                 amount = f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
                 if fact["role"] == "influenced":
-                    return f"deal {fact['deal']}: influenced, the lead of its first contact tells how it goes"
+                    return f"deal {fact['deal']}: influenced; its outcome counts for the lead of its first contact"
                 role = "" if fact["role"] == "primary" else f", only as {fact['role']}"
                 return f"deal {fact['deal']}: {fact['status']}, amount {amount}{role}"
             case "disagreement":
@@ -176,7 +176,7 @@ class _Teller:
             by = fact["overruled_by"] or "what time or a merge brought"
             what = f"now {self.say(fact['instead'])}" if fact["instead"] else "withdrawn"
             lines.append(f"  {self.fact(fact)}; {what}, since {self.when(fact['overruled_at'])}, because of {by}")
-        return ["", "What was said before and is no longer so", *lines] if lines else []
+        return ["", "Corrected since", *lines] if lines else []
 
     def ahead(self, view: dict[str, Any]) -> list[str]:
         lines = []

@@ -57,7 +57,7 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
     report, generation = Report(), generation or generations.active(client)
     cuts = archive.cuts(client, generation)
     if len(cuts) < partitions:
-        why = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse: nothing can be said of the others yet"
+        why = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse: the others cannot be verified yet"
         report.missing.append({"lead": "", "why": why})
     if not cuts:
         return report

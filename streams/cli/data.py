@@ -40,7 +40,7 @@ def topics_apply(
     if all(difference.kind == admin.NOTE for difference in found):
         console.print("no difference" if dry_run else "nothing to do")
     if any(difference.kind == admin.STANDS for difference in found):
-        raise Failed("what stands above is not changed by this command: each line says whose move it is")
+        raise Failed("this command changes nothing of the above: each line says whose move it is")
 
 
 @app.command()

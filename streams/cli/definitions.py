@@ -132,7 +132,7 @@ def definitions_add(
     console.print(f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too")
     for other in sorted({one.generation for one in generations.history(client)} - {to}):
         if generations.versions(client, other):
-            console.print(f"generation {other} is kept and has not heard of it: run this again with --generation {other}")
+            console.print(f"generation {other} is kept and does not have this version: run this again with --generation {other}")
 
 
 @definitions_app.command("drop")
@@ -184,7 +184,7 @@ def preview(funnel: FunnelFile, home: AnyHome = None, as_json: Json = False, lim
             now, then = ((one or {}).get("value") for one in (figure["running"], figure["candidate"]))
             named = " ".join(f"{name}={value}" for name, value in figure["dimensions"].items())
             console.print(f"  {figure['kpi']} {figure['basis']} {named}: {_figure(now)} -> {_figure(then)}", highlight=False)
-    console.print(f"{len(found.moved)} leads would stand elsewhere")
+    console.print(f"{len(found.moved)} leads would be in another stage or journey")
     for one in found.moved[:limit]:
         console.print(f"  {one.lead}: {one.stands} -> {one.would}; {one.why}", highlight=False)
     console.print("alerts that would have been raised in the last 90 days, by week")

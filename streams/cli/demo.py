@@ -109,7 +109,7 @@ class _Play:
         before = self._figures()
         playing = simulator.Simulator(self.stack.environment(), begun)
         self._interruptible(begun, lambda stop: self._history(playing, stop))
-        self.out.print("  waiting until all of it stands in ClickHouse")
+        self.out.print("  waiting until everything is in ClickHouse")
         self._settle()
         began = simulator.now_ms()
         self._interruptible(begun, lambda stop: self._live(playing, limit, stop))

@@ -37,13 +37,13 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
 
 @app.command()
 def merge(one: Alias, other: Alias, home: AnyHome = None) -> None:
-    """Say that two identities are one lead. Example: leadstream merge jane@example.com hubspot:1:contact:77."""
+    """Merge two identities into one lead. Example: leadstream merge jane@example.com hubspot:1:contact:77."""
     _say("merge", one, other, home)
 
 
 @app.command()
 def unmerge(one: Alias, other: Alias, home: AnyHome = None) -> None:
-    """Say that two identities are not one lead. Example: leadstream unmerge jane@example.com hubspot:1:contact:77."""
+    """Undo a merge of two identities. Example: leadstream unmerge jane@example.com hubspot:1:contact:77."""
     _say("unmerge", one, other, home)
 
 
@@ -83,7 +83,7 @@ def _alias(text: str) -> str:
         address = None if ":" in rest else email_alias(rest)
     name = address or text.strip()
     if ":" not in name or strength(name) is Strength.WEAK:
-        raise Failed(f"{text!r} names nobody strongly: give an email, a CRM id, a user id or an ad lead id")
+        raise Failed(f"{text!r} is not a strong alias: give an email, a CRM id, a user id or an ad lead id")
     if kind.lower() == "email" and not address:
         raise Failed(f"{rest!r} is no email address: write one like jane@example.com")
     return name

@@ -19,7 +19,7 @@ app.add_typer(holes_app, name="holes")
 def explain(
     lead: Annotated[str, typer.Argument(help="A lead's id, an email, or any alias.")], home: AnyHome = None, as_json: Json = False
 ) -> None:
-    """Tell one lead's story. Example: leadstream explain jane@example.com."""
+    """Explain one lead: its events, facts and corrections. Example: leadstream explain jane@example.com."""
     from sinks.clickhouse import generations
     from streams.audit import explain as audit
     from streams.audit.telling import readable

@@ -16,10 +16,10 @@ if TYPE_CHECKING:
 MOST_NAMED = 20  # refused rows; all of them are counted by reason, and --json names more
 _MOVED_NOTHING = {
     "ignored": "nothing to apply it to where the lead stood",
-    "echo": "the lead was there, or further, already",
+    "echo": "the lead was already in this stage or a later one",
     "unmapped": "the funnel knows no stage of this name",
-    "no authority": "the funnel gives this source no say over the stage",
-    "not the owner": "said by a team that does not own the stage",
+    "no authority": "the funnel gives this source no authority over the stage",
+    "not the owner": "reported by a team that does not own the stage",
 }
 _WEAK = (
     "events are known by weak aliases only: "
@@ -54,7 +54,7 @@ def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: 
         say(f"  {report.named} different leads are named, before identities are joined")
     for count, text in (
         (report.left_out, "rows made nothing, by their conditions and empty times"),
-        (report.repeated, "events were said before, word for word, and count once"),
+        (report.repeated, "events are exact duplicates and count once"),
         (report.nobody, "events have no alias but those that the installation ignores"),
         (report.weak, _WEAK),
         (report.held, "of these are held now"),

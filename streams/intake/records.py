@@ -67,7 +67,7 @@ def read(path: Path, funnel: Funnel) -> list[Record]:
             continue
         before = first_lines.setdefault((type(record), record.key), line)
         if before != line:  # which of the two holds would be chance
-            problems.append(Problem(line, f"says again what line {before} says: {record.key}"))
+            problems.append(Problem(line, f"repeats the record of line {before}: {record.key}"))
         records.append(record)
     if problems:
         raise RecordsError(path, sorted(problems))

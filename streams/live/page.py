@@ -147,8 +147,8 @@ class _Screen:
     def _show(self, answers: dict[str, Any]) -> None:
         age = answers["health"]["tick_age_seconds"]
         late = age is None or age > 10
-        text = f"{answers['health']['leads']} leads · time told {age:.0f} s ago" if age is not None else "no time told yet"
-        self.health.set_text(("! " if late else "") + text)
+        state = "nothing has arrived yet" if age is None else f"{age:.0f} s late" if late else f"up to date ({age:.0f} s)"
+        self.health.set_text(f"{'! ' if late else ''}{answers['health']['leads']} leads · {state}")
         self.funnel.set_content(_funnel_html(answers["funnel"], answers["kpis"], answers["shape"]))
         accepted = next((figure for figure in answers["kpis"] if figure["kpi"] == "acceptance"), None)
         self.unmeasured.set_text(answers["unmeasured"])

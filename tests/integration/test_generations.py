@@ -101,7 +101,7 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
 
     until(lambda: listed() == [["1", "2"], ["70"]], "the later version of the shown generation")
     told = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
-    assert "generation 2 is kept and has not heard of it" in told
+    assert "generation 2 is kept and does not have this version" in told
     run_cli("definitions", "add", folder / "later.yaml", "--generation", 2, home=stack.home)
     until(lambda: listed() == [["1", "2"], ["70", "2"]], "the later version of the generation that is kept")
     code, _, told = run_cli("definitions", "add", folder / "later.yaml", "--generation", 9, home=stack.home, check=False)

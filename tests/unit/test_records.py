@@ -63,7 +63,7 @@ WRONG = [
     ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": "0.0"}', "a rate of 0"),
     ('{"record": "rate", "currency": "EUR", "reporting": "EUR", "day": "2026-01-01", "rate": "1"}', "needs no rate to itself"),
     (ANSWER.replace("00112233445566aa", "jane@example.com"), "respondent: String should match"),
-    (ANSWER, "says again what line 1 says"),
+    (ANSWER, "repeats the record of line 1"),
 ]  # fmt: skip
 
 
