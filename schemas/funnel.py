@@ -293,7 +293,8 @@ class Kpis(Strict):
     acceptance_threshold: float = 0.23
 
 
-_SHORTEST = 4  # of a ladder
+_SHORTEST = 4  # of a ladder: who accepts may be the deal's stage itself
+_RESERVED = ("rejected", "acceptance", "recovery")  # a vendor's word that rejects, and windows of no stage
 _FIRST_FORM: dict[str, dict[str, Any]] = {
     "mql": {"handoff": {"to": "sales", "accepted_by": "sal"}},
     "opportunity": {"role": "deal"},
@@ -352,6 +353,9 @@ class Funnel(Strict):
             name: {**_FIRST_FORM.get(name, {}), **stage} if isinstance(stage, dict) else stage
             for name, stage in stages.items()
         }
+        accepts = stages.get("sal")
+        if isinstance(stated.get("mql"), dict) and isinstance(accepts, dict):
+            stated["mql"]["handoff"] = {"to": accepts.get("owner"), "accepted_by": "sal"}
         return {**raw, "stages": stated}
 
     def shape(self) -> Shape:
@@ -387,7 +391,7 @@ class Funnel(Strict):
             if stage.role and (stage.role in ASIDE) == (name in self.ladder):
                 where = "beside" if stage.role in ASIDE else "on"
                 wrong.append(f"stages.{name}.role: a stage that is {stage.role} stands {where} the ladder")
-        if taken.get("won", self.ladder[-1]) != self.ladder[-1]:
+        if "won" in taken and taken["won"] not in self.ladder[-1:]:
             wrong.append(f"stages.{taken['won']}.role: the stage that is won is the last of the ladder")
         missing = [role for role in ("deal", "won", *ASIDE) if role not in taken]
         wrong += [f"stages: no stage is {role}: write `role: {role}` in the one that is" for role in missing]
@@ -395,9 +399,13 @@ class Funnel(Strict):
         if len(hands) != 1:
             wrong.append("stages: write `handoff: {to: sales, accepted_by: sal}` in the one stage where a lead waits for sales")
         for name, handoff in hands:
-            above = self.ladder[self.ladder.index(name) + 1 :] if name in self.ladder else ()
-            if handoff.accepted_by not in above:
-                wrong.append(f"stages.{name}.handoff.accepted_by: {handoff.accepted_by!r} does not come after it on the ladder")
+            place = {stage: number for number, stage in enumerate(self.ladder)}
+            accepted, deal = place.get(handoff.accepted_by, -1), place.get(taken.get("deal", ""), len(place) - 2)
+            if not place.get(name, -1) < accepted <= deal:
+                where = f"stages.{name}.handoff.accepted_by: {handoff.accepted_by!r}"
+                wrong.append(f"{where} does not come after it on the ladder, up to the deal")
+            if place.get(name, -1) < 1:
+                wrong.append(f"stages.{name}.handoff: a lead is handed off from a stage of the ladder above the entry")
             if handoff.to not in self.teams:
                 wrong.append(f"stages.{name}.handoff.to: {handoff.to!r} is no team; write one of {', '.join(sorted(self.teams))}")
         return wrong
@@ -439,10 +447,11 @@ class Funnel(Strict):
         for vendor, mapping in self.vendors.items():
             for word, to in mapping.items():
                 need(to, {*self.stages, "rejected"}, f"vendors.{vendor}.{word}", "stage")
-        led_to = self._reachable()
         for name, stage in self.stages.items():
-            if name not in led_to:
-                wrong.append(f"stages.{name}: nothing leads here: put it on the ladder, or into a timer, a rejection or a vendor's map")
+            if name in _RESERVED:
+                wrong.append(f"stages.{name}: {name!r} means something else in maps and windows: call the stage otherwise")
+            if name not in self.ladder and not stage.role:
+                wrong.append(f"stages.{name}: nothing leads here: put it on the ladder, or say its role")
             wrong += self._wrong_gate(name, stage)
             for system in stage.authority:
                 need(system, self.enabled_sources, f"stages.{name}.authority", "enabled source")
@@ -456,18 +465,6 @@ class Funnel(Strict):
             raise ValueError("\n".join(wrong))
         return self
 
-    def _reachable(self) -> set[str]:
-        """Name the stages that something leads to: the lifecycle itself, a rejection, a vendor's map, or a timer of one of these."""
-        mapped = {to for mapping in self.vendors.values() for to in mapping.values()}
-        found = {*self.ladder, *mapped, *(name for name, stage in self.stages.items() if stage.role)}
-        todo = list(found)
-        while todo:
-            stage = self.stages.get(todo.pop())
-            if stage and stage.timer and stage.timer.to not in found:
-                found.add(stage.timer.to)
-                todo.append(stage.timer.to)
-        return found
-
     def _passable(self) -> set[str]:
         """Name the stages that may be optional: those that have no role, hand nobody off, accept nobody and have no gate."""
         accept = {stage.handoff.accepted_by for stage in self.stages.values() if stage.handoff}
@@ -478,8 +475,9 @@ class Funnel(Strict):
         gated = [one for one, spec in self.stages.items() if spec.gate]
         if stage.gate and name != gated[0]:
             return [f"stages.{name}.gate: {gated[0]} has a gate already; one stage has one"]
-        if stage.gate and name not in self.ladder[1:-1]:
-            return [f"stages.{name}.gate: a gate leads to a stage of the ladder between the entry and the win"]
+        hands = next((place for place, one in enumerate(self.ladder) if one in self.stages and self.stages[one].handoff), 0)
+        if stage.gate and name not in self.ladder[1 : hands + 1]:
+            return [f"stages.{name}.gate: a gate leads to a stage above the entry, up to the one that hands a lead off"]
         if stage.gate not in (None, name):
             return [f"stages.{name}.gate: {stage.gate!r} is no gate; a gate is called like its stage: write `gate: {name}`"]
         if stage.decided_by == "gate" and not stage.gate:
@@ -497,6 +495,7 @@ class Funnel(Strict):
         return {name for name, stage in self.stages.items() if stage.role in DETOURS}
 
     def owners(self, *stages: str) -> frozenset[str]:
-        """Name the teams that own one of these stages, those that share it included."""
-        teams = {self.stages[name].owner for name in stages if name in self.stages}
+        """Name the teams that own one of these stages or are handed a lead there, those that share it included."""
+        mine = [self.stages[name] for name in stages if name in self.stages]
+        teams = {stage.owner for stage in mine} | {stage.handoff.to for stage in mine if stage.handoff}
         return frozenset(teams | {member for team in teams for member in self.teams[team].of})

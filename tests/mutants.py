@@ -52,7 +52,7 @@ MUTANTS = (
     # 6-history: facts
     Mutant("12 a fact dated elsewhere is taken back under its old time", D + "row.py", "if name not in marks or marks[name][3] != at:", "if name not in marks:"),
     Mutant("13 revisions are never reset", D + "row.py", "    revision, emitted = row.revision, dict(row.emitted)", "    revision, emitted = len(row.events), dict(row.emitted)"),
-    Mutant("15 an acceptance in time takes an automatic recycling back", D + "lifecycle.py", 'return case.place.by_timer and "accepted" in case.intent.signals and in_time(case)', "return False"),
+    Mutant("15 an acceptance in time takes an automatic recycling back", D + "lifecycle.py", 'return by_timer and "accepted" in case.intent.signals and in_time(case)', "return False"),
     Mutant("15 a reopening within 90 days voids the loss", D + "lifecycle.py", "reopened_in_time,   Outcome.REOPEN", "reopened_in_time,   Outcome.NEW_JOURNEY"),
     Mutant("15 recycled resets the score", D + "moving.py", "if shape.holds(Where.DETOUR, to):", "if False:"),
     Mutant("16 an implied entry yields to a reported one", D + "lifecycle.py", "return case.intent.to in case.place.implied", "return False"),

@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from schemas.facts import FactKind
-
-from .rows import OTHERS, STATE, TABLES, value_of
+from .rows import OTHERS, STATE, TABLES, body_of, value_of
 
 if TYPE_CHECKING:
     from schemas.deadletters import Letter, Mark
@@ -59,11 +57,7 @@ class Batch:
             fact["revision"],
             deleted,
         ]
-        body = orjson.loads(content) if content else {}
-        if "rules" in body:
-            body["rules"] = orjson.dumps(body["rules"]).decode()
-        if fact["kind"] == FactKind.JOURNEY:
-            body["entered"] = {key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")}
+        body = body_of(fact["kind"], content) if content else {}
         table, columns = TABLES[fact["kind"]]
         self._add(table, [*head, *(value_of(body, column) for column in columns)])
         self._add(

@@ -69,7 +69,7 @@ WITH
       if(mapContains(entered, {entry:String}), entered[{entry:String}], NULL) AS entry_at,
       if(mapContains(entered, {qualifying:String}), entered[{qualifying:String}], NULL) AS qualifying_at,
       if(mapContains(entered, {won:String}), entered[{won:String}], NULL) AS won_at,
-      if(mapContains(entered, {recycled:String}), entered[{recycled:String}], NULL) AS recycled_at
+      if(mapContains(entered, {recycled:String}), entered[{recycled:String}], NULL) AS given_back_at
     FROM v_journeys
     WHERE test = 0
   ),

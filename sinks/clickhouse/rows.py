@@ -8,6 +8,10 @@ from __future__ import annotations
 from decimal import Decimal
 from typing import Any, NamedTuple
 
+import orjson
+
+from schemas.facts import FactKind
+
 TIME = "DateTime64(3, 'UTC')"
 WHEN = f"Nullable({TIME})"
 WORD = "LowCardinality(String)"
@@ -204,7 +208,7 @@ ACTIVE = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = '
 def added(existing: dict[str, set[str]]) -> list[str]:
     """Give the columns that fact tables lack which were made by an older release; `existing` names those of each table."""
     return [
-        f"ALTER TABLE {table} ADD COLUMN {column.name} {column.type}"
+        f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
         + (f" DEFAULT {OLDER[table, column.name]}" if (table, column.name) in OLDER else "")
         for table, columns in TABLES.values()
         for column in columns
@@ -234,6 +238,16 @@ def ddl() -> list[str]:
     statements += [f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {ACTIVE}" for table in tables]
     statements.append(f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0")
     return statements
+
+
+def body_of(kind: str, content: str) -> dict[str, Any]:
+    """Give a fact's content with the keys that columns are filled from: a gate's rules as text, a journey's stages as a map."""
+    body: dict[str, Any] = orjson.loads(content)
+    if "rules" in body:
+        body["rules"] = orjson.dumps(body["rules"]).decode()
+    if kind == FactKind.JOURNEY:
+        body["entered"] = {key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")}
+    return body
 
 
 def value_of(body: dict[str, Any], column: Column) -> Any:

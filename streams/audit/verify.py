@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from sinks.clickhouse import generations
-from sinks.clickhouse.rows import STATE, TABLES, TIME, WHEN, value_of
+from sinks.clickhouse.rows import ENTERED, STATE, TABLES, TIME, WHEN, body_of, value_of
 from streams.domain import members
 
 from . import archive
@@ -195,9 +195,7 @@ def _tables(
             if key not in wanted:
                 report.extra.append(_name(key, f"in {table} by another hand"))
                 continue
-            body = orjson.loads(wanted[key])
-            if "rules" in body:
-                body["rules"] = orjson.dumps(body["rules"]).decode()
+            body = body_of(kind, wanted[key])
             for column, value in zip(columns, values, strict=True):
                 should = value_of(body, column)
                 if _plain(value) != _plain(should):
@@ -207,6 +205,8 @@ def _tables(
 
 
 def _select(name: str, kind: str) -> str:
+    if kind == ENTERED:
+        return f"mapApply((stage, at) -> (stage, toUnixTimestamp64Milli(at)), {name})"
     return f"toUnixTimestamp64Milli({name})" if kind in (TIME, WHEN) else name
 
 

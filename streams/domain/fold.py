@@ -271,7 +271,8 @@ class Fold(LeadState):
                 self._replace(event, intent)
             case Outcome.TAKE_BACK:
                 self.void_last_move()
-                self.decide("accepted", event.at, "late", overrule=True)
+                if state.stage == self.shape.handoff:
+                    self.decide("accepted", event.at, "late", overrule=True)
                 self._reach(event, intent, body, why="accepted late")
             case Outcome.REOPEN:
                 if state.before is not None:  # an opening balance may stand at lost: there is no move to take back

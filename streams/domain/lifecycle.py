@@ -8,6 +8,7 @@ one is.
 
 from __future__ import annotations
 
+import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -105,7 +106,9 @@ def in_time(case: Case) -> bool:
 
 
 def accepted_in_time(case: Case) -> bool:
-    return case.place.by_timer and "accepted" in case.intent.signals and in_time(case)
+    """A loss by a timer is none of these: it is reopened as any loss is."""
+    by_timer = case.place.by_timer and case.place.stage != case.shape.lost
+    return by_timer and "accepted" in case.intent.signals and in_time(case)
 
 
 def an_acceptance(case: Case) -> bool:
@@ -295,16 +298,23 @@ def mermaid(current: Definition) -> str:
     timer does is drawn too.
     """
     stages = current.funnel.stages
-    lines = dict.fromkeys(["stateDiagram-v2", f"    [*] --> {current.shape.entry}"])
+    named = {stage: stage if _PLAIN.match(stage) else f"s{place}" for place, stage in enumerate(stages)}
+    lines = dict.fromkeys(["stateDiagram-v2"])
+    for stage, name in named.items():
+        if stage != name:
+            shown = stage.replace('"', "'")
+            lines[f'    state "{shown}" as {name}'] = None
+    lines[f"    [*] --> {named[current.shape.entry]}"] = None
     for stage in stages:
         for to, label in _arrows(stage, current):
-            lines[f"    {stage} --> {to}{f': {label}' if label else ''}"] = None
+            lines[f"    {named[stage]} --> {named[to]}{f': {label}' if label else ''}"] = None
         timer = stages[stage].timer
         if timer:
-            lines[f"    {stage} --> {timer.to}: after {timer.after}"] = None
+            lines[f"    {named[stage]} --> {named[timer.to]}: after {timer.after}"] = None
     return "\n".join(lines) + "\n"
 
 
+_PLAIN = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)  # what Mermaid takes as a name as it is
 _ARROWS = {
     Outcome.ENTER: "",
     Outcome.NEW_JOURNEY: "new journey",

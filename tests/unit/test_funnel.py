@@ -68,11 +68,30 @@ def test_an_error_names_its_line_and_what_to_write(tmp_path, good, bad, said):
 
 
 ROLES = [
-    ("ladder: [inquiry, mql, sal, sql,", "ladder: [mql, inquiry, sal, sql,", r"stages\.mql\.gate: a gate leads to a stage of the ladder between"),
+    ("ladder: [inquiry, mql, sal, sql,", "ladder: [mql, inquiry, sal, sql,", r"stages\.mql\.gate: a gate leads to a stage above the entry"),
+    ("ladder: [inquiry, mql, sal, sql,", "ladder: [mql, inquiry, sal, sql,", r"stages\.mql\.handoff: a lead is handed off from a stage of the ladder above the entry"),
+    ("accepted_by: sal}", "accepted_by: customer}", r"'customer' does not come after it on the ladder, up to the deal"),
+    ("ladder: [inquiry, mql, sal, sql, opportunity, customer]", "ladder: []", r"ladder: write each stage once"),
     ("role: nurture", "role: lost", r"stages\.lost\.role: nurturing is lost already"),
     ("    owner: sales\n    role: deal\n", "    owner: sales\n    role: churned\n", r"stages\.opportunity\.role: a stage that is churned stands beside the ladder"),
     ("    owner: customer_success\n    role: won\n", "    owner: customer_success\n", r"stages: no stage is won"),
 ]
+
+
+def test_a_gate_above_the_hand_off_is_refused_since_it_would_decide_for_whoever_accepts(tmp_path):
+    text = (FUNNELS / "default.yaml").read_text()
+    text = text.replace("    decided_by: either\n    gate: mql\n", "").replace("  sal:\n    owner: sales\n", "  sal:\n    owner: sales\n    gate: sal\n")
+    (tmp_path / "funnel.yaml").write_text(text)
+    with pytest.raises(FunnelError, match=r"stages\.sal\.gate: a gate leads to a stage above the entry, up to the one that hands"):
+        load(tmp_path / "funnel.yaml")
+
+
+@pytest.mark.parametrize("name", ["rejected", "acceptance", "recovery"])
+def test_a_stage_is_not_called_like_what_means_something_else(tmp_path, name):
+    text = (FUNNELS / "default.yaml").read_text()
+    (tmp_path / "funnel.yaml").write_text(text.replace("recycled", name).replace(f"role: {name}", "role: recycled"))
+    with pytest.raises(FunnelError, match=f"stages.{name}: '{name}' means something else"):
+        load(tmp_path / "funnel.yaml")
 
 
 @pytest.mark.parametrize(("good", "bad", "said"), ROLES)
@@ -90,6 +109,12 @@ def test_a_file_that_states_no_role_is_read_by_the_names_that_decided_until_then
     assert count == 10
     (tmp_path / "funnel.yaml").write_text(text)
     assert load(tmp_path / "funnel.yaml") == load(FUNNELS / "default.yaml")
+
+
+def test_nor_need_its_teams_be_called_as_the_shipped_ones(tmp_path):
+    text, _ = re.subn(r", role: \w+|    role: \w+\n|    handoff: .*\n", "", (FUNNELS / "default.yaml").read_text())
+    (tmp_path / "funnel.yaml").write_text(re.sub(r"\bsales\b(?! (accepted|qualified|ready))", "inside", text))
+    assert load(tmp_path / "funnel.yaml").stages["mql"].handoff.to == "inside"
 
 
 def test_what_a_file_lacks_and_what_its_names_lack_is_told_in_one_go_for_every_file_of_a_folder(tmp_path):

@@ -8,8 +8,9 @@ import yaml
 from schemas.funnel import Funnel
 from schemas.reading import FUNNELS, load
 from streams.domain.definition import prepare
+from streams.domain.lifecycle import mermaid
 from tests.conftest import ROOT
-from tests.support.stories import DEAL, MQL, E, fold, history, path
+from tests.support.stories import DEAL, MQL, E, facts, fold, history, path
 
 GUIDE = (ROOT / "docs" / "how-to" / "use-your-own-stages.md").read_text()
 BLOCK = yaml.safe_load(re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[1])
@@ -48,3 +49,42 @@ def test_a_ladder_without_a_hand_off_is_refused_with_what_to_write():
     whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
     with pytest.raises(ValueError, match="write `handoff: "):
         Funnel.model_validate(whole)
+
+
+def timed(spec):
+    """Give the guide's funnel, with a timer in the deal's stage."""
+    whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK}
+    deal = {**BLOCK["stages"]["deal"], "timer": spec}
+    return prepare(Funnel.model_validate({**whole, "stages": {**BLOCK["stages"], "deal": deal}}))
+
+
+LATE = [
+    ("a deal that a timer gave up and that is won all the same", {"after": "30 days", "to": "lost"}, "closed_won"),
+    ("also where it may be taken back", {"after": "30 days", "to": "lost", "taken_back_within": "30 days"}, "closed_won"),
+    ("also from another detour", {"after": "30 days", "to": "later", "taken_back_within": "30 days"}, "closed_won"),
+]
+
+
+@pytest.mark.parametrize(("timer", "end"), [one[1:] for one in LATE], ids=[one[0] for one in LATE])
+def test_what_comes_back_from_a_timer_overrules_no_hand_off_that_people_decided(timer, end):
+    events = history((0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), (2, E.OPPORTUNITY_CREATED, DEAL), (40, E.OPPORTUNITY_WON, DEAL))
+    folded = fold(events, 41, timed(timer))
+    assert path(folded).split()[-1] == end
+    ((_, handoff, _),) = facts(folded, "handoff")
+    assert (handoff["outcome"], handoff["decided_at"]) == ("accepted", events[1].at)
+
+
+def test_the_team_that_a_lead_is_handed_to_may_write_about_it():
+    stages = {**BLOCK["stages"], "ready": {**BLOCK["stages"]["ready"], "owner": "marketing", "handoff": {"to": "customer_success", "accepted_by": "demo_booked"}}}
+    whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
+    events = history((0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {"attributes": {"team": "customer_success"}}))
+    assert not [note for _, note, _ in facts(fold(events, 2, prepare(Funnel.model_validate(whole))), "note") if note["what"] == "not the owner"]
+
+
+def test_a_name_that_mermaid_could_not_read_is_drawn_as_a_label():
+    stages = {("Demo booked: <b>" if name == "demo_booked" else name): stage for name, stage in BLOCK["stages"].items()}
+    stages["ready"] = {**stages["ready"], "handoff": {"to": "sales", "accepted_by": "Demo booked: <b>"}}
+    ladder = ["Demo booked: <b>" if name == "demo_booked" else name for name in BLOCK["ladder"]]
+    drawn = mermaid(prepare(Funnel.model_validate({**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "ladder": ladder, "stages": stages})).first)
+    assert 'state "Demo booked: <b>" as s3' in drawn
+    assert "ready --> s3" in drawn

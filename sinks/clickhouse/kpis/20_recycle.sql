@@ -10,7 +10,7 @@ SELECT
 FROM (
   SELECT
     by,
-    recycled_at IS NOT NULL AND recycled_at < entry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
+    given_back_at IS NOT NULL AND given_back_at < entry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
     entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM clean
   WHERE entry_at IS NOT NULL

@@ -10,13 +10,13 @@ SELECT
 FROM (
   SELECT
     c.by AS by,
-    again_at IS NOT NULL AND again_at < recycled_at + toIntervalMillisecond({w_recovery:Int64}) AS reached,
-    recycled_at + toIntervalMillisecond({w_recovery:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
-  FROM (SELECT *, journey + 1 AS following FROM clean WHERE opening = 0 AND recycled_at IS NOT NULL) AS c
+    again_at IS NOT NULL AND again_at < given_back_at + toIntervalMillisecond({w_recovery:Int64}) AS reached,
+    given_back_at + toIntervalMillisecond({w_recovery:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+  FROM (SELECT *, journey + 1 AS following FROM clean WHERE opening = 0 AND given_back_at IS NOT NULL) AS c
   -- a recycled lead that qualifies again does so in its next journey
   LEFT JOIN (SELECT lead_id, toUInt32(journey) AS following, qualifying_at AS again_at FROM clean) AS a USING (lead_id, following)
-  WHERE recycled_at >= {start:DateTime64(3, 'UTC')}
-    AND recycled_at < {end:DateTime64(3, 'UTC')}
+  WHERE given_back_at >= {start:DateTime64(3, 'UTC')}
+    AND given_back_at < {end:DateTime64(3, 'UTC')}
 )
 GROUP BY by
 ORDER BY by
