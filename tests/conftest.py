@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.jobs import kafka, topics  # noqa: F401 - fixtures of a broker for small jobs of the engine
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
 

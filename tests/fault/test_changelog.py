@@ -11,10 +11,9 @@ from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from streams.engine.changelog import Marker, fence, marker_key, unseal
 from streams.engine.worker import EXIT_STOPPED
 from tests.integration.job import PARTITIONS
-from tests.support.jobs import Job, complete, kafka, outputs, publish, stopped, topics, until
+from tests.support.jobs import Job, complete, outputs, publish, stopped, until
 
 pytestmark = pytest.mark.fault
-__all__ = ["kafka", "topics"]  # fixtures
 CHANGELOG = "job-job-changelog"
 KEYS = 20
 

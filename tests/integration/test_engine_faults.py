@@ -18,7 +18,7 @@ from streams.engine.ticks import Tick
 from streams.intake import arrival, deadletters
 from streams.settings import Settings
 from tests.integration.job import DUE, FIRED, IN, PARTITIONS, UPSTREAM
-from tests.support.jobs import LIMIT, Job, complete, kafka, outputs, publish, stopped, topics, until  # noqa: F401 - fixtures
+from tests.support.jobs import LIMIT, Job, complete, outputs, publish, stopped, until
 
 
 def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed(kafka, topics, tmp_path):
