@@ -370,15 +370,7 @@ class Funnel(Strict):
             handoff=hands,
             accepted=accepts,
             gated=gated,
-            deal=roles["deal"],
-            won=roles["won"],
-            nurture=roles["nurture"],
-            recycled=roles["recycled"],
-            inactive=roles["inactive"],
-            lost=roles["lost"],
-            disqualified=roles["disqualified"],
-            churned=roles["churned"],
-            advocate=roles["advocate"],
+            **roles,
         )
 
     def _wrong_roles(self) -> list[str]:
