@@ -54,7 +54,8 @@ _OWNS = """
     )
   ) AS owns,
 """
-# What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), moves with the
+# What the files read: journeys (test ones count nowhere), clean ones (duplicate and spam left out), the steps that a cohort
+# takes along the ladder and whether each was taken within its window, moves with the
 # journey's dimensions, and the hand-offs that fell in the period with their fate within the window: all of them, since
 # leaving duplicate and spam out of the acceptance ledger would invite gaming. Leads as they stand now (s). Deals (d): each id
 # once, on the first clean journey of a primary contact; `carried` came with an opening balance, and what came already
@@ -74,6 +75,24 @@ WITH
     WHERE test = 0
   ),
   clean AS (SELECT * FROM j WHERE excluded = ''),
+  steps AS (
+    SELECT
+      by,
+      stage,
+      next_stage,
+      entered[stage] + toIntervalMillisecond(span) AS until,
+      mapContains(entered, next_stage) AND entered[next_stage] < until AS reached,
+      until <= {asof:DateTime64(3, 'UTC')} AS ripe
+    FROM clean
+    ARRAY JOIN
+      {stages:Array(String)} AS stage,
+      {next_stages:Array(String)} AS next_stage,
+      {spans:Array(Int64)} AS span
+    WHERE mapContains(entered, stage)
+      AND entered[stage] >= {start:DateTime64(3, 'UTC')}
+      AND entered[stage] < {end:DateTime64(3, 'UTC')}
+      AND opening = 0
+  ),
   t AS (
     SELECT m.*, j.by AS by, j.origin AS origin
     FROM v_stage_transitions AS m
