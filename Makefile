@@ -37,8 +37,9 @@ test-fault-long: setup ## five seeds of it with the longest faults; each leaves 
 test-long: setup ## 20,000 histories, faults on a real broker
 	LEADSTREAM_EXAMPLES=20000 $(PY) -m pytest --timeout 7200 $(ARGS)
 
-lint: setup ## ruff, mypy --strict, import-linter
+lint: setup ## ruff and its format, mypy --strict, import-linter
 	$(PY) -m ruff check .
+	$(PY) -m ruff format --check --quiet .
 	$(PY) -m mypy
 	.venv/bin/lint-imports
 

@@ -13,7 +13,12 @@ def web(text: str | None) -> str:
         return ""
     try:
         url = urlsplit(text)
-        usable = url.scheme in ("http", "https") and bool(url.hostname) and "@" not in url.netloc and url.port != 0
+        usable = (
+            url.scheme in ("http", "https")
+            and bool(url.hostname)
+            and "@" not in url.netloc
+            and url.port != 0
+        )
     except ValueError:  # a port that is no number, half a bracket
         return ""
     return text if usable else ""

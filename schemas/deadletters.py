@@ -38,7 +38,9 @@ class LetterKind(StrEnum):
     TIMER = "timer"  # ours: time alone could not be folded into a row; other rows go on
     TOO_LARGE = "too_large"  # ours: what it would become is larger than Kafka takes
     NOT_STORED = "not_stored"  # ours: ClickHouse refuses the row
-    NOT_RETRIEVED = "not_retrieved"  # ours: the vendor did not give the record that a notification names
+    NOT_RETRIEVED = (
+        "not_retrieved"  # ours: the vendor did not give the record that a notification names
+    )
 
 
 class Letter(BaseModel):
@@ -116,7 +118,10 @@ def pieces(letter: Letter, original: Original) -> Iterator[tuple[Letter, bytes]]
     count = max(1, -(-len(body) // PIECE_BYTES))
     for number in range(count):
         fields = {"piece": number, "pieces": count, "size": len(body)}
-        yield letter.model_copy(update=fields), body[number * PIECE_BYTES : (number + 1) * PIECE_BYTES]
+        yield (
+            letter.model_copy(update=fields),
+            body[number * PIECE_BYTES : (number + 1) * PIECE_BYTES],
+        )
 
 
 def described(headers: Sequence[tuple[str, bytes | None]]) -> Letter | Mark | None:

@@ -14,7 +14,9 @@ import yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_BYTES = 4_000_000  # PyYAML needs about 20 s for as much; longer lists of records are JSON Lines
+MOST_BYTES = (
+    4_000_000  # PyYAML needs about 20 s for as much; longer lists of records are JSON Lines
+)
 MOST_DEEP = 32
 
 
@@ -51,7 +53,9 @@ class _Loader(yaml.SafeLoader):
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event = self.peek_event()  # type: ignore[no-untyped-call]
         if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-            text = "anchors (&) and aliases (*) are not read: write the value out where it is needed"
+            text = (
+                "anchors (&) and aliases (*) are not read: write the value out where it is needed"
+            )
             raise yaml.composer.ComposerError(None, None, text, event.start_mark)
         if self._deep >= MOST_DEEP:
             text = f"nested more than {MOST_DEEP} levels deep: no file of ours is"
@@ -91,7 +95,9 @@ def read(path: Path) -> Document:
         mark = getattr(error, "problem_mark", None)
         raise DocumentError(Problem(mark.line + 1 if mark else 1, "yaml", str(error))) from error
     except (ValueError, ArithmeticError) as error:  # 2026-13-45, a number of 5000 digits
-        raise DocumentError(Problem(1, "yaml", "a value can't be read, like the day 2026-13-45: put it in quotes")) from error
+        raise DocumentError(
+            Problem(1, "yaml", "a value can't be read, like the day 2026-13-45: put it in quotes")
+        ) from error
     finally:
         if loader is not None:
             loader.dispose()
@@ -109,7 +115,9 @@ def line_of(node: yaml.Node | None, path: list[str | int]) -> int:
                     break
             else:
                 return best + 1
-        elif isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
+        elif (
+            isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value)
+        ):
             node = node.value[step]
             best = node.start_mark.line
     return best + 1
@@ -125,7 +133,9 @@ def twice(node: yaml.Node | None, path: tuple[str, ...] = ()) -> list[Problem]:
             line, name = key.start_mark.line + 1, str(key.value)
             if name in seen:
                 where = ".".join((*path, name))
-                found.append(Problem(line, where, f"stands on line {seen[name]} too; keep one of them"))
+                found.append(
+                    Problem(line, where, f"stands on line {seen[name]} too; keep one of them")
+                )
             seen[name] = line
     for child in children:
         key, value = child if isinstance(child, tuple) else (None, child)

@@ -14,7 +14,14 @@ from hashlib import blake2b
 from typing import Annotated, Any, Literal, NamedTuple
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from schemas.money import Amount, Currency
 
@@ -89,7 +96,9 @@ def _day(value: Any) -> Any:
             return datetime.fromtimestamp(int(text) / 1000, UTC).date().isoformat()
         return date.fromisoformat(text[:10]).isoformat() if text else value
     except (ValueError, OverflowError, OSError) as error:
-        raise ValueError(f"{text!r} is no day: write one like 2026-01-31, or ms since the epoch") from error
+        raise ValueError(
+            f"{text!r} is no day: write one like 2026-01-31, or ms since the epoch"
+        ) from error
 
 
 class Deal(BaseModel):
@@ -155,8 +164,14 @@ class LeadEvent(BaseModel):
     @field_validator("attributes")
     @classmethod
     def _bounded(cls, value: dict[str, str]) -> dict[str, str]:
-        if len(value) > 20 or any(len(text) > 500 for text in value.values()) or any(len(name) > 100 for name in value):
-            raise ValueError("at most 20 attributes, their names of at most 100 characters and their values of at most 500")
+        if (
+            len(value) > 20
+            or any(len(text) > 500 for text in value.values())
+            or any(len(name) > 100 for name in value)
+        ):
+            raise ValueError(
+                "at most 20 attributes, their names of at most 100 characters and their values of at most 500"
+            )
         return value
 
 
@@ -198,7 +213,15 @@ def content(event: LeadEvent) -> str:
 
 def to_event(event: LeadEvent, origin: str) -> Event:
     """Place an event in the history of the lead that `origin` is housed in."""
-    return Event(event.occurred_at, RANK[event.type], event.sequence, short(event.id), origin, event.type.value, content(event))
+    return Event(
+        event.occurred_at,
+        RANK[event.type],
+        event.sequence,
+        short(event.id),
+        origin,
+        event.type.value,
+        content(event),
+    )
 
 
 class _Frozen(dict[str, Any]):
@@ -207,7 +230,9 @@ class _Frozen(dict[str, Any]):
     __slots__ = ()
 
     def _refuse(self, *_args: Any, **_named: Any) -> Any:
-        raise TypeError("a parsed body is shared by all who read it: make a dict of it before you change it")
+        raise TypeError(
+            "a parsed body is shared by all who read it: make a dict of it before you change it"
+        )
 
     __setitem__ = __delitem__ = __ior__ = _refuse
     clear = pop = popitem = setdefault = update = _refuse

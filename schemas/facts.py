@@ -15,7 +15,9 @@ class FactKind(StrEnum):
     JOURNEY = "journey"  # lead and journey number: milestones, origin, source, exclusion
     TRANSITION = "transition"  # one move from a stage to another, or an entry into the first
     CLOCK = "clock"  # a service level: open, warned, breached, escalated, met, cancelled
-    HANDOFF = "handoff"  # the acceptance ledger: every hand-off from marketing to sales and how it ended
+    HANDOFF = (
+        "handoff"  # the acceptance ledger: every hand-off from marketing to sales and how it ended
+    )
     DECISION = "decision"  # what the gate decided, rule by rule, with the values seen
     DISAGREEMENT = "disagreement"  # the gate accepts and the CRM rejects, or the reverse
     NOTE = "note"  # what happened and moved nothing: echo, ignored, not the owner's write, unmapped
@@ -53,7 +55,16 @@ def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> st
     return blake2b(f"{lead}|{journey}|{what}|{occurrence}".encode(), digest_size=8).hexdigest()
 
 
-def make(lead: str, kind: FactKind, journey: int, at: int, what: str, occurrence: int | str, /, **fields: Any) -> Fact:
+def make(
+    lead: str,
+    kind: FactKind,
+    journey: int,
+    at: int,
+    what: str,
+    occurrence: int | str,
+    /,
+    **fields: Any,
+) -> Fact:
     """Build a fact; keys of `fields` are the columns of its table."""
     body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
     return Fact(fact_id(lead, journey, f"{kind}:{what}", occurrence), kind.value, journey, at, body)

@@ -11,7 +11,16 @@ from typing import Annotated, Any, Literal, NamedTuple
 from zoneinfo import ZoneInfo
 
 from holidays import list_supported_countries
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, WithJsonSchema, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
 
 from schemas.money import Currency
 from schemas.shape import ASIDE, DETOURS, Role, Shape
@@ -42,9 +51,15 @@ class Duration(NamedTuple):
             return text
         found = _DURATION.match(str(text))
         if not found or (found[2] and found[3] in ("week", "month")) or not int(found[1]):
-            raise ValueError(f"{text!r} is no duration: write '5 minutes', '14 days' or '3 business days'")
-        if int(found[1]) > _MOST[found[3]]:  # else its end may leave the years that a calendar covers, in the midst of a fold
-            raise ValueError(f"{text!r} is more than 10 years: write at most {_MOST[found[3]]} {found[3]}s")
+            raise ValueError(
+                f"{text!r} is no duration: write '5 minutes', '14 days' or '3 business days'"
+            )
+        if (
+            int(found[1]) > _MOST[found[3]]
+        ):  # else its end may leave the years that a calendar covers, in the midst of a fold
+            raise ValueError(
+                f"{text!r} is more than 10 years: write at most {_MOST[found[3]]} {found[3]}s"
+            )
         return cls(int(found[1]), found[3], bool(found[2]))  # type: ignore[arg-type]
 
     def elapsed_ms(self) -> int | None:
@@ -86,7 +101,9 @@ class Reporting(Strict):
 
     zone: Zone
     week_start: Literal["monday", "sunday"] = "monday"
-    fiscal_year_start: Annotated[str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")] = "01-01"  # month-day
+    fiscal_year_start: Annotated[
+        str, Field(pattern=r"^(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])$")
+    ] = "01-01"  # month-day
     currency: Currency = "EUR"
 
 
@@ -109,7 +126,9 @@ class Calendar(Strict):
     def _weekdays(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [day for day in value if day not in WEEKDAYS]
         if wrong or not value:
-            raise ValueError(f"no weekday: {', '.join(wrong) or 'none given'}; write monday to sunday")
+            raise ValueError(
+                f"no weekday: {', '.join(wrong) or 'none given'}; write monday to sunday"
+            )
         return value
 
     @field_validator("hours")
@@ -117,9 +136,13 @@ class Calendar(Strict):
     def _open_at_all(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         wrong = [text for text in value if not _HOURS.fullmatch(text)]
         if wrong:
-            raise ValueError(f"no hours: {', '.join(map(repr, wrong))}; write two times from 00:00 to 24:00, like '09:00-18:00'")
+            raise ValueError(
+                f"no hours: {', '.join(map(repr, wrong))}; write two times from 00:00 to 24:00, like '09:00-18:00'"
+            )
         if all(text[:5] == text[6:] for text in value):  # its clocks would never end
-            raise ValueError("a calendar that is never open; write hours like '09:00-18:00', the whole day is '00:00-24:00'")
+            raise ValueError(
+                "a calendar that is never open; write hours like '09:00-18:00', the whole day is '00:00-24:00'"
+            )
         return value
 
     @field_validator("holidays", mode="before")
@@ -128,7 +151,9 @@ class Calendar(Strict):
         if value is False:
             raise ValueError("YAML reads NO as false; write 'NO' in quotes")
         if isinstance(value, str) and value not in list_supported_countries():
-            raise ValueError(f"the holidays of {value!r} are not known; write an ISO 3166 country like FR")
+            raise ValueError(
+                f"the holidays of {value!r} are not known; write an ISO 3166 country like FR"
+            )
         return value
 
 
@@ -139,7 +164,9 @@ class Team(Strict):
     of: tuple[str, ...] = ()
 
 
-StopWord = Literal["human", "automated", "inbound", "accepted", "rejected", "onboarded", "leave", "moved"]
+StopWord = Literal[
+    "human", "automated", "inbound", "accepted", "rejected", "onboarded", "leave", "moved"
+]
 
 
 class Clock(Strict):
@@ -181,12 +208,16 @@ class Stage(Strict):
     role: Role | None = None
     handoff: Handoff | None = None
     also: tuple[str, ...] = ()
-    decided_by: Literal["source", "gate", "either"] = "either"  # of mql: whose word moves a lead there
+    decided_by: Literal["source", "gate", "either"] = (
+        "either"  # of mql: whose word moves a lead there
+    )
     authority: tuple[str, ...] = ()  # the systems whose word moves leads here; empty is any
     gate: str | None = None
     clocks: dict[str, Clock] = Field(default_factory=dict)
     timer: Timer | None = None
-    reopened_within: Span = Field(default="90 days", validate_default=True)  # of lost: what comes so soon after voids the loss
+    reopened_within: Span = Field(
+        default="90 days", validate_default=True
+    )  # of lost: what comes so soon after voids the loss
 
 
 class Points(Strict):
@@ -196,7 +227,19 @@ class Points(Strict):
     daily: int | None = None
 
 
-FIELDS = ("score", "hot", "suppressed", "opted_out", "owner", "account", "segment", "origin", "source", "channel", "campaign")
+FIELDS = (
+    "score",
+    "hot",
+    "suppressed",
+    "opted_out",
+    "owner",
+    "account",
+    "segment",
+    "origin",
+    "source",
+    "channel",
+    "campaign",
+)
 OPERATORS = (">=", ">", "<=", "<", "==", "!=", "in", "not in", "known")
 
 
@@ -212,14 +255,18 @@ class Rule(Strict):
     @classmethod
     def _known(cls, value: str) -> str:
         if value not in FIELDS and not re.fullmatch(r"attributes\.\w+", value):
-            raise ValueError(f"{value!r} is no field that a gate reads: write one of {', '.join(FIELDS)} or attributes.<name>")
+            raise ValueError(
+                f"{value!r} is no field that a gate reads: write one of {', '.join(FIELDS)} or attributes.<name>"
+            )
         return value
 
     @model_validator(mode="after")
     def _fits(self) -> Rule:
         if self.op in ("in", "not in") and not isinstance(self.value, tuple):
             raise ValueError(f"{self.name}: {self.op!r} takes a list, like [a, b]")
-        if self.op in (">=", ">", "<=", "<") and (isinstance(self.value, bool) or not isinstance(self.value, (int, float))):
+        if self.op in (">=", ">", "<=", "<") and (
+            isinstance(self.value, bool) or not isinstance(self.value, (int, float))
+        ):
             raise ValueError(f"{self.name}: {self.op!r} takes a number")
         return self
 
@@ -247,16 +294,22 @@ class Gate(Strict):
         names = [rule.name for rule in (*self.all, *self.any, *self.none)]
         twice = sorted({name for name in names if names.count(name) > 1})
         if not names:
-            raise ValueError("the gate has no rule, so everybody would pass: write all, any or none")
+            raise ValueError(
+                "the gate has no rule, so everybody would pass: write all, any or none"
+            )
         if twice:
-            raise ValueError(f"{', '.join(twice)}: two rules of one name; `explain` could not tell them apart")
+            raise ValueError(
+                f"{', '.join(twice)}: two rules of one name; `explain` could not tell them apart"
+            )
         return self
 
     @field_validator("half_life")
     @classmethod
     def _days(cls, value: Duration) -> Duration:
         if value.business or value.unit in _MS:
-            raise ValueError(f"{value} is no half-life of points: write days, weeks or months, like '90 days'")
+            raise ValueError(
+                f"{value} is no half-life of points: write days, weeks or months, like '90 days'"
+            )
         return value
 
 
@@ -294,7 +347,11 @@ class Kpis(Strict):
 
 
 _SHORTEST = 4  # of a ladder: who accepts may be the deal's stage itself
-_RESERVED = ("rejected", "acceptance", "recovery")  # a vendor's word that rejects, and windows of no stage
+_RESERVED = (
+    "rejected",
+    "acceptance",
+    "recovery",
+)  # a vendor's word that rejects, and windows of no stage
 _FIRST_FORM: dict[str, dict[str, Any]] = {
     "mql": {"handoff": {"to": "sales", "accepted_by": "sal"}},
     "opportunity": {"role": "deal"},
@@ -307,11 +364,17 @@ _FIRST_FORM: dict[str, dict[str, Any]] = {
     "churned": {"role": "churned"},
     "evangelist": {"role": "advocate"},
 }
-WINDOWS = ("won", "acceptance", "recovery")  # cohorts that are followed from something else than a stage
+WINDOWS = (
+    "won",
+    "acceptance",
+    "recovery",
+)  # cohorts that are followed from something else than a stage
 _WINDOW = Duration(90, "day", business=False)  # of a stage for which the file names none
 
 
-Work = Literal["human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"]
+Work = Literal[
+    "human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"
+]
 
 
 class Funnel(Strict):
@@ -362,7 +425,9 @@ class Funnel(Strict):
         """Return what each stage is."""
         roles = {stage.role: name for name, stage in self.stages.items() if stage.role}
         hands, accepts = next(
-            (name, stage.handoff.accepted_by) for name, stage in self.stages.items() if stage.handoff
+            (name, stage.handoff.accepted_by)
+            for name, stage in self.stages.items()
+            if stage.handoff
         )
         gated = next((name for name in self.ladder if self.stages[name].gate), hands)
         return Shape(
@@ -378,28 +443,46 @@ class Funnel(Strict):
         wrong, taken = [], dict[str, str]()
         for name, stage in self.stages.items():
             if stage.role and stage.role in taken:
-                wrong.append(f"stages.{name}.role: {taken[stage.role]} is {stage.role} already; a role is one stage's")
+                wrong.append(
+                    f"stages.{name}.role: {taken[stage.role]} is {stage.role} already; a role is one stage's"
+                )
             taken.setdefault(stage.role or "", name)
             if stage.role and (stage.role in ASIDE) == (name in self.ladder):
                 where = "beside" if stage.role in ASIDE else "on"
-                wrong.append(f"stages.{name}.role: a stage that is {stage.role} stands {where} the ladder")
+                wrong.append(
+                    f"stages.{name}.role: a stage that is {stage.role} stands {where} the ladder"
+                )
         if "won" in taken and taken["won"] not in self.ladder[-1:]:
-            wrong.append(f"stages.{taken['won']}.role: the stage that is won is the last of the ladder")
+            wrong.append(
+                f"stages.{taken['won']}.role: the stage that is won is the last of the ladder"
+            )
         missing = [role for role in ("deal", "won", *ASIDE) if role not in taken]
-        wrong += [f"stages: no stage is {role}: write `role: {role}` in the one that is" for role in missing]
+        wrong += [
+            f"stages: no stage is {role}: write `role: {role}` in the one that is"
+            for role in missing
+        ]
         hands = [(name, stage.handoff) for name, stage in self.stages.items() if stage.handoff]
         if len(hands) != 1:
-            wrong.append("stages: write `handoff: {to: sales, accepted_by: sal}` in the one stage where a lead waits for sales")
+            wrong.append(
+                "stages: write `handoff: {to: sales, accepted_by: sal}` in the one stage where a lead waits for sales"
+            )
         for name, handoff in hands:
             place = {stage: number for number, stage in enumerate(self.ladder)}
-            accepted, deal = place.get(handoff.accepted_by, -1), place.get(taken.get("deal", ""), len(place) - 2)
+            accepted, deal = (
+                place.get(handoff.accepted_by, -1),
+                place.get(taken.get("deal", ""), len(place) - 2),
+            )
             if not place.get(name, -1) < accepted <= deal:
                 where = f"stages.{name}.handoff.accepted_by: {handoff.accepted_by!r}"
                 wrong.append(f"{where} does not come after it on the ladder, up to the deal")
             if place.get(name, -1) < 1:
-                wrong.append(f"stages.{name}.handoff: a lead is handed off from a stage of the ladder above the entry")
+                wrong.append(
+                    f"stages.{name}.handoff: a lead is handed off from a stage of the ladder above the entry"
+                )
             if handoff.to not in self.teams:
-                wrong.append(f"stages.{name}.handoff.to: {handoff.to!r} is no team; write one of {', '.join(sorted(self.teams))}")
+                wrong.append(
+                    f"stages.{name}.handoff.to: {handoff.to!r} is no team; write one of {', '.join(sorted(self.teams))}"
+                )
         return wrong
 
     @model_validator(mode="after")
@@ -414,7 +497,9 @@ class Funnel(Strict):
         for step in self.ladder:
             need(step, self.stages, "ladder", "stage")
         if len(set(self.ladder)) != len(self.ladder) or len(self.ladder) < _SHORTEST:
-            wrong.append("ladder: write each stage once: the entry, the hand-off, the stage that accepts it, the deal, the win")
+            wrong.append(
+                "ladder: write each stage once: the entry, the hand-off, the stage that accepts it, the deal, the win"
+            )
         for step in self.optional:
             need(step, self._passable(), "optional", "stage of the ladder that may be passed by")
         for reason in self.excluded:
@@ -425,15 +510,30 @@ class Funnel(Strict):
             for member in team.of:
                 need(member, self.teams, f"teams.{name}.of", "team")
         for name, stage in self.stages.items():
-            for text in (name, *stage.clocks):  # `stage.clock` names a clock, in facts too: a.b and c would be a and b.c
+            for text in (
+                name,
+                *stage.clocks,
+            ):  # `stage.clock` names a clock, in facts too: a.b and c would be a and b.c
                 if "." in text or not text.strip():
-                    wrong.append(f"stages: {text!r} is no name of a stage or clock: write one without dots")
+                    wrong.append(
+                        f"stages: {text!r} is no name of a stage or clock: write one without dots"
+                    )
             need(stage.owner, self.teams, f"stages.{name}.owner", "team")
             if stage.timer:
                 need(stage.timer.to, self.stages, f"stages.{name}.timer.to", "stage")
             for clock_name, clock in stage.clocks.items():
-                need(clock.calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.calendar", "calendar")
-                need(clock.hot_calendar, self.calendars, f"stages.{name}.clocks.{clock_name}.hot_calendar", "calendar")
+                need(
+                    clock.calendar,
+                    self.calendars,
+                    f"stages.{name}.clocks.{clock_name}.calendar",
+                    "calendar",
+                )
+                need(
+                    clock.hot_calendar,
+                    self.calendars,
+                    f"stages.{name}.clocks.{clock_name}.hot_calendar",
+                    "calendar",
+                )
         for reason, to in self.rejections.items():
             need(to, self._detours(), f"rejections.{reason}", "stage that a rejection can lead to")
         for vendor, mapping in self.vendors.items():
@@ -441,16 +541,27 @@ class Funnel(Strict):
                 need(to, {*self.stages, "rejected"}, f"vendors.{vendor}.{word}", "stage")
         for name, stage in self.stages.items():
             if name in _RESERVED:
-                wrong.append(f"stages.{name}: {name!r} means something else in maps and windows: call the stage otherwise")
+                wrong.append(
+                    f"stages.{name}: {name!r} means something else in maps and windows: call the stage otherwise"
+                )
             if name not in self.ladder and not stage.role:
-                wrong.append(f"stages.{name}: nothing leads here: put it on the ladder, or say its role")
+                wrong.append(
+                    f"stages.{name}: nothing leads here: put it on the ladder, or say its role"
+                )
             wrong += self._wrong_gate(name, stage)
             for system in stage.authority:
                 need(system, self.enabled_sources, f"stages.{name}.authority", "enabled source")
         for name in self.kpis.windows:
-            need(name, {*self.stages, *WINDOWS}, f"kpis.windows.{name}", "stage and none of the KPIs' own windows")
+            need(
+                name,
+                {*self.stages, *WINDOWS},
+                f"kpis.windows.{name}",
+                "stage and none of the KPIs' own windows",
+            )
         missing = sorted({*WINDOWS} - self.kpis.windows.keys())
-        wrong += [f"kpis.windows: {name} is missing; its cohorts could not be closed" for name in missing]
+        wrong += [
+            f"kpis.windows: {name} is missing; its cohorts could not be closed" for name in missing
+        ]
         for word in self.gate.hot:
             need(word, self.gate.points, "gate.hot", "touch with points")
         if wrong:
@@ -460,22 +571,41 @@ class Funnel(Strict):
     def _passable(self) -> set[str]:
         """Name the stages that may be optional: those that have no role, hand nobody off, accept nobody and have no gate."""
         accept = {stage.handoff.accepted_by for stage in self.stages.values() if stage.handoff}
-        plain = {name for name, stage in self.stages.items() if not (stage.role or stage.handoff or stage.gate)}
+        plain = {
+            name
+            for name, stage in self.stages.items()
+            if not (stage.role or stage.handoff or stage.gate)
+        }
         return (plain & set(self.ladder[1:])) - accept
 
     def _wrong_gate(self, name: str, stage: Stage) -> list[str]:
         gated = [one for one, spec in self.stages.items() if spec.gate]
         if stage.gate and name != gated[0]:
             return [f"stages.{name}.gate: {gated[0]} has a gate already; one stage has one"]
-        hands = next((place for place, one in enumerate(self.ladder) if one in self.stages and self.stages[one].handoff), 0)
+        hands = next(
+            (
+                place
+                for place, one in enumerate(self.ladder)
+                if one in self.stages and self.stages[one].handoff
+            ),
+            0,
+        )
         if stage.gate and name not in self.ladder[1 : hands + 1]:
-            return [f"stages.{name}.gate: a gate leads to a stage above the entry, up to the one that hands a lead off"]
+            return [
+                f"stages.{name}.gate: a gate leads to a stage above the entry, up to the one that hands a lead off"
+            ]
         if stage.gate not in (None, name):
-            return [f"stages.{name}.gate: {stage.gate!r} is no gate; a gate is called like its stage: write `gate: {name}`"]
+            return [
+                f"stages.{name}.gate: {stage.gate!r} is no gate; a gate is called like its stage: write `gate: {name}`"
+            ]
         if stage.decided_by == "gate" and not stage.gate:
-            return [f"stages.{name}.decided_by: the gate decides and none is named: write `gate: {name}` beside it"]
+            return [
+                f"stages.{name}.decided_by: the gate decides and none is named: write `gate: {name}` beside it"
+            ]
         if stage.decided_by != "either" and not stage.gate:
-            return [f"stages.{name}.decided_by: no gate leads here, so nothing else decides: take it out"]
+            return [
+                f"stages.{name}.decided_by: no gate leads here, so nothing else decides: take it out"
+            ]
         return []
 
     def windows(self) -> dict[str, Duration]:
@@ -489,5 +619,7 @@ class Funnel(Strict):
     def owners(self, *stages: str) -> frozenset[str]:
         """Name the teams that own one of these stages or are handed a lead there, those that share it included."""
         mine = [self.stages[name] for name in stages if name in self.stages]
-        teams = {stage.owner for stage in mine} | {stage.handoff.to for stage in mine if stage.handoff}
+        teams = {stage.owner for stage in mine} | {
+            stage.handoff.to for stage in mine if stage.handoff
+        }
         return frozenset(teams | {member for team in teams for member in self.teams[team].of})

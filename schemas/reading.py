@@ -22,7 +22,17 @@ if TYPE_CHECKING:
 
     import yaml
 
-__all__ = ["FUNNELS", "Clash", "FunnelError", "Problem", "in_force", "incompatible", "load", "load_all", "version_at"]
+__all__ = [
+    "FUNNELS",
+    "Clash",
+    "FunnelError",
+    "Problem",
+    "in_force",
+    "incompatible",
+    "load",
+    "load_all",
+    "version_at",
+]
 
 FUNNELS = Path(__file__).parent / "funnels"
 
@@ -41,7 +51,9 @@ class FunnelError(Exception):
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         """Keep the problems and say them all in the message."""
         self.path, self.problems = path, problems
-        super().__init__("\n".join(f"{p.file or path}:{p.line}: {p.where}: {p.text}" for p in problems))
+        super().__init__(
+            "\n".join(f"{p.file or path}:{p.line}: {p.where}: {p.text}" for p in problems)
+        )
 
 
 def _problems(error: ValidationError, tree: yaml.Node | None) -> list[Problem]:
@@ -94,10 +106,15 @@ def load(path: Path) -> Funnel:
     except documents.DocumentError as error:
         problem = error.problem
         if problem.where == "file":
-            problem = problem._replace(text=f"{problem.text}; name a funnel file or a folder of them")
+            problem = problem._replace(
+                text=f"{problem.text}; name a funnel file or a folder of them"
+            )
         raise FunnelError(path, [problem]) from error
     if not isinstance(raw, dict):
-        raise FunnelError(path, [Problem(1, "funnel", "no funnel: begin with a copy of schemas/funnels/default.yaml")])
+        raise FunnelError(
+            path,
+            [Problem(1, "funnel", "no funnel: begin with a copy of schemas/funnels/default.yaml")],
+        )
     problems = documents.twice(tree)
     try:
         funnel = Funnel.model_validate(raw)
@@ -130,11 +147,21 @@ def incompatible(funnels: list[Funnel]) -> list[Clash]:
             clash("version", "two files have this version; give each its own")
         if funnel.effective_from in days:
             other = days[funnel.effective_from]
-            clash("effective_from", f"version {other} comes into force on {funnel.effective_from} too; change one of them")
-        if (funnel.shape(), funnel.stages.keys(), funnel.optional) != (first.shape(), first.stages.keys(), first.optional):
+            clash(
+                "effective_from",
+                f"version {other} comes into force on {funnel.effective_from} too; change one of them",
+            )
+        if (funnel.shape(), funnel.stages.keys(), funnel.optional) != (
+            first.shape(),
+            first.stages.keys(),
+            first.optional,
+        ):
             clash("stages", f"its stages differ from those of version {first.version}; {hint}")
         if funnel.reporting.zone != first.reporting.zone:
-            clash("reporting", f"its reporting zone differs from that of version {first.version}; {hint}")
+            clash(
+                "reporting",
+                f"its reporting zone differs from that of version {first.version}; {hint}",
+            )
         seen.add(funnel.version)
         days[funnel.effective_from] = funnel.version
     return wrong
@@ -149,7 +176,14 @@ def load_all(path: Path) -> list[Funnel]:
     """
     files = sorted(path.glob("*.yaml")) if path.is_dir() else [path]
     if not files:
-        raise FunnelError(path, [Problem(1, "funnel", "no *.yaml in this folder; begin with schemas/funnels/default.yaml")])
+        raise FunnelError(
+            path,
+            [
+                Problem(
+                    1, "funnel", "no *.yaml in this folder; begin with schemas/funnels/default.yaml"
+                )
+            ],
+        )
     read, problems = [], []
     for file in files:
         try:

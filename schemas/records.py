@@ -38,7 +38,9 @@ class Spend(BaseModel):
     currency: Currency
     clicks: Count = 0
     impressions: Count = 0
-    stated_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)] | None = None  # when its report was received (ms): the later one holds
+    stated_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)] | None = (
+        None  # when its report was received (ms): the later one holds
+    )
 
     @property
     def key(self) -> str:
@@ -73,7 +75,11 @@ class Target(BaseModel):
     @property
     def scope(self) -> str:
         """The dimensions as canonical JSON, "" without any."""
-        return orjson.dumps(self.dimensions, option=orjson.OPT_SORT_KEYS).decode() if self.dimensions else ""
+        return (
+            orjson.dumps(self.dimensions, option=orjson.OPT_SORT_KEYS).decode()
+            if self.dimensions
+            else ""
+        )
 
     @property
     def key(self) -> str:

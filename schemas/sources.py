@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOURCE_HEADER = "leadstream-source"  # of a raw record: the vendor whose body it is
-RETRIEVED_HEADER = "leadstream-retrieved"  # of a raw record that a retriever made: it wants nothing more of it
+RETRIEVED_HEADER = (
+    "leadstream-retrieved"  # of a raw record that a retriever made: it wants nothing more of it
+)
 DEFAULT_SOURCE = "cloudevents"  # of a raw record without that header
 # In a raw topic: from here on a source is read again. The value is the source's name.
 RESUME_HEADER = "leadstream-resume"

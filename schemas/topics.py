@@ -21,7 +21,11 @@ class Topic:
 
     def settings(self) -> dict[str, str]:
         """Give the topic's configuration as Kafka takes it."""
-        return {"retention.ms": str(self.retention_ms), "max.message.bytes": "2097152", **self.config}
+        return {
+            "retention.ms": str(self.retention_ms),
+            "max.message.bytes": "2097152",
+            **self.config,
+        }
 
 
 # Stamped by the broker: the stamp is the received_at of every body, and what a tick is held against.
@@ -58,24 +62,121 @@ READS: dict[str, tuple[str, ...]] = {
 STATEFUL = ("resolve", "advance")
 
 TOPICS: tuple[Topic, ...] = (
-    Topic(RAW_WEB, "gateway, ticker, anyone", "normalise", 14 * DAY_MS, "bodies of web sources as they came", _RAW),
-    Topic(RAW_ADS, "gateway, retriever, ticker, anyone", "normalise, retriever", 14 * DAY_MS, "bodies of ad platforms as they came", _RAW),
-    Topic(RAW_CRM, "gateway, retriever, ticker, anyone", "normalise, retriever", 14 * DAY_MS, "bodies of CRM systems as they came", _RAW),
-    Topic(RAW_IMPORT, "import", "normalise-import", 14 * DAY_MS, "rows of imported files as events", _RAW),
-    Topic(EVENTS, "normalise, normalise-import, resolve", "resolve", 14 * DAY_MS, "canonical events and links, keyed by alias"),
-    Topic(TOUCHES, "resolve, advance", "advance, deliver", -1, "events and edges of a lead, keyed by lead"),
-    Topic(FACTS, "resolve, advance", "deliver, normalise-import", 90 * DAY_MS, "facts and cuts, in the partition of their lead"),
+    Topic(
+        RAW_WEB,
+        "gateway, ticker, anyone",
+        "normalise",
+        14 * DAY_MS,
+        "bodies of web sources as they came",
+        _RAW,
+    ),
+    Topic(
+        RAW_ADS,
+        "gateway, retriever, ticker, anyone",
+        "normalise, retriever",
+        14 * DAY_MS,
+        "bodies of ad platforms as they came",
+        _RAW,
+    ),
+    Topic(
+        RAW_CRM,
+        "gateway, retriever, ticker, anyone",
+        "normalise, retriever",
+        14 * DAY_MS,
+        "bodies of CRM systems as they came",
+        _RAW,
+    ),
+    Topic(
+        RAW_IMPORT,
+        "import",
+        "normalise-import",
+        14 * DAY_MS,
+        "rows of imported files as events",
+        _RAW,
+    ),
+    Topic(
+        EVENTS,
+        "normalise, normalise-import, resolve",
+        "resolve",
+        14 * DAY_MS,
+        "canonical events and links, keyed by alias",
+    ),
+    Topic(
+        TOUCHES,
+        "resolve, advance",
+        "advance, deliver",
+        -1,
+        "events and edges of a lead, keyed by lead",
+    ),
+    Topic(
+        FACTS,
+        "resolve, advance",
+        "deliver, normalise-import",
+        90 * DAY_MS,
+        "facts and cuts, in the partition of their lead",
+    ),
     Topic(STATE, "advance", "anyone", -1, "one row a lead, the newest", _COMPACTED),
-    Topic(ALERTS, "advance", "alert, anyone", 30 * DAY_MS, "stalled and breached leads, and their retractions"),
-    Topic(SPEND, "normalise, import", "deliver", -1, "what an ad account cost on a day, the latest statement wins"),
+    Topic(
+        ALERTS,
+        "advance",
+        "alert, anyone",
+        30 * DAY_MS,
+        "stalled and breached leads, and their retractions",
+    ),
+    Topic(
+        SPEND,
+        "normalise, import",
+        "deliver",
+        -1,
+        "what an ad account cost on a day, the latest statement wins",
+    ),
     # the broker's stamp is the order of two statements of one key
-    Topic(TARGETS, "records, import", "deliver", -1, "what a KPI shall reach in a period, the latest statement wins", _STAMPED),
-    Topic(RATES, "records", "deliver", -1, "what a currency is worth from a day on, the latest statement wins", _STAMPED),
-    Topic(SURVEYS, "records", "deliver", -1, "scores that people gave, by hash, the latest answer wins", _STAMPED),
-    Topic(DEADLETTERS, "every worker, retriever, people", "deliver, people", 90 * DAY_MS, "what could not be read, with why and the bytes"),
+    Topic(
+        TARGETS,
+        "records, import",
+        "deliver",
+        -1,
+        "what a KPI shall reach in a period, the latest statement wins",
+        _STAMPED,
+    ),
+    Topic(
+        RATES,
+        "records",
+        "deliver",
+        -1,
+        "what a currency is worth from a day on, the latest statement wins",
+        _STAMPED,
+    ),
+    Topic(
+        SURVEYS,
+        "records",
+        "deliver",
+        -1,
+        "scores that people gave, by hash, the latest answer wins",
+        _STAMPED,
+    ),
+    Topic(
+        DEADLETTERS,
+        "every worker, retriever, people",
+        "deliver, people",
+        90 * DAY_MS,
+        "what could not be read, with why and the bytes",
+    ),
     # a parked record carries where it stood, so it is a little larger than it was
     Topic(
-        PARKED, "normalise, normalise-import", "people", PARKED_DAYS * DAY_MS, "records of parked sources", {"max.message.bytes": "2228224"}
+        PARKED,
+        "normalise, normalise-import",
+        "people",
+        PARKED_DAYS * DAY_MS,
+        "records of parked sources",
+        {"max.message.bytes": "2228224"},
     ),
-    Topic(SOURCES, "normalise, normalise-import, people", "normalise, normalise-import, people", -1, "what is parked", _COMPACTED),
+    Topic(
+        SOURCES,
+        "normalise, normalise-import, people",
+        "normalise, normalise-import, people",
+        -1,
+        "what is parked",
+        _COMPACTED,
+    ),
 )

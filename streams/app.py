@@ -56,9 +56,13 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         ignored = Ignored(settings.ignored(), hooks.count)
         limits = Limits(settings.breaker_window, settings.breaker_share, settings.breaker_least)
         breakers = Breakers(worker, limits, topics.PARKED, topics.SOURCES)
-        parking = Parking(breakers, lambda: connections.async_consumer(settings, auto_offset_reset="earliest"))
+        parking = Parking(
+            breakers, lambda: connections.async_consumer(settings, auto_offset_reset="earliest")
+        )
         if worker == "normalise":
-            zone = reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
+            zone = (
+                reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
+            )
             connection = registry.connection(settings.option, zone)
             look = _drift(settings).look
             turn, wait = (lambda record: normalise(record, connection, ignored, look)), None
@@ -70,13 +74,27 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)
     elif worker == "advance":
-        advance = Advance(reading.load_all(settings.funnel), settings.generation, hooks.count, settings.adoption_offsets())
+        advance = Advance(
+            reading.load_all(settings.funnel),
+            settings.generation,
+            hooks.count,
+            settings.adoption_offsets(),
+        )
         Stateful(app, post, read[0], partitions, hooks, advance, (topics.EVENTS,), None)
     else:
         from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
 
         deliver = Deliver(Writer(settings))
-        SinkWorker(app, post, read, partitions, hooks, deliver.write, settings.sink_every, settings.sink_rows)
+        SinkWorker(
+            app,
+            post,
+            read,
+            partitions,
+            hooks,
+            deliver.write,
+            settings.sink_every,
+            settings.sink_rows,
+        )
     return app
 
 
@@ -85,7 +103,9 @@ def _drift(settings: Settings) -> Drift:
     for source in SOURCES:
         for change in CHANGES:
             metrics.SCHEMA_DRIFT.labels(source, change)
-    return Drift(lambda source, change: metrics.SCHEMA_DRIFT.labels(source, change).inc(), settings.home)
+    return Drift(
+        lambda source, change: metrics.SCHEMA_DRIFT.labels(source, change).inc(), settings.home
+    )
 
 
 def _source_of(worker: str) -> Callable[[Any], str]:
@@ -138,7 +158,15 @@ def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
     def stopping(reason: str) -> None:
         write_stopped(settings.home, role, reason)
 
-    return Hooks(count, gauge, parked=parked, letter=letter, ignored=ignored, dropped=dropped, stopping=stopping)
+    return Hooks(
+        count,
+        gauge,
+        parked=parked,
+        letter=letter,
+        ignored=ignored,
+        dropped=dropped,
+        stopping=stopping,
+    )
 
 
 def _known(source: str) -> str:

@@ -121,7 +121,11 @@ def _security(settings: Settings) -> dict[str, Any]:
     password = settings.kafka_password.get_secret_value()
     if not settings.kafka_username or not password:
         raise BadConnection(f"{mechanism} needs LEADSTREAM_KAFKA_USERNAME and _KAFKA_PASSWORD")
-    return {**options, "sasl_plain_username": settings.kafka_username, "sasl_plain_password": password}
+    return {
+        **options,
+        "sasl_plain_username": settings.kafka_username,
+        "sasl_plain_password": password,
+    }
 
 
 def _context(settings: Settings) -> ssl.SSLContext:
@@ -162,7 +166,10 @@ class _Tokens:
         form = {"grant_type": "client_credentials"}
         if settings.kafka_oauth_scope:
             form["scope"] = settings.kafka_oauth_scope
-        client = (settings.kafka_oauth_client_id, settings.kafka_oauth_client_secret.get_secret_value())
+        client = (
+            settings.kafka_oauth_client_id,
+            settings.kafka_oauth_client_secret.get_secret_value(),
+        )
         answer = httpx.post(settings.kafka_oauth_token_url, data=form, auth=client, timeout=10.0)
         answer.raise_for_status()
         body = answer.json()
@@ -217,7 +224,9 @@ def clickhouse_client(settings: Settings, patience: int = _PATIENCE) -> Any:
         port=port or _PORTS[url.scheme],
         secure=secure,
         username=unquote(url.username) if url.username else settings.clickhouse_user,
-        password=unquote(url.password) if url.password else settings.clickhouse_password.get_secret_value(),
+        password=unquote(url.password)
+        if url.password
+        else settings.clickhouse_password.get_secret_value(),
         database=settings.clickhouse_database,
         proxy_path=url.path.strip("/"),
         verify=settings.clickhouse_verify,

@@ -57,7 +57,9 @@ def topics(settings: Settings) -> str:
     if faults:
         found = "; ".join(f"{one.topic}: {one.what}" for one in faults[:5])
         more = f"; and {len(faults) - 5} more" if len(faults) > 5 else ""
-        raise Failing(f"{len(faults)} differences: {found}{more}. See `leadstream topics apply --dry-run`")
+        raise Failing(
+            f"{len(faults)} differences: {found}{more}. See `leadstream topics apply --dry-run`"
+        )
     notes = [f"{one.topic}: {one.what}" for one in differing]
     return "as declared" + (f"; note: {'; '.join(notes)}" if notes else "")
 
@@ -84,7 +86,9 @@ def fresh(age: float | None) -> str:
     if age is None:
         raise Failing("the watermark has not reached ClickHouse yet")
     if age > STANDS_SECONDS:
-        raise Failing(f"the watermark does not move: it is {age:.0f} s old. See docs/runbooks/time-stands.md")
+        raise Failing(
+            f"the watermark does not move: it is {age:.0f} s old. See docs/runbooks/time-stands.md"
+        )
     return f"{age:.1f} s old"
 
 
@@ -94,7 +98,9 @@ def sources(settings: Settings) -> str:
 
     found = parked.parked(settings)
     if found:
-        places = "; ".join(f"{one.source} in {one.topic}[{one.partition}]: {one.reason}" for one in found[:5])
+        places = "; ".join(
+            f"{one.source} in {one.topic}[{one.partition}]: {one.reason}" for one in found[:5]
+        )
         raise Failing(f"parked: {places} (then: leadstream deadletters resume {found[0].source})")
     return "none is parked"
 
@@ -124,7 +130,9 @@ def describe(process: dict[str, Any]) -> str:
     """Say how a process is that does not run."""
     state = f"{process['role']} is {process['state']}"
     if process["state"] == "restarting":
-        state += f", {process['restarts']} times, last exit {process['last_exit']}, see {process['log']}"
+        state += (
+            f", {process['restarts']} times, last exit {process['last_exit']}, see {process['log']}"
+        )
     elif process.get("reason"):
         state += f": {process['reason']}"
     return state + (f" (then: {process['command']})" if process.get("command") else "")
@@ -140,7 +148,9 @@ CHECKS: list[Check] = [
 ]
 
 
-def examine(settings: Settings, checks: Sequence[Check] | None = None, seconds: float = _BOUND_SECONDS) -> list[Finding]:
+def examine(
+    settings: Settings, checks: Sequence[Check] | None = None, seconds: float = _BOUND_SECONDS
+) -> list[Finding]:
     """Run checks side by side, within a bound: a server that is frozen must not freeze who asks how it is."""
     wanted = CHECKS if checks is None else checks
     found: dict[str, Finding] = {}
@@ -151,15 +161,25 @@ def examine(settings: Settings, checks: Sequence[Check] | None = None, seconds: 
         except Failing as error:
             found[check.name] = Finding(check.name, ok=False, detail=str(error))
         except Exception as error:  # noqa: BLE001 - a doctor reports whatever it finds
-            found[check.name] = Finding(check.name, ok=False, detail=f"{type(error).__name__}: {error}")
+            found[check.name] = Finding(
+                check.name, ok=False, detail=f"{type(error).__name__}: {error}"
+            )
 
-    threads = [threading.Thread(target=look, args=(check,), name=f"check {check.name}", daemon=True) for check in wanted]
+    threads = [
+        threading.Thread(target=look, args=(check,), name=f"check {check.name}", daemon=True)
+        for check in wanted
+    ]
     for thread in threads:
         thread.start()
     end = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, end - time.monotonic()))
-    findings = [found.get(check.name, Finding(check.name, ok=False, detail=f"no answer within {seconds:.0f} s")) for check in wanted]
+    findings = [
+        found.get(
+            check.name, Finding(check.name, ok=False, detail=f"no answer within {seconds:.0f} s")
+        )
+        for check in wanted
+    ]
     for finding in findings:
         metrics.CHECK_FAILED.labels(finding.check).set(not finding.ok)
     return findings

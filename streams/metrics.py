@@ -12,9 +12,15 @@ RECORDS = Counter(
     "flooded, facts, forwarded",
     ["worker", "what"],
 )
-DEAD_LETTERS = Counter(f"{PREFIX}_dead_letters_total", "Dead letters by the worker that wrote them and the source", ["worker", "source"])
+DEAD_LETTERS = Counter(
+    f"{PREFIX}_dead_letters_total",
+    "Dead letters by the worker that wrote them and the source",
+    ["worker", "source"],
+)
 IGNORED = Counter(
-    f"{PREFIX}_ignored_total", "Parts of bodies that are known and not ours, by source and the vendor's kind", ["source", "kind"]
+    f"{PREFIX}_ignored_total",
+    "Parts of bodies that are known and not ours, by source and the vendor's kind",
+    ["source", "kind"],
 )
 DROPPED = Counter(
     f"{PREFIX}_dropped_details_total",
@@ -26,9 +32,21 @@ SCHEMA_DRIFT = Counter(
     "Changes of the shape of a source's bodies: a new field, one that vanished, a new value of a field of few; the log names each",
     ["source", "change"],
 )
-PARKED = Gauge(f"{PREFIX}_source_parked", "1 while a source is parked in a partition of its topic", ["source", "topic", "partition"])
-FOREIGN = Counter(f"{PREFIX}_foreign_records_total", "Records of our topics that none of our programs wrote", ["topic"])
-TIME = Gauge(f"{PREFIX}_partition_time_seconds", "How far time has come in a partition (unix seconds)", ["worker", "partition"])
+PARKED = Gauge(
+    f"{PREFIX}_source_parked",
+    "1 while a source is parked in a partition of its topic",
+    ["source", "topic", "partition"],
+)
+FOREIGN = Counter(
+    f"{PREFIX}_foreign_records_total",
+    "Records of our topics that none of our programs wrote",
+    ["topic"],
+)
+TIME = Gauge(
+    f"{PREFIX}_partition_time_seconds",
+    "How far time has come in a partition (unix seconds)",
+    ["worker", "partition"],
+)
 ACCEPTED = Counter(
     f"{PREFIX}_gateway_bodies_total",
     "Bodies by source and answer; disconnected: the sender hung up before an answer",
@@ -41,40 +59,90 @@ TURNED_AWAY = Counter(
     "unread_body, unread_answer, upgrade, buffered_bytes",
     ["reason"],
 )
-PUBLISH_SECONDS = Histogram(f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body")
+PUBLISH_SECONDS = Histogram(
+    f"{PREFIX}_gateway_publish_seconds", "Seconds until Kafka acknowledged a body"
+)
 RETRIEVALS = Counter(
     f"{PREFIX}_retrievals_total",
     "What a retriever did, by source: asked (a request went out), limited, retried, token_refused; and what became of a record: published, "
     "gone, refused, given_up",
     ["source", "what"],
 )
-RETRIEVING = Gauge(f"{PREFIX}_retrievals_waiting", "Records that a retriever was notified of and has not got yet", ["source"])
-TOKEN_REFUSED = Gauge(f"{PREFIX}_retriever_token_refused", "1 while a vendor gives nothing for the retriever's token", ["source"])
+RETRIEVING = Gauge(
+    f"{PREFIX}_retrievals_waiting",
+    "Records that a retriever was notified of and has not got yet",
+    ["source"],
+)
+TOKEN_REFUSED = Gauge(
+    f"{PREFIX}_retriever_token_refused",
+    "1 while a vendor gives nothing for the retriever's token",
+    ["source"],
+)
 WRITTEN = Counter(f"{PREFIX}_sink_rows_total", "Rows written to ClickHouse, by table", ["table"])
-SINK_RETRIES = Counter(f"{PREFIX}_sink_retries_total", "Writes that ClickHouse did not take and that were sent again", ["error"])
-REFUSED = Counter(f"{PREFIX}_sink_refused_rows_total", "Rows that ClickHouse does not take, by table: each is set aside", ["table"])
+SINK_RETRIES = Counter(
+    f"{PREFIX}_sink_retries_total",
+    "Writes that ClickHouse did not take and that were sent again",
+    ["error"],
+)
+REFUSED = Counter(
+    f"{PREFIX}_sink_refused_rows_total",
+    "Rows that ClickHouse does not take, by table: each is set aside",
+    ["table"],
+)
 WRITE_SECONDS = Histogram(f"{PREFIX}_sink_write_seconds", "Seconds of one write of the sink")
 BEHIND_SECONDS = Histogram(
     f"{PREFIX}_receipt_to_clickhouse_seconds",
     "Seconds from the receipt of a live event to its row in ClickHouse",
     buckets=(0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 10, 60),
 )
-STALLED = Gauge(f"{PREFIX}_stalled_leads", "Open leads past a service level, by stage and owner team", ["stage", "owner_team"])
-CONFLICTS = Gauge(f"{PREFIX}_identity_conflicts", "Links that would join what may not be joined, until the CRM or a person decides")
-STALE_KPIS = Gauge(f"{PREFIX}_stale_kpis", "Targets of an older strategy than the funnel's, or of a period that ended without a next one")
+STALLED = Gauge(
+    f"{PREFIX}_stalled_leads",
+    "Open leads past a service level, by stage and owner team",
+    ["stage", "owner_team"],
+)
+CONFLICTS = Gauge(
+    f"{PREFIX}_identity_conflicts",
+    "Links that would join what may not be joined, until the CRM or a person decides",
+)
+STALE_KPIS = Gauge(
+    f"{PREFIX}_stale_kpis",
+    "Targets of an older strategy than the funnel's, or of a period that ended without a next one",
+)
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
-CLICKHOUSE_UP = Gauge(f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page")
-LIVE_REFUSED = Counter(f"{PREFIX}_live_refused_total", "Requests that the live page refused: host, origin or login", ["why"])
-LOGINS = Counter(f"{PREFIX}_live_logins_total", "Tokens shown to the live page: accepted, refused, or limited after many", ["result"])
+CLICKHOUSE_UP = Gauge(
+    f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page"
+)
+LIVE_REFUSED = Counter(
+    f"{PREFIX}_live_refused_total",
+    "Requests that the live page refused: host, origin or login",
+    ["why"],
+)
+LOGINS = Counter(
+    f"{PREFIX}_live_logins_total",
+    "Tokens shown to the live page: accepted, refused, or limited after many",
+    ["result"],
+)
 PROCESS_STATE = Gauge(
     f"{PREFIX}_process_state",
     "1 for the state that a process of the stack is in: starting, running, not ready, restarting, stopped",
     ["role", "state"],
 )
-RESTARTS = Counter(f"{PREFIX}_process_restarts_total", "Restarts of a process of the stack since the stack started", ["role"])
-TOPIC_DIFFERENCES = Gauge(f"{PREFIX}_topic_differences", "What differs between the broker's topics and their declaration")
-CHECK_FAILED = Gauge(f"{PREFIX}_check_failed", "1 for each check of the installation that fails", ["check"])
-TICKER_SILENCE = Gauge(
-    f"{PREFIX}_ticker_last_ack_seconds", "Seconds since the most silent partition acknowledged a tick; at most 10 in health"
+RESTARTS = Counter(
+    f"{PREFIX}_process_restarts_total",
+    "Restarts of a process of the stack since the stack started",
+    ["role"],
 )
-TICKER_PRODUCERS = Counter(f"{PREFIX}_ticker_producers_replaced_total", "Producers that the ticker gave up because they were silent")
+TOPIC_DIFFERENCES = Gauge(
+    f"{PREFIX}_topic_differences", "What differs between the broker's topics and their declaration"
+)
+CHECK_FAILED = Gauge(
+    f"{PREFIX}_check_failed", "1 for each check of the installation that fails", ["check"]
+)
+TICKER_SILENCE = Gauge(
+    f"{PREFIX}_ticker_last_ack_seconds",
+    "Seconds since the most silent partition acknowledged a tick; at most 10 in health",
+)
+TICKER_PRODUCERS = Counter(
+    f"{PREFIX}_ticker_producers_replaced_total",
+    "Producers that the ticker gave up because they were silent",
+)

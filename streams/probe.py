@@ -45,7 +45,11 @@ class Probe:
         before_metrics: Callable[[], None] = lambda: None,
     ) -> None:
         """Take `waits_for`, which returns what the process still waits for, or nothing when it is ready."""
-        self._waits_for, self._fresh, self._before_metrics = waits_for, fresh_seconds, before_metrics
+        self._waits_for, self._fresh, self._before_metrics = (
+            waits_for,
+            fresh_seconds,
+            before_metrics,
+        )
         self._beat = time.monotonic()
         self._server: WSGIServer | None = None
 

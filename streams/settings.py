@@ -11,7 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, SecretStr, model_validator
-from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SecretsSettingsSource, SettingsConfigDict
+from pydantic_settings import (
+    BaseSettings,
+    NoDecode,
+    PydanticBaseSettingsSource,
+    SecretsSettingsSource,
+    SettingsConfigDict,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,8 +30,14 @@ DROPPED = "dropped"  # the file in a generation's folder that says that nobody f
 
 def roles(home: Path) -> list[str]:
     """Name the workers of a home: each generation that was not dropped has an `advance` of its own, and keeps it for a roll-back."""
-    folders = [one for one in (home / "generations").glob("*") if one.name.isdigit() and not (one / DROPPED).exists()]
-    numbers = sorted(int(folder.name) for folder in folders) or [1]  # a server keeps no folders: LEADSTREAM_GENERATION says which
+    folders = [
+        one
+        for one in (home / "generations").glob("*")
+        if one.name.isdigit() and not (one / DROPPED).exists()
+    ]
+    numbers = sorted(int(folder.name) for folder in folders) or [
+        1
+    ]  # a server keeps no folders: LEADSTREAM_GENERATION says which
     advances = ["advance" if number == 1 else f"advance@{number}" for number in numbers]
     return [*(worker for worker in WORKERS if worker != "advance"), *advances]
 
@@ -51,7 +63,11 @@ def write_stopped(home: Path, role: str, reason: str) -> None:
     folder = home / "stopped"
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
-        stopped = {"reason": reason, "command": f"leadstream resume {role}", "at": int(time.time() * 1000)}
+        stopped = {
+            "reason": reason,
+            "command": f"leadstream resume {role}",
+            "at": int(time.time() * 1000),
+        }
         (folder / f"{role}.json").write_text(json.dumps(stopped), encoding="utf-8")
 
 
@@ -71,11 +87,23 @@ class _Others(PydanticBaseSettingsSource):
         prefix = "leadstream_"
         found: dict[str, str] = {}
         if self._folder and Path(self._folder).is_dir():
-            files = [path for path in Path(self._folder).iterdir() if path.is_file() and path.name.lower().startswith(prefix)]
+            files = [
+                path
+                for path in Path(self._folder).iterdir()
+                if path.is_file() and path.name.lower().startswith(prefix)
+            ]
             found = {path.name.lower(): path.read_text(encoding="utf-8").strip() for path in files}
-        found |= {name.lower(): value for name, value in os.environ.items() if name.lower().startswith(prefix)}
+        found |= {
+            name.lower(): value
+            for name, value in os.environ.items()
+            if name.lower().startswith(prefix)
+        }
         known = self.settings_cls.model_fields.keys()
-        return {key: value for name, value in found.items() if (key := name.removeprefix(prefix)) not in known}
+        return {
+            key: value
+            for name, value in found.items()
+            if (key := name.removeprefix(prefix)) not in known
+        }
 
 
 class Settings(BaseSettings):
@@ -103,7 +131,9 @@ class Settings(BaseSettings):
     session_timeout: float = 6.0
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
-    live_from_file: Path = Path()  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
+    live_from_file: Path = (
+        Path()
+    )  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
     # A source whose last `window` records in a partition hold at least `least` dead letters, and more than
     # `share` of them, is parked there (streams/engine/breaker.py).
     breaker_window: int = Field(default=1_000, ge=1)
@@ -114,8 +144,12 @@ class Settings(BaseSettings):
     clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
-    clickhouse_viewer_password: SecretStr = SecretStr("")  # of a user that reads figures and nothing else
-    clickhouse_writer_password: SecretStr = SecretStr("")  # of a server's user that workers write as: `migrate` makes it
+    clickhouse_viewer_password: SecretStr = SecretStr(
+        ""
+    )  # of a user that reads figures and nothing else
+    clickhouse_writer_password: SecretStr = SecretStr(
+        ""
+    )  # of a server's user that workers write as: `migrate` makes it
     clickhouse_grafana_password: SecretStr = SecretStr("")
     clickhouse_database: str = "lead"
     clickhouse_ca_file: Path = Path()  # a PEM file; empty: the system's authorities
@@ -124,9 +158,15 @@ class Settings(BaseSettings):
     sink_rows: int = 10_000
     host: str = "127.0.0.1"
     port: int = 0
-    allowed_hosts: str = ""  # names under which the live page is reached besides loopback's, with commas between
-    live_token: SecretStr = SecretStr("")  # of the live page's login and API; needed outside of loopback
-    trusted_proxy_header: str = ""  # set by a proxy of your own once it knows who asks, like X-Forwarded-User
+    allowed_hosts: str = (
+        ""  # names under which the live page is reached besides loopback's, with commas between
+    )
+    live_token: SecretStr = SecretStr(
+        ""
+    )  # of the live page's login and API; needed outside of loopback
+    trusted_proxy_header: str = (
+        ""  # set by a proxy of your own once it knows who asks, like X-Forwarded-User
+    )
     # Addresses or networks of proxies of your own, with commas between: of the live page, whose header is
     # believed; of the gateway, whose X-Forwarded-For names the client.
     trusted_proxies: str = ""
@@ -141,23 +181,31 @@ class Settings(BaseSettings):
     body_seconds: float = Field(default=30.0, gt=0)  # for the whole body, however it drips
     keep_alive_seconds: int = Field(default=30, ge=1)
     max_connections: int = Field(default=1_000, ge=1)
-    max_connections_per_address: int = Field(default=256, ge=1)  # behind a proxy: as max_connections
+    max_connections_per_address: int = Field(
+        default=256, ge=1
+    )  # behind a proxy: as max_connections
     # Token buckets, requests a second and how many at once: of a remote address (an IPv6 network
     # of 64 bits), asked before anything is read, and of a source, asked once its sender is proven.
     address_rate: float = Field(default=2_000.0, gt=0)
     address_burst: float = Field(default=4_000.0, ge=1)
     source_rate: float = Field(default=2_000.0, gt=0)
     source_burst: float = Field(default=4_000.0, ge=1)
-    source_rates: str = ""  # exceptions, `name=rate` or `name=rate:burst`: "hubspot=50,segment=500:1000"
+    source_rates: str = (
+        ""  # exceptions, `name=rate` or `name=rate:burst`: "hubspot=50,segment=500:1000"
+    )
     # Retrievers ask a vendor whose token is set (docs/retrievers.md). Rates are `name=rate` or
     # `name=rate:burst` in requests a second; pauses are seconds and grow from the first to the longest.
     retriever_rates: str = ""
     retriever_parallel: int = Field(default=4, ge=1, le=100)  # requests to one vendor at once
-    retriever_deadline: float = Field(default=20.0, gt=0)  # seconds for one request, its whole answer included
+    retriever_deadline: float = Field(
+        default=20.0, gt=0
+    )  # seconds for one request, its whole answer included
     retriever_attempts: int = Field(default=8, ge=1)  # of a request to a vendor that is not well
     retriever_pause: float = Field(default=0.5, gt=0)
     retriever_longest: float = Field(default=60.0, gt=0)
-    retriever_token_pause: float = Field(default=30.0, gt=0)  # until a token that was refused is tried again
+    retriever_token_pause: float = Field(
+        default=30.0, gt=0
+    )  # until a token that was refused is tried again
     # Bearer tokens. The first opens /v1/events for every source but a vendor's name, and the routes
     # of the Salesforce relay and of ad spend; but nothing that a token is named for below.
     ingest_token: SecretStr = SecretStr("")
@@ -173,8 +221,12 @@ class Settings(BaseSettings):
     # supervision, in seconds: how long a process may say nothing until it is killed and started again
     supervise_worker: float = 60.0  # workers, gateway and live page
     supervise_ticker: float = 10.0
-    supervise_server: float = 240.0  # broker and ClickHouse, once they have answered: recovery at a start takes its time
-    restart_longest: float = 30.0  # the longest pause before a process that keeps ending is started again
+    supervise_server: float = (
+        240.0  # broker and ClickHouse, once they have answered: recovery at a start takes its time
+    )
+    restart_longest: float = (
+        30.0  # the longest pause before a process that keeps ending is started again
+    )
     restart_forgotten: float = 60.0  # so long in health, and the pauses begin small again
     ticker_patience: float = 5.0  # a tick that is not acknowledged by then: a new producer
     log_bytes: int = Field(default=10_000_000, ge=1000)  # a log that is as large is moved aside
@@ -201,7 +253,12 @@ class Settings(BaseSettings):
             return init_settings, env_settings, others
         if not Path(folder).is_dir():
             raise ValueError(f"LEADSTREAM_SECRETS_DIR names {folder}, which is no folder: mount it")
-        return init_settings, env_settings, SecretsSettingsSource(settings_cls, secrets_dir=folder), others
+        return (
+            init_settings,
+            env_settings,
+            SecretsSettingsSource(settings_cls, secrets_dir=folder),
+            others,
+        )
 
     @model_validator(mode="before")
     @classmethod
@@ -210,12 +267,18 @@ class Settings(BaseSettings):
         others = {name: value for name, value in given.items() if name not in known}
         kept = given.get("others")
         return {name: value for name, value in given.items() if name in known} | {
-            "others": {**others, **(kept if isinstance(kept, dict) else {})}  # a variable of that name is nobody's
+            "others": {
+                **others,
+                **(kept if isinstance(kept, dict) else {}),
+            }  # a variable of that name is nobody's
         }
 
     def secret(self, name: str) -> tuple[str, ...]:
         """Return the values of a vendor's secret that are valid now: the present one, and the one that it replaces."""
-        found = (self.others.get(one, SecretStr("")).get_secret_value() for one in (name, f"{name}_previous"))
+        found = (
+            self.others.get(one, SecretStr("")).get_secret_value()
+            for one in (name, f"{name}_previous")
+        )
         return tuple(value for value in found if value)
 
     def option(self, name: str) -> str:
@@ -226,7 +289,12 @@ class Settings(BaseSettings):
     def of(cls, environment: Mapping[str, str]) -> Settings:
         """Give the settings that a process with this environment would have."""
         prefix = cls.model_config["env_prefix"]
-        return cls(**{name.removeprefix(prefix).lower(): value for name, value in environment.items() if name.startswith(prefix)})  # type: ignore[arg-type]
+        given = {
+            name.removeprefix(prefix).lower(): value
+            for name, value in environment.items()
+            if name.startswith(prefix)
+        }
+        return cls(**given)  # type: ignore[arg-type]
 
     def speakers(self) -> dict[str, str]:
         """Return the named bearer tokens, by token the one name that it speaks for.
@@ -251,7 +319,9 @@ class Settings(BaseSettings):
             found[token] = name
         return found
 
-    def rates(self, setting: Literal["source_rates", "retriever_rates"] = "source_rates") -> dict[str, tuple[float, float]]:
+    def rates(
+        self, setting: Literal["source_rates", "retriever_rates"] = "source_rates"
+    ) -> dict[str, tuple[float, float]]:
         """Return the rates of sources that differ from the default, as (a second, at once).
 
         Raises:
@@ -267,7 +337,9 @@ class Settings(BaseSettings):
             except ValueError:
                 name, rate = "", "0"
             if not name or not float(rate):
-                raise ValueError(f"LEADSTREAM_{setting.upper()}: {entry!r} is neither name=rate nor name=rate:burst")
+                raise ValueError(
+                    f"LEADSTREAM_{setting.upper()}: {entry!r} is neither name=rate nor name=rate:burst"
+                )
         return found
 
     def ignored(self) -> tuple[str, ...]:
@@ -295,7 +367,10 @@ class Settings(BaseSettings):
         """Give the end offsets of lead.touches when this generation was adopted: what lies below, the one before it forwarded."""
         if not self.live_from_file.name:
             return {}
-        return {int(partition): int(offset) for partition, offset in json.loads(self.live_from_file.read_text()).items()}
+        return {
+            int(partition): int(offset)
+            for partition, offset in json.loads(self.live_from_file.read_text()).items()
+        }
 
     def identity(self) -> bytes:
         """Give the installation's identity key.

@@ -23,14 +23,18 @@ def lacking(what, how):
 @pytest.fixture(scope="session")
 def samples():
     if not (SHARED / "samples").is_dir():
-        pytest.skip("the vendors' samples are no part of the product: put ../shared beside the checkout")
+        pytest.skip(
+            "the vendors' samples are no part of the product: put ../shared beside the checkout"
+        )
     return SHARED / "samples"
 
 
 @pytest.fixture(scope="session")
 def olist():
     if not (SHARED / "data" / "olist").is_dir():
-        pytest.skip("Olist's data is no part of the product (its licence): put ../shared beside the checkout")
+        pytest.skip(
+            "Olist's data is no part of the product (its licence): put ../shared beside the checkout"
+        )
     return SHARED / "data" / "olist"
 
 
@@ -69,7 +73,9 @@ def complaints(stack):
 
     told = []
     for one in list(stack._shown.values()):
-        told.append(f"{one.role}: {one.state}, restarts {one.restarts}, last exit {one.last_exit} {one.reason}")
+        told.append(
+            f"{one.role}: {one.state}, restarts {one.restarts}, last exit {one.last_exit} {one.reason}"
+        )
         lines = logs.tail(logs.path(stack.home, one.role), 2000)
         told += [f"    {line}" for line in lines if "WARN" in line or "error" in line.lower()][-12:]
     return "\n".join(told)
@@ -94,9 +100,28 @@ def run_cli(*arguments, home=None, check=True, **options):
     import subprocess
     import sys
 
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
-    command = [sys.executable, "-m", "streams.cli.main", *map(str, arguments), *(["--home", str(home)] if home else [])]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=ROOT, **{"timeout": 600, **options})
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
+    }
+    command = [
+        sys.executable,
+        "-m",
+        "streams.cli.main",
+        *map(str, arguments),
+        *(["--home", str(home)] if home else []),
+    ]
+    done = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env=environment,
+        cwd=ROOT,
+        **{"timeout": 600, **options},
+    )
     if check:
         assert done.returncode == 0, done.stderr[-3000:]
-    return done.returncode, json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else done.stdout, done.stderr
+    return (
+        done.returncode,
+        json.loads(done.stdout) if "--json" in arguments and done.stdout.strip() else done.stdout,
+        done.stderr,
+    )

@@ -32,7 +32,12 @@ class Mutant(NamedTuple):
 
 
 D = "streams/domain/"
-CONTROL = Mutant("nothing is removed", D + "fold.py", "class Fold(LeadState):", "class Fold(LeadState):  # unchanged")
+CONTROL = Mutant(
+    "nothing is removed",
+    D + "fold.py",
+    "class Fold(LeadState):",
+    "class Fold(LeadState):  # unchanged",
+)
 MUTANTS = (
     # 6-history: the set
     Mutant("1 equal timestamps go by rank", "schemas/events.py", "EventType.TOUCH: 3", "EventType.TOUCH: 7"),
@@ -80,7 +85,7 @@ MUTANTS = (
     Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
     Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, touches):", "if not self.state.journeys:"),
     # 1-product: the lifecycle
-    Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", self._occurrence(passed), implied=True, under=under', '"implied", self._occurrence(passed), under=under'),
+    Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", place_in, implied=True, under=under', '"implied", place_in, under=under'),
     Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", "to = leads_to.get(reason, judge.shape.disqualified)", "to = judge.shape.disqualified"),
     Mutant("a lower stage is an echo", D + "lifecycle.py", "return case.step > case.place.reached", "return True"),
     Mutant("with another deal open a loss is a touch", D + "lifecycle.py", "return case.place.other_deals_open", "return False"),
@@ -88,7 +93,7 @@ MUTANTS = (
     Mutant("who decides: the gate", D + "fold.py", 'allowed = stage.decided_by != "gate" or verdict.passed', "allowed = True"),
     Mutant("16 what the timer of an implied entry did yields with it", D + "fold.py", "if self.timed_out_of(intent.to):", "if False:"),
     Mutant("stages of one instant go by their place", D + "history.py", "return sorted(events, key=place)", "return events"),
-    Mutant("which system has authority over a stage", D + "fold.py", 'return intent.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""', 'return ""'),
+    Mutant("which system has authority over a stage", D + "fold.py", 'return "" if body["source"] in stage.authority else intent.to', 'return ""'),
     Mutant("an opening balance implies nothing", D + "moving.py", "if place >= 0 and not opening:", "if place >= 0:"),
     Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.current.origin(body)", "state.origin = self.current.origin(body) or state.origin"),
     Mutant("a write by a team that does not own the stage is flagged", D + "fold.py", 'self.note(event, "not the owner"', 'False and self.note(event, "not the owner"'),
@@ -120,19 +125,41 @@ def killed(mutant, python, examples):
             (shutil.copytree if source.is_dir() else shutil.copy)(source, Path(folder) / part)
         path = Path(folder) / mutant.file
         text = path.read_text()
-        assert text.count(mutant.old) == 1, f"{mutant.rule}: its text stands {text.count(mutant.old)} times in {mutant.file}"
+        assert text.count(mutant.old) == 1, (
+            f"{mutant.rule}: its text stands {text.count(mutant.old)} times in {mutant.file}"
+        )
         path.write_text(text.replace(mutant.old, mutant.new))
         done = subprocess.run(
-            [python, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "--timeout", str(LIMIT_SECONDS), *TESTS],
+            [
+                python,
+                "-m",
+                "pytest",
+                "-x",
+                "-q",
+                "-p",
+                "no:cacheprovider",
+                "--timeout",
+                str(LIMIT_SECONDS),
+                *TESTS,
+            ],
             cwd=folder,
-            env={**os.environ, "LEADSTREAM_EXAMPLES": str(examples), "LEADSTREAM_NO_SHRINK": "1", "COLUMNS": "400"},
+            env={
+                **os.environ,
+                "LEADSTREAM_EXAMPLES": str(examples),
+                "LEADSTREAM_NO_SHRINK": "1",
+                "COLUMNS": "400",
+            },
             capture_output=True,
             text=True,
             timeout=2 * LIMIT_SECONDS,
         )
-    said = next((line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), "")
+    said = next(
+        (line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ""
+    )
     slow = "Timeout" in said  # a busy machine notices nothing
-    return done.returncode == 1 and said.startswith("FAILED") and not slow, said or done.stdout[-300:]
+    return done.returncode == 1 and said.startswith("FAILED") and not slow, said or done.stdout[
+        -300:
+    ]
 
 
 def main():
@@ -146,9 +173,15 @@ def main():
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.rule]
     survived = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for mutant, (dead, said) in zip(chosen, pool.map(lambda one: killed(one, sys.executable, options.examples), chosen), strict=True):
+        for mutant, (dead, said) in zip(
+            chosen,
+            pool.map(lambda one: killed(one, sys.executable, options.examples), chosen),
+            strict=True,
+        ):
             survived += not dead
-            sys.stdout.write(f"{'noticed ' if dead else 'SURVIVED'}  {mutant.rule}  ({said.removeprefix('FAILED tests/')[:160]})\n")
+            sys.stdout.write(
+                f"{'noticed ' if dead else 'SURVIVED'}  {mutant.rule}  ({said.removeprefix('FAILED tests/')[:160]})\n"
+            )
             sys.stdout.flush()
     sys.stdout.write(f"{len(chosen) - survived} of {len(chosen)} rules are held\n")
     sys.exit(bool(survived))

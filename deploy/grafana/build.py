@@ -111,12 +111,29 @@ class _Query:
 
 def build() -> str:
     """Give the dashboard's JSON."""
-    board = Dashboard("Leads: the funnel, live").uid("leadstream-funnel").tags(["leadstream"]).refresh("10s").time("now-30d", "now")
-    shapes = {"Entries by stage": Timeseries, "Hand-offs": Stat, "Gate and CRM disagree": Timeseries}
+    board = (
+        Dashboard("Leads: the funnel, live")
+        .uid("leadstream-funnel")
+        .tags(["leadstream"])
+        .refresh("10s")
+        .time("now-30d", "now")
+    )
+    shapes = {
+        "Entries by stage": Timeseries,
+        "Hand-offs": Stat,
+        "Gate and CRM disagree": Timeseries,
+    }
     board = board.with_row(Row("Funnel"))
     for title, sql in PANELS.items():
         kind = "timeseries" if shapes.get(title) is Timeseries else "table"
-        panel = shapes.get(title, Table)().title(title).datasource(CLICKHOUSE).with_target(_Query(sql, kind)).height(8).span(12)
+        panel = (
+            shapes.get(title, Table)()
+            .title(title)
+            .datasource(CLICKHOUSE)
+            .with_target(_Query(sql, kind))
+            .height(8)
+            .span(12)
+        )
         board = board.with_panel(panel)
     return JSONEncoder(sort_keys=True, indent=2).encode(board.build()) + "\n"
 

@@ -43,6 +43,8 @@ WRITERS = {
     "every worker": WORKERS,
 }
 READERS = {"anyone": ("reader",), "people": ("operator",), "alert": ("reader",)}
+
+
 class Rule(NamedTuple):
     """What one role may do with resources of one kind. `prefixed` names stand for all that begin so."""
 
@@ -59,7 +61,9 @@ def _who(text: str, words: dict[str, tuple[str, ...]], topic: str) -> list[str]:
     for word in text.split(", "):
         roles = words.get(word) or ((word,) if word in ROLES else ())
         if not roles:
-            raise ValueError(f"{topic}: schemas/topics.py names {word!r}, and no role here is meant by it")
+            raise ValueError(
+                f"{topic}: schemas/topics.py names {word!r}, and no role here is meant by it"
+            )
         found += roles
     return found
 
@@ -90,12 +94,41 @@ def rules() -> list[Rule]:
             out.append(Rule(role, "topic", found, ("Write", "Describe"), "writes"))
         if role in topics.STATEFUL:
             changelog = (NAMES.changelog(role),)
-            out.append(Rule(role, "topic", changelog, ("Create", "Read", "Write", "Describe"), "its own rows"))
+            out.append(
+                Rule(
+                    role,
+                    "topic",
+                    changelog,
+                    ("Create", "Read", "Write", "Describe"),
+                    "its own rows",
+                )
+            )
         if role in WORKERS:
-            out.append(Rule(role, "group", (NAMES.app_id(role),), ("Read", "Describe"), "its own offsets"))
-    retrieved = tuple(NAMES.app_id(f"retriever-{name}") for name, one in SOURCES.items() if one.retrieval)
-    out.append(Rule("retriever", "group", retrieved, ("Read", "Describe"), "its own offsets, a group for each vendor"))
-    out.append(Rule("reader", "group", ("leadstream-reader-",), ("Read", "Describe"), "its own offsets", prefixed=True))
+            out.append(
+                Rule(role, "group", (NAMES.app_id(role),), ("Read", "Describe"), "its own offsets")
+            )
+    retrieved = tuple(
+        NAMES.app_id(f"retriever-{name}") for name, one in SOURCES.items() if one.retrieval
+    )
+    out.append(
+        Rule(
+            "retriever",
+            "group",
+            retrieved,
+            ("Read", "Describe"),
+            "its own offsets, a group for each vendor",
+        )
+    )
+    out.append(
+        Rule(
+            "reader",
+            "group",
+            ("leadstream-reader-",),
+            ("Read", "Describe"),
+            "its own offsets",
+            prefixed=True,
+        )
+    )
     read_by = (NAMES.app_id("normalise-import"), NAMES.app_id("deliver"))
     out.append(Rule("importer", "group", read_by, ("Describe",), "sees what has arrived"))
     return sorted(out, key=lambda rule: list(ROLES).index(rule.role))
@@ -104,15 +137,40 @@ def rules() -> list[Rule]:
 def _operator() -> list[Rule]:
     every = ("Create", "Read", "Write", "Describe", "DescribeConfigs", "AlterConfigs")
     return [
-        Rule("operator", "topic", ("lead.",), every, "topics apply, records, merges, replays, holes", prefixed=True),
-        Rule("operator", "topic", ("leadstream-",), ("Read", "Write", "Delete", "Describe"), "holes, dropped generations", prefixed=True),
-        Rule("operator", "group", ("leadstream-",), ("Read", "Delete", "Describe"), "holes, dropped generations", prefixed=True),
+        Rule(
+            "operator",
+            "topic",
+            ("lead.",),
+            every,
+            "topics apply, records, merges, replays, holes",
+            prefixed=True,
+        ),
+        Rule(
+            "operator",
+            "topic",
+            ("leadstream-",),
+            ("Read", "Write", "Delete", "Describe"),
+            "holes, dropped generations",
+            prefixed=True,
+        ),
+        Rule(
+            "operator",
+            "group",
+            ("leadstream-",),
+            ("Read", "Delete", "Describe"),
+            "holes, dropped generations",
+            prefixed=True,
+        ),
     ]
 
 
 def command(rule: Rule) -> str:
     """Return the options of one call of kafka-acls.sh."""
-    parts = [f"{rule.role}", *(f"--operation {one}" for one in rule.operations), *(f'--{rule.kind} "{name}"' for name in rule.names)]
+    parts = [
+        f"{rule.role}",
+        *(f"--operation {one}" for one in rule.operations),
+        *(f'--{rule.kind} "{name}"' for name in rule.names),
+    ]
     return " ".join([*parts, *(["--resource-pattern-type prefixed"] if rule.prefixed else [])])
 
 
@@ -161,7 +219,9 @@ def table() -> str:
     ]
     for rule in rules():
         names = ", ".join(f"`{name}{'*' if rule.prefixed else ''}`" for name in rule.names)
-        lines.append(f"| {rule.role} | {ROLES[rule.role]} | {', '.join(rule.operations)} | {rule.kind} {names} | {rule.why} |")
+        lines.append(
+            f"| {rule.role} | {ROLES[rule.role]} | {', '.join(rule.operations)} | {rule.kind} {names} | {rule.why} |"
+        )
     return "\n".join(lines) + "\n"
 
 

@@ -14,7 +14,9 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Asker = Callable[[str, int, int, dict[str, str]], list[dict[str, Any]]]  # metric, start and end in ms, dimensions
+    Asker = Callable[
+        [str, int, int, dict[str, str]], list[dict[str, Any]]
+    ]  # metric, start and end in ms, dimensions
 
 KPI = "attainment"
 # Metrics that grow with the days of a period, so that half of it should show half of the target. A share does not.
@@ -36,7 +38,9 @@ class Target(NamedTuple):
     def period(self, zone: str) -> tuple[int, int]:
         """Give the instants (ms) between which the period lies: its last day counts in full."""
         days = (self.first_day, self.last_day + timedelta(days=1))
-        first, end = (int(datetime.combine(day, time(), ZoneInfo(zone)).timestamp() * 1000) for day in days)
+        first, end = (
+            int(datetime.combine(day, time(), ZoneInfo(zone)).timestamp() * 1000) for day in days
+        )
         return first, end
 
 
@@ -54,9 +58,17 @@ def figures(target: Target, zone: str, asof: int, ask: Asker) -> list[dict[str, 
     common = {"kpi": KPI, "basis": "period", "n": n, "mature": None, "pending": apart}
     rows = [("attainment", reached, actual, target.target)]
     if target.metric in ADDS:
-        rows.append(("pace", None if reached is None or not gone else reached / gone, reached, gone))
+        rows.append(
+            ("pace", None if reached is None or not gone else reached / gone, reached, gone)
+        )
     return [
-        {**common, "dimensions": {"measure": measure, **dimensions}, "value": value, "numerator": numerator, "denominator": denominator}
+        {
+            **common,
+            "dimensions": {"measure": measure, **dimensions},
+            "value": value,
+            "numerator": numerator,
+            "denominator": denominator,
+        }
         for measure, value, numerator, denominator in rows
     ]
 
@@ -75,7 +87,8 @@ def _actual(
     fitting = [
         figure
         for figure in metric_figures
-        if basis in ("", figure["basis"]) and all(str(figure["dimensions"].get(name)) == value for name, value in names.items())
+        if basis in ("", figure["basis"])
+        and all(str(figure["dimensions"].get(name)) == value for name, value in names.items())
     ]
     apart = [figure for figure in fitting if figure["dimensions"].get("unconverted")]
     fitting = [figure for figure in fitting if figure not in apart]
@@ -84,7 +97,17 @@ def _actual(
         values = [figure["value"] for figure in fitting if figure["value"] is not None]
         # a dimension that no figure has is a typing error
         nothing = not fitting and not apart and (not metric_figures or known >= set(names))
-        return (sum(values) if values or nothing else None), sum(figure["n"] for figure in fitting), lacking
-    if not basis and len({figure["basis"] for figure in fitting}) > 1:  # a KPI of both bases: targets are of periods
+        return (
+            (sum(values) if values or nothing else None),
+            sum(figure["n"] for figure in fitting),
+            lacking,
+        )
+    if (
+        not basis and len({figure["basis"] for figure in fitting}) > 1
+    ):  # a KPI of both bases: targets are of periods
         fitting = [figure for figure in fitting if figure["basis"] == "period"]
-    return (fitting[0]["value"], fitting[0]["n"], lacking) if len(fitting) == 1 else (None, None, lacking)
+    return (
+        (fitting[0]["value"], fitting[0]["n"], lacking)
+        if len(fitting) == 1
+        else (None, None, lacking)
+    )

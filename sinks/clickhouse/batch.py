@@ -27,7 +27,9 @@ class Batch:
         """Start empty."""
         self.rows: dict[str, list[list[Any]]] = {}
         self.record: Any = None  # the record whose rows are being added
-        self._made: dict[str, list[tuple[list[Any], Any]]] = {}  # each row with the record that it was made of
+        self._made: dict[
+            str, list[tuple[list[Any], Any]]
+        ] = {}  # each row with the record that it was made of
 
     def _add(self, table: str, row: list[Any]) -> None:
         self.rows.setdefault(table, []).append(row)

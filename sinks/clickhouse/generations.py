@@ -24,22 +24,34 @@ class Generation(NamedTuple):
 
 def active(client: Any) -> int:
     """Give the generation that people are shown; 1 in a new database."""
-    found = client.query("SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live'").first_row[0]
+    found = client.query(
+        "SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live'"
+    ).first_row[0]
     return int(found) or 1
 
 
 def history(client: Any) -> list[Generation]:
     """Give every switch, the oldest first."""
-    rows = client.query("SELECT generation, funnel, activated_at, note FROM generation_log ORDER BY activated_at").result_rows
+    rows = client.query(
+        "SELECT generation, funnel, activated_at, note FROM generation_log ORDER BY activated_at"
+    ).result_rows
     return [Generation(*row) for row in rows]
 
 
 def switch(client: Any, generation: int, name: str, note: str) -> None:
     """Show another generation from now on, and keep that we did."""
     row = [generation, name, int(time.time() * 1000), note]
-    columns, types = ["generation", "funnel", "activated_at", "note"], ["UInt16", "String", "DateTime64(3, 'UTC')", "String"]
+    columns, types = (
+        ["generation", "funnel", "activated_at", "note"],
+        ["UInt16", "String", "DateTime64(3, 'UTC')", "String"],
+    )
     client.insert("generation_log", [row], column_names=columns, column_type_names=types)
-    client.insert("active_generation", [["live", *row]], column_names=["dataset", *columns], column_type_names=["String", *types])
+    client.insert(
+        "active_generation",
+        [["live", *row]],
+        column_names=["dataset", *columns],
+        column_type_names=["String", *types],
+    )
 
 
 def drop(client: Any, generation: int) -> None:
@@ -56,7 +68,9 @@ def drop(client: Any, generation: int) -> None:
     ).result_rows
     for table, partition in whole:
         client.command(f"ALTER TABLE {table} DROP PARTITION ID '{partition}'")
-    for table in {name for (name,) in tables} - {name for name, _ in whole}:  # not cut by generation: cuts, definitions, holes
+    for table in {name for (name,) in tables} - {
+        name for name, _ in whole
+    }:  # not cut by generation: cuts, definitions, holes
         client.command(f"DELETE FROM {table} WHERE generation = {int(generation)}")
 
 
@@ -74,7 +88,9 @@ def versions(client: Any, generation: int) -> list[Funnel]:
     names = [version for version, _ in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(f"version {', '.join(twice)} came into generation {generation} with two contents: its workers had different files")
+        raise ValueError(
+            f"version {', '.join(twice)} came into generation {generation} with two contents: its workers had different files"
+        )
     return [Funnel.model_validate_json(content) for _, content in found]
 
 

@@ -183,27 +183,53 @@ class Question(NamedTuple):
     strategy: str = ""
     unmeasured: tuple[str, ...] = ()  # clocks that no enabled source can stop
     platforms: tuple[tuple[str, str, str], ...] = ()  # of ad platforms: name, source, channel
-    aliases: tuple[tuple[str, str], ...] = ()  # of campaigns: a name in lower case, and the one that it means
+    aliases: tuple[
+        tuple[str, str], ...
+    ] = ()  # of campaigns: a name in lower case, and the one that it means
 
     def parameters(self) -> dict[str, Any]:
         """Give the query's parameters."""
         times = {"start": self.start, "end": self.end, "asof": self.asof}
         moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
         shape = self.shape
-        spans = {f"w_{name}": self.windows[name] for name in WINDOWS} | {f"limit_{role}": ms for role, ms in self.limits.items()}
+        spans = {f"w_{name}": self.windows[name] for name in WINDOWS} | {
+            f"limit_{role}": ms for role, ms in self.limits.items()
+        }
         spans["w_deal"] = self.windows[shape.deal]
-        values: dict[str, Any] = {"zone": self.zone, "optional": list(self.optional), "currency": self.currency, "strategy": self.strategy}
+        values: dict[str, Any] = {
+            "zone": self.zone,
+            "optional": list(self.optional),
+            "currency": self.currency,
+            "strategy": self.strategy,
+        }
         chain = [stage for stage in shape.ladder if stage not in self.optional]
-        values |= {"ladder": list(shape.ladder), "stages": chain[:-1], "next_stages": chain[1:], "unaccepted": sorted(shape.unaccepted)}
+        values |= {
+            "ladder": list(shape.ladder),
+            "stages": chain[:-1],
+            "next_stages": chain[1:],
+            "unaccepted": sorted(shape.unaccepted),
+        }
         values["spans"] = [self.windows[stage] for stage in chain[:-1]]
-        values |= {role: getattr(shape, role) for role in ("entry", "qualifying", "accepted", "won", "nurture", "recycled", "lost")}
-        values |= {name: [one[place] for one in self.platforms] for place, name in enumerate(("platforms", "sources", "channels"))}
-        values |= {"aliases": [one for one, _ in self.aliases], "names": [name for _, name in self.aliases], "ad": measuring.AD}
+        values |= {
+            role: getattr(shape, role)
+            for role in ("entry", "qualifying", "accepted", "won", "nurture", "recycled", "lost")
+        }
+        values |= {
+            name: [one[place] for one in self.platforms]
+            for place, name in enumerate(("platforms", "sources", "channels"))
+        }
+        values |= {
+            "aliases": [one for one, _ in self.aliases],
+            "names": [name for _, name in self.aliases],
+            "ad": measuring.AD,
+        }
         values["unmeasured"] = list(self.unmeasured)
         return {**moments, **spans, **values}
 
 
-def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None) -> Question:
+def question(
+    funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None
+) -> Question:
     """Ask with the funnel's own windows, or one for all (`cohort_days`).
 
     Raises:
@@ -213,7 +239,10 @@ def question(funnel: Funnel, start: int, end: int, asof: int, by: str = "", coho
     if by and by not in DIMENSIONS:
         raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(DIMENSIONS)}")
     shape = funnel.shape()
-    windows = {name: cohort_days * _DAY_MS if cohort_days else _span_ms(span) for name, span in funnel.windows().items()}
+    windows = {
+        name: cohort_days * _DAY_MS if cohort_days else _span_ms(span)
+        for name, span in funnel.windows().items()
+    }
     limits = {role: _limit_ms(funnel, getattr(shape, role)) for role in ("nurture", "recycled")}
     reporting = funnel.reporting
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
@@ -230,7 +259,10 @@ def _limit_ms(funnel: Funnel, stage: str) -> int:
 
 
 def _span_ms(span: Duration) -> int:
-    return span.elapsed_ms() or span.amount * {"day": 1, "week": 7, "month": 30}.get(span.unit, 1) * _DAY_MS
+    return (
+        span.elapsed_ms()
+        or span.amount * {"day": 1, "week": 7, "month": 30}.get(span.unit, 1) * _DAY_MS
+    )
 
 
 @lru_cache(maxsize=1)
@@ -268,20 +300,30 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
     for kpi in catalogue():
         if wanted and kpi.name not in wanted:
             continue
-        result = client.query(sql(kpi, asked.by), parameters=asked.parameters(), settings={"joined_subquery_requires_alias": 0})
+        result = client.query(
+            sql(kpi, asked.by),
+            parameters=asked.parameters(),
+            settings={"joined_subquery_requires_alias": 0},
+        )
         for row in result.result_rows:
             values = dict(zip(result.column_names, row, strict=True))
             if kpi.name == attainment.KPI:
                 target = attainment.Target(**values)
-                figures += attainment.figures(target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of))
+                figures += attainment.figures(
+                    target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of)
+                )
             else:
                 figures.append(_figure(kpi, values, asked.by))
     return figures
 
 
-def _actual(client: Any, asked: Question, metric: str, start: int, end: int, wanted: dict[str, str]) -> list[dict[str, Any]]:
+def _actual(
+    client: Any, asked: Question, metric: str, start: int, end: int, wanted: dict[str, str]
+) -> list[dict[str, Any]]:
     """Ask a target's metric over the target's own period, by the dimension that the target has."""
-    if metric == attainment.KPI:  # a target of itself, which only a record that no file brought can be
+    if (
+        metric == attainment.KPI
+    ):  # a target of itself, which only a record that no file brought can be
         return []
     by = next((name for name in DIMENSIONS if name in wanted), "")
     return ask(client, asked._replace(start=start, end=end, by=by), [metric])
@@ -292,6 +334,8 @@ def _figure(kpi: Kpi, values: dict[str, Any], by: str) -> dict[str, Any]:
     group = values.pop("by", None)
     figure = {name: values.pop(name, None) for name in _FIGURES}
     if figure["value"] is not None:
-        figure["value"] = float(figure["value"]) if math.isfinite(figure["value"]) else None  # JSON has no NaN
+        figure["value"] = (
+            float(figure["value"]) if math.isfinite(figure["value"]) else None
+        )  # JSON has no NaN
     dimensions = {**({by: group} if by and group is not None else {}), **values}
     return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}

@@ -39,7 +39,9 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
         checksum = sha256(text.encode()).hexdigest()
         if path.name in known:
             if known[path.name] != checksum:
-                raise SchemaDrift(f"{path.name} was changed after it was applied; put it back and write a new migration")
+                raise SchemaDrift(
+                    f"{path.name} was changed after it was applied; put it back and write a new migration"
+                )
             continue
         for statement in statements(text):
             client.command(statement)
@@ -53,14 +55,18 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
         ran.append(path.name)
     for statement in (*added(_columns(client)), *ddl()):
         client.command(statement)
-    active = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'").first_row[0]
+    active = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'").first_row[
+        0
+    ]
     if not active:
         generations.switch(client, generation, funnel, "first")
     return ran
 
 
 def _columns(client: Any) -> dict[str, set[str]]:
-    found = client.query("SELECT table, groupArray(name) FROM system.columns WHERE database = currentDatabase() GROUP BY table")
+    found = client.query(
+        "SELECT table, groupArray(name) FROM system.columns WHERE database = currentDatabase() GROUP BY table"
+    )
     return {table: set(names) for table, names in found.result_rows}
 
 

@@ -53,8 +53,9 @@ GROUP BY ALL
 """
 
 
-
-_ZONES: dict[int, str] = {}  # a generation's reporting zone never changes: that would be another generation
+_ZONES: dict[
+    int, str
+] = {}  # a generation's reporting zone never changes: that would be another generation
 
 
 def zone(client: Any, generation: int, folder: Path) -> str:
@@ -69,12 +70,21 @@ def zone(client: Any, generation: int, folder: Path) -> str:
 
 def known(client: Any) -> set[int]:
     """Name the generations that were ever rolled up."""
-    return {int(number) for (number,) in client.query("SELECT DISTINCT generation FROM rollup_watermark").result_rows}
+    return {
+        int(number)
+        for (number,) in client.query(
+            "SELECT DISTINCT generation FROM rollup_watermark"
+        ).result_rows
+    }
 
 
 def recompute(client: Any, generation: int, definition: Path) -> None:
     """Recompute the touched days. Runs again with the same result; a crash between only repeats work."""
-    parameters = {"generation": generation, "zone": zone(client, generation, definition), "version": int(time.time() * 1000)}
+    parameters = {
+        "generation": generation,
+        "zone": zone(client, generation, definition),
+        "version": int(time.time() * 1000),
+    }
     since = client.query(
         "SELECT max(ingested_until) FROM rollup_watermark FINAL WHERE generation = {generation:UInt16}",
         parameters=parameters,

@@ -191,11 +191,23 @@ _EMPTY: dict[str, Any] = {
 }
 
 # Tables made before a column was: what its older rows say there. A journey's stages had a column each.
-_FIRST_STAGES = ("inquiry", "mql", "sal", "sql", "opportunity", "customer", "lost", "recycled", "disqualified")
+_FIRST_STAGES = (
+    "inquiry",
+    "mql",
+    "sal",
+    "sql",
+    "opportunity",
+    "customer",
+    "lost",
+    "recycled",
+    "disqualified",
+)
 OLDER = {
     ("journeys", "entered"): (
         "mapFilter((_, at) -> toUnixTimestamp64Milli(at) != 0, map("
-        + ", ".join(f"'{stage}', ifNull({stage}_at, toDateTime64(0, 3, 'UTC'))" for stage in _FIRST_STAGES)
+        + ", ".join(
+            f"'{stage}', ifNull({stage}_at, toDateTime64(0, 3, 'UTC'))" for stage in _FIRST_STAGES
+        )
         + "))"
     )
 }
@@ -235,8 +247,13 @@ def ddl() -> list[str]:
             "SETTINGS min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
         )
     tables = [*(table for table, _ in TABLES.values()), "lead_state"]
-    statements += [f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {ACTIVE}" for table in tables]
-    statements.append(f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0")
+    statements += [
+        f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {ACTIVE}"
+        for table in tables
+    ]
+    statements.append(
+        f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
+    )
     return statements
 
 
@@ -246,7 +263,9 @@ def body_of(kind: str, content: str) -> dict[str, Any]:
     if "rules" in body:
         body["rules"] = orjson.dumps(body["rules"]).decode()
     if kind == FactKind.JOURNEY:
-        body["entered"] = {key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")}
+        body["entered"] = {
+            key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")
+        }
     return body
 
 
@@ -262,7 +281,11 @@ def value_of(body: dict[str, Any], column: Column) -> Any:
 
 def columns_of(table: str) -> tuple[list[str], list[str]]:
     """Give names and types of the columns of a table, in the order of `Batch`; or the client describes it each time."""
-    pairs = OTHERS[table] if table in OTHERS else next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
+    pairs = (
+        OTHERS[table]
+        if table in OTHERS
+        else next((*HEAD, *columns) for name, columns in TABLES.values() if name == table)
+    )
     return [column.name for column in pairs], [column.type for column in pairs]
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import stamina
@@ -60,7 +61,9 @@ class Writer:
         self._client: Any = None
         self._roll_at = self._marked = 0.0
         self._marks: dict[str, dict[tuple[Any, ...], list[Any]]] = {"cuts": {}, "archived": {}}
-        self._generations: set[int] | None = None  # of which facts came since the last rollup; None: not asked for yet
+        self._generations: set[int] | None = (
+            None  # of which facts came since the last rollup; None: not asked for yet
+        )
 
     def write(self, batch: Batch) -> Written:
         """Write all rows; return how many each table took, and those that ClickHouse never takes.
@@ -76,7 +79,9 @@ class Writer:
         written = Written()
         self._hold_marks(batch)
         if self._generations is None:  # what came before a restart may not have been rolled up
-            self._generations = self._retried(lambda client: {generations.active(client), *rollup.known(client)})
+            self._generations = self._retried(
+                lambda client: {generations.active(client), *rollup.known(client)}
+            )
         self._generations.update(row[0] for row in batch.rows.get("stage_transitions", ()))
         for table in ORDER:
             rows = batch.rows.get(table)
@@ -87,7 +92,10 @@ class Writer:
         if time.monotonic() > self._roll_at:
             began = time.monotonic()
             for generation in sorted(self._generations):
-                self._retried(lambda client, one=generation: rollup.recompute(client, one, self._settings.funnel))  # type: ignore[misc]
+                again = partial(
+                    rollup.recompute, generation=generation, definition=self._settings.funnel
+                )
+                self._retried(again)
             self._generations.clear()
             ended = time.monotonic()
             self._roll_at = ended + max(ROLLUP_SECONDS, ROLLUP_SHARE * (ended - began))

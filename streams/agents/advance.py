@@ -25,14 +25,22 @@ if TYPE_CHECKING:
 NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
 _PARTS = {"event": (int, int, int, str, str, str, str), "edge": (int, int, str, str, list, list)}
 _TYPES = frozenset(EventType)
-_WHOM = ("owner", "queue", "manager")  # ids, as the CRM has them; an address is a person's, and no id
+_WHOM = (
+    "owner",
+    "queue",
+    "manager",
+)  # ids, as the CRM has them; an address is a person's, and no id
 
 
 class Advance(Logic):
     """The engine's logic around the pure `row.advance`, `row.connect` and `row.tick`."""
 
     def __init__(
-        self, folder: Sequence[Funnel], generation: int, count: Callable[[str, int], None], live_from: Mapping[int, int] | None = None
+        self,
+        folder: Sequence[Funnel],
+        generation: int,
+        count: Callable[[str, int], None],
+        live_from: Mapping[int, int] | None = None,
     ) -> None:
         """`generation` names the set of facts that this application writes; `folder` the definitions that it begins with.
 
@@ -73,7 +81,9 @@ class Advance(Logic):
 
     def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
         """Tell a lead how far time has come."""
-        return self._effects(rows.tick(rows.load(row), now, self.versions.of(record.partition)), record, now)
+        return self._effects(
+            rows.tick(rows.load(row), now, self.versions.of(record.partition)), record, now
+        )
 
     def next_due(self, row: bytes) -> int | None:
         """Read when time alone changes a lead next."""
@@ -92,16 +102,30 @@ class Advance(Logic):
 
     def _effects(self, step: rows.Step, record: Any, now: int) -> Effects:
         lead = step.row.lead
-        common = {"lead": lead, "generation": self.generation, "partition": record.partition, "offset": record.offset}
+        common = {
+            "lead": lead,
+            "generation": self.generation,
+            "partition": record.partition,
+            "offset": record.offset,
+        }
         outs: list[Out] = []
         live = record.offset >= self.live_from.get(record.partition, 0)
         for change in step.changes:
-            outs.append(Out(topics.FACTS, lead.encode(), orjson.dumps({"k": "fact", **common, **change._asdict()})))
+            outs.append(
+                Out(
+                    topics.FACTS,
+                    lead.encode(),
+                    orjson.dumps({"k": "fact", **common, **change._asdict()}),
+                )
+            )
             if change.kind == FactKind.CLOCK and live:
                 outs += self._alert(step, change, record.partition, now)
         if step.state:
             body = orjson.dumps({"k": "state", **common, **step.state._asdict()})
-            outs += [Out(topics.FACTS, lead.encode(), body), Out(topics.STATE, f"{self.generation}:{lead}".encode(), body)]
+            outs += [
+                Out(topics.FACTS, lead.encode(), body),
+                Out(topics.STATE, f"{self.generation}:{lead}".encode(), body),
+            ]
         for forward in step.forwards if live else ():
             what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
             value = {**what, forward.kind: forward.value, "received_at": record.timestamp}
@@ -125,10 +149,25 @@ class Advance(Logic):
         if not level and not change.notified:
             return []  # nothing was told, so there is nothing to take back
         lead, stands = step.row.lead, step.stands or {}
-        alert = {"id": change.id, "lead": lead, "revision": change.revision, "generation": self.generation, "what": "retracted", **clock}
+        alert = {
+            "id": change.id,
+            "lead": lead,
+            "revision": change.revision,
+            "generation": self.generation,
+            "what": "retracted",
+            **clock,
+        }
         if level:
-            alert |= {"what": "raised", "team": self.versions.of(partition).at(change.at).funnel.stages[clock["stage"]].owner}
-        alert |= {name: value if "@" not in (value := stands.get(name, "")) else "" for name in _WHOM}
+            alert |= {
+                "what": "raised",
+                "team": self.versions.of(partition)
+                .at(change.at)
+                .funnel.stages[clock["stage"]]
+                .owner,
+            }
+        alert |= {
+            name: value if "@" not in (value := stands.get(name, "")) else "" for name in _WHOM
+        }
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]
 
 
@@ -142,12 +181,18 @@ def _read(record: Any) -> dict[str, Any]:
     try:
         touch, _ = orjson.loads(record.value), UUID(record.key.decode())
     except (ValueError, UnicodeDecodeError) as error:
-        raise PayloadRejected("no JSON of a lead: only our workers write to lead.touches") from error
+        raise PayloadRejected(
+            "no JSON of a lead: only our workers write to lead.touches"
+        ) from error
     kind = touch.get("t") if isinstance(touch, dict) else None
     if kind not in _PARTS:
-        raise PayloadRejected(f"lead.touches has no record of kind {str(kind)[:50]!r}; an older worker than its writer?")
+        raise PayloadRejected(
+            f"lead.touches has no record of kind {str(kind)[:50]!r}; an older worker than its writer?"
+        )
     value, parts = touch.get(kind), _PARTS[kind]
-    good = isinstance(value, list) and len(value) == len(parts) and all(map(isinstance, value, parts))
+    good = (
+        isinstance(value, list) and len(value) == len(parts) and all(map(isinstance, value, parts))
+    )
     if not good or (kind == "event" and value[5] not in _TYPES):
         names = ", ".join(Event._fields if kind == "event" else Edge._fields)
         raise PayloadRejected(f"a record of kind {kind} is not made of {names}")

@@ -61,7 +61,9 @@ class Deliver:
             metrics.WRITTEN.labels(table).inc(count)
         for table, row, why in written.refused:
             record = batch.made_of(table, row)
-            if record is None or record.topic == topics.DEADLETTERS:  # a letter about a letter would never end
+            if (
+                record is None or record.topic == topics.DEADLETTERS
+            ):  # a letter about a letter would never end
                 metrics.FOREIGN.labels(record.topic if record else topics.FACTS).inc()
             elif not any(one.record is record for one in refused):
                 refused.append(Refused(record, LetterKind.NOT_STORED, why))
@@ -89,7 +91,9 @@ class Deliver:
             why = reason(error, record.topic) if isinstance(error, ValidationError) else str(error)
             return Refused(record, LetterKind.REFUSED, why)
         except orjson.JSONDecodeError:
-            return Refused(record, LetterKind.REFUSED, f"no JSON: only our workers write to {record.topic}")
+            return Refused(
+                record, LetterKind.REFUSED, f"no JSON: only our workers write to {record.topic}"
+            )
         except Exception as error:  # noqa: BLE001 - a surprise in one record must not stop the others
             return Refused(record, LetterKind.FAILED, "", error)
         return None
@@ -116,13 +120,17 @@ class Deliver:
             batch.letter(part.letter, part)
         else:
             metrics.FOREIGN.labels(record.topic).inc()
-            log.warning("%s[%s] %s is no dead letter of ours", record.topic, record.partition, record.offset)
+            log.warning(
+                "%s[%s] %s is no dead letter of ours", record.topic, record.partition, record.offset
+            )
 
     @staticmethod
     def _fact(fact: dict[str, Any], batch: Batch) -> None:
         kind = fact.get("k") if isinstance(fact, dict) else None
         if kind not in _FACTS:
-            raise PayloadRejected(f"lead.facts has no record of kind {str(kind)[:50]!r}; an older sink than its writer?")
+            raise PayloadRejected(
+                f"lead.facts has no record of kind {str(kind)[:50]!r}; an older sink than its writer?"
+            )
         _FACTS[kind](batch, fact)
 
 
@@ -135,8 +143,16 @@ _FACTS: dict[str, Callable[[Batch, dict[str, Any]], None]] = {
     "cut": Batch.cut,
 }
 _STATED: dict[str, Callable[[Batch, Any], None]] = {
-    topics.SPEND: lambda batch, record: batch.spend(Spend.model_validate_json(record.value), record.timestamp),
-    topics.TARGETS: lambda batch, record: batch.target(Target.model_validate_json(record.value), record.timestamp),
-    topics.RATES: lambda batch, record: batch.rate(Rate.model_validate_json(record.value), record.timestamp),
-    topics.SURVEYS: lambda batch, record: batch.answer(SurveyAnswer.model_validate_json(record.value), record.timestamp),
+    topics.SPEND: lambda batch, record: batch.spend(
+        Spend.model_validate_json(record.value), record.timestamp
+    ),
+    topics.TARGETS: lambda batch, record: batch.target(
+        Target.model_validate_json(record.value), record.timestamp
+    ),
+    topics.RATES: lambda batch, record: batch.rate(
+        Rate.model_validate_json(record.value), record.timestamp
+    ),
+    topics.SURVEYS: lambda batch, record: batch.answer(
+        SurveyAnswer.model_validate_json(record.value), record.timestamp
+    ),
 }

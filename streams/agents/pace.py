@@ -45,7 +45,10 @@ class Pace:
             await self._consumer.seek_to_end(*places)
         end = time.monotonic() + LONGEST_SECONDS
         await self._listen(end)
-        while behind(self._times, self._partitions, int(time.time() * 1000)) and time.monotonic() < end:
+        while (
+            behind(self._times, self._partitions, int(time.time() * 1000))
+            and time.monotonic() < end
+        ):
             await asyncio.sleep(0.1)
             await self._listen(end)
 
@@ -60,5 +63,7 @@ class Pace:
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):
-                        with contextlib.suppress(ValueError, LookupError, TypeError):  # none of ours: the sink makes a letter of it
+                        with contextlib.suppress(
+                            ValueError, LookupError, TypeError
+                        ):  # none of ours: the sink makes a letter of it
                             self._times[place.partition] = int(orjson.loads(record.value)["now"])

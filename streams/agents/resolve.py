@@ -17,7 +17,13 @@ if TYPE_CHECKING:
 
 def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
     """Tell what an alias is to an origin: the alias by its kind and its id, never by itself."""
-    fact = {"k": "alias", "alias": identity.origin_id(key, alias), "kind": alias.partition(":")[0], "origin": origin, "what": what}
+    fact = {
+        "k": "alias",
+        "alias": identity.origin_id(key, alias),
+        "kind": alias.partition(":")[0],
+        "origin": origin,
+        "what": what,
+    }
     return Out(topics.FACTS, None, orjson.dumps(fact), partition)
 
 
@@ -42,15 +48,37 @@ class Resolve(Logic):
         self.count("released", done.released)
         self.count("duplicates", done.repeated)
         self.count("expired", done.row.expired - before.expired)
-        self.count("shared", sum(what == identity.SHARES for _, what in done.leads_to) + done.row.shared - before.shared)
+        self.count(
+            "shared",
+            sum(what == identity.SHARES for _, what in done.leads_to)
+            + done.row.shared
+            - before.shared,
+        )
         self.count("crowded", sum(what == identity.CROWDED for _, what in done.leads_to))
-        outs = [Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record)) for touch in done.touches]
-        outs += [Out(topics.EVENTS, other.encode(), orjson.dumps(link)) for other, link in done.links]
-        outs += [_leads_to(before.alias, origin, what, self.key, record.partition) for origin, what in done.leads_to]
+        outs = [
+            Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record))
+            for touch in done.touches
+        ]
+        outs += [
+            Out(topics.EVENTS, other.encode(), orjson.dumps(link)) for other, link in done.links
+        ]
+        outs += [
+            _leads_to(before.alias, origin, what, self.key, record.partition)
+            for origin, what in done.leads_to
+        ]
         if done.row == before and row is not None:
             return Effects(tuple(outs))
-        rejected = tuple(Rejected("an event that was held can't be read by this release", orjson.dumps(one)) for one in done.unreadable)
-        return Effects(tuple(outs), identity.dump(done.row), done.row.next_due, rejected, pages=done.row.notes.changed())
+        rejected = tuple(
+            Rejected("an event that was held can't be read by this release", orjson.dumps(one))
+            for one in done.unreadable
+        )
+        return Effects(
+            tuple(outs),
+            identity.dump(done.row),
+            done.row.next_due,
+            rejected,
+            pages=done.row.notes.changed(),
+        )
 
     def due(self, _key: bytes, row: bytes, now: int, _record: Any) -> Effects:
         """Give up what was held too long."""
@@ -75,10 +103,16 @@ def _read(record: Any) -> dict[str, Any]:
         body = orjson.loads(record.value)
     except orjson.JSONDecodeError as error:
         raise PayloadRejected("no JSON: only our workers write to lead.events") from error
-    needed = {"event": ("event", "received_at"), "link": ("word", "id", "at", "sequence", "origin"), "ask": ("from",)}
+    needed = {
+        "event": ("event", "received_at"),
+        "link": ("word", "id", "at", "sequence", "origin"),
+        "ask": ("from",),
+    }
     kind = body.get("t") if isinstance(body, dict) else None
     if kind not in needed:
-        raise PayloadRejected(f"lead.events has no record of kind {str(kind)[:50]!r}; an older worker than its writer?")
+        raise PayloadRejected(
+            f"lead.events has no record of kind {str(kind)[:50]!r}; an older worker than its writer?"
+        )
     lacking = [name for name in needed[kind] if name not in body]
     if lacking:
         raise PayloadRejected(f"a record of kind {kind} lacks {', '.join(lacking)}")

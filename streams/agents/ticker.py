@@ -40,7 +40,9 @@ class Acknowledged:
     def __init__(self, partitions: int) -> None:
         """Count from now: a partition that never acknowledges is silent since the start."""
         now = time.monotonic()
-        self._last = {(topic, number): now for topic in topics.RAW_LIVE for number in range(partitions)}
+        self._last = {
+            (topic, number): now for topic in topics.RAW_LIVE for number in range(partitions)
+        }
         self.ever: set[tuple[str, int]] = set()
 
     def note(self, topic: str, partition: int) -> None:
@@ -58,13 +60,19 @@ class Acknowledged:
         if (topic, partition) not in self.ever:
             return f"{topic}[{partition}] has acknowledged no tick yet"
         silence = self.silence()
-        return f"{topic}[{partition}] has acknowledged no tick for {silence:.0f} s" if silence > seconds else ""
+        return (
+            f"{topic}[{partition}] has acknowledged no tick for {silence:.0f} s"
+            if silence > seconds
+            else ""
+        )
 
 
 class Sender(threading.Thread):
     """Sends ticks over a producer of its own until it is given up."""
 
-    def __init__(self, make: Callable[[], Any], partitions: int, acknowledged: Acknowledged) -> None:
+    def __init__(
+        self, make: Callable[[], Any], partitions: int, acknowledged: Acknowledged
+    ) -> None:
         """`make` makes a producer; it may block."""
         super().__init__(name="ticker-sender", daemon=True)
         self._make, self._partitions, self._acknowledged = make, partitions, acknowledged
@@ -94,7 +102,11 @@ class Sender(threading.Thread):
             for partition in range(self._partitions):
                 value = Tick(now, topic, partition, self._partitions).dump()
                 future = producer.send(topic, value, partition=partition)
-                future.add_callback(lambda _sent, topic=topic, partition=partition: self._acknowledged.note(topic, partition))
+                future.add_callback(
+                    lambda _sent, topic=topic, partition=partition: self._acknowledged.note(
+                        topic, partition
+                    )
+                )
 
 
 def producer(settings: Settings) -> KafkaProducer:

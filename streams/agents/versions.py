@@ -34,7 +34,9 @@ def plain(funnel: Funnel) -> dict[str, Any]:
 
 def digest(funnel: Funnel) -> str:
     """Name a definition's content in 16 hex digits."""
-    return blake2b(orjson.dumps(plain(funnel), option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    return blake2b(
+        orjson.dumps(plain(funnel), option=orjson.OPT_SORT_KEYS), digest_size=8
+    ).hexdigest()
 
 
 def record(funnel: Funnel, generation: int) -> bytes:
@@ -73,7 +75,9 @@ class Versions:
         log, mine = load(row), {funnel.version: funnel for funnel in self.folder}
         for funnel in log:
             if funnel.version not in mine:
-                raise MustAct(f"the log has version {funnel.version} of the funnel and this folder lacks it: put its file there")
+                raise MustAct(
+                    f"the log has version {funnel.version} of the funnel and this folder lacks it: put its file there"
+                )
             if digest(mine[funnel.version]) != digest(funnel):
                 raise MustAct(
                     f"version {funnel.version} of the funnel was changed in its file after it came into the log: put the file back, "
@@ -81,7 +85,10 @@ class Versions:
                 )
         waiting = [version for version in mine if version not in {funnel.version for funnel in log}]
         if waiting:
-            logger.warning("the folder has version %s, which no record has brought: `leadstream definitions add`", ", ".join(waiting))
+            logger.warning(
+                "the folder has version %s, which no record has brought: `leadstream definitions add`",
+                ", ".join(waiting),
+            )
         self._known[partition] = prepare(*log)
 
     def apply_shared(self, record: Any, row: bytes | None) -> Effects:
@@ -95,23 +102,39 @@ class Versions:
         if body["generation"] != self.generation:
             return Effects()
         fresh, known = Funnel.model_validate(body["funnel"]), load(row) if row else []
-        if any(funnel.version == fresh.version and digest(funnel) == digest(fresh) for funnel in known):
+        if any(
+            funnel.version == fresh.version and digest(funnel) == digest(fresh) for funnel in known
+        ):
             return Effects()
         wrong = incompatible([*known, fresh])
         if wrong:
             raise PayloadRejected("; ".join(clash.text for clash in wrong))
         start = prepare(fresh).first.start
         if start < record.timestamp + BEYOND_MS:
-            raise PayloadRejected(f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already")
+            raise PayloadRejected(
+                f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already"
+            )
         known.append(fresh)
         if fresh.version not in {funnel.version for funnel in self.folder}:
             self.folder.append(fresh)
         self._known[record.partition] = prepare(*known)
-        return Effects((self._state(record.partition, fresh),), orjson.dumps([plain(funnel) for funnel in known]))
+        return Effects(
+            (self._state(record.partition, fresh),),
+            orjson.dumps([plain(funnel) for funnel in known]),
+        )
 
     def _state(self, partition: int, funnel: Funnel) -> Out:
-        fields = {"version": funnel.version, "effective_from": prepare(funnel).first.start, "digest": digest(funnel)}
-        fact = {"k": "definition", "generation": self.generation, **fields, "content": orjson.dumps(plain(funnel)).decode()}
+        fields = {
+            "version": funnel.version,
+            "effective_from": prepare(funnel).first.start,
+            "digest": digest(funnel),
+        }
+        fact = {
+            "k": "definition",
+            "generation": self.generation,
+            **fields,
+            "content": orjson.dumps(plain(funnel)).decode(),
+        }
         return Out(topics.FACTS, None, orjson.dumps(fact), partition)
 
 

@@ -35,7 +35,9 @@ class Archive:
     copies: dict[str, set[Event]] = field(default_factory=lambda: defaultdict(set))
     edges: set[members.Edge] = field(default_factory=set)
     received: dict[Event, int] = field(default_factory=dict)
-    joined: dict[str, int] = field(default_factory=dict)  # by row, when it read its newest edge (ms): copies leave it from then on
+    joined: dict[str, int] = field(
+        default_factory=dict
+    )  # by row, when it read its newest edge (ms): copies leave it from then on
 
 
 class Component(NamedTuple):
@@ -69,7 +71,10 @@ def cuts(client: Any, generation: int) -> dict[int, Cut]:
 
 def below(known: dict[int, Cut]) -> str:
     """Give the SQL condition of what lies below the cuts."""
-    return " OR ".join(f"(source_partition = {p} AND source_offset < {cut.next_offset})" for p, cut in sorted(known.items()))
+    return " OR ".join(
+        f"(source_partition = {p} AND source_offset < {cut.next_offset})"
+        for p, cut in sorted(known.items())
+    )
 
 
 def read(client: Any, known: dict[int, Cut]) -> Archive:
@@ -100,7 +105,10 @@ def components(archive: Archive) -> Iterator[Component]:
     near: dict[str, set[str]] = {origin: {origin} for origin in events}
     joins = members.smallest(archive.edges)  # as a row keeps them
     for edge in joins:
-        left, right = near.setdefault(edge.a.id, {edge.a.id}), near.setdefault(edge.b.id, {edge.b.id})
+        left, right = (
+            near.setdefault(edge.a.id, {edge.a.id}),
+            near.setdefault(edge.b.id, {edge.b.id}),
+        )
         if left is not right:
             small, large = sorted((left, right), key=len)
             large |= small
@@ -115,7 +123,9 @@ def components(archive: Archive) -> Iterator[Component]:
             event for origin in component for event in events.get(origin, ())
         )
         groups = members.groups(mine)
-        yield Component(connected_events, mine, tuple({groups.of(origin): None for origin in sorted(component)}))
+        yield Component(
+            connected_events, mine, tuple({groups.of(origin): None for origin in sorted(component)})
+        )
 
 
 def time_of(lead: str, known: dict[int, Cut], partitions: int) -> int:
@@ -133,5 +143,7 @@ def definitions_of(client: Any, generation: int) -> Definitions:
     """
     found = generations.versions(client, generation)
     if not found:
-        raise ValueError(f"generation {generation} has no definition in ClickHouse yet: wait until its workers have read something")
+        raise ValueError(
+            f"generation {generation} has no definition in ClickHouse yet: wait until its workers have read something"
+        )
     return prepare(*found)

@@ -39,7 +39,10 @@ def count(facts: Iterable[Fact], definitions: Definitions, asof: int) -> Fired:
         for level, at in clocks.levels(clock, fact.at).items():
             if since <= at <= asof:
                 funnel = definitions.at(fact.at).funnel
-                name, team = f"{clock['stage']}.{clock['clock']}", funnel.stages[clock["stage"]].owner
+                name, team = (
+                    f"{clock['stage']}.{clock['clock']}",
+                    funnel.stages[clock["stage"]].owner,
+                )
                 counted[name, level, team, _week(at, funnel)] += 1
     return counted
 

@@ -53,7 +53,10 @@ class Share(NamedTuple):
 def scratch(settings: Settings, client: Any, funnel: Funnel) -> Iterator[Settings]:
     """Make a database of its own beside the installation's, and drop it afterwards; and those of previews that were killed."""
     mark = f"{settings.clickhouse_database}_preview_"
-    for (left,) in client.query("SELECT name FROM system.databases WHERE startsWith(name, {m:String})", parameters={"m": mark}).result_rows:
+    for (left,) in client.query(
+        "SELECT name FROM system.databases WHERE startsWith(name, {m:String})",
+        parameters={"m": mark},
+    ).result_rows:
         if int(left.removeprefix(mark).partition("_")[0]) < time.time() - _ABANDONED_SECONDS:
             client.command(f"DROP DATABASE IF EXISTS {left}")
     name = f"{mark}{int(time.time())}_{os.getpid()}"
@@ -66,7 +69,13 @@ def scratch(settings: Settings, client: Any, funnel: Funnel) -> Iterator[Setting
         client.command(f"DROP DATABASE IF EXISTS {name}")
 
 
-def fill(settings: Settings, client: Any, components: Sequence[Component], candidate: Definitions, asof: int) -> Share:
+def fill(
+    settings: Settings,
+    client: Any,
+    components: Sequence[Component],
+    candidate: Definitions,
+    asof: int,
+) -> Share:
     """Fold all components up to `asof` (ms) and write their facts; copy what no definition decides.
 
     `settings` name the candidate's database; `client` is on the installation's.
@@ -86,14 +95,18 @@ def fill(settings: Settings, client: Any, components: Sequence[Component], candi
     return Share(sum(share.leads for share in done), sum(share.events for share in done), fired)
 
 
-def _write(settings: Settings, candidate: Definitions, asof: int, components: Sequence[Component]) -> Share:
+def _write(
+    settings: Settings, candidate: Definitions, asof: int, components: Sequence[Component]
+) -> Share:
     batch, leads, fired = Batch(), 0, Fired()
     for component in components:
         for lead in component.leads():
             folded = component.fold(lead, candidate, asof)
             if folded.state:
                 leads += 1
-                fired.update(count(folded.facts.values(), candidate, asof))  # += would look through all counts at each lead
+                fired.update(
+                    count(folded.facts.values(), candidate, asof)
+                )  # += would look through all counts at each lead
                 _add(batch, lead, folded)
     _insert(clickhouse_client(settings), batch)
     return Share(leads, sum(len(component.events) for component in components), fired)
@@ -102,7 +115,12 @@ def _write(settings: Settings, candidate: Definitions, asof: int, components: Se
 def _add(batch: Batch, lead: str, folded: Folded) -> None:
     common = {"lead": lead, "generation": 1, "partition": 0, "offset": 0, "revision": 1}
     for fact in folded.facts.values():
-        batch.fact({**common, **Change(fact.id, fact.kind, fact.journey, fact.at, 1, fact.content)._asdict()})
+        batch.fact(
+            {
+                **common,
+                **Change(fact.id, fact.kind, fact.journey, fact.at, 1, fact.content)._asdict(),
+            }
+        )
     batch.state({**common, "content": orjson.dumps(folded.state).decode()})
 
 

@@ -61,7 +61,11 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
         Unknown: no lead has it.
 
     """
-    address = email_alias(name.removeprefix("email:")) if name.startswith("email:") or ":" not in name else None
+    address = (
+        email_alias(name.removeprefix("email:"))
+        if name.startswith("email:") or ":" not in name
+        else None
+    )
     found = name if _UUID.match(name) else identity.origin_id(key, address or name)
     rows = client.query(
         "SELECT toString(lead_id) FROM lead_state FINAL WHERE generation = {g:UInt16} AND (lead_id = {n:UUID} OR has(origins, {n:String}) "
@@ -102,9 +106,12 @@ def known(client: Any, name: str, key: bytes, generation: int) -> None:
 def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]:
     """Tell a lead of the shown generation as a document; `now` (ms) is the instant that the score is counted to."""
     state = client.query(
-        "SELECT * FROM lead_state FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID}", parameters={"g": generation, "l": lead}
+        "SELECT * FROM lead_state FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID}",
+        parameters={"g": generation, "l": lead},
     )
-    stands = dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
+    stands = (
+        dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
+    )
     read = client.query(
         "SELECT content, event_id, toUnixTimestamp64Milli(received_at), held FROM touches FINAL "
         "WHERE has({o:Array(String)}, origin) AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
@@ -119,14 +126,29 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
         "ON t.source_partition = r.source_partition AND t.source_offset = r.source_offset ORDER BY r.revision",
         parameters={"g": generation, "l": lead},
     ).result_rows
-    known = [Known(Event(*orjson.loads(content)), name, received, bool(held)) for content, name, received, held in read]
+    known = [
+        Known(Event(*orjson.loads(content)), name, received, bool(held))
+        for content, name, received, held in read
+    ]
     revisions = [
-        Revision(fact, kind, journey, at, number, None if gone else content, ingested_at, _cause(*cause))
+        Revision(
+            fact, kind, journey, at, number, None if gone else content, ingested_at, _cause(*cause)
+        )
         for fact, kind, journey, at, number, gone, content, ingested_at, *cause in rows
     ]
-    apart = {end for one in revisions if one.kind == "conflict" and one.content for end in _ends(one.content)}
-    names = {half: identities.name(found) for half, found in identities.leads_and_records(client, sorted(apart)).items()}
-    return story(lead, stands, known, revisions, archive.definitions_of(client, generation), now, names)
+    apart = {
+        end
+        for one in revisions
+        if one.kind == "conflict" and one.content
+        for end in _ends(one.content)
+    }
+    names = {
+        half: identities.name(found)
+        for half, found in identities.leads_and_records(client, sorted(apart)).items()
+    }
+    return story(
+        lead, stands, known, revisions, archive.definitions_of(client, generation), now, names
+    )
 
 
 def _ends(content: str) -> tuple[str, str]:
@@ -156,21 +178,37 @@ def story(
     latest = {one.fact: one for one in revisions}
     names = {**conflict_names, **{one.event.id: one.name for one in known}}
     erased = {one.event.origin for one in known if one.event.type == "erase"}
-    mine = [one.event for one in known if one.event.type == "erase" or one.event.origin not in erased]
+    mine = [
+        one.event for one in known if one.event.type == "erase" or one.event.origin not in erased
+    ]
     instead = _instead(revisions)
-    facts = [_fact(one, names) for one in sorted(latest.values(), key=lambda one: (one.at, one.revision)) if one.content]
+    facts = [
+        _fact(one, names)
+        for one in sorted(latest.values(), key=lambda one: (one.at, one.revision))
+        if one.content
+    ]
     judged = {fact.get("version") for fact in facts}
     return {
         "lead": lead,
-        "now": {**stands, "record_url": addresses.web(stands.get("record_url"))} if stands else stands,
+        "now": {**stands, "record_url": addresses.web(stands.get("record_url"))}
+        if stands
+        else stands,
         "definitions": [
-            {"version": one.funnel.version, "effective_from": one.funnel.effective_from, "strategy": one.funnel.strategy}
+            {
+                "version": one.funnel.version,
+                "effective_from": one.funnel.effective_from,
+                "strategy": one.funnel.strategy,
+            }
             for one in definitions.versions
             if one.funnel.version in judged
         ],
         "events": [_event(one) for one in known],
         "facts": facts,
-        "restated": [_restated(one, instead[one], names) for one in revisions if one.content and one in instead],
+        "restated": [
+            _restated(one, instead[one], names)
+            for one in revisions
+            if one.content and one in instead
+        ],
         "ladder": list(definitions.first.funnel.ladder),
         "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
     }
@@ -181,7 +219,13 @@ def _moment(at: int) -> datetime:
 
 
 def _event(one: Known) -> dict[str, Any]:
-    head = {"at": _moment(one.event.at), "learned": _moment(one.received_at), "type": one.event.type, "id": one.name, "held": one.held}
+    head = {
+        "at": _moment(one.event.at),
+        "learned": _moment(one.received_at),
+        "type": one.event.type,
+        "id": one.name,
+        "held": one.held,
+    }
     body = parse(one.event.body)
     record = {"record_url": addresses.web(body["record_url"])} if "record_url" in body else {}
     return {**body, **record, **head}
@@ -191,8 +235,18 @@ def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     body = orjson.loads(one.content) if one.content else {}
     if one.kind == "conflict":
         body["halves"] = [names.get(half, f"identity {half}") for half in (body["a"], body["b"])]
-    head = {"event_time": _moment(one.at), "kind": one.kind, "journey": one.journey, "revision": one.revision}
-    return {**body, **head, "said": _moment(one.ingested_at), "cause": names.get(one.cause or "", one.cause)}
+    head = {
+        "event_time": _moment(one.at),
+        "kind": one.kind,
+        "journey": one.journey,
+        "revision": one.revision,
+    }
+    return {
+        **body,
+        **head,
+        "said": _moment(one.ingested_at),
+        "cause": names.get(one.cause or "", one.cause),
+    }
 
 
 def _instead(revisions: list[Revision]) -> dict[Revision, Revision]:
@@ -205,5 +259,8 @@ def _instead(revisions: list[Revision]) -> dict[Revision, Revision]:
 
 def _restated(one: Revision, after: Revision, names: dict[str, str]) -> dict[str, Any]:
     """Tell what a revision had said, and what the next one says in its place; None when the fact was taken back."""
-    by = {"overruled_at": _moment(after.ingested_at), "overruled_by": names.get(after.cause or "", after.cause)}
+    by = {
+        "overruled_at": _moment(after.ingested_at),
+        "overruled_by": names.get(after.cause or "", after.cause),
+    }
     return {**_fact(one, names), **by, "instead": _fact(after, names) if after.content else None}

@@ -8,7 +8,9 @@ from schemas import addresses
 from streams.domain.book import HEAD
 from streams.domain.identity import SHARED_LEADS
 
-_CONFLICTS = "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"
+_CONFLICTS = (
+    "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"
+)
 # Of each origin the lead that it is of and the newest address of a CRM record: what a person opens to decide. An origin that only
 # links were said of has no lead yet.
 _LEADS_AND_RECORDS = """
@@ -76,7 +78,10 @@ def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
     conflicts = _rows(client, _CONFLICTS)
     found = leads_and_records(client, sorted({one[end] for one in conflicts for end in ("a", "b")}))
     return {
-        "conflicts": [{"since": one["since"], "halves": [found[one["a"]], found[one["b"]]]} for one in conflicts],
+        "conflicts": [
+            {"since": one["since"], "halves": [found[one["a"]], found[one["b"]]]}
+            for one in conflicts
+        ],
         "shared": _rows(client, _SHARED),
         "crowded": _rows(client, _CROWDED),
         "twins": _rows(client, _TWINS),

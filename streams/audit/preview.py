@@ -60,7 +60,9 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
     generation = generations.active(client)
     cuts = archive.cuts(client, generation)
     if not cuts:
-        raise ValueError("ClickHouse has no cut yet: nothing was folded; wait until the workers have read something")
+        raise ValueError(
+            "ClickHouse has no cut yet: nothing was folded; wait until the workers have read something"
+        )
     asof = min(cut.now for cut in cuts.values())
     components = list(archive.components(archive.read(client, cuts)))
     running, wanted = generations.in_force(client, settings.funnel), candidate.at(asof).funnel
@@ -73,24 +75,40 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
         )
         moved = _moved(client, own.clickhouse_database, running.shape().gated)
     seconds = round(time.monotonic() - began, 1)
-    return Preview(share.leads, share.events, asof, figures, moved, backtest.documents(share.fired), seconds)
+    return Preview(
+        share.leads, share.events, asof, figures, moved, backtest.documents(share.fired), seconds
+    )
 
 
 def _key(figure: dict[str, Any]) -> str:
-    return orjson.dumps([figure["kpi"], figure["basis"], figure["dimensions"]], option=orjson.OPT_SORT_KEYS, default=str).decode()
+    return orjson.dumps(
+        [figure["kpi"], figure["basis"], figure["dimensions"]],
+        option=orjson.OPT_SORT_KEYS,
+        default=str,
+    ).decode()
 
 
-def _compare(running: list[dict[str, Any]], candidate: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _compare(
+    running: list[dict[str, Any]], candidate: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """Give every figure under both definitions, in the order of the KPIs; `differs` where they do."""
-    before, after = {_key(figure): figure for figure in running}, {_key(figure): figure for figure in candidate}
+    before, after = (
+        {_key(figure): figure for figure in running},
+        {_key(figure): figure for figure in candidate},
+    )
     out = []
     for name in dict.fromkeys([*before, *after]):
         old, new = before.get(name), after.get(name)
         figure = old or new
         assert figure is not None
         values = (old and old["value"], new and new["value"])
-        same = values[0] == values[1] or (None not in values and abs(values[0] - values[1]) < _CLOSE)  # type: ignore[operator]
-        counts = {count: (old and old[count], new and new[count]) for count in ("numerator", "denominator", "n")}
+        stated = [float(value) for value in values if value is not None]  # type: ignore[arg-type]
+        close = len(stated) == len(values) and abs(stated[0] - stated[1]) < _CLOSE
+        same = close or values[0] == values[1]
+        counts = {
+            count: (old and old[count], new and new[count])
+            for count in ("numerator", "denominator", "n")
+        }
         differs = not same or any(a != b for a, b in counts.values())
         head = {"kpi": figure["kpi"], "basis": figure["basis"], "dimensions": figure["dimensions"]}
         out.append({**head, "running": old, "candidate": new, "differs": differs})
@@ -136,11 +154,20 @@ def _by_lead(client: Any, statement: str, database: str) -> defaultdict[str, lis
 
 
 def _difference(
-    running: list[tuple[int, str, str, int]], candidate: list[tuple[int, str, str, int]], gated: str, decided: str
+    running: list[tuple[int, str, str, int]],
+    candidate: list[tuple[int, str, str, int]],
+    gated: str,
+    decided: str,
 ) -> str:
     """Return the first move that only one of them makes; `decided` is what the gate of `gated` said."""
     now, then = Counter(running), Counter(candidate)
-    only = sorted([*((move, "only now") for move in now - then), *((move, "only then") for move in then - now)], key=lambda one: one[0][0])
+    only = sorted(
+        [
+            *((move, "only now") for move in now - then),
+            *((move, "only then") for move in then - now),
+        ],
+        key=lambda one: one[0][0],
+    )
     if not only:
         return "the same moves in another order"
     (at, to, why, _), which = only[0]

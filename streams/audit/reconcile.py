@@ -99,9 +99,7 @@ GROUP BY lead_id
 """
 
 
-def ours(
-    client: Any, asked: Question, shape: Shape, records: Iterable[str], key: bytes
-) -> Ours:
+def ours(client: Any, asked: Question, shape: Shape, records: Iterable[str], key: bytes) -> Ours:
     """Read the leads of `records` (aliases), and those that entered the stage in the period.
 
     `key` is the installation's identity key.

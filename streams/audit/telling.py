@@ -53,8 +53,17 @@ def _shown(facts: list[dict[str, Any]], ladder: list[str]) -> list[dict[str, Any
     order = {"journey": 0, "decision": 1, "transition": 2, "handoff": 3, "clock": 4, "deal": 5}
 
     def place(fact: dict[str, Any]) -> tuple[Any, ...]:
-        step = ladder.index(fact["to"]) if fact["kind"] == "transition" and fact["to"] in ladder else 0
-        return fact["event_time"], fact["journey"], order.get(fact["kind"], 9), step, fact.get("clock", ""), fact["revision"]
+        step = (
+            ladder.index(fact["to"]) if fact["kind"] == "transition" and fact["to"] in ladder else 0
+        )
+        return (
+            fact["event_time"],
+            fact["journey"],
+            order.get(fact["kind"], 9),
+            step,
+            fact.get("clock", ""),
+            fact["revision"],
+        )
 
     return sorted(facts, key=place)
 
@@ -70,7 +79,10 @@ def _was_wrong(fact: dict[str, Any]) -> bool:
         case "handoff":
             return fact["outcome"] not in ("pending", after["outcome"])
         case "journey":
-            return any(fact[name] != after[name] and fact[name] for name in ("origin", "source", "excluded"))
+            return any(
+                fact[name] != after[name] and fact[name]
+                for name in ("origin", "source", "excluded")
+            )
         case "deal":
             return False
         case _:
@@ -82,7 +94,11 @@ class _Teller:
         self.zone = zone
 
     def when(self, moment: datetime) -> str:
-        return moment.replace(tzinfo=moment.tzinfo or UTC).astimezone(self.zone).strftime("%Y-%m-%d %H:%M")
+        return (
+            moment.replace(tzinfo=moment.tzinfo or UTC)
+            .astimezone(self.zone)
+            .strftime("%Y-%m-%d %H:%M")
+        )
 
     def ms(self, at: int | None) -> str:
         return self.when(datetime.fromtimestamp(at / 1000, UTC)) if at is not None else "never"
@@ -91,10 +107,14 @@ class _Teller:
         now, versions = story["now"], ", ".join(one["version"] for one in story["definitions"])
         lines = [f"Lead {story['lead']}"]
         if now:
-            marks = [name.replace("_", " ") for name in ("hot", "test", "opted_out") if now.get(name)]
+            marks = [
+                name.replace("_", " ") for name in ("hot", "test", "opted_out") if now.get(name)
+            ]
             marks += [now["suppressed"]] if now.get("suppressed") else []
             marks_text = f" ({', '.join(marks)})" if marks else ""
-            lines.append(f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{marks_text}")
+            lines.append(
+                f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{marks_text}"
+            )
             if record := addresses.web(now.get("record_url")):
                 lines.append(f"  record {record}")
             if len(now.get("origins") or ()) > 1:
@@ -108,19 +128,38 @@ class _Teller:
 
     def event(self, event: dict[str, Any]) -> str:
         what = _WHAT.get(event["type"], event["type"])
-        detail = event.get("kind") or event.get("stage") or event.get("reason") or event.get("owner") or event.get("voids") or ""
+        detail = (
+            event.get("kind")
+            or event.get("stage")
+            or event.get("reason")
+            or event.get("owner")
+            or event.get("voids")
+            or ""
+        )
         if event["type"] == "consent":
             detail = "may be contacted" if event.get("granted") else "may not be contacted"
         if event.get("deal"):
             deal = event["deal"]
-            named = (deal["id"], deal.get("stage"), deal.get("amount"), deal.get("currency"), detail)
+            named = (
+                deal["id"],
+                deal.get("stage"),
+                deal.get("amount"),
+                deal.get("currency"),
+                detail,
+            )
             detail = " ".join(part for part in named if part)
-        by = {"human": " by a person of ours", "automated": " automatically"}.get(event.get("direction", ""), "")
+        by = {"human": " by a person of ours", "automated": " automatically"}.get(
+            event.get("direction", ""), ""
+        )
         late = event["learned"] - event["at"] > _LATE
         learned = f", learned {self.when(event['learned'])}" if late else ""
         held = ", held until we knew whose it was" if event["held"] else ""
-        stated = f", dated {self.ms(event['stated_at'])} by its source" if event.get("stated_at") else ""
-        return f"{self.when(event['at'])}  {what}{by}: {detail} ({event['source']}{learned}{held}{stated})".replace(":  (", " (")
+        stated = (
+            f", dated {self.ms(event['stated_at'])} by its source" if event.get("stated_at") else ""
+        )
+        return f"{self.when(event['at'])}  {what}{by}: {detail} ({event['source']}{learned}{held}{stated})".replace(
+            ":  (", " ("
+        )
 
     def fact(self, fact: dict[str, Any]) -> str:
         return f"{self.when(fact['event_time'])}  {self.say(fact)}"
@@ -128,8 +167,13 @@ class _Teller:
     def say(self, fact: dict[str, Any]) -> str:
         match fact["kind"]:
             case "journey":
-                parts = [f"origin {fact['origin'] or 'unknown'}", f"source {fact['source'] or 'unattributed'}"]
-                parts += ["an opening balance"] * fact["opening"] + [f"left out as {fact['excluded']}"] * bool(fact["excluded"])
+                parts = [
+                    f"origin {fact['origin'] or 'unknown'}",
+                    f"source {fact['source'] or 'unattributed'}",
+                ]
+                parts += ["an opening balance"] * fact["opening"] + [
+                    f"left out as {fact['excluded']}"
+                ] * bool(fact["excluded"])
                 parts += ["a stage was entered before an earlier one"] * fact["negative"]
                 return f"journey {fact['journey']} begins: {', '.join(parts)}"
             case "transition":
@@ -147,7 +191,9 @@ class _Teller:
                 done = f", done {self.ms(fact['stopped_at'])}" if fact["stopped_at"] else ""
                 return f"clock {fact['stage']}.{fact['clock']}: due {self.ms(fact['due_at'])}, {fact['status']}{done}"
             case "deal":
-                amount = f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
+                amount = (
+                    f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
+                )
                 if fact["role"] == "influenced":
                     return f"deal {fact['deal']}: influenced; its outcome counts for the lead of its first contact"
                 role = "" if fact["role"] == "primary" else f", only as {fact['role']}"
@@ -175,15 +221,23 @@ class _Teller:
         for fact in filter(_was_wrong, facts):
             by = fact["overruled_by"] or "what time or a merge brought"
             what = f"now {self.say(fact['instead'])}" if fact["instead"] else "withdrawn"
-            lines.append(f"  {self.fact(fact)}; {what}, since {self.when(fact['overruled_at'])}, because of {by}")
+            lines.append(
+                f"  {self.fact(fact)}; {what}, since {self.when(fact['overruled_at'])}, because of {by}"
+            )
         return ["", "Corrected since", *lines] if lines else []
 
     def ahead(self, view: dict[str, Any]) -> list[str]:
         lines = []
         if view.get("missing"):
-            missing = "; ".join(f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}" for rule in view["missing"])
+            missing = "; ".join(
+                f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}"
+                for rule in view["missing"]
+            )
             lines.append(f"  still missing for {view['missing_for']}: {missing}")
-        lines += [f"  clock {one['clock']} runs, due {self.ms(one['due_at'])}" for one in view.get("running", ())]
+        lines += [
+            f"  clock {one['clock']} runs, due {self.ms(one['due_at'])}"
+            for one in view.get("running", ())
+        ]
         if view.get("timer_at"):
             lines.append(f"  moves to {view['timer_to']} by itself on {self.ms(view['timer_at'])}")
         return ["", "What is ahead", *lines] if lines else []

@@ -73,7 +73,9 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
         if key not in found:
             report.missing.append(_name(key, "no such fact in fact_revisions"))
         elif found[key] != content:
-            report.different.append({**_name(key, "fact_revisions"), "expected": content, "found": found[key]})
+            report.different.append(
+                {**_name(key, "fact_revisions"), "expected": content, "found": found[key]}
+            )
     for key in found.keys() - expected.keys():
         if key[0] not in skip:
             report.extra.append(_name(key, "the archive does not say so"))
@@ -91,13 +93,16 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
 
 
 def _newest(client: Any, generation: int) -> dict[tuple[str, str], int]:
-    statement = (
-        "SELECT toString(lead_id), fact_id, max(revision) FROM fact_revisions WHERE generation = {g:UInt16} GROUP BY lead_id, fact_id"
-    )
-    return {(lead, name): last for lead, name, last in client.query(statement, parameters={"g": generation}).result_rows}
+    statement = "SELECT toString(lead_id), fact_id, max(revision) FROM fact_revisions WHERE generation = {g:UInt16} GROUP BY lead_id, fact_id"
+    return {
+        (lead, name): last
+        for lead, name, last in client.query(statement, parameters={"g": generation}).result_rows
+    }
 
 
-def _forget_moved(report: Report, before: dict[tuple[str, str], int], after: dict[tuple[str, str], int]) -> None:
+def _forget_moved(
+    report: Report, before: dict[tuple[str, str], int], after: dict[tuple[str, str], int]
+) -> None:
     """Take back what was said of facts that arrived while the tables were read: the next look will judge them."""
     moved = {key for key, last in after.items() if before.get(key) != last}
     for found in (report.missing, report.extra, report.different):
@@ -108,10 +113,23 @@ _Key = tuple[str, str, str, int, int]  # lead, fact id, kind, journey, event tim
 
 
 def _name(key: _Key, why: str) -> dict[str, Any]:
-    return {"lead": key[0], "fact": key[1], "kind": key[2], "journey": key[3], "event_time": key[4], "why": why}
+    return {
+        "lead": key[0],
+        "fact": key[1],
+        "kind": key[2],
+        "journey": key[3],
+        "event_time": key[4],
+        "why": why,
+    }
 
 
-def _expect(known: list[Component], cuts: dict[int, Cut], definitions: Definitions, partitions: int, report: Report) -> dict[_Key, str]:
+def _expect(
+    known: list[Component],
+    cuts: dict[int, Cut],
+    definitions: Definitions,
+    partitions: int,
+    report: Report,
+) -> dict[_Key, str]:
     """Fold group by group, each with the time of the partition its survivor lives in."""
     expected: dict[_Key, str] = {}
     for component in known:
@@ -121,11 +139,15 @@ def _expect(known: list[Component], cuts: dict[int, Cut], definitions: Definitio
             for fact in folded.facts.values():
                 expected[lead, fact.id, fact.kind, fact.journey, fact.at] = fact.content
             if folded.state:
-                expected[lead, "state", "state", 0, 0] = orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode()
+                expected[lead, "state", "state", 0, 0] = orjson.dumps(
+                    folded.state, option=orjson.OPT_SORT_KEYS
+                ).decode()
     return expected
 
 
-def _in_flight(known: list[Component], read: Archive, cuts: dict[int, Cut], report: Report) -> set[str]:
+def _in_flight(
+    known: list[Component], read: Archive, cuts: dict[int, Cut], report: Report
+) -> set[str]:
     """Find groups of which a copy lies beyond a cut; name their leads. One missing for long is an error."""
     now = max((cut.now for cut in cuts.values()), default=0)
     homes = {event: home for home, events in read.events.items() for event in events}
@@ -141,7 +163,9 @@ def _in_flight(known: list[Component], read: Archive, cuts: dict[int, Cut], repo
                 continue
             # an old event is copied when somebody merges its lead, and a chain of merges goes from row to row
             if now - max(read.received[event], read.joined.get(home, 0)) > SETTLED_MS:
-                report.missing.append({"lead": lead, "event": event.id, "why": f"its copy from {home} never arrived"})
+                report.missing.append(
+                    {"lead": lead, "event": event.id, "why": f"its copy from {home} never arrived"}
+                )
             else:
                 skip |= group
                 moving.add(lead)
@@ -162,7 +186,9 @@ def _revisions(
     found: dict[_Key, str] = {}
     moving: set[tuple[str, str]] = set()
     lasts: dict[tuple[str, str], int] = {}
-    for lead, name, newest, below, last in client.query(statement, parameters={"g": generation}).result_rows:
+    for lead, name, newest, below, last in client.query(
+        statement, parameters={"g": generation}
+    ).result_rows:
         kind, journey, at, deleted, content = newest
         lasts[lead, name] = last
         if below != last:
@@ -182,12 +208,18 @@ def _tables(
 ) -> None:
     """Compare the tables that people read with what they must say, column by column."""
     for kind, (table, columns) in {**TABLES, "state": ("lead_state", STATE)}.items():
-        place = "'state', 0, 0" if kind == "state" else "fact_id, journey, toUnixTimestamp64Milli(event_time)"
+        place = (
+            "'state', 0, 0"
+            if kind == "state"
+            else "fact_id, journey, toUnixTimestamp64Milli(event_time)"
+        )
         wanted = {key: content for key, content in expected.items() if key[2] == kind}
         shown = ", ".join(_select(column.name, column.type) for column in columns)
         statement = f"SELECT toString(lead_id), {place}, {shown} FROM {table} FINAL WHERE generation = {{g:UInt16}} AND is_deleted = 0"
         seen = set()
-        for lead, name, journey, at, *values in client.query(statement, parameters={"g": generation}).result_rows:
+        for lead, name, journey, at, *values in client.query(
+            statement, parameters={"g": generation}
+        ).result_rows:
             if lead in skip or (lead, name) in moving:
                 continue
             key = (lead, name, kind, journey, at)
@@ -199,7 +231,11 @@ def _tables(
             for column, value in zip(columns, values, strict=True):
                 should = value_of(body, column)
                 if _plain(value) != _plain(should):
-                    difference = {"column": column.name, "expected": str(should), "found": str(value)}
+                    difference = {
+                        "column": column.name,
+                        "expected": str(should),
+                        "found": str(value),
+                    }
                     report.different.append({**_name(key, table), **difference})
         report.missing += [_name(key, f"not in {table}") for key in wanted.keys() - seen]
 

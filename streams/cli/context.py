@@ -24,12 +24,17 @@ if TYPE_CHECKING:
 _Answer = TypeVar("_Answer")
 _AWAY = ("OperationalError", "KafkaConnectionError", "KafkaTimeoutError")
 # What moves a cursor, rings, colours, or makes text read in another order than it is written.
-_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
 
 
 def clean(text: str, keep: str = "") -> str:
     r"""Write control characters out, as \x1b: a name from outside must not steer a terminal or forge a line."""
-    return _CONTROL.sub(lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(
+        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(),
+        text,
+    )
 
 
 class _Plain(Console):
@@ -95,7 +100,9 @@ def on_home(home: Path | None) -> Settings:
     wanted = home or Path(".leadstream")
     shown = read(wanted)
     if not shown:
-        raise Failed(f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, or set LEADSTREAM_BROKERS and the rest")
+        raise Failed(
+            f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, or set LEADSTREAM_BROKERS and the rest"
+        )
     os.environ.update(shown["environment"])
     return Settings()
 
@@ -116,5 +123,12 @@ def figures(settings: Settings) -> Figures:
 
 def document(value: Any) -> None:
     """Print one JSON document; control characters that JSON would let through are escaped."""
-    text = orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str).decode()
-    sys.stdout.write(_CONTROL.sub(lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text) + "\n")
+    text = orjson.dumps(
+        value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str
+    ).decode()
+    sys.stdout.write(
+        _CONTROL.sub(
+            lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
+        )
+        + "\n"
+    )

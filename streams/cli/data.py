@@ -36,7 +36,9 @@ def topics_apply(
         raise Failed(f"the broker refused: {error}") from error
     for difference in found:
         note = "note: " if difference.kind == admin.NOTE else ""
-        console.print(f"{note}{difference.topic}: {difference.what}", highlight=False, soft_wrap=True)
+        console.print(
+            f"{note}{difference.topic}: {difference.what}", highlight=False, soft_wrap=True
+        )
     if all(difference.kind == admin.NOTE for difference in found):
         console.print("no difference" if dry_run else "nothing to do")
     if any(difference.kind == admin.STANDS for difference in found):
@@ -70,11 +72,18 @@ def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
 def kpis(
     home: AnyHome = None,
     start: Annotated[str, typer.Option("--from", help="First day, in the reporting zone.")] = "",
-    end: Annotated[str, typer.Option("--to", help="Day after the last, in the reporting zone.")] = "",
+    end: Annotated[
+        str, typer.Option("--to", help="Day after the last, in the reporting zone.")
+    ] = "",
     by: Annotated[str, typer.Option(help="source, channel, campaign, origin or segment.")] = "",
-    cohort_days: Annotated[int | None, typer.Option(help="One window for all cohorts, in days.", min=1, max=3_660)] = None,
+    cohort_days: Annotated[
+        int | None, typer.Option(help="One window for all cohorts, in days.", min=1, max=3_660)
+    ] = None,
     as_of: Annotated[
-        str, typer.Option(help="The instant that maturity and ages are counted to (ISO 8601; without a zone, in the reporting zone).")
+        str,
+        typer.Option(
+            help="The instant that maturity and ages are counted to (ISO 8601; without a zone, in the reporting zone)."
+        ),
     ] = "",
     as_json: Json = False,
 ) -> None:
@@ -96,16 +105,23 @@ def kpis(
     if as_json:
         document(found)
         return
-    table = Table("kpi", "basis", "dimensions", "value", "numerator", "denominator", "n", "mature", "pending")
+    table = Table(
+        "kpi", "basis", "dimensions", "value", "numerator", "denominator", "n", "mature", "pending"
+    )
     for figure in found:
         value = "" if figure["value"] is None else f"{figure['value']:.4g}"
         dimensions = " ".join(f"{name}={text}" for name, text in figure["dimensions"].items())
-        rest = ("" if figure[name] is None else str(figure[name]) for name in ("numerator", "denominator", "n", "mature", "pending"))
+        rest = (
+            "" if figure[name] is None else str(figure[name])
+            for name in ("numerator", "denominator", "n", "mature", "pending")
+        )
         table.add_row(figure["kpi"], figure["basis"], dimensions, value, *rest)
     console.print(table)
 
 
-def _question(definition: Any, start: str, end: str, as_of: str, by: str, cohort_days: int | None) -> Any:
+def _question(
+    definition: Any, start: str, end: str, as_of: str, by: str, cohort_days: int | None
+) -> Any:
     import time
     from zoneinfo import ZoneInfo
 
@@ -129,7 +145,11 @@ def _instant(text: str, zone: ZoneInfo) -> int:
     try:
         moment = datetime.fromisoformat(text)
         naive = moment.tzinfo is None
-        return _bounded(calendar.wall_ms(moment.date(), moment.time(), zone) if naive else calendar.to_ms(moment))
+        return _bounded(
+            calendar.wall_ms(moment.date(), moment.time(), zone)
+            if naive
+            else calendar.to_ms(moment)
+        )
     except (ValueError, OverflowError) as error:
         hint = f"write one like 2026-01-31T09:00 (in {zone.key}) or 2026-01-31T08:00:00Z, from 1970 to 2099"
         raise ValueError(f"--as-of {text!r} is no instant: {hint}") from error
@@ -144,7 +164,9 @@ def _day(text: str, option: str, zone: ZoneInfo) -> int:
     try:
         return _bounded(calendar.wall_ms(date.fromisoformat(text), time(), zone))
     except (ValueError, OverflowError) as error:
-        raise ValueError(f"{option} {text!r} is no day: write one like 2026-01-31, from 1970 to 2099") from error
+        raise ValueError(
+            f"{option} {text!r} is no day: write one like 2026-01-31, from 1970 to 2099"
+        ) from error
 
 
 def _bounded(moment: int) -> int:
@@ -159,7 +181,9 @@ def _bounded(moment: int) -> int:
 def verify(
     home: AnyHome = None,
     as_json: Json = False,
-    generation: Annotated[int | None, typer.Option(help="Another generation than the one that is shown.")] = None,
+    generation: Annotated[
+        int | None, typer.Option(help="Another generation than the one that is shown.")
+    ] = None,
 ) -> None:
     """Fold the archive again and compare with the facts. Example: leadstream verify --json."""
     from streams.audit import verify as audit
@@ -170,11 +194,15 @@ def verify(
     if as_json:
         document(report.document())
     else:
-        console.print(f"{report.leads} leads, {report.events} events, {report.facts} facts, {report.in_flight} in flight")
+        console.print(
+            f"{report.leads} leads, {report.events} events, {report.facts} facts, {report.in_flight} in flight"
+        )
         for kind in ("missing", "extra", "different"):
             for difference in getattr(report, kind)[:50]:
                 console.print(f"  {kind}: {difference}", highlight=False)
     if not report.clean:
         found = len(report.missing), len(report.extra), len(report.different)
-        msg = "ClickHouse differs from the archive: {} missing, {} extra, {} different".format(*found)
+        msg = "ClickHouse differs from the archive: {} missing, {} extra, {} different".format(
+            *found
+        )
         raise Failed(msg)

@@ -17,8 +17,16 @@ app.add_typer(deadletters_app, name="deadletters")
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of letters, as `list` shows them.")]
 Topic = Annotated[str, typer.Option(help="Only those of one topic.")]
 Source = Annotated[str, typer.Option("--source", "--vendor", help="Only those of one source.")]
-Reason = Annotated[str, typer.Option(help="Only those of one reason, as `list` writes it; * stands for anything.")]
-Each = Annotated[bool | None, typer.Option("--each/--groups", help="Each letter, or groups of one reason; with --json each, else groups.")]
+Reason = Annotated[
+    str, typer.Option(help="Only those of one reason, as `list` writes it; * stands for anything.")
+]
+Each = Annotated[
+    bool | None,
+    typer.Option(
+        "--each/--groups",
+        help="Each letter, or groups of one reason; with --json each, else groups.",
+    ),
+]
 RATE = 200.0  # records a second: a stack on a laptop takes so many beside live events
 
 
@@ -28,7 +36,9 @@ def list_(
     topic: Topic = "",
     source: Source = "",
     reason: Reason = "",
-    everything: Annotated[bool, typer.Option("--all", help="Those replayed or discarded too.")] = False,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Those replayed or discarded too.")
+    ] = False,
     each: Each = None,
     as_json: Json = False,
 ) -> None:
@@ -62,14 +72,22 @@ def _groups(found: list[dict[str, Any]], as_json: bool) -> None:
         head = f"{one['letters']:>7}  {one['source']}  {one['whose_move']} to act: {one['reason']}"
         console.print(head, highlight=False, soft_wrap=True, markup=False)
         times = f"{one['first']} to {one['last']}" if one["letters"] > 1 else one["last"]
-        console.print(f"{'':>7}  {times}, like {one['example']}", highlight=False, soft_wrap=True, markup=False)
+        console.print(
+            f"{'':>7}  {times}, like {one['example']}",
+            highlight=False,
+            soft_wrap=True,
+            markup=False,
+        )
 
 
 @deadletters_app.command("show")
 def show(
     letter: Annotated[str, typer.Argument(help="The letter's id.")],
     home: AnyHome = None,
-    body: Annotated[bool, typer.Option("--body", help="Its key, headers and body too, as they came: personal data.")] = False,
+    body: Annotated[
+        bool,
+        typer.Option("--body", help="Its key, headers and body too, as they came: personal data."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show one letter, and where in its body the reason points. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
@@ -78,7 +96,9 @@ def show(
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen((letter,), all=True))
     if not found:
-        raise Failed(f"no dead letter has the id {letter}: `leadstream deadletters list --all` shows them")
+        raise Failed(
+            f"no dead letter has the id {letter}: `leadstream deadletters list --all` shows them"
+        )
     try:
         record = deadletters.original(settings, found[0])
     except (deadletters.Unreadable, reading.Silent) as error:
@@ -86,7 +106,9 @@ def show(
     there = deadletters.place(found[0].letter, record)
     shown = found[0].document() | {"places": there.places, "around": there.lines}
     came = {
-        "headers": {name: (value or b"").decode(errors="replace") for name, value in record.headers},
+        "headers": {
+            name: (value or b"").decode(errors="replace") for name, value in record.headers
+        },
         "key": None if record.key is None else record.key.decode(errors="replace"),
         "body": None if record.value is None else record.value.decode(errors="replace"),
     }
@@ -94,7 +116,9 @@ def show(
         coded = None if record.value is None else base64.b64encode(record.value).decode()
         document(shown | came | {"body_base64": coded})
         return
-    lines = [f"{name}: {value}" for name, value in shown.items() if name not in ("places", "around")]
+    lines = [
+        f"{name}: {value}" for name, value in shown.items() if name not in ("places", "around")
+    ]
     lines.append(f"place: {' or '.join(there.places) or 'the reason does not tell one'}")
     lines += [f"    {line}" for line in there.lines]
     if body:
@@ -107,7 +131,12 @@ def show(
 
 @deadletters_app.command("replay")
 def replay(
-    ids: Ids = None, home: AnyHome = None, topic: Topic = "", source: Source = "", reason: Reason = "", as_json: Json = False
+    ids: Ids = None,
+    home: AnyHome = None,
+    topic: Topic = "",
+    source: Source = "",
+    reason: Reason = "",
+    as_json: Json = False,
 ) -> None:
     """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
     from kafka.errors import KafkaError
@@ -119,7 +148,9 @@ def replay(
     try:
         done = deadletters.replay(settings, found)
     except (KafkaError, reading.Silent) as error:
-        raise Failed(f"{error}; what was sent again until now is marked: run this again for the rest") from error
+        raise Failed(
+            f"{error}; what was sent again until now is marked: run this again for the rest"
+        ) from error
     _report({"replayed": done.number, **({"failed": done.failed} if done.failed else {})}, as_json)
     if done.failed:
         raise typer.Exit(1)
@@ -127,7 +158,9 @@ def replay(
 
 @deadletters_app.command("discard")
 def discard(
-    why: Annotated[str, typer.Option(help="Why nobody will mend them; kept with each letter and your name.")],
+    why: Annotated[
+        str, typer.Option(help="Why nobody will mend them; kept with each letter and your name.")
+    ],
     ids: Ids = None,
     home: AnyHome = None,
     topic: Topic = "",
@@ -141,7 +174,9 @@ def discard(
     if not (ids or topic or source or reason):
         raise typer.BadParameter("name letters, a --topic, a --source or a --reason")
     if not why.strip() or len(why) > deadletters.MOST_WHY:
-        raise typer.BadParameter(f"--why is kept with each letter: write a sentence of at most {deadletters.MOST_WHY} characters")
+        raise typer.BadParameter(
+            f"--why is kept with each letter: write a sentence of at most {deadletters.MOST_WHY} characters"
+        )
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
     _report({"discarded": deadletters.discard(settings, found, why.strip())}, as_json)
@@ -152,12 +187,17 @@ def parked(home: AnyHome = None, as_json: Json = False) -> None:
     """List the sources whose circuit breaker tripped, and where. Example: leadstream deadletters parked."""
     from streams.intake import parked as intake
 
-    found = [one.model_dump(mode="json", exclude={"version"}) for one in intake.parked(on_home(home))]
+    found = [
+        one.model_dump(mode="json", exclude={"version"}) for one in intake.parked(on_home(home))
+    ]
     if as_json:
         document(found)
         return
     for one in found:
-        console.print(f"{one['source']}: {one['topic']}[{one['partition']}] from {one['offset']} on: {one['reason']}", markup=False)
+        console.print(
+            f"{one['source']}: {one['topic']}[{one['partition']}] from {one['offset']} on: {one['reason']}",
+            markup=False,
+        )
     if not found:
         console.print("no source is parked")
 
@@ -166,8 +206,15 @@ def parked(home: AnyHome = None, as_json: Json = False) -> None:
 def resume(
     source: Annotated[str, typer.Argument(help="The source, as `parked` names it.")],
     home: AnyHome = None,
-    rate: Annotated[float, typer.Option(min=1, help="Parked records sent again a second, at most.")] = RATE,
-    accept_gone: Annotated[bool, typer.Option(help="Go on though the first parked records are older than lead.parked keeps.")] = False,
+    rate: Annotated[
+        float, typer.Option(min=1, help="Parked records sent again a second, at most.")
+    ] = RATE,
+    accept_gone: Annotated[
+        bool,
+        typer.Option(
+            help="Go on though the first parked records are older than lead.parked keeps."
+        ),
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Read a parked source again, what was parked included. Example: leadstream deadletters resume hubspot."""
@@ -181,7 +228,9 @@ def resume(
     except (intake.NotResumed, reading.Silent) as error:
         raise Failed(str(error)) from error
     except KafkaError as error:
-        raise Failed(f"{error}; what came back until now is written down: run this again for the rest") from error
+        raise Failed(
+            f"{error}; what came back until now is written down: run this again for the rest"
+        ) from error
     _report({"source": source, "sent_again": count}, as_json)
 
 
@@ -198,4 +247,7 @@ def _report(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
         document(fields)
     else:
-        console.print(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in fields.items()), markup=False)
+        console.print(
+            ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in fields.items()),
+            markup=False,
+        )

@@ -12,7 +12,9 @@ from .data import AnyHome
 from .run import Json
 
 app = typer.Typer()
-definitions_app = typer.Typer(help="The versions of the funnel that the workers fold under.", no_args_is_help=True)
+definitions_app = typer.Typer(
+    help="The versions of the funnel that the workers fold under.", no_args_is_help=True
+)
 app.add_typer(definitions_app, name="definitions")
 DEFAULT = Path("schemas/funnels/default.yaml")
 FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of its versions.")]
@@ -49,11 +51,15 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
     console.print(f"{funnel}: good")
     for version in found.versions:
         for name in measuring.not_measured(version.funnel):
-            console.print(f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it")
+            console.print(
+                f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it"
+            )
         for source in measuring.silent(version.funnel):
             known = ", ".join(can_send(version.funnel.sends))
             hint = f"known are {known}; of a system of your own write what it sends, under `sends`"
-            console.print(f"  version {version.funnel.version}: enabled source {source} stops no clock: {hint}")
+            console.print(
+                f"  version {version.funnel.version}: enabled source {source} stops no clock: {hint}"
+            )
 
 
 @app.command()
@@ -88,7 +94,11 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
             "generation": number,
             "shown": number == shown,
             "versions": [
-                {"version": one.version, "effective_from": one.effective_from, "strategy": one.strategy}
+                {
+                    "version": one.version,
+                    "effective_from": one.effective_from,
+                    "strategy": one.strategy,
+                }
                 for one in generations.versions(client, number)
             ],
         }
@@ -101,7 +111,10 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
     for one in found:
         console.print(f"generation {one['generation']}{' (shown)' if one['shown'] else ''}")
         for version in one["versions"]:
-            console.print(f"  version {version['version']} from {version['effective_from']} {version['strategy']}", highlight=False)
+            console.print(
+                f"  version {version['version']} from {version['effective_from']} {version['strategy']}",
+                highlight=False,
+            )
 
 
 @definitions_app.command("add")
@@ -109,7 +122,9 @@ def definitions_add(
     funnel: Annotated[Path, typer.Argument(help="The later version's file.")],
     home: AnyHome = None,
     as_json: Json = False,
-    generation: Annotated[int | None, typer.Option(help="Another generation than the one that is shown.")] = None,
+    generation: Annotated[
+        int | None, typer.Option(help="Another generation than the one that is shown.")
+    ] = None,
 ) -> None:
     """Publish a later version to every worker: what begins from then on is judged by it. Example: leadstream definitions add v2.yaml."""
     from schemas.reading import FunnelError
@@ -123,16 +138,24 @@ def definitions_add(
     client = clickhouse_client(settings)
     to = generation or generations.active(client)
     try:
-        fresh = adoption.add(settings, client, funnel, to, versions.record, lambda one: prepare(one).first.start)
+        fresh = adoption.add(
+            settings, client, funnel, to, versions.record, lambda one: prepare(one).first.start
+        )
     except (FunnelError, adoption.NotReady) as error:
         raise Failed(str(error)) from error
     if as_json:
-        document({"version": fresh.version, "effective_from": fresh.effective_from, "generation": to})
+        document(
+            {"version": fresh.version, "effective_from": fresh.effective_from, "generation": to}
+        )
         return
-    console.print(f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too")
+    console.print(
+        f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too"
+    )
     for other in sorted({one.generation for one in generations.history(client)} - {to}):
         if generations.versions(client, other):
-            console.print(f"generation {other} is kept and does not have this version: run this again with --generation {other}")
+            console.print(
+                f"generation {other} is kept and does not have this version: run this again with --generation {other}"
+            )
 
 
 @definitions_app.command("drop")
@@ -153,7 +176,9 @@ def definitions_drop(
     if as_json:
         document({"dropped": generation})
     else:
-        console.print(f"generation {generation} is gone; `leadstream adopt` folds the archive anew under any definition")
+        console.print(
+            f"generation {generation} is gone; `leadstream adopt` folds the archive anew under any definition"
+        )
 
 
 def _candidate(path: Path) -> Any:
@@ -167,7 +192,9 @@ def _candidate(path: Path) -> Any:
 
 
 @app.command()
-def preview(funnel: FunnelFile, home: AnyHome = None, as_json: Json = False, limit: int = 20) -> None:
+def preview(
+    funnel: FunnelFile, home: AnyHome = None, as_json: Json = False, limit: int = 20
+) -> None:
     """Fold the archive under a candidate: which KPIs and leads would differ. Example: leadstream preview my-funnel.yaml."""
     from streams.audit import preview as audit
 
@@ -181,15 +208,23 @@ def preview(funnel: FunnelFile, home: AnyHome = None, as_json: Json = False, lim
     console.print(f"{found.leads} leads, {found.events} events, {found.seconds} s")
     for figure in found.kpis:
         if figure["differs"]:
-            now, then = ((one or {}).get("value") for one in (figure["running"], figure["candidate"]))
+            now, then = (
+                (one or {}).get("value") for one in (figure["running"], figure["candidate"])
+            )
             named = " ".join(f"{name}={value}" for name, value in figure["dimensions"].items())
-            console.print(f"  {figure['kpi']} {figure['basis']} {named}: {_figure(now)} -> {_figure(then)}", highlight=False)
+            console.print(
+                f"  {figure['kpi']} {figure['basis']} {named}: {_figure(now)} -> {_figure(then)}",
+                highlight=False,
+            )
     console.print(f"{len(found.moved)} leads would be in another stage or journey")
     for one in found.moved[:limit]:
         console.print(f"  {one.lead}: {one.stands} -> {one.would}; {one.why}", highlight=False)
     console.print("alerts that would have been raised in the last 90 days, by week")
     for fired in found.fired:
-        console.print(f"  {fired['week']} {fired['recipient']}: {fired['clock']} {fired['level']} {fired['n']}", highlight=False)
+        console.print(
+            f"  {fired['week']} {fired['recipient']}: {fired['clock']} {fired['level']} {fired['n']}",
+            highlight=False,
+        )
 
 
 def _figure(value: float | None) -> str:
@@ -201,7 +236,10 @@ def adopt(
     funnel: FunnelFile,
     home: AnyHome = None,
     note: Annotated[str, typer.Option(help="Why; kept with the switch.")] = "",
-    generation: Annotated[int | None, typer.Option(help="Go on with one that was begun before and did not catch up in time.")] = None,
+    generation: Annotated[
+        int | None,
+        typer.Option(help="Go on with one that was begun before and did not catch up in time."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Fold all history under a candidate beside what runs, then show it. Example: leadstream adopt my-funnel.yaml."""
@@ -232,17 +270,23 @@ def adopt(
         adoption.caught_up(lambda: clickhouse_client(settings), settings, number)
         report = verify.verify(client, settings.partitions, number)
     except (adoption.NotReady, ValueError) as error:
-        raise Failed(f"{error}; then `leadstream adopt {funnel} --generation {number}` goes on with it") from error
+        raise Failed(
+            f"{error}; then `leadstream adopt {funnel} --generation {number}` goes on with it"
+        ) from error
     if not report.clean:
         raise Failed(
             f"generation {number} differs from the archive, so {before} stays: see `leadstream verify --generation {number}`; "
             f"`leadstream adopt {funnel} --generation {number}` tries again"
         )
-    generations.switch(client, number, _candidate(funnel).first.funnel.funnel, note or f"adopted {funnel.name}")
+    generations.switch(
+        client, number, _candidate(funnel).first.funnel.funnel, note or f"adopted {funnel.name}"
+    )
     if as_json:
         document({"generation": number, "before": before})
     else:
-        console.print(f"generation {number} is shown; `leadstream rollback` shows {before} again, which keeps running")
+        console.print(
+            f"generation {number} is shown; `leadstream rollback` shows {before} again, which keeps running"
+        )
 
 
 @app.command()
@@ -255,10 +299,16 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     settings = on_home(home)
     client = clickhouse_client(settings)
     shown = generations.active(client)
-    others = (one.generation for one in reversed(generations.history(client)) if one.generation != shown)
-    earlier = next((number for number in others if generations.versions(client, number)), None)  # a dropped one has none
+    others = (
+        one.generation for one in reversed(generations.history(client)) if one.generation != shown
+    )
+    earlier = next(
+        (number for number in others if generations.versions(client, number)), None
+    )  # a dropped one has none
     if earlier is None:
-        raise Failed(f"generation {shown} is the only one that was shown and was not dropped: there is nothing to go back to")
+        raise Failed(
+            f"generation {shown} is the only one that was shown and was not dropped: there is nothing to go back to"
+        )
     try:
         adoption.caught_up(lambda: clickhouse_client(settings), settings, earlier, 60.0)
     except adoption.NotReady as error:

@@ -19,12 +19,20 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
 
     settings = on_home(home)
     shown = read(settings.home)
-    own = [health.Check("processes", lambda _settings: health.processes(shown["processes"]))] if shown else []
+    own = (
+        [health.Check("processes", lambda _settings: health.processes(shown["processes"]))]
+        if shown
+        else []
+    )
     found = health.examine(settings, [*own, *health.CHECKS])
     if as_json:
         document([one._asdict() for one in found])
     else:
         for one in found:
-            console.print(f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}", highlight=False, soft_wrap=True)
+            console.print(
+                f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}",
+                highlight=False,
+                soft_wrap=True,
+            )
     if not all(one.ok for one in found):
         raise Failed("something is wrong; each line above says what")

@@ -11,7 +11,9 @@ from .data import AnyHome
 from .run import Json
 
 app = typer.Typer()
-Alias = Annotated[str, typer.Argument(help="An email, or an alias like hubspot:<portal>:contact:<id>.")]
+Alias = Annotated[
+    str, typer.Argument(help="An email, or an alias like hubspot:<portal>:contact:<id>.")
+]
 
 
 @app.command()
@@ -26,13 +28,19 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
         return
     for one in found["conflicts"]:
         where = " and ".join(map(name, one["halves"]))
-        console.print(f"conflict since {one['since']:%Y-%m-%d}: {where}", highlight=False, soft_wrap=True)
+        console.print(
+            f"conflict since {one['since']:%Y-%m-%d}: {where}", highlight=False, soft_wrap=True
+        )
     for one in found["shared"]:
         console.print(f"shared: {shared(one)}", highlight=False, soft_wrap=True)
     for one in found["crowded"]:
         console.print(f"crowded: {crowded(one)}", highlight=False, soft_wrap=True)
     for one in found["twins"]:
-        console.print(f"event {one['event_id']} counts in {', '.join(one['leads'])}", highlight=False, soft_wrap=True)
+        console.print(
+            f"event {one['event_id']} counts in {', '.join(one['leads'])}",
+            highlight=False,
+            soft_wrap=True,
+        )
 
 
 @app.command()
@@ -67,9 +75,15 @@ def _say(word: str, one: str, other: str, home: object) -> None:
             explain.known(client, name, settings.identity(), generations.active(client))
     except explain.Unknown as error:
         raise Failed(f"nothing was changed: {error}") from error
-    with LeadPublisher(settings.brokers, source="leadstream", **python_options(settings)) as publisher:
-        publisher.publish(f"{word}:{uuid.uuid4()}", EventType(word), datetime.now(UTC), aliases=pair)
-    console.print(f"{word} requested; `leadstream explain {one}` shows what follows", soft_wrap=True)
+    with LeadPublisher(
+        settings.brokers, source="leadstream", **python_options(settings)
+    ) as publisher:
+        publisher.publish(
+            f"{word}:{uuid.uuid4()}", EventType(word), datetime.now(UTC), aliases=pair
+        )
+    console.print(
+        f"{word} requested; `leadstream explain {one}` shows what follows", soft_wrap=True
+    )
 
 
 def _alias(text: str) -> str:
@@ -83,7 +97,9 @@ def _alias(text: str) -> str:
         address = None if ":" in rest else email_alias(rest)
     name = address or text.strip()
     if ":" not in name or strength(name) is Strength.WEAK:
-        raise Failed(f"{text!r} is not a strong alias: give an email, a CRM id, a user id or an ad lead id")
+        raise Failed(
+            f"{text!r} is not a strong alias: give an email, a CRM id, a user id or an ad lead id"
+        )
     if kind.lower() == "email" and not address:
         raise Failed(f"{rest!r} is no email address: write one like jane@example.com")
     return name

@@ -26,8 +26,22 @@ from . import (
 )
 from .context import Failed, away, errors
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__)
-PARTS = (run, data, people, deadletters, doctor, definitions, identity, importing, records, reconciling, demo)
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
+)
+PARTS = (
+    run,
+    data,
+    people,
+    deadletters,
+    doctor,
+    definitions,
+    identity,
+    importing,
+    records,
+    reconciling,
+    demo,
+)
 for part in (module.app for module in PARTS):
     app.registered_commands += part.registered_commands
     app.registered_groups += part.registered_groups

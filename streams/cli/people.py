@@ -17,7 +17,9 @@ app.add_typer(holes_app, name="holes")
 
 @app.command()
 def explain(
-    lead: Annotated[str, typer.Argument(help="A lead's id, an email, or any alias.")], home: AnyHome = None, as_json: Json = False
+    lead: Annotated[str, typer.Argument(help="A lead's id, an email, or any alias.")],
+    home: AnyHome = None,
+    as_json: Json = False,
 ) -> None:
     """Explain one lead: its events, facts and corrections. Example: leadstream explain jane@example.com."""
     from sinks.clickhouse import generations
@@ -66,12 +68,17 @@ def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
         document([hole._asdict() for hole in found])
         return
     for hole in found:
-        console.print(f"{hole.worker}: {hole.topic}[{hole.partition}] {hole.first} to {hole.following - 1}", highlight=False)
+        console.print(
+            f"{hole.worker}: {hole.topic}[{hole.partition}] {hole.first} to {hole.following - 1}",
+            highlight=False,
+        )
 
 
 @holes_app.command("accept")
 def holes_accept(
-    worker: Annotated[str, typer.Argument(help="The worker that stopped, by its role: advance, advance@2, …")],
+    worker: Annotated[
+        str, typer.Argument(help="The worker that stopped, by its role: advance, advance@2, …")
+    ],
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
@@ -92,4 +99,7 @@ def holes_accept(
     if as_json:
         document([hole._asdict() for hole in found])
     else:
-        console.print(f"accepted {len(found)}; " + ("the stack starts the worker again" if begun else "start the worker again"))
+        console.print(
+            f"accepted {len(found)}; "
+            + ("the stack starts the worker again" if begun else "start the worker again")
+        )

@@ -16,7 +16,12 @@ app = typer.Typer()
 
 @app.command()
 def records(
-    file: Annotated[Path, typer.Argument(help="JSON Lines (each with a `record`), or YAML with targets:, rates:, answers:.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="JSON Lines (each with a `record`), or YAML with targets:, rates:, answers:."
+        ),
+    ],
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
@@ -39,9 +44,17 @@ def records(
     except intake.RecordsError as error:
         raise Failed(str(error)) from error
     except KafkaError as error:
-        raise Failed(f"Kafka has not acknowledged all of {file}: {error}; publish it again, what was sent twice is harmless") from error
+        raise Failed(
+            f"Kafka has not acknowledged all of {file}: {error}; publish it again, what was sent twice is harmless"
+        ) from error
     published = dict(Counter(type(one).__name__ for one in found))
     if as_json:
         document(published)
         return
-    console.print("published " + (", ".join(f"{count} {name}" for name, count in published.items()) or "nothing: the file has no record"))
+    console.print(
+        "published "
+        + (
+            ", ".join(f"{count} {name}" for name, count in published.items())
+            or "nothing: the file has no record"
+        )
+    )

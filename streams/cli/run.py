@@ -47,7 +47,9 @@ def _log(level: int = logging.INFO) -> None:
 
 @app.command()
 def worker(
-    name: Annotated[str, typer.Argument(help="normalise, normalise-import, resolve, advance or deliver")],
+    name: Annotated[
+        str, typer.Argument(help="normalise, normalise-import, resolve, advance or deliver")
+    ],
 ) -> None:
     """Run one worker. Example: leadstream worker advance."""
     import faust
@@ -73,7 +75,12 @@ def worker(
 
     loop.call_soon(beat)  # from before the recovery on: that may take long, and is no hanging
     probe.serve(settings.metrics_port, settings.host)
-    options = {"loglevel": "info", "logging_config": None, "redirect_stdouts": False, "override_logging": False}
+    options = {
+        "loglevel": "info",
+        "logging_config": None,
+        "redirect_stdouts": False,
+        "override_logging": False,
+    }
     faust.Worker(built, loop=loop, **options).execute_from_commandline()
 
 
@@ -89,14 +96,21 @@ def ticker() -> None:
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     settings = Settings()
     acknowledged = agent.Acknowledged(settings.partitions)
-    probe = Probe(lambda: acknowledged.waits_for(2 * settings.ticker_patience), fresh_seconds=settings.ticker_patience)
+    probe = Probe(
+        lambda: acknowledged.waits_for(2 * settings.ticker_patience),
+        fresh_seconds=settings.ticker_patience,
+    )
     probe.serve(settings.metrics_port, settings.host)
     make = functools.partial(agent.producer, settings)
     code = 0
     try:
-        agent.run(make, acknowledged, settings.partitions, stop, settings.ticker_patience, probe.beat)
+        agent.run(
+            make, acknowledged, settings.partitions, stop, settings.ticker_patience, probe.beat
+        )
     except agent.Stuck as error:
-        logging.getLogger("leadstream.ticker").critical("the ticker ends, to be started again: %s", error)
+        logging.getLogger("leadstream.ticker").critical(
+            "the ticker ends, to be started again: %s", error
+        )
         code = os.EX_SOFTWARE
     logging.shutdown()
     os._exit(code)  # at once: a producer that was given up may hang in its own clean-up at exit
@@ -145,7 +159,12 @@ def clickhouse() -> None:
     folder = settings.home / "clickhouse"
     passwords = (settings.clickhouse_password, settings.clickhouse_viewer_password)
     try:
-        serve(folder, settings.clickhouse_database, settings.port, *(one.get_secret_value() for one in passwords))
+        serve(
+            folder,
+            settings.clickhouse_database,
+            settings.port,
+            *(one.get_secret_value() for one in passwords),
+        )
     except ValueError as error:
         raise Failed(str(error)) from error
 
@@ -166,7 +185,9 @@ def live() -> None:
 @app.command()
 def up(
     home: Home = Path(".leadstream"),
-    funnel: Annotated[str | None, typer.Option(help="The funnel file that a new home starts with.")] = None,
+    funnel: Annotated[
+        str | None, typer.Option(help="The funnel file that a new home starts with.")
+    ] = None,
 ) -> None:
     """Start the embedded stack and keep it up until Ctrl-C. Example: leadstream up --home data."""
     from streams.embedded.home import StackError
@@ -197,19 +218,29 @@ def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
         document(processes)
     else:
         for process in processes:
-            console.print(f"{process['role']:18} {process['pid']:>8} {process['state']:10} {process['address']}", highlight=False)
+            console.print(
+                f"{process['role']:18} {process['pid']:>8} {process['state']:10} {process['address']}",
+                highlight=False,
+            )
             if process["state"] != "running":
-                console.print(f"{'':18} {health.describe(process)}", highlight=False, soft_wrap=True)
+                console.print(
+                    f"{'':18} {health.describe(process)}", highlight=False, soft_wrap=True
+                )
     if not shown:
         raise Failed(f"no stack runs on {home}: start one with `leadstream up`")
 
 
 @app.command()
 def resume(
-    role: Annotated[str, typer.Argument(help="The role that stopped, as `status` shows it: advance, advance@2, …")],
+    role: Annotated[
+        str,
+        typer.Argument(help="The role that stopped, as `status` shows it: advance, advance@2, …"),
+    ],
     home: Home = Path(".leadstream"),
     as_json: Json = False,
-    seconds: Annotated[float, typer.Option(help="How long to watch whether it stops again.")] = 20.0,
+    seconds: Annotated[
+        float, typer.Option(help="How long to watch whether it stops again.")
+    ] = 20.0,
 ) -> None:
     """Start a role again that stopped and needed somebody. Example: leadstream resume advance."""
     from streams import health
@@ -238,8 +269,12 @@ def resume(
     if as_json:
         document(after)
     if after["state"] == "stopped":
-        raise Failed(f"{role} stopped again, the reason still holds: {after['reason']} (then: {after['command']})")
+        raise Failed(
+            f"{role} stopped again, the reason still holds: {after['reason']} (then: {after['command']})"
+        )
     if after["state"] != "running":
-        raise Failed(f"{health.describe(after)}: it does not run after {seconds:.0f} s; see {after['log']}")
+        raise Failed(
+            f"{health.describe(after)}: it does not run after {seconds:.0f} s; see {after['log']}"
+        )
     if not as_json:
         console.print(f"{role} runs")

@@ -54,7 +54,11 @@ class Book:
         """Return each name once."""
         yield from self.head
         for number in range(self.pages):
-            yield from (name for name in self._page(number) if name not in self.head and _bucket(name, self.pages) == number)
+            yield from (
+                name
+                for name in self._page(number)
+                if name not in self.head and _bucket(name, self.pages) == number
+            )
 
     def emptied(self) -> Book:
         """Return a map with nothing in it, whose old pages are written empty."""
@@ -76,8 +80,14 @@ class Book:
         pages, size, fresh = max(1, self.pages), self.size, dict(self.fresh)
 
         def page(number: int) -> dict[str, Any]:
-            if number not in fresh:  # what moved away by an earlier split, which is committed, goes now
-                fresh[number] = {name: value for name, value in self._page(number).items() if _bucket(name, max(1, self.pages)) == number}
+            if (
+                number not in fresh
+            ):  # what moved away by an earlier split, which is committed, goes now
+                fresh[number] = {
+                    name: value
+                    for name, value in self._page(number).items()
+                    if _bucket(name, max(1, self.pages)) == number
+                }
             held = fresh[number] = dict(fresh[number])
             return held
 

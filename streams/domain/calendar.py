@@ -25,7 +25,13 @@ from schemas.funnel import WEEKDAYS, Calendar, Duration
 # refused, not guessed. A table begins at the anchor and grows to both sides.
 _FIRST, _ANCHOR, _END, _BLOCK = 1965, 2020, 2300, 5
 _DAY = 24 * 60
-_NONE, _MS, _SECOND, _MINUTE, _WHOLE = timedelta(), timedelta(milliseconds=1), timedelta(seconds=1), timedelta(minutes=1), timedelta(1)
+_NONE, _MS, _SECOND, _MINUTE, _WHOLE = (
+    timedelta(),
+    timedelta(milliseconds=1),
+    timedelta(seconds=1),
+    timedelta(minutes=1),
+    timedelta(1),
+)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _WALL = datetime(1970, 1, 1)  # noqa: DTZ001 - what a wall shows has no zone yet
 
@@ -104,9 +110,24 @@ class OpenHours:
         self._weekdays = {WEEKDAYS.index(day) for day in calendar.days}
         self._closed = {_day(day) for day in calendar.closed}
         self._country = calendar.holidays
-        self._spans = sorted((opening, closing) for opening, closing in map(_hours, calendar.hours) if closing > opening)
-        self.day_ms = len({minute % _DAY for opening, closing in self._spans for minute in range(opening, closing)}) * 60_000
-        self._limits = tuple(self._instant(_day(date(year, 1, 1)) * _DAY) for year in (_FIRST, _END))
+        self._spans = sorted(
+            (opening, closing)
+            for opening, closing in map(_hours, calendar.hours)
+            if closing > opening
+        )
+        self.day_ms = (
+            len(
+                {
+                    minute % _DAY
+                    for opening, closing in self._spans
+                    for minute in range(opening, closing)
+                }
+            )
+            * 60_000
+        )
+        self._limits = tuple(
+            self._instant(_day(date(year, 1, 1)) * _DAY) for year in (_FIRST, _END)
+        )
         anchor = self._instant(_day(date(_ANCHOR, 1, 1)) * _DAY)
         self._table = _Table(_ANCHOR, _ANCHOR, anchor, anchor, [], [], [], 0)
 
@@ -119,7 +140,9 @@ class OpenHours:
         seconds = minute * 60 - first // _SECOND
         if second > first:  # in a gap: the second reading lies before it, the first one behind it
             inside = range(minute * 60 - second // _SECOND, seconds)
-            seconds = inside[0] + bisect_left(inside, wall, key=lambda at: local(at * 1000, self.zone).replace(tzinfo=None))
+            seconds = inside[0] + bisect_left(
+                inside, wall, key=lambda at: local(at * 1000, self.zone).replace(tzinfo=None)
+            )
         return seconds * 1000
 
     def _walls(self, first: int, last: int) -> tuple[list[int], list[int]]:
@@ -145,7 +168,10 @@ class OpenHours:
         """Build a block of years: its start and end, openings, closings, the open ms before each, and of all."""
         first, last = _day(date(year, 1, 1)), _day(date(year + _BLOCK, 1, 1))
         noon = _WALL + timedelta(first - 3, hours=12)
-        shifts = [(self.zone.utcoffset(noon + day * _WHOLE) or _NONE) // _MS for day in range(last - first + 5)]
+        shifts = [
+            (self.zone.utcoffset(noon + day * _WHOLE) or _NONE) // _MS
+            for day in range(last - first + 5)
+        ]
 
         def instant(minute: int) -> int:
             """Take the day's one offset where the days around it have the same (no zone turns its clocks twice in two days)."""
@@ -155,7 +181,9 @@ class OpenHours:
 
         start, end = self._instant(first * _DAY), self._instant(last * _DAY)
         opens, closes, before, total = [start], [start], [0], 0
-        for opening, closing in zip(*self._walls(first - 1, last), strict=True):  # the day before may stay open over midnight
+        for opening, closing in zip(
+            *self._walls(first - 1, last), strict=True
+        ):  # the day before may stay open over midnight
             opened, shut = max(start, instant(opening)), min(end, instant(closing))
             if shut > opened:
                 opens.append(opened)
@@ -192,7 +220,9 @@ class OpenHours:
         if table.start <= at < table.end:
             return table
         if not self._limits[0] <= at < self._limits[1]:
-            raise ValueError(f"{at} ms lies outside of the years {_FIRST} to {_END - 1} that a calendar covers")
+            raise ValueError(
+                f"{at} ms lies outside of the years {_FIRST} to {_END - 1} that a calendar covers"
+            )
         while at >= table.end:
             table = self._later(table)
         while at < table.start:

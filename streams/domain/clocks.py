@@ -8,8 +8,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from .definition import Definition
 
-WARN_FROM_MS = 900_000  # a shorter clock sends no warning: it would be over before anybody read it (1-product)
-OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = "open", "warned", "breached", "escalated", "met", "cancelled"
+WARN_FROM_MS = (
+    900_000  # a shorter clock sends no warning: it would be over before anybody read it (1-product)
+)
+OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = (
+    "open",
+    "warned",
+    "breached",
+    "escalated",
+    "met",
+    "cancelled",
+)
 
 
 class ClockState(NamedTuple):

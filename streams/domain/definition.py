@@ -30,7 +30,9 @@ class Definition:
     @cached_property
     def start(self) -> int:
         """When it comes into force (ms): at 00:00 of its first day in the reporting zone."""
-        return calendar.wall_ms(self.funnel.effective_from, time(), ZoneInfo(self.funnel.reporting.zone))
+        return calendar.wall_ms(
+            self.funnel.effective_from, time(), ZoneInfo(self.funnel.reporting.zone)
+        )
 
     @cached_property
     def shape(self) -> Shape:
@@ -84,7 +86,9 @@ class Definition:
 
 
 @lru_cache(maxsize=50_000)
-def _attribution(definition: Definition, marketing: tuple[tuple[str, str], ...]) -> tuple[str, str, str]:
+def _attribution(
+    definition: Definition, marketing: tuple[tuple[str, str], ...]
+) -> tuple[str, str, str]:
     return measuring.attribute(definition.funnel, dict(marketing))
 
 
@@ -115,7 +119,10 @@ def prepare(*funnels: Funnel) -> Definitions:
         ValueError: two versions can't stand beside each other; it says why and what to do.
 
     """
-    versions = tuple(Definition(funnel) for funnel in sorted(funnels, key=lambda funnel: (funnel.effective_from, funnel.version)))
+    versions = tuple(
+        Definition(funnel)
+        for funnel in sorted(funnels, key=lambda funnel: (funnel.effective_from, funnel.version))
+    )
     wrong = incompatible([version.funnel for version in versions])
     if wrong:
         raise ValueError("\n".join(clash.text for clash in wrong))

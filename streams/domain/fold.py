@@ -26,7 +26,14 @@ if TYPE_CHECKING:
 
     from .definition import Definitions
 
-LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")  # the newest word holds
+LEAD_FIELDS = (
+    "owner",
+    "queue",
+    "manager",
+    "record_url",
+    "account",
+    "segment",
+)  # the newest word holds
 
 
 def fold(
@@ -65,7 +72,10 @@ def fold(
 def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
     """Give what an event says of the lead itself; attributes as `attributes.<name>`, as a gate's rule names them."""
     fields = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
-    return {**fields, **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()}}
+    return {
+        **fields,
+        **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()},
+    }
 
 
 class Fold(LeadState):
@@ -97,7 +107,9 @@ class Fold(LeadState):
             intent = Intent(Ask.TOUCH)
         deal = body.get("deal")
         if deal and deal.get("role", "primary") != "primary":
-            intent = Intent(Ask.TOUCH, signals=("moved",))  # an influenced deal moves its primary contact, not this lead
+            intent = Intent(
+                Ask.TOUCH, signals=("moved",)
+            )  # an influenced deal moves its primary contact, not this lead
         if not state.journeys:
             self._first(event, intent, body)
         elif event.type == EventType.SNAPSHOT:
@@ -134,14 +146,23 @@ class Fold(LeadState):
     def _campaign(journey: Journey, known: tuple[str, str, str]) -> None:
         """Complete where a journey came from by a campaign that was named later."""
         campaign = journey.attribution[2]
-        if (not campaign or campaign.startswith(AD)) and journey.attribution[:2] == known[:2] and known[2]:
+        if (
+            (not campaign or campaign.startswith(AD))
+            and journey.attribution[:2] == known[:2]
+            and known[2]
+        ):
             journey.attribution = known
 
     def _no_authority(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> str:
         """Name the stage that a system spoke of without having authority over it; empty when it may."""
         stage = self.current.funnel.stages.get(intent.to)
-        moves = intent.ask is not Ask.TOUCH and event.type not in (EventType.CREATED, EventType.DELETED)
-        return intent.to if moves and stage and stage.authority and body["source"] not in stage.authority else ""
+        moves = intent.ask is not Ask.TOUCH and event.type not in (
+            EventType.CREATED,
+            EventType.DELETED,
+        )
+        if not moves or stage is None or not stage.authority:
+            return ""
+        return "" if body["source"] in stage.authority else intent.to
 
     def apply_pack(self, pack: Pack) -> None:
         """Apply the touches of a pack: day by day where none of them can do more than add points and restart clocks."""
@@ -151,7 +172,10 @@ class Fold(LeadState):
                 self.apply(event)
             return
         state, journey = self.state, self.state.journeys[-1]
-        state.horizon, state.last_activity = max(state.horizon, pack.last), max(state.last_activity, pack.last)
+        state.horizon, state.last_activity = (
+            max(state.horizon, pack.last),
+            max(state.last_activity, pack.last),
+        )
         state.last_touch = pack.last
         for body, count, last in touches:
             direction, kind = body.get("direction", "inbound"), body.get("kind", "")
@@ -176,9 +200,18 @@ class Fold(LeadState):
             known = self._knows(_fields(body))
             named = state.origin or not version.origin(body)
             attributed = journey.attribution != ("", "", "") or not body.get("marketing")
-            first_human = direction == "human" and journey.handoffs and journey.handoffs[-1].touched_at is None
+            first_human = (
+                direction == "human"
+                and journey.handoffs
+                and journey.handoffs[-1].touched_at is None
+            )
             stops = any(direction in clock.stops for clock in state.running)
-            if not (known and named and attributed) or first_human or stops or (worth and worth.points < 0):
+            if (
+                not (known and named and attributed)
+                or first_human
+                or stops
+                or (worth and worth.points < 0)
+            ):
                 return False
             if kind in self.funnel.gate.hot and not journey.hot:
                 return False
@@ -217,7 +250,9 @@ class Fold(LeadState):
             self.enter(intent.to, event.at, "snapshot", signals=intent.signals, opening=True)
         elif intent.ask in (Ask.REACH, Ask.ASIDE):
             self._reach(event, intent, body)
-            if not state.journeys[-1].moves:  # the gate decides, and said no: somebody is known all the same
+            if not state.journeys[
+                -1
+            ].moves:  # the gate decides, and said no: somebody is known all the same
                 self._first_heard(event, body)
         else:  # the first thing that we hear of somebody makes an inquiry, until one is reported
             self._first_heard(event, body)
@@ -225,7 +260,14 @@ class Fold(LeadState):
                 self._act(event, intent, body)
 
     def _first_heard(self, event: Event, body: Mapping[str, Any]) -> None:
-        self.enter(self.shape.entry, event.at, "first event", signals=(), implied=True, system=body["source"])
+        self.enter(
+            self.shape.entry,
+            event.at,
+            "first event",
+            signals=(),
+            implied=True,
+            system=body["source"],
+        )
 
     def _unmapped(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         self.note(event, "unmapped", stage=body.get("stage", ""), reason=intent.reason)
@@ -241,12 +283,16 @@ class Fold(LeadState):
             self.signal(("moved",), event.at)
             return
         state.journeys[-1].opening = True
-        self.enter(intent.to, event.at, "snapshot", signals=("leave", *intent.signals), opening=True)
+        self.enter(
+            intent.to, event.at, "snapshot", signals=("leave", *intent.signals), opening=True
+        )
 
     def _act(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
         deal = (body.get("deal") or {}).get("id", "")
-        then = outcome(intent, self._standing(self.judged.renamed.get(deal, deal)), event.at, self.shape)
+        then = outcome(
+            intent, self._standing(self.judged.renamed.get(deal, deal)), event.at, self.shape
+        )
         if intent.unmapped:
             self._unmapped(event, intent, body)
         if intent.to == state.stage:
@@ -255,7 +301,8 @@ class Fold(LeadState):
         waits = state.stage == self.shape.handoff
         mine = (state.stage, intent.to) if waits else (state.stage,)  # a hand-off has two sides
         if team is not None and team not in self.funnel.owners(*mine):
-            self.note(event, "not the owner", team=team, owner=self.funnel.stages[state.stage].owner)
+            owner = self.funnel.stages[state.stage].owner
+            self.note(event, "not the owner", team=team, owner=owner)
         match then:
             case Outcome.TOUCH:
                 self.signal(intent.signals, event.at)
@@ -275,14 +322,21 @@ class Fold(LeadState):
                     self.decide("accepted", event.at, "late", overrule=True)
                 self._reach(event, intent, body, why="accepted late")
             case Outcome.REOPEN:
-                if state.before is not None:  # an opening balance may stand at lost: there is no move to take back
+                if (
+                    state.before is not None
+                ):  # an opening balance may stand at lost: there is no move to take back
                     self.void_last_move()
-                if self.shape.index(intent.to) > state.journeys[-1].reached or state.stage == self.shape.lost:
+                if (
+                    self.shape.index(intent.to) > state.journeys[-1].reached
+                    or state.stage == self.shape.lost
+                ):
                     self._reach(event, intent, body, why="reopened")
                 else:
                     self.signal(intent.signals, event.at)
             case Outcome.NEW_JOURNEY if intent.to == self.shape.gated and self._refuses(event.at):
-                self._agreed(event, body["source"])  # nothing moves: the disagreement stands with the present journey
+                self._agreed(
+                    event, body["source"]
+                )  # nothing moves: the disagreement stands with the present journey
             case Outcome.NEW_JOURNEY:
                 self.close_clocks(event.at, ("leave", *intent.signals))
                 self.new_journey()
@@ -305,17 +359,25 @@ class Fold(LeadState):
         if stage == shape.handoff:
             self.decide("accepted", event.at, "")
         signals = ("leave", "accepted", "moved")
-        self.enter(shape.deal, event.at, "implied", signals=signals, implied=True, system=body["source"])
+        self.enter(
+            shape.deal, event.at, "implied", signals=signals, implied=True, system=body["source"]
+        )
 
     def _standing(self, deal: str = "") -> Place:
         state, journey = self.state, self.state.journeys[-1]
         stood = state.stage == self.shape.lost  # an opening balance there may be reopened for ever
         until = state.before.until if state.before else NEVER if stood else 0
-        open_deals = {each.id for each in journey.deals.values() if each.status == "open" and each.role == "primary"}
+        open_deals = {
+            each.id
+            for each in journey.deals.values()
+            if each.status == "open" and each.role == "primary"
+        }
         others = bool(open_deals - {deal}) if deal else len(open_deals) > 1
         entry = journey.moves[state.entry] if journey.moves else None
         system, by_timer = (entry.system, entry.why == "timer") if entry else ("", False)
-        return Place(state.stage, journey.reached, journey.implied(), until, others, system, by_timer)
+        return Place(
+            state.stage, journey.reached, journey.implied(), until, others, system, by_timer
+        )
 
     def _reach(self, event: Event, intent: Intent, body: Mapping[str, Any], why: str = "") -> None:
         state, to, judge, shape = self.state, intent.to, self.funnel, self.shape
@@ -327,7 +389,14 @@ class Fold(LeadState):
             signals = (*signals, "rejected")
         elif waits:
             self.decide("accepted", event.at, "")
-        self.enter(to, event.at, why or event.type, signals=signals, reason=intent.reason, system=body["source"])
+        self.enter(
+            to,
+            event.at,
+            why or event.type,
+            signals=signals,
+            reason=intent.reason,
+            system=body["source"],
+        )
         if to in shape.detours and intent.reason in judge.excluded:
             state.journeys[-1].excluded = intent.reason
         if intent.reason in judge.gate.suppressed:
@@ -354,7 +423,12 @@ class Fold(LeadState):
         journey = self.state.journeys[-1]
         for move in journey.moves:
             if move.to == intent.to and move.implied:
-                move.at, move.implied, move.why, move.system = event.at, False, event.type, parse(event.body)["source"]
+                move.at, move.implied, move.why, move.system = (
+                    event.at,
+                    False,
+                    event.type,
+                    parse(event.body)["source"],
+                )
         if self.timed_out_of(intent.to):
             self.take_timer_back()
         if self.state.stage == intent.to:
@@ -365,7 +439,9 @@ class Fold(LeadState):
         """Keep what an event says of the lead itself; give whether a gate may read it that did not before."""
         state = self.state
         before = (state.origin, state.suppressed, state.opted_out)
-        fields = _fields(body) | ({"assigned_at": event.at} if event.type == EventType.ASSIGNED else {})
+        fields = _fields(body) | (
+            {"assigned_at": event.at} if event.type == EventType.ASSIGNED else {}
+        )
         if event.origin in self.judged.gone:
             fields.pop("record_url", None)  # of a record that is gone: nobody finds anything there
         if event.type == EventType.ASSIGNED and body.get("owner") == "":
@@ -381,8 +457,12 @@ class Fold(LeadState):
             state.suppressed = "test"
         if event.type == EventType.ASSIGNED:
             for journey in state.journeys[-1:]:
-                for handoff in journey.handoffs[-1:]:  # one whose owner was cleared waits for somebody again
-                    handoff.assigned_at = (handoff.assigned_at or event.at) if fields["assigned_at"] else None
+                for handoff in journey.handoffs[
+                    -1:
+                ]:  # one whose owner was cleared waits for somebody again
+                    handoff.assigned_at = (
+                        (handoff.assigned_at or event.at) if fields["assigned_at"] else None
+                    )
         if event.type == EventType.CONSENT:
             self.opt_out(event)
         return not known or before != (state.origin, state.suppressed, state.opted_out)
@@ -394,7 +474,9 @@ class Fold(LeadState):
         """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
         state, known = self.state, (journey.attribution, journey.hot)
         journey.test = journey.test or state.test or bool(body.get("test"))
-        over = state.stage in self.shape.detours  # what brings a lead back is the next journey's source
+        over = (
+            state.stage in self.shape.detours
+        )  # what brings a lead back is the next journey's source
         if body.get("marketing") and journey.attribution == ("", "", "") and not over:
             journey.attribution = self.current.attribution(body["marketing"])
             if state.marketing:
@@ -410,7 +492,10 @@ class Fold(LeadState):
             for handoff in journey.handoffs[-1:]:
                 handoff.touched_at = handoff.touched_at or event.at
         journey.hot = journey.hot or kind in self.funnel.gate.hot
-        return bool(journey.score.add(kind, event.at)) or known != (journey.attribution, journey.hot)
+        return bool(journey.score.add(kind, event.at)) or known != (
+            journey.attribution,
+            journey.hot,
+        )
 
     def _gate(self, event: Event, body: Mapping[str, Any]) -> None:
         state, shape = self.state, self.shape
@@ -434,14 +519,20 @@ class Fold(LeadState):
             self.decision(event.at, "gate", verdict)
             self.enter(shape.gated, event.at, "gate", signals=("leave", "moved"), system="gate")
 
-    def _deal(self, event: Event, stated: Mapping[str, Any], body: Mapping[str, Any], heard: Intent) -> None:
+    def _deal(
+        self, event: Event, stated: Mapping[str, Any], body: Mapping[str, Any], heard: Intent
+    ) -> None:
         stated = {**stated, "id": self.judged.renamed.get(stated["id"], stated["id"])}
-        journey = next((j for j in self.state.journeys if stated["id"] in j.deals), self.state.journeys[-1])
+        journey = next(
+            (j for j in self.state.journeys if stated["id"] in j.deals), self.state.journeys[-1]
+        )
         deal = journey.deals.get(stated["id"])
         if deal is None:
             deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {})
             journey.deals[stated["id"]] = deal
-        deal.amount_opened = deal.amount_opened or stated.get("amount")  # HubSpot tells it in an event after the creation
+        deal.amount_opened = deal.amount_opened or stated.get(
+            "amount"
+        )  # HubSpot tells it in an event after the creation
         deal.body = {**deal.body, **stated}
         if heard.ask is Ask.LOSE:
             deal.status, deal.closed_at = "lost", event.at

@@ -86,7 +86,9 @@ class Score:
             self._days.insert(place, day)
             self._sums.insert(place, self._sums[place - 1] if place else 0)
             place += 1
-        for each in range(place - 1, len(self._sums)):  # one, as touches come in the order of their days
+        for each in range(
+            place - 1, len(self._sums)
+        ):  # one, as touches come in the order of their days
             self._sums[each] += points
 
     def at(self, now: int) -> float:
@@ -96,7 +98,8 @@ class Score:
         while left:
             last -= self._half_days
             older = bisect_right(self._days, last, 0, left) if halvings < _MOST_HALVINGS else 0
-            total += (self._sums[left - 1] - (self._sums[older - 1] if older else 0)) / (1 << halvings)
+            points = self._sums[left - 1] - (self._sums[older - 1] if older else 0)
+            total += points / (1 << halvings)
             left, halvings = older, halvings + 1
         return total
 
@@ -116,21 +119,26 @@ def _half_days(gate: Gate) -> int:
 
 def judge(gate: Gate, values: Mapping[str, Any]) -> Verdict:
     """Say whether a gate passes on the values of its fields, and each rule's value beside what it needs."""
-    rules = [*((rule, _holds(rule, values)) for rule in (*gate.all, *gate.any)), *((rule, not _holds(rule, values)) for rule in gate.none)]
+    rules = [
+        *((rule, _holds(rule, values)) for rule in (*gate.all, *gate.any)),
+        *((rule, not _holds(rule, values)) for rule in gate.none),
+    ]
     passed = {rule.name: good for rule, good in rules}
     whole = (
         all(passed[rule.name] for rule in (*gate.all, *gate.none))
         and (not gate.any or any(passed[rule.name] for rule in gate.any))
     )  # fmt: skip
-    shown = tuple((rule.name, good, _word(values.get(rule.field)), _need(rule, gate)) for rule, good in rules)
+    shown = tuple(
+        (rule.name, good, _word(values.get(rule.field)), _need(rule, gate)) for rule, good in rules
+    )
     return Verdict(whole, float(values.get("score", 0)), shown)
 
 
 def only_rises(gate: Gate) -> bool:
     """Say whether more points can only help: then a gate that is shut after a day's touches was shut all day."""
-    return all(rule.field != "score" or rule.op in (">=", ">") for rule in (*gate.all, *gate.any)) and all(
-        rule.field != "score" for rule in gate.none
-    )
+    return all(
+        rule.field != "score" or rule.op in (">=", ">") for rule in (*gate.all, *gate.any)
+    ) and all(rule.field != "score" for rule in gate.none)
 
 
 def _need(rule: Rule, gate: Gate) -> str:
@@ -156,4 +164,9 @@ def _holds(rule: Rule, values: Mapping[str, Any]) -> bool:
     except (TypeError, ValueError):
         return False  # nothing known is neither more nor less
     assert isinstance(wanted, (int, float))
-    return {">=": number >= wanted, ">": number > wanted, "<=": number <= wanted, "<": number < wanted}[rule.op]
+    return {
+        ">=": number >= wanted,
+        ">": number > wanted,
+        "<=": number <= wanted,
+        "<": number < wanted,
+    }[rule.op]

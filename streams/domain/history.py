@@ -43,7 +43,11 @@ def canonical(events: Iterable[Event]) -> list[Event]:
             seen.add(event.id)
             kept.append(event)
     dead = _voided(kept)
-    return [event for event in kept if event.id not in dead and event.type != EventType.VOID] if dead else kept
+    return (
+        [event for event in kept if event.id not in dead and event.type != EventType.VOID]
+        if dead
+        else kept
+    )
 
 
 def _voided(events: list[Event]) -> set[str]:
@@ -57,7 +61,10 @@ def _voided(events: list[Event]) -> set[str]:
 
 def by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
     """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (1-product)."""
-    if not any(one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at for one, other in pairwise(events)):
+    if not any(
+        one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at
+        for one, other in pairwise(events)
+    ):
         return events
 
     def place(event: Event) -> tuple[int, int, int]:

@@ -86,12 +86,16 @@ def ordered(aliases: tuple[str, ...]) -> list[str]:
 def origin_id(key: bytes, alias: str) -> str:
     """Name an origin without giving its alias away: HMAC-SHA256 under the installation's key, as a UUID."""
     made = bytearray(hmac.digest(key, alias.encode(), "sha256")[:16])
-    made[6] = made[6] & 0x0F | 0x80  # version 8 of RFC 9562: "custom"; the uuid module of 3.11 does not know it
+    made[6] = (
+        made[6] & 0x0F | 0x80
+    )  # version 8 of RFC 9562: "custom"; the uuid module of 3.11 does not know it
     made[8] = made[8] & 0x3F | 0x80
     return str(uuid.UUID(bytes=bytes(made)))
 
 
-Place = list[int]  # an event's time (ms) and sequence, as JSON keeps them: the earliest decides, whatever was read first
+Place = list[
+    int
+]  # an event's time (ms) and sequence, as JSON keeps them: the earliest decides, whatever was read first
 
 
 @dataclass(frozen=True)
@@ -102,7 +106,9 @@ class AliasRow:
     origin: Origin | None = None
     notes: Book = field(default_factory=Book)  # of others, however many (see _SENT and the like)
     leads: tuple[str, ...] = ()  # other origins whose events named this alias, at most SHARED_LEADS
-    joins: tuple[str, ...] = ()  # origins of the strong aliases that this one's events named, at most SHARED_LEADS
+    joins: tuple[
+        str, ...
+    ] = ()  # origins of the strong aliases that this one's events named, at most SHARED_LEADS
     held: tuple[tuple[int, dict[str, Any]], ...] = ()  # since when (ms), and what; oldest first
     shared: int = 0  # links that were not followed, since others came first
     expired: int = 0  # what was held and given up
@@ -128,8 +134,12 @@ class Resolution(NamedTuple):
     links: tuple[tuple[str, dict[str, Any]], ...] = ()
     held: int = 0
     released: int = 0
-    leads_to: tuple[tuple[str, str], ...] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL | CROWDED)
-    unreadable: tuple[dict[str, Any], ...] = ()  # records that were held and that this release can't read
+    leads_to: tuple[
+        tuple[str, str], ...
+    ] = ()  # what is new of an alias: (origin, LEADS | SHARES | FULL | CROWDED)
+    unreadable: tuple[
+        dict[str, Any], ...
+    ] = ()  # records that were held and that this release can't read
     repeated: int = 0  # events that are held already
 
 
@@ -143,7 +153,9 @@ def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: by
         case "ask":
             done = _ask(row, record)
         case other:
-            raise ValueError(f"lead.events has no record of type {other!r}: an older worker than its writer?")
+            raise ValueError(
+                f"lead.events has no record of type {other!r}: an older worker than its writer?"
+            )
     if done.row.notes.pages and not row.notes.pages:
         crowd = ((done.row.origin.id if done.row.origin else "", CROWDED),)
         done = done._replace(leads_to=(*done.leads_to, *crowd))
@@ -164,7 +176,16 @@ def expire(row: AliasRow, now: int) -> AliasRow:
 def _touch(origin: Origin, record: dict[str, Any], **flags: bool) -> Touch:
     event = LeadEvent.model_validate(record["event"])
     placed = list(to_event(event, origin.id))
-    return Touch(origin.home, {"t": "event", "event": placed, "name": event.id, "received_at": record["received_at"], **flags})
+    return Touch(
+        origin.home,
+        {
+            "t": "event",
+            "event": placed,
+            "name": event.id,
+            "received_at": record["received_at"],
+            **flags,
+        },
+    )
 
 
 def _named(row: AliasRow, stamp: int, key: bytes, house: str = "") -> tuple[AliasRow, Origin]:
@@ -201,7 +222,19 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
                 continue
             row = replace(row, joins=joins)
         row = replace(row, notes=row.notes.put(note, [at, sequence]))
-        links.append((alias, {"t": "link", "word": word, "id": name, "at": at, "sequence": sequence, "origin": list(origin)}))
+        links.append(
+            (
+                alias,
+                {
+                    "t": "link",
+                    "word": word,
+                    "id": name,
+                    "at": at,
+                    "sequence": sequence,
+                    "origin": list(origin),
+                },
+            )
+        )
     return Resolution(row, (_touch(origin, record),), tuple(links), leads_to=full)
 
 
@@ -226,7 +259,9 @@ def _refuse(row: AliasRow) -> tuple[AliasRow, tuple[tuple[str, str], ...]]:
     return replace(row, shared=row.shared + 1), shared
 
 
-def _weak_event(row: AliasRow, record: dict[str, Any], others: list[str], now: int, key: bytes) -> Resolution:
+def _weak_event(
+    row: AliasRow, record: dict[str, Any], others: list[str], now: int, key: bytes
+) -> Resolution:
     if row.origin:
         return Resolution(row, (_touch(row.origin, record),))
     if any(one["event"] == record["event"] for _, one in row.held):
@@ -249,12 +284,18 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     if strength(row.alias) is Strength.WEAK:
         return _learn(row, other)
     fresh = row.origin is None
-    houses = fresh and record["word"] == LINK and strength(row.alias) is not Strength.CRM and not other.deal
+    houses = (
+        fresh
+        and record["word"] == LINK
+        and strength(row.alias) is not Strength.CRM
+        and not other.deal
+    )
     row, origin = _named(row, stamp, key, other.home if houses else "")
     if other.id == origin.id:
         return Resolution(row)
     a, b = sorted((other, origin), key=lambda one: one.id)
-    name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"  # an event may join more than two
+    # An event may join more than two.
+    name = f"{record['id']}|{a.id}:{b.id}" if record["id"] else f"link:{a.id}:{b.id}"
     place = [record["at"], record["sequence"]]
     note = _note(key, _RAISED, name)
     raised = row.notes.get(note)
@@ -269,7 +310,10 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     edge = Edge(record["at"], record["sequence"], name, record["word"], a, b)
     row = replace(row, notes=row.notes.put(note, place))
     rows = {other.home} if edge.housing else {other.id, other.home, origin.id, origin.home}
-    touches = tuple(Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp}) for lead in sorted(rows))
+    touches = tuple(
+        Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp})
+        for lead in sorted(rows)
+    )
     return Resolution(row, touches)
 
 
@@ -291,13 +335,24 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
     answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
     waiting = [name.removeprefix(_WAITS) for name in row.notes.names() if name.startswith(_WAITS)]
     links = tuple((alias, answer) for alias in waiting)
-    after = replace(row, origin=origin, held=(), notes=row.notes.emptied())  # a weak one that has a lead notes nothing
-    return Resolution(after, tuple(touches), links, 0, len(touches), ((origin.id, LEADS),), tuple(unreadable))
+    after = replace(
+        row, origin=origin, held=(), notes=row.notes.emptied()
+    )  # a weak one that has a lead notes nothing
+    return Resolution(
+        after, tuple(touches), links, 0, len(touches), ((origin.id, LEADS),), tuple(unreadable)
+    )
 
 
 def _ask(row: AliasRow, record: dict[str, Any]) -> Resolution:
     if row.origin:
-        answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(row.origin)}
+        answer = {
+            "t": "link",
+            "word": LINK,
+            "id": "",
+            "at": 0,
+            "sequence": 0,
+            "origin": list(row.origin),
+        }
         return Resolution(row, (), ((record["from"], answer),))
     note = _WAITS + record["from"]
     return Resolution(row if row.notes.get(note) else replace(row, notes=row.notes.put(note, 1)))

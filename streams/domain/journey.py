@@ -31,7 +31,9 @@ class Move:
     reason: str = ""
     system: str = ""
     opening: bool = False
-    confirmed: bool = False  # somebody said that it stands there: a timer's move that is no mere guess any more
+    confirmed: bool = (
+        False  # somebody said that it stands there: a timer's move that is no mere guess any more
+    )
     left: tuple[Score, bool] | None = None  # of a timer's move: score and hot as they were
     under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
@@ -119,14 +121,20 @@ class State:
     running: list[Running] = field(default_factory=list)
     notes: list[Fact] = field(default_factory=list)
     before: Before | None = None
-    meanwhile: list[tuple[tuple[str, ...], int]] = field(default_factory=list)  # signals since `before`: (signals, at)
+    meanwhile: list[tuple[tuple[str, ...], int]] = field(
+        default_factory=list
+    )  # signals since `before`: (signals, at)
     lead: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
     suppressed: str = ""
     opted_out: bool = False
-    refusals: dict[str, Event] = field(default_factory=dict)  # by origin: what forbids contact, and was not lifted
+    refusals: dict[str, Event] = field(
+        default_factory=dict
+    )  # by origin: what forbids contact, and was not lifted
     test: bool = False  # an identity says so, and with it of every journey
-    marketing: dict[str, Any] = field(default_factory=dict)  # what identities said of where the lead came from
+    marketing: dict[str, Any] = field(
+        default_factory=dict
+    )  # what identities said of where the lead came from
     last_activity: int = 0
     last_human: int | None = None
     last_outbound: int | None = None  # human or automated: when we last turned to the lead

@@ -187,7 +187,9 @@ def _unmapped(side: _Side, row: Reported) -> str:
 def _opening(side: _Side, row: Reported, meant: Journey | None) -> str:
     """Return why a lead's stage is part of its opening balance, or nothing."""
     day = side.asked.theirs(row.at)
-    stood = [one.at for one in side.lead.entries if one.opening and meant and one.journey == meant.number]
+    stood = [
+        one.at for one in side.lead.entries if one.opening and meant and one.journey == meant.number
+    ]
     if stood:
         return f"stood there on {side.asked.ours(min(stood))}"
     first = min(side.lead.journeys, default=None)

@@ -298,7 +298,9 @@ def mermaid(current: Definition) -> str:
     timer does is drawn too.
     """
     stages = current.funnel.stages
-    named = {stage: stage if _PLAIN.match(stage) else f"s{place}" for place, stage in enumerate(stages)}
+    named = {
+        stage: stage if _PLAIN.match(stage) else f"s{place}" for place, stage in enumerate(stages)
+    }
     lines = dict.fromkeys(["stateDiagram-v2"])
     for stage, name in named.items():
         if stage != name:

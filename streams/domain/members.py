@@ -131,7 +131,11 @@ def groups(edges: frozenset[Edge]) -> Groups:
 
     def between(a: str, b: str) -> list[Edge]:
         left, right = group[a], group[b]
-        return [bar for bar in bars if (bar.a.id in left and bar.b.id in right) or (bar.b.id in left and bar.a.id in right)]
+        return [
+            bar
+            for bar in bars
+            if (bar.a.id in left and bar.b.id in right) or (bar.b.id in left and bar.a.id in right)
+        ]
 
     def join(a: str, b: str) -> None:
         union = group[a] | group[b]
@@ -155,15 +159,25 @@ def groups(edges: frozenset[Edge]) -> Groups:
         gone = edge.ends in taken_off and edge.key < taken_off[edge.ends].key
         if edge.type != LINK or group[a] is group[b] or gone:
             continue
-        same, walls = {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""}, between(a, b)
+        same, walls = (
+            {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""},
+            between(a, b),
+        )
         if edge.of_deal and (group[a] if a in deals else group[b]) - deals:
-            pair = influenced.get(edge.ends, edge), edge  # of a pair the first that an event said: the event knows which deal it is
+            pair = (
+                influenced.get(edge.ends, edge),
+                edge,
+            )  # of a pair the first that an event said: the event knows which deal it is
             influenced[edge.ends] = min(pair, key=lambda one: (not one.event, one.key))
         elif not same and not walls:
             join(a, b)
         elif all(bar.key < edge.key for bar in walls):
             conflicts.append(edge)
-    return Groups({origin: frozenset(members) for origin, members in group.items()}, tuple(conflicts), tuple(influenced.values()))
+    return Groups(
+        {origin: frozenset(members) for origin, members in group.items()},
+        tuple(conflicts),
+        tuple(influenced.values()),
+    )
 
 
 @lru_cache(maxsize=20_000)
@@ -192,7 +206,9 @@ def were_one(one: str, other: str, at: int, edges: frozenset[Edge]) -> bool:
 
     A link is evidence that they never were two.
     """
-    return one == other or other in groups(frozenset(edge for edge in edges if edge.type == LINK or edge.at <= at)).of(one)
+    return one == other or other in groups(
+        frozenset(edge for edge in edges if edge.type == LINK or edge.at <= at)
+    ).of(one)
 
 
 def seniorities(edges: Iterable[Edge]) -> dict[str, tuple[int, bool, str]]:

@@ -29,10 +29,15 @@ class LeadState:
     """The state of one lead while it is folded, and the steps that change it."""
 
     def __init__(
-        self, lead: str, definitions: Definitions, lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True
+        self,
+        lead: str,
+        definitions: Definitions,
+        lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True,
     ) -> None:
         self.lead, self.definitions, self.lifts = lead, definitions, lifts
-        self.current = definitions.first  # the version in force when the present event happened: it maps the vendors' words
+        self.current = (
+            definitions.first
+        )  # the version in force when the present event happened: it maps the vendors' words
         self.state = State(definitions.first)
         self.shape = definitions.first.shape  # which all versions share
 
@@ -44,7 +49,11 @@ class LeadState:
     def asks_the_gate(self) -> bool:
         """Return whether a gate may move the lead from where it stands."""
         gated, stage = self.shape.gated, self.state.stage
-        return stage in self.shape.judged and stage != gated and self.funnel.stages[gated].gate is not None
+        return (
+            stage in self.shape.judged
+            and stage != gated
+            and self.funnel.stages[gated].gate is not None
+        )
 
     def fire(self, limit: int) -> None:
         """Fire the timers due before `limit`, each at its due time; they chain."""
@@ -67,7 +76,9 @@ class LeadState:
         state, journey = self.state, self.state.journeys[-1]
         running = tuple(copy.copy(clock) for clock in state.running)
         place = (state.stage, state.since, state.entry, state.timer, journey.reached)
-        return Before(*place, running, dict(journey.clocks), journey.score, journey.hot, until, state.under)
+        return Before(
+            *place, running, dict(journey.clocks), journey.score, journey.hot, until, state.under
+        )
 
     def verdict(self, at: int) -> Verdict:
         """Ask the gate of the episode about the lead as it stands at an instant."""
@@ -77,8 +88,20 @@ class LeadState:
         """Give what a gate's rules may read (schemas.funnel.FIELDS)."""
         state, journey = self.state, self.state.journeys[-1]
         source, channel, campaign = journey.attribution
-        known = {"suppressed": state.suppressed, "opted_out": state.opted_out, "hot": journey.hot, "origin": state.origin}
-        return {**state.lead, **known, "source": source, "channel": channel, "campaign": campaign, "score": score}
+        known = {
+            "suppressed": state.suppressed,
+            "opted_out": state.opted_out,
+            "hot": journey.hot,
+            "origin": state.origin,
+        }
+        return {
+            **state.lead,
+            **known,
+            "source": source,
+            "channel": channel,
+            "campaign": campaign,
+            "score": score,
+        }
 
     def enter(
         self,
@@ -95,17 +118,30 @@ class LeadState:
         state, journey, shape = self.state, self.state.journeys[-1], self.shape
         self.close_clocks(at, signals)
         from_stage, place, under = state.stage, shape.index(to), self.definitions.at(at)
-        place = len(shape.ladder) if to == shape.advocate else place  # whoever speaks for us is a customer
+        place = (
+            len(shape.ladder) if to == shape.advocate else place
+        )  # whoever speaks for us is a customer
         if place >= 0 and not opening:
             for passed in shape.ladder[journey.reached + 1 : place]:
-                journey.moves.append(Move(from_stage, passed, at, "implied", self._occurrence(passed), implied=True, under=under))
+                place_in = self._occurrence(passed)
+                journey.moves.append(
+                    Move(from_stage, passed, at, "implied", place_in, implied=True, under=under)
+                )
                 from_stage = passed
         journey.reached = max(journey.reached, min(place, len(shape.ladder) - 1))
         occurrence = self._occurrence(to)
-        journey.moves.append(Move(from_stage, to, at, why, occurrence, implied, reason, system, opening, under=under))
+        journey.moves.append(
+            Move(from_stage, to, at, why, occurrence, implied, reason, system, opening, under=under)
+        )
         state.under = under
         journey.score.use(under.funnel.gate)
-        state.stage, state.since, state.entry, state.before, state.meanwhile = to, at, len(journey.moves) - 1, None, []
+        state.stage, state.since, state.entry, state.before, state.meanwhile = (
+            to,
+            at,
+            len(journey.moves) - 1,
+            None,
+            [],
+        )
         if shape.holds(Where.DETOUR, to):
             journey.score = Score(self.definitions.at(at).funnel.gate, self.funnel.reporting.zone)
             journey.hot = False
@@ -119,7 +155,11 @@ class LeadState:
 
     def new_journey(self) -> None:
         state = self.state
-        score = state.journeys[-1].score if state.journeys else Score(self.funnel.gate, self.funnel.reporting.zone)
+        score = (
+            state.journeys[-1].score
+            if state.journeys
+            else Score(self.funnel.gate, self.funnel.reporting.zone)
+        )
         journey = Journey(len(state.journeys) + 1, score)
         if state.journeys:
             journey.hot = state.journeys[-1].hot
@@ -132,7 +172,12 @@ class LeadState:
         state, journey, before = self.state, self.state.journeys[-1], self.state.before
         assert before is not None
         journey.moves.pop()
-        state.stage, state.since, state.entry, state.timer = before.stage, before.since, before.entry, before.timer
+        state.stage, state.since, state.entry, state.timer = (
+            before.stage,
+            before.since,
+            before.entry,
+            before.timer,
+        )
         state.running, state.before = list(before.running), None
         journey.reached, journey.clocks = before.reached, before.clocks
         journey.score, journey.hot, state.under = before.score, before.hot, before.under
@@ -151,8 +196,17 @@ class LeadState:
         state, journey = self.state, self.state.journeys[-1]
         gone = journey.moves.pop()
         episode = (gone.to, gone.occurrence)
-        journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
-        state.stage, state.entry, state.before, state.meanwhile = gone.from_stage, len(journey.moves) - 1, None, []
+        journey.clocks = {
+            key: kept
+            for key, kept in journey.clocks.items()
+            if (kept[0].stage, kept[0].occurrence) != episode
+        }
+        state.stage, state.entry, state.before, state.meanwhile = (
+            gone.from_stage,
+            len(journey.moves) - 1,
+            None,
+            [],
+        )
         if self.shape.holds(Where.DETOUR, gone.to) and gone.left:
             journey.score, journey.hot = gone.left
 
@@ -163,7 +217,11 @@ class LeadState:
         move.under = state.under = self.definitions.at(at)
         journey.score.use(state.under.funnel.gate)
         episode = (state.stage, move.occurrence)
-        journey.clocks = {key: kept for key, kept in journey.clocks.items() if (kept[0].stage, kept[0].occurrence) != episode}
+        journey.clocks = {
+            key: kept
+            for key, kept in journey.clocks.items()
+            if (kept[0].stage, kept[0].occurrence) != episode
+        }
         state.since, state.running = at, []
         self._start_clocks(state.stage, at, move.occurrence)
 
@@ -182,12 +240,28 @@ class LeadState:
             lapses = sum(key[:2] == (f"{stage}.{name}", occurrence) for key in journey.clocks)
             times = under.clock_times(stage, clock, at, journey.hot)
             stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
-            state.running.append(Running(stage, name, journey.number, occurrence, at, *times, journey.hot, stops, restarts, under, lapses))
+            state.running.append(
+                Running(
+                    stage,
+                    name,
+                    journey.number,
+                    occurrence,
+                    at,
+                    *times,
+                    journey.hot,
+                    stops,
+                    restarts,
+                    under,
+                    lapses,
+                )
+            )
 
     def signal(self, signals: tuple[str, ...], at: int) -> None:
         """Stop or restart the clocks of the present stage that heed one of `signals`."""
         state = self.state
-        if state.before is not None:  # if the move is taken back, the clocks of the stage before will want to know
+        if (
+            state.before is not None
+        ):  # if the move is taken back, the clocks of the stage before will want to know
             state.meanwhile.append((signals, at))
         for clock in list(state.running):
             if clock.stops & set(signals):
@@ -199,7 +273,9 @@ class LeadState:
                     clock.lapses += 1
                 spec = clock.under.funnel.stages[clock.stage].clocks[clock.name]
                 clock.start = at
-                clock.warn, clock.due, clock.escalate = clock.under.clock_times(clock.stage, spec, at, clock.hot)
+                clock.warn, clock.due, clock.escalate = clock.under.clock_times(
+                    clock.stage, spec, at, clock.hot
+                )
 
     def close_clocks(self, at: int, signals: tuple[str, ...] | None) -> None:
         for clock in self.state.running:
@@ -211,7 +287,10 @@ class LeadState:
 
     def _keep(self, clock: Running, ended: ClockState) -> None:
         journey = self.state.journeys[clock.journey - 1]
-        journey.clocks[f"{clock.stage}.{clock.name}", clock.occurrence, clock.lapses] = (copy.copy(clock), ended)
+        journey.clocks[f"{clock.stage}.{clock.name}", clock.occurrence, clock.lapses] = (
+            copy.copy(clock),
+            ended,
+        )
 
     def decide(self, outcome: str, at: int, reason: str, overrule: bool = False) -> None:
         handoffs = self.state.journeys[-1].handoffs
@@ -222,7 +301,11 @@ class LeadState:
         """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks, a consent starts them again."""
         refusals = self.state.refusals
         if parse(event.body).get("granted", False):
-            self.state.refusals = {origin: refusal for origin, refusal in refusals.items() if not self.lifts(event, refusal)}
+            self.state.refusals = {
+                origin: refusal
+                for origin, refusal in refusals.items()
+                if not self.lifts(event, refusal)
+            }
         else:
             refusals[event.origin] = event
         self.forbid(bool(self.state.refusals), event.at)
@@ -243,16 +326,32 @@ class LeadState:
         self.state.journeys[-1].decisions.append({**self._asked(at, verdict), "by": by})
 
     def _asked(self, at: int, verdict: Verdict) -> dict[str, Any]:
-        rows = [{"rule": rule, "passed": passed, "value": value, "need": need} for rule, passed, value, need in verdict.rules]
+        rows = [
+            {"rule": rule, "passed": passed, "value": value, "need": need}
+            for rule, passed, value, need in verdict.rules
+        ]
         return {"at": at, "score": verdict.score, "rules": rows, "version": self.funnel.version}
 
     def disagree(self, at: int, verdict: Verdict, **fields: Any) -> None:
-        content = {**self._asked(at, verdict), "stage": self.shape.gated, "gate": verdict.passed, **fields}
-        self.state.journeys[-1].disagreements.setdefault(f"{self.shape.gated}|{verdict.passed}", content)
+        content = {
+            **self._asked(at, verdict),
+            "stage": self.shape.gated,
+            "gate": verdict.passed,
+            **fields,
+        }
+        self.state.journeys[-1].disagreements.setdefault(
+            f"{self.shape.gated}|{verdict.passed}", content
+        )
 
     def note(self, event: Event, what: str, **fields: str) -> None:
         state = self.state
         body = parse(event.body)
-        extra = {"current": state.stage, "system": body["source"], "event": event.type, "what": what, **fields}
+        extra = {
+            "current": state.stage,
+            "system": body["source"],
+            "event": event.type,
+            "what": what,
+            **fields,
+        }
         number = len(state.journeys)
         state.notes.append(statements.note(self.lead, number, event, what, extra))

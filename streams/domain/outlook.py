@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from .definition import Definitions
 
 
-def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, *, opted_out: bool) -> dict[str, Any]:
+def outlook(
+    lead: str, events: list[Event], definitions: Definitions, now: int, *, opted_out: bool
+) -> dict[str, Any]:
     """Say what is ahead of a lead at `now` (ms): rules still missing for mql, clocks that run, the move that comes by itself.
 
     What it says changes with time alone, so it is told to a reader and never kept as a fact. `opted_out` is what the
@@ -28,11 +30,19 @@ def outlook(lead: str, events: list[Event], definitions: Definitions, now: int, 
     state = run.state
     if not state.journeys:
         return {}
-    view: dict[str, Any] = {"running": [{"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running]}
+    view: dict[str, Any] = {
+        "running": [
+            {"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running
+        ]
+    }
     if run.asks_the_gate():
         rules = run.verdict(now).rules
         view["missing_for"] = run.shape.gated
-        view["missing"] = [{"rule": rule, "value": value, "need": need} for rule, passed, value, need in rules if not passed]
+        view["missing"] = [
+            {"rule": rule, "value": value, "need": need}
+            for rule, passed, value, need in rules
+            if not passed
+        ]
     timer = run.funnel.stages[state.stage].timer
     if timer and state.timer < NEVER:
         view |= {"timer_at": state.timer, "timer_to": timer.to}

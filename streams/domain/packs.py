@@ -19,7 +19,9 @@ from .gates import day_of
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-KEEP = 128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
+KEEP = (
+    128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
+)
 SLACK = 64  # packing waits until so many more have come: one pass for many touches
 MOST = 128  # touches of one pack: what a late event unpacks
 _ONE = struct.Struct(">QHH8s")  # ms after the first, source's sequence, place of the body, id
@@ -50,7 +52,15 @@ class Pack(NamedTuple):
         """Give them as they came."""
         kind, rank = EventType.TOUCH, RANK[EventType.TOUCH]
         return [
-            Event(self.first + after, rank, sequence, name.hex(), self.origin, kind.value, self.bodies[place])
+            Event(
+                self.first + after,
+                rank,
+                sequence,
+                name.hex(),
+                self.origin,
+                kind.value,
+                self.bodies[place],
+            )
             for after, sequence, place, name in _ONE.iter_unpack(self.touches)
         ]
 
@@ -94,7 +104,12 @@ def eligible(event: Event) -> bool:
         return False
     body = parse(event.body)
     attributes = body.get("attributes", {})
-    return not (body.keys() - _FIELDS or body.get("kind") == "onboarded" or "team" in attributes or "persona" in attributes)
+    return not (
+        body.keys() - _FIELDS
+        or body.get("kind") == "onboarded"
+        or "team" in attributes
+        or "persona" in attributes
+    )
 
 
 def pack(
@@ -110,7 +125,11 @@ def pack(
         return events, ()
     old = set(touches[: len(touches) - KEEP])
     often = Counter(event.id for event in ordered)
-    named = {short(parse(event.body).get("voids", "")) for event in ordered if event.type == EventType.VOID}
+    named = {
+        short(parse(event.body).get("voids", ""))
+        for event in ordered
+        if event.type == EventType.VOID
+    }
     made: list[Pack] = []
     run: list[Event] = []
     run_of: Any = None
@@ -143,7 +162,10 @@ def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
         count, _ = sums.get((day_of(event.at, zone), at), (0, 0))
         sums[day_of(event.at, zone), at] = (count + 1, event.at)
         rows.append(_ONE.pack(event.at - first, event.sequence, at, bytes.fromhex(event.id)))
-    counts = sorted(((at, count, last) for (_, at), (count, last) in sums.items()), key=lambda one: (one[2], one[0]))
+    counts = sorted(
+        ((at, count, last) for (_, at), (count, last) in sums.items()),
+        key=lambda one: (one[2], one[0]),
+    )
     return [Pack(first, run[-1].at, origin, direct, tuple(place), tuple(counts), b"".join(rows))]
 
 

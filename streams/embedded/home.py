@@ -63,7 +63,10 @@ def make_private(home: Path) -> None:
         path = home / name
         if path.is_dir() and not path.is_symlink():
             _close(path)
-            if wide or name not in ("kafka", "clickhouse"):  # many files, which their own processes keep closed
+            if wide or name not in (
+                "kafka",
+                "clickhouse",
+            ):  # many files, which their own processes keep closed
                 for folder, _, files in os.walk(path):
                     for one in (Path(folder), *(Path(folder) / file for file in files)):
                         _close(one)
@@ -103,13 +106,17 @@ def take_lock(home: Path) -> IO[str]:
         except OSError as error:
             if time.monotonic() > end:  # longer than a look at the lock takes
                 lock.close()
-                raise StackError(f"a stack runs on {home} already: stop it, or use another --home") from error
+                raise StackError(
+                    f"a stack runs on {home} already: stop it, or use another --home"
+                ) from error
             time.sleep(0.05)
         else:
             return lock
 
 
-def choose_ports(home: Path, liked: dict[str, int], say: Callable[[str], None] = lambda _text: None) -> dict[str, int]:
+def choose_ports(
+    home: Path, liked: dict[str, int], say: Callable[[str], None] = lambda _text: None
+) -> dict[str, int]:
     """Give each process of a home its port: the one it had before, else a liked one, where that is free."""
     path = home / "ports.json"
     wanted = liked
@@ -120,7 +127,17 @@ def choose_ports(home: Path, liked: dict[str, int], say: Callable[[str], None] =
         except (ValueError, TypeError):
             say(f"{path} was broken and is made again: addresses may have changed")
     workers = (f"metrics-{worker}" for worker in WORKERS)
-    names = ("broker", "controller", "gateway", "clickhouse", "live", *workers, "metrics-ticker", "metrics-retriever", "supervisor")
+    names = (
+        "broker",
+        "controller",
+        "gateway",
+        "clickhouse",
+        "live",
+        *workers,
+        "metrics-ticker",
+        "metrics-retriever",
+        "supervisor",
+    )
     ports: dict[str, int] = {}
     for name in names:
         port = free_port(wanted.get(name, 0))
@@ -135,7 +152,9 @@ def choose_ports(home: Path, liked: dict[str, int], say: Callable[[str], None] =
 
 def has_data(home: Path) -> bool:
     """Whether a home holds what a new identity key would make worthless."""
-    return any((home / name).is_dir() and any((home / name).iterdir()) for name in ("kafka", "clickhouse"))
+    return any(
+        (home / name).is_dir() and any((home / name).iterdir()) for name in ("kafka", "clickhouse")
+    )
 
 
 def load_secrets(home: Path, say: Callable[[str], None] = lambda _text: None) -> dict[str, str]:
@@ -180,14 +199,22 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
     `wanted` is the name of a shipped funnel, or the path of a file or of a folder of versions.
     """
     folder = home / "generations" / "1"
-    source = Path(wanted) if wanted and Path(wanted).exists() else FUNNELS / f"{wanted or 'default'}.yaml"
+    source = (
+        Path(wanted)
+        if wanted and Path(wanted).exists()
+        else FUNNELS / f"{wanted or 'default'}.yaml"
+    )
     if not source.exists():
-        raise StackError(f"no funnel {wanted!r}: neither a file nor one of {', '.join(sorted(p.stem for p in FUNNELS.glob('*.yaml')))}")
+        raise StackError(
+            f"no funnel {wanted!r}: neither a file nor one of {', '.join(sorted(p.stem for p in FUNNELS.glob('*.yaml')))}"
+        )
     try:
         funnels = load_all(source)
         if not folder.exists():
             if has_data(home):
-                raise StackError(f"{folder} is missing, and {home} has data: restore {folder.parent} from your backup. Nothing was changed")
+                raise StackError(
+                    f"{folder} is missing, and {home} has data: restore {folder.parent} from your backup. Nothing was changed"
+                )
             fresh = folder.with_name("1.new")
             shutil.rmtree(fresh, ignore_errors=True)
             fresh.mkdir(mode=0o700, parents=True)
@@ -195,10 +222,16 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
                 shutil.copyfile(file, fresh / file.name)
                 (fresh / file.name).chmod(0o600)
             fresh.rename(folder)  # whole or not at all
-        elif wanted and Path(wanted).exists() and any(one not in load_all(folder) for one in funnels):
-            raise StackError(f"{home} runs other definitions than {wanted}: bring them in by `leadstream definitions add` or `adopt`")
+        elif (
+            wanted and Path(wanted).exists() and any(one not in load_all(folder) for one in funnels)
+        ):
+            raise StackError(
+                f"{home} runs other definitions than {wanted}: bring them in by `leadstream definitions add` or `adopt`"
+            )
         elif wanted and (runs := load_all(folder)[0].funnel) != funnels[0].funnel:
-            raise StackError(f"{home} runs the funnel {runs!r}, and this needs {wanted!r}: use another --home")
+            raise StackError(
+                f"{home} runs the funnel {runs!r}, and this needs {wanted!r}: use another --home"
+            )
     except FunnelError as error:
         raise StackError(str(error)) from error
     return folder
@@ -218,9 +251,14 @@ def check_generations(home: Path) -> None:
         try:
             load_all(folder)
             if folder.name != "1":
-                {int(partition): int(end) for partition, end in json.loads((folder / "birth.json").read_text()).items()}
+                {
+                    int(partition): int(end)
+                    for partition, end in json.loads((folder / "birth.json").read_text()).items()
+                }
         except (FunnelError, OSError, ValueError, AttributeError, TypeError, IndexError) as error:
-            raise StackError(f"the definitions of generation {folder.name} can't be read ({error}): {restore}") from error
+            raise StackError(
+                f"the definitions of generation {folder.name} can't be read ({error}): {restore}"
+            ) from error
 
 
 def read(home: Path) -> dict[str, Any] | None:
@@ -231,7 +269,9 @@ def read(home: Path) -> dict[str, Any] | None:
     if not shown or not pids.same(shown["pid"], shown["started"]):
         return None
     for process in shown["processes"]:
-        if process["state"] not in ("stopped", "restarting") and not pids.same(process["pid"], process["started"]):
+        if process["state"] not in ("stopped", "restarting") and not pids.same(
+            process["pid"], process["started"]
+        ):
             process["state"] = "dead"
     return shown
 
@@ -242,7 +282,10 @@ def _shown(path: Path) -> dict[str, Any] | None:
     while path.exists():
         with contextlib.suppress(ValueError, OSError):
             shown = json.loads(path.read_text())
-            if isinstance(shown, dict) and {"pid", "started", "processes", "environment"} <= shown.keys():
+            if (
+                isinstance(shown, dict)
+                and {"pid", "started", "processes", "environment"} <= shown.keys()
+            ):
                 return shown
             if isinstance(shown, dict):
                 return None  # of another build, whose stack does not run

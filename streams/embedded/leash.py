@@ -32,7 +32,9 @@ def _kernel() -> bool:
     if not sys.platform.startswith("linux"):
         return False
     try:
-        return not ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+        return not ctypes.CDLL(None, use_errno=True).prctl(
+            _PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0
+        )
     except (OSError, AttributeError):
         return False
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import psutil
 
-_TOLERANCE_SECONDS = 2.0  # the start is computed from the boot time, which a corrected clock moves a little
+_TOLERANCE_SECONDS = (
+    2.0  # the start is computed from the boot time, which a corrected clock moves a little
+)
 
 
 def started(pid: int) -> float:
@@ -20,6 +22,8 @@ def same(pid: int, began: float) -> psutil.Process | None:
     try:
         process = psutil.Process(pid)
         alive = process.status() != psutil.STATUS_ZOMBIE
-        return process if alive and abs(process.create_time() - began) < _TOLERANCE_SECONDS else None
+        return (
+            process if alive and abs(process.create_time() - began) < _TOLERANCE_SECONDS else None
+        )
     except (psutil.Error, ValueError, TypeError):
         return None

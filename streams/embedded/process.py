@@ -47,10 +47,12 @@ class Memory:
 
     def ended(self, now: float, longest: float) -> None:
         """Note an end that nobody asked for; the next start waits twice as long, up to a bound."""
-        self.start_at = now + min(longest, FIRST_PAUSE * 2**min(self.crashes, 16))
+        self.start_at = now + min(longest, FIRST_PAUSE * 2 ** min(self.crashes, 16))
         self.crashes += 1
 
-    def heard(self, now: float, passed: float, *, alive: bool, ready: bool, forgotten: float) -> None:
+    def heard(
+        self, now: float, passed: float, *, alive: bool, ready: bool, forgotten: float
+    ) -> None:
         """Note an answer, `passed` seconds after the one before; long health forgets crashes."""
         self.answered = self.answered or alive
         self.was_ready = self.was_ready or ready

@@ -43,7 +43,11 @@ if TYPE_CHECKING:
     from types import FrameType
 
 STOP_SECONDS = 15.0
-PORTS = {"live": 8380, "gateway": 8381, "clickhouse": 8382}  # what `up` and `demo` would like; a taken one gives another
+PORTS = {
+    "live": 8380,
+    "gateway": 8381,
+    "clickhouse": 8382,
+}  # what `up` and `demo` would like; a taken one gives another
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TAIL_LINES = 8
 _SECOND_SIGNAL_SECONDS = 1.0
@@ -109,7 +113,8 @@ class Stack:
             "BROKERS": f"127.0.0.1:{self.ports['broker']}",
             "CLICKHOUSE_URL": f"http://127.0.0.1:{self.ports['clickhouse']}",
             "GATEWAY_URL": gateway,
-            "PUBLIC_URL": os.environ.get("LEADSTREAM_PUBLIC_URL") or gateway,  # behind a proxy or a tunnel, whoever starts us knows it
+            "PUBLIC_URL": os.environ.get("LEADSTREAM_PUBLIC_URL")
+            or gateway,  # behind a proxy or a tunnel, whoever starts us knows it
             "FUNNEL": str(self.funnel),
             "PARTITIONS": str(self.partitions),
         }
@@ -140,7 +145,9 @@ class Stack:
 
     def _listen(self) -> None:
         for sign in SIGNALS:
-            with contextlib.suppress(ValueError):  # only the main thread may; a test runs the stack in another
+            with contextlib.suppress(
+                ValueError
+            ):  # only the main thread may; a test runs the stack in another
                 if sign == signal.SIGHUP and signal.getsignal(sign) == signal.SIG_IGN:
                     continue  # nohup
                 self._handlers[sign] = signal.signal(sign, self._on_signal)
@@ -207,7 +214,13 @@ class Stack:
         stopped.forget(self.home, role)
         with logs.opened(self.home, role) as log:
             if role == "broker":
-                process = broker.start(self.home / "kafka", self.ports["broker"], self.ports["controller"], log, self._java)
+                process = broker.start(
+                    self.home / "kafka",
+                    self.ports["broker"],
+                    self.ports["controller"],
+                    log,
+                    self._java,
+                )
             else:
                 arguments = ["worker", split(role)[0]] if split(role)[0] in WORKERS else [role]
                 environment = {**os.environ, **self.environment(), **self._own(role)}
@@ -219,11 +232,15 @@ class Stack:
         address, log_path = f"127.0.0.1:{port}" if port else "", str(logs.path(self.home, role))
         restarts, last_exit = (before.restarts, before.last_exit) if before else (0, None)
         began = pids.started(process.pid)
-        self._shown[role] = Process(role, process.pid, "starting", address, restarts, began, last_exit, log=log_path)
+        self._shown[role] = Process(
+            role, process.pid, "starting", address, restarts, began, last_exit, log=log_path
+        )
         self.memory(role).begins(time.monotonic())
         self.show()
 
-    def _java(self, role: str, command: list[str], environment: dict[str, str], log: Any) -> subprocess.Popen[bytes]:
+    def _java(
+        self, role: str, command: list[str], environment: dict[str, str], log: Any
+    ) -> subprocess.Popen[bytes]:
         return self._children.start(role, program(command), environment, log, log)
 
     def _own(self, role: str) -> dict[str, str]:
@@ -233,8 +250,15 @@ class Stack:
         if generation:
             self.ports.setdefault(f"metrics-{role}", free_port())
             folder = self.home / "generations" / generation
-            own |= {"GENERATION": generation, "FUNNEL": str(folder), "LIVE_FROM_FILE": str(folder / "birth.json")}
-        own |= {"PORT": str(self.ports.get(role, 0)), "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0))}
+            own |= {
+                "GENERATION": generation,
+                "FUNNEL": str(folder),
+                "LIVE_FROM_FILE": str(folder / "birth.json"),
+            }
+        own |= {
+            "PORT": str(self.ports.get(role, 0)),
+            "METRICS_PORT": str(self.ports.get(f"metrics-{role}", 0)),
+        }
         return {f"LEADSTREAM_{name}": value for name, value in own.items()}
 
     def drop(self, role: str) -> None:
@@ -295,7 +319,9 @@ class Stack:
         """Wait until roles are ready. A worker that needs somebody is no failure: only a stack that runs can mend it."""
         began, left = time.monotonic(), dict(patience)
         while left and not self.ending.is_set():
-            for role, answer in answers.ask({role: self._watch.question(role) for role in left}).items():
+            for role, answer in answers.ask(
+                {role: self._watch.question(role) for role in left}
+            ).items():
                 self._watch.hear(role, answer)
                 code = self._processes[role].poll()
                 if answer.ready or (code == os.EX_CONFIG and split(role)[0] in WORKERS):
@@ -304,12 +330,16 @@ class Stack:
                     raise StackError(self._failed(role, f"ended with {code}"))
                 elif time.monotonic() - began > left[role]:
                     why = f" ({answer.reason})" if answer.reason else ""
-                    raise StackError(self._failed(role, f"is not ready after {left[role]:.0f} s{why}"))
+                    raise StackError(
+                        self._failed(role, f"is not ready after {left[role]:.0f} s{why}")
+                    )
             if left:
                 self.ending.wait(0.1)
 
     def _failed(self, role: str, how: str) -> str:
         path = logs.path(self.home, role)
-        lines = [line for line in logs.tail(path, 200) if not line.startswith("\tat ")]  # of Java's trace, what it says
+        lines = [
+            line for line in logs.tail(path, 200) if not line.startswith("\tat ")
+        ]  # of Java's trace, what it says
         tail = "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
         return f"{role} {how}; the end of its log, {path}:\n{tail}"

@@ -14,9 +14,13 @@ def reason(home: Path, role: str) -> tuple[str, str]:
     try:
         stop_record = json.loads(_path(home, role).read_text())
         wanted = str(stop_record.get("command") or command)
-        return str(stop_record["reason"]), command if wanted == f"leadstream resume {role}" else wanted
+        return str(
+            stop_record["reason"]
+        ), command if wanted == f"leadstream resume {role}" else wanted
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
-        return logs.last_critical(logs.path(home, role)) or f"no reason is known; see {logs.path(home, role)}", command
+        return logs.last_critical(
+            logs.path(home, role)
+        ) or f"no reason is known; see {logs.path(home, role)}", command
 
 
 def forget(home: Path, role: str) -> None:

@@ -30,7 +30,12 @@ ASK_SECONDS, ASK_SOON_SECONDS = 3.0, 1.0  # when all run; while one does not
 CACHE_SECONDS = 5.0
 SERVERS = ("broker", "clickhouse")
 # 404 and 422 are answers too: of the live page a path is asked that needs no ClickHouse
-_PATHS = {"broker": answers.KAFKA, "clickhouse": "/ping", "gateway": "/healthz", "live": "/api/leads/-"}
+_PATHS = {
+    "broker": answers.KAFKA,
+    "clickhouse": "/ping",
+    "gateway": "/healthz",
+    "live": "/api/leads/-",
+}
 _DUMP_SECONDS = 1.0
 
 
@@ -85,7 +90,9 @@ class Watch:
         if now - self._rotated >= 1.0:
             self._rotated = now
             for role in list(self._shown):
-                logs.rotate(logs.path(stack.home, role), self._settings.log_bytes, self._settings.log_files)
+                logs.rotate(
+                    logs.path(stack.home, role), self._settings.log_bytes, self._settings.log_files
+                )
         stack.show()
 
     # ---------------------------------------------------------------- what ends
@@ -99,7 +106,9 @@ class Watch:
                 asked.unlink(missing_ok=True)
                 if role in wanted:
                     stack.spawn(role)
-        for role in [role for role in self._processes if role.startswith("advance") and role not in wanted]:
+        for role in [
+            role for role in self._processes if role.startswith("advance") and role not in wanted
+        ]:
             stack.drop(role)
 
     def _ended(self, role: str, now: float) -> None:
@@ -113,19 +122,27 @@ class Watch:
             return
         if shown.state not in ("restarting", "stopped"):
             shown.last_exit = code
-            if code == os.EX_CONFIG:  # 78, EXIT_STOPPED of the workers: importing them here would cost every start a second
+            if (
+                code == os.EX_CONFIG
+            ):  # 78, EXIT_STOPPED of the workers: importing them here would cost every start a second
                 shown.state = "stopped"
                 shown.reason, shown.command = stopped.reason(stack.home, role)
-                stack.say(f"{role} stopped and needs somebody: {shown.reason} (then: {shown.command})")
+                stack.say(
+                    f"{role} stopped and needs somebody: {shown.reason} (then: {shown.command})"
+                )
             else:
                 memory.ended(now, self._settings.restart_longest)
                 shown.state = "restarting"
-                shown.reason = shown.reason if shown.reason.startswith("killed") else f"ended with {code}"
+                shown.reason = (
+                    shown.reason if shown.reason.startswith("killed") else f"ended with {code}"
+                )
                 shown.restarts += 1
                 metrics.RESTARTS.labels(role).inc()
                 if memory.crashes > 1:
                     pause = memory.start_at - now
-                    stack.say(f"{role} ended with {code}, restart {shown.restarts} in {pause:.1f} s; see {shown.log}")
+                    stack.say(
+                        f"{role} ended with {code}, restart {shown.restarts} in {pause:.1f} s; see {shown.log}"
+                    )
         if asked.exists() or (shown.state == "restarting" and now >= memory.start_at):
             asked.unlink(missing_ok=True)
             stack.spawn(role)
@@ -138,7 +155,11 @@ class Watch:
 
     def _ask(self, passed: float) -> None:
         stack = self._stack
-        asked = [role for role, shown in self._shown.items() if shown.state not in ("restarting", "stopped")]
+        asked = [
+            role
+            for role, shown in self._shown.items()
+            if shown.state not in ("restarting", "stopped")
+        ]
         found = answers.ask({role: self.question(role) for role in asked})
         self._asked = time.monotonic()
         for role, answer in found.items():
@@ -150,7 +171,9 @@ class Watch:
         """Note what a role answered, and what state that means."""
         shown, memory = self._shown[role], self._stack.memory(role)
         forgotten = self._settings.restart_forgotten
-        memory.heard(time.monotonic(), passed, alive=answer.alive, ready=answer.ready, forgotten=forgotten)
+        memory.heard(
+            time.monotonic(), passed, alive=answer.alive, ready=answer.ready, forgotten=forgotten
+        )
         if answer.ready:
             shown.state, shown.reason = "running", ""
         elif memory.was_ready and (answer.alive or memory.silent > 2 * ASK_SECONDS):
@@ -167,11 +190,18 @@ class Watch:
         elif role == "ticker":
             broker = self._stack.memory("broker")
             well = found.get("broker", answers.SILENT).ready and broker.ready_since is not None
-            since = time.monotonic() - broker.ready_since if well and broker.ready_since is not None else 0.0
+            since = (
+                time.monotonic() - broker.ready_since
+                if well and broker.ready_since is not None
+                else 0.0
+            )
             # its own remedy comes first, and a broker that takes nothing is not its fault
             limit = patience if memory.was_ready else 3 * patience
             if min(since, memory.unready) > limit:
-                self._kill(role, f"killed: no tick was acknowledged for {memory.unready:.0f} s while the broker answers")
+                self._kill(
+                    role,
+                    f"killed: no tick was acknowledged for {memory.unready:.0f} s while the broker answers",
+                )
 
     def _kill(self, role: str, why: str) -> None:
         stack = self._stack
@@ -179,7 +209,9 @@ class Watch:
         shown.reason = why
         stack.say(f"{role} is {why}; see {shown.log}")
         if role not in SERVERS:
-            process.send_signal(signal.SIGABRT)  # our own processes write where each thread stands (faulthandler)
+            process.send_signal(
+                signal.SIGABRT
+            )  # our own processes write where each thread stands (faulthandler)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_DUMP_SECONDS)
         process.kill()

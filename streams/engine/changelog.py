@@ -56,7 +56,11 @@ class Marker(NamedTuple):
     @classmethod
     def load(cls, value: bytes) -> Marker:
         """Read what `dump` wrote."""
-        return cls(int.from_bytes(value[2:8], "big"), int.from_bytes(value[:2], "big"), orjson.loads(value[8:]))
+        return cls(
+            int.from_bytes(value[2:8], "big"),
+            int.from_bytes(value[:2], "big"),
+            orjson.loads(value[8:]),
+        )
 
 
 def marker_key(partition: int) -> bytes:
@@ -92,7 +96,13 @@ class ChangelogTable(faust.Table):
         self.overruled: dict[int, set[bytes]] = {}
         self.strange: dict[int, int] = {}  # records by partition that none of ours wrote
 
-    def _new_changelog_topic(self, *, retention: Any = None, compacting: Any = None, deleting: Any = None) -> Any:  # noqa: ARG002 - Faust's signature
+    def _new_changelog_topic(
+        self,
+        *,
+        retention: Any = None,  # noqa: ARG002 - Faust's signature
+        compacting: Any = None,  # noqa: ARG002
+        deleting: Any = None,  # noqa: ARG002
+    ) -> Any:
         config = {"min.compaction.lag.ms": str(_HOUR_MS), "max.message.bytes": "2097152"}
         return chunk_topic(
             self.app,
@@ -118,9 +128,15 @@ class ChangelogTable(faust.Table):
     def rows_of(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
         """Give the rows of a partition, without its marker."""
         owner = self.data._key_partition
-        return ((key, value) for key, value in self.data.data.items() if owner.get(key) == partition and not key.startswith(b"\x00"))
+        return (
+            (key, value)
+            for key, value in self.data.data.items()
+            if owner.get(key) == partition and not key.startswith(b"\x00")
+        )
 
-    async def commit(self, producer: Any, partition: int, rows: Mapping[bytes, bytes], marker: Marker) -> None:
+    async def commit(
+        self, producer: Any, partition: int, rows: Mapping[bytes, bytes], marker: Marker
+    ) -> None:
         """Make rows and marker durable, then visible.
 
         Raises:
@@ -132,7 +148,12 @@ class ChangelogTable(faust.Table):
         known = offsets.get(tp)
         previous = -1 if known is None else known
         name, value = marker_key(partition), marker.dump()
-        written = await send_batches(producer, tp.topic, partition, [(key, seal(row)) for key, row in (*rows.items(), (name, value))])
+        written = await send_batches(
+            producer,
+            tp.topic,
+            partition,
+            [(key, seal(row)) for key, row in (*rows.items(), (name, value))],
+        )
         offsets[tp] = check_contiguous(written, previous)
         self._apply(partition, {**rows, name: value})
 
@@ -143,7 +164,11 @@ class ChangelogTable(faust.Table):
         if not overruled or marker is None:
             return 0
         known = self.data.data
-        rows = {key: known[key] for key in sorted(overruled) if key in known and key != marker_key(partition)}
+        rows = {
+            key: known[key]
+            for key in sorted(overruled)
+            if key in known and key != marker_key(partition)
+        }
         await self.commit(producer, partition, rows, marker)
         return len(overruled)
 

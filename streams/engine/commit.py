@@ -60,12 +60,21 @@ async def send_batches(
         written.append((sent.offset, count))
 
     for key, value, *rest in records:
-        fields = {"key": key, "value": value, "timestamp": None, "headers": list(rest[0]) if rest else []}
+        fields = {
+            "key": key,
+            "value": value,
+            "timestamp": None,
+            "headers": list(rest[0]) if rest else [],
+        }
         if batch.append(**fields) is None:
             await ship()
             batch = producer.create_batch()
-            if batch.append(**fields) is None:  # MAX_RECORD is checked before: this is a mistake of ours
-                raise ValueError(f"a record of {len(value or b'')} bytes for {topic} is larger than a batch may be")
+            if (
+                batch.append(**fields) is None
+            ):  # MAX_RECORD is checked before: this is a mistake of ours
+                raise ValueError(
+                    f"a record of {len(value or b'')} bytes for {topic} is larger than a batch may be"
+                )
     if batch.record_count():
         await ship()
     return written
@@ -75,9 +84,16 @@ async def send_all(producer: Any, outs: Iterable[Out], partitions: int) -> None:
     """Send outputs and wait for every acknowledgement. Order holds within a partition."""
     grouped: dict[tuple[str, int], list[tuple[Any, ...]]] = {}
     for out in outs:
-        partition = out.partition if out.partition is not None else partition_of(out.key or b"", partitions)
+        partition = (
+            out.partition if out.partition is not None else partition_of(out.key or b"", partitions)
+        )
         grouped.setdefault((out.topic, partition), []).append((out.key, out.value, out.headers))
-    await asyncio.gather(*(send_batches(producer, topic, partition, records) for (topic, partition), records in grouped.items()))
+    await asyncio.gather(
+        *(
+            send_batches(producer, topic, partition, records)
+            for (topic, partition), records in grouped.items()
+        )
+    )
 
 
 def check_contiguous(written: list[tuple[int, int]], previous: int) -> int:

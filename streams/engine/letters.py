@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("leadstream.engine")
 # What Python's own errors repeat of a value, and what looks like an address or a telephone number.
-_QUOTED = re.compile(r"(invalid literal for int\(\) with base \d+: |could not convert string to float: |Invalid isoformat string: ).*")
+_QUOTED = re.compile(
+    r"(invalid literal for int\(\) with base \d+: |could not convert string to float: |Invalid isoformat string: ).*"
+)
 _ADDRESS = re.compile(r"\S+@\S+")
 _NUMBER = re.compile(r"\+\d[\d ()/.-]{6,}\d")
 _TRACEBACKS_A_MINUTE = 20  # of one kind of error: a flood of poison must not fill the disk
@@ -38,7 +40,13 @@ class Post(NamedTuple):
 
 
 def letter(
-    post: Post, record: Any, kind: LetterKind, reason: str, *, part: int = 0, body: bytes | None = None
+    post: Post,
+    record: Any,
+    kind: LetterKind,
+    reason: str,
+    *,
+    part: int = 0,
+    body: bytes | None = None,
 ) -> list[Out]:
     """Write a dead letter about a record, or about a part of it with a `body` of its own.
 
@@ -78,7 +86,13 @@ def _outs(
         replay_of=headers_of(record).get(deadletters.REPLAY_HEADER, "")[:300],
     )
     return [
-        Out(post.topic, name.encode(), piece, None, ((deadletters.LETTER_HEADER, head.model_dump_json().encode()),))
+        Out(
+            post.topic,
+            name.encode(),
+            piece,
+            None,
+            ((deadletters.LETTER_HEADER, head.model_dump_json().encode()),),
+        )
         for head, piece in deadletters.pieces(made, original)
     ]
 
@@ -93,10 +107,15 @@ def _trace(error: BaseException | None) -> str:
     parts = []
     while error is not None:
         if isinstance(error, ValidationError):
-            text = "; ".join(f"{'.'.join(map(str, one['loc']))}: {one['type']}" for one in error.errors(include_input=False)[:5])
+            text = "; ".join(
+                f"{'.'.join(map(str, one['loc']))}: {one['type']}"
+                for one in error.errors(include_input=False)[:5]
+            )
         else:
             text = discreet(str(error))[:500]
-        parts.append("".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {text}")
+        parts.append(
+            "".join(traceback.format_tb(error.__traceback__)) + f"{type(error).__name__}: {text}"
+        )
         error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return "\n\nfrom which came\n\n".join(reversed(parts))
 

@@ -46,8 +46,12 @@ class Effects(NamedTuple):
     row: bytes | None = None
     due: int | None = None
     rejected: tuple[Rejected, ...] = ()
-    ignored: tuple[str, ...] = ()  # kinds of parts that are known and not ours: counted, never a letter
-    dropped: tuple[str, ...] = ()  # names of details that could not be read: counted, what they stood in counts
+    ignored: tuple[
+        str, ...
+    ] = ()  # kinds of parts that are known and not ours: counted, never a letter
+    dropped: tuple[
+        str, ...
+    ] = ()  # names of details that could not be read: counted, what they stood in counts
     pages: Mapping[bytes, bytes] = {}  # of the record's own row, by name: what changed of them
 
 

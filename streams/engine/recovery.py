@@ -47,7 +47,9 @@ class SafeRecovery(Recovery):
         await app.on_rebalance_complete.send()
         self._set_recovery_ended()
         for table in self.tables.values():
-            await table.on_recovery_completed(self.actives_for_table[table], self.standbys_for_table[table])
+            await table.on_recovery_completed(
+                self.actives_for_table[table], self.standbys_for_table[table]
+            )
         if app.consumer_generation_id != generation_id:
             return
         assignment = consumer.assignment()
@@ -75,19 +77,29 @@ class SafeThread(driver.AIOKafkaConsumerThread):
         return consumer
 
     async def _fetch_records(
-        self, consumer: Any, active: AbstractSet[Any], timeout: float | None = None, max_records: int | None = None
+        self,
+        consumer: Any,
+        active: AbstractSet[Any],
+        timeout: float | None = None,
+        max_records: int | None = None,
     ) -> dict[Any, Any]:
         owner, app = self.consumer, self.app
         generation = app.consumer_generation_id
         frozen = active and frozenset(active)
-        records = await super()._fetch_records(consumer, frozen, timeout=timeout, max_records=max_records)
+        records = await super()._fetch_records(
+            consumer, frozen, timeout=timeout, max_records=max_records
+        )
         kept = {}
         for tp, batch in records.items():
-            flows = owner.flow_active and (tp in owner._active_partitions or tp in owner._buffered_partitions)
+            flows = owner.flow_active and (
+                tp in owner._active_partitions or tp in owner._buffered_partitions
+            )
             if generation == app.consumer_generation_id and flows:
                 kept[tp] = batch
             else:
-                with contextlib.suppress(Exception):  # the partition is no longer ours: its new owner reads it
+                with contextlib.suppress(
+                    Exception
+                ):  # the partition is no longer ours: its new owner reads it
                     consumer.seek(tp, batch[0].offset)
         return kept
 
@@ -104,7 +116,13 @@ class SafeConsumer(driver.Consumer):
         self._active_partitions.difference_update(revoked)
         self._paused_partitions.difference_update(revoked)
         for tp in revoked:
-            for memory in (self._gap, self._acked, self._acked_index, self._read_offset, self._committed_offset):
+            for memory in (
+                self._gap,
+                self._acked,
+                self._acked_index,
+                self._read_offset,
+                self._committed_offset,
+            ):
                 memory.pop(tp, None)
 
     async def _add_gap(self, tp: Any, start: int, end: int) -> None:

@@ -80,9 +80,13 @@ class SinkWorker(Worker):
             began = loop.time()
             while True:
                 before, began = began, loop.time()
-                rate = await self._flush() / max(began - before, 0.001)  # a rate: after a long write a beat holds much of little
+                rate = await self._flush() / max(
+                    began - before, 0.001
+                )  # a rate: after a long write a beat holds much of little
                 wait = self.every * (THROUGHPUT if rate > BUSY else 1)
-                await self.app.wait(self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began)))
+                await self.app.wait(
+                    self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began))
+                )
                 if self.app.should_stop:
                     await asyncio.sleep(SHORTEST)  # the wait above ends at once from now on
         except asyncio.CancelledError:
@@ -99,7 +103,9 @@ class SinkWorker(Worker):
         self._room.set()
         if not batch:
             return 0
-        refused = await asyncio.to_thread(self.write, [(tp, records) for tp, records, _, _ in batch if records])
+        refused = await asyncio.to_thread(
+            self.write, [(tp, records) for tp, records, _, _ in batch if records]
+        )
         letters: list[Out] = []
         for one in refused:
             reason = one.reason if one.error is None else self.failures.log(one.record, one.error)

@@ -72,14 +72,18 @@ class Stateful(Worker):
         """`upstream` are the topics whose partitions tell the time; `tick_to` is told in turn."""
         super().__init__(app, post, [topic], partitions, hooks)
         self.topic, self.logic, self.upstream, self.tick_to = topic, logic, upstream, tick_to
-        self.table = ChangelogTable(app, name=self.name, partitions=partitions, key_type=bytes, value_type=bytes)
+        self.table = ChangelogTable(
+            app, name=self.name, partitions=partitions, key_type=bytes, value_type=bytes
+        )
         app.tables.add(self.table)
         self._heaps: dict[int, list[tuple[int, bytes]]] = {}
         self.table.on_recover(self._rebuild)
 
     async def _rebuild(self) -> None:
         """Make the heaps of due times again from the rows: a heap is only a hint, the row decides."""
-        mine = {tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.topic}
+        mine = {
+            tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.topic
+        }
         for partition in set(self._heaps) - mine:
             del self._heaps[partition]
         for partition in mine:
@@ -100,7 +104,9 @@ class Stateful(Worker):
                 f"none of {strange} records of {self.table.changelog_topic_name}[{partition}] was written by this release: start a "
                 "new home and import the history, or remove the topic if what it holds is worth nothing"
             )
-        log.error("%s: passed by %s records of its changelog that none of ours wrote", self.name, strange)
+        log.error(
+            "%s: passed by %s records of its changelog that none of ours wrote", self.name, strange
+        )
 
     def _heap(self, partition: int) -> list[tuple[int, bytes]]:
         rows = self.table.rows_of(partition)
@@ -127,7 +133,12 @@ class Stateful(Worker):
         partition, producer = tp.partition, self.app.producer._ensure_producer()
         if self.table.overruled.get(partition):
             healed = await self.table.heal(producer, partition)
-            log.warning("%s: wrote %s rows of partition %s again over somebody else's", self.name, healed, partition)
+            log.warning(
+                "%s: wrote %s rows of partition %s again over somebody else's",
+                self.name,
+                healed,
+                partition,
+            )
         known = self.table.marker(partition)
         fresh = await self.from_next(tp, records, known.next_offset if known else None)
         if fresh is None:
@@ -138,7 +149,9 @@ class Stateful(Worker):
             await send_all(producer, piece.outs, self.partitions)
             self.hooks.between("outputs sent")
             if generation != self.app.consumer_generation_id:
-                self._heaps[partition] = self._heap(partition)  # the fold took from it what it fired
+                self._heaps[partition] = self._heap(
+                    partition
+                )  # the fold took from it what it fired
                 self._restore_common(partition)
                 return self.drop(event)
             await self.table.commit(producer, partition, piece.rows, piece.marker)
@@ -158,7 +171,12 @@ class Stateful(Worker):
         piece = _Slice(marker=marker, time=now)
         common = common_key(partition)
         if self.table.row(common) is None:
-            self._keep(common, fence(marker.epoch, records[0].offset), self.logic.init_shared(partition), piece)
+            self._keep(
+                common,
+                fence(marker.epoch, records[0].offset),
+                self.logic.init_shared(partition),
+                piece,
+            )
         for record in records:
             tick = self._tick(record)
             if tick is not None:
@@ -178,14 +196,20 @@ class Stateful(Worker):
             if piece.full:
                 yield self._closed(piece, partition, now, piece.marker)
                 now, piece = piece.time, _Slice(marker=piece.marker, time=piece.time)
-        yield self._closed(piece, partition, now, Marker(records[-1].offset + 1, marker.epoch, heard))
+        yield self._closed(
+            piece, partition, now, Marker(records[-1].offset + 1, marker.epoch, heard)
+        )
 
     def _tick(self, record: Any) -> ticks.Tick | None:
         """Read a tick of an upstream partition that is not ahead of its own stamp; None for any other record."""
         tick = None if record.headers else ticks.read(record.value)
         if tick is None:
             return None
-        return tick if tick.topic in self.upstream and tick.now <= record.timestamp + ticks.AHEAD_MS else None
+        return (
+            tick
+            if tick.topic in self.upstream and tick.now <= record.timestamp + ticks.AHEAD_MS
+            else None
+        )
 
     def _closed(self, piece: _Slice, partition: int, before: int, marker: Marker) -> _Slice:
         """Add what a rise of time sends, and the marker."""
@@ -193,7 +217,9 @@ class Stateful(Worker):
             piece.outs += self.logic.on_watermark(partition, piece.cut, piece.time)
             if self.tick_to:
                 tick_on = ticks.Tick(piece.time, self.topic, partition, self.partitions).dump()
-                piece.outs += [Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)]
+                piece.outs += [
+                    Out(self.tick_to, None, tick_on, target) for target in range(self.partitions)
+                ]
         piece.marker = marker
         return piece
 
@@ -218,8 +244,21 @@ class Stateful(Worker):
             self._dead(record, LetterKind.FAILED, self.failures.log(record, error), piece)
             return
         self.hooks.count("read", 1)
-        for part, refused in enumerate(effects.rejected):  # ours to mend: nobody but our own workers writes here
-            self._post(record, letter(self.post, record, LetterKind.FAILED, refused.reason, part=part, body=refused.body), piece)
+        for part, refused in enumerate(
+            effects.rejected
+        ):  # ours to mend: nobody but our own workers writes here
+            self._post(
+                record,
+                letter(
+                    self.post,
+                    record,
+                    LetterKind.FAILED,
+                    refused.reason,
+                    part=part,
+                    body=refused.body,
+                ),
+                piece,
+            )
         self._keep(key, mark, effects, piece)
 
     def _row_key(self, record: Any) -> bytes:
@@ -231,7 +270,9 @@ class Stateful(Worker):
             return bytes(record.key)  # a timer's letter knows its row's own key
         return self.logic.row_key(record.key)
 
-    def _effects(self, record: Any, key: bytes, row: bytes | None, piece: _Slice, *, whole: bool) -> Effects:
+    def _effects(
+        self, record: Any, key: bytes, row: bytes | None, piece: _Slice, *, whole: bool
+    ) -> Effects:
         body = row[8:] if row else None
         if whole:
             return self.logic.apply_shared(record, body, piece.time)
@@ -276,7 +317,9 @@ class Stateful(Worker):
             if due_at is None:
                 return
             if row[:8] >= mark or due_at >= now:
-                piece.dues.append((due_at, key))  # fired by this very tick before a crash, or not yet due
+                piece.dues.append(
+                    (due_at, key)
+                )  # fired by this very tick before a crash, or not yet due
                 return
             effects = _fits(self.logic.due(key, row[8:], now, record))
         except MustAct:
@@ -292,10 +335,14 @@ class Stateful(Worker):
     @staticmethod
     def _keep(key: bytes, mark: bytes, effects: Effects, piece: _Slice) -> None:
         piece.outs += effects.outs
-        piece.rows.update({page_key(key, name): mark + body for name, body in effects.pages.items()})
+        piece.rows.update(
+            {page_key(key, name): mark + body for name, body in effects.pages.items()}
+        )
         piece.paged = piece.paged or bool(effects.pages)
         if effects.row is not None:
-            piece.rows.pop(key, None)  # behind its pages: a commit that is cut must not leave a row without them
+            piece.rows.pop(
+                key, None
+            )  # behind its pages: a commit that is cut must not leave a row without them
             piece.rows[key] = mark + effects.row
         if effects.due is not None:
             piece.dues.append((effects.due, key))
@@ -311,5 +358,7 @@ def _fits(effects: Effects) -> Effects:
     sizes = [out.size for out in effects.outs]
     sizes += [len(body) for body in (*effects.pages.values(), effects.row or b"")]
     if sizes and max(sizes) > MAX_RECORD:
-        raise TooLarge(f"it would make a record of {max(sizes)} bytes, and Kafka takes {MAX_RECORD}")
+        raise TooLarge(
+            f"it would make a record of {max(sizes)} bytes, and Kafka takes {MAX_RECORD}"
+        )
     return effects

@@ -52,7 +52,10 @@ class Stateless(Worker):
         super().__init__(app, post, topics, partitions, hooks)
         self.turn, self.tick_to, self.wait = turn, tick_to, wait
         self.parking, self.breakers = parking, parking.breakers
-        self._states: tuple[int, list[SourceState]] = (-1, [])  # as they stood when a generation began
+        self._states: tuple[int, list[SourceState]] = (
+            -1,
+            [],
+        )  # as they stood when a generation began
         app.on_partitions_revoked.connect(self._forget)
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
@@ -66,7 +69,9 @@ class Stateless(Worker):
         outs, now = self._turn_all(tp, fresh)
         if now and self.tick_to:
             tick = ticks.Tick(now, tp.topic, tp.partition, self.partitions).dump()
-            outs += [Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)]
+            outs += [
+                Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)
+            ]
         # A source's state last: whoever reads that it is read again must find all that was parked before.
         states = [out for out in outs if out.topic == self.breakers.state_topic]
         others = [out for out in outs if out.topic != self.breakers.state_topic]
@@ -81,7 +86,9 @@ class Stateless(Worker):
     async def _restore(self, tp: TP, generation: int) -> None:
         """Learn which sources the last owner of a partition parked."""
         if self._states[0] != generation:
-            found = await read_states(self.parking.open_consumer(), self.breakers.state_topic, self.partitions)
+            found = await read_states(
+                self.parking.open_consumer(), self.breakers.state_topic, self.partitions
+            )
             self._states = (generation, found)
         known = self._states[1]
         self.breakers.restore(tp, known)
@@ -99,7 +106,9 @@ class Stateless(Worker):
         outs: list[Out] = []
         now = 0
         for record in records:
-            tick = None if record.headers else ticks.read(record.value)  # a body from outside names its source; a tick does not
+            tick = (
+                None if record.headers else ticks.read(record.value)
+            )  # a body from outside names its source; a tick does not
             if tick:
                 if tick.now <= record.timestamp + ticks.AHEAD_MS:
                     now = max(now, tick.now)
@@ -141,7 +150,9 @@ class Stateless(Worker):
             letters = letter(self.post, record, LetterKind.REFUSED, why)
             effects = effects._replace(rejected=())
         for part, refused in enumerate(effects.rejected):
-            letters += letter(self.post, record, LetterKind.REFUSED, refused.reason, part=part, body=refused.body)
+            letters += letter(
+                self.post, record, LetterKind.REFUSED, refused.reason, part=part, body=refused.body
+            )
         dead = bool(letters) and not effects.outs
         self.hooks.count("read", 1)
         self.hooks.dead(source, letters)

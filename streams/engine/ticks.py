@@ -34,9 +34,15 @@ def read(value: bytes | None) -> Tick | None:
         return None
     try:
         now, topic, partition, of = orjson.loads(value)["tick"]
-        good = isinstance(topic, str) and all(type(number) is int for number in (now, partition, of)) and 0 <= partition < of <= _MOST
+        good = (
+            isinstance(topic, str)
+            and all(type(number) is int for number in (now, partition, of))
+            and 0 <= partition < of <= _MOST
+        )
     except (TypeError, ValueError):
-        return None  # somebody's body that begins like a tick: it is read, and refused, as what it is
+        return (
+            None  # somebody's body that begins like a tick: it is read, and refused, as what it is
+        )
     return Tick(now, topic, partition, of) if good else None
 
 
@@ -50,4 +56,6 @@ def take(ticks: dict[str, list[int]], tick: Tick) -> dict[str, list[int]]:
 
 def now(ticks: dict[str, list[int]], upstream: tuple[str, ...]) -> int:
     """Give the partition's time: 0 until every upstream partition has told."""
-    return min((min(ticks[topic], default=0) if topic in ticks else 0 for topic in upstream), default=0)
+    return min(
+        (min(ticks[topic], default=0) if topic in ticks else 0 for topic in upstream), default=0
+    )

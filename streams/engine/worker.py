@@ -30,7 +30,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("leadstream.engine")
 
-EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = 70, 78, 75  # 78: a restart alone will not help, somebody must act
+EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = (
+    70,
+    78,
+    75,
+)  # 78: a restart alone will not help, somebody must act
 
 
 def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
@@ -51,7 +55,9 @@ class Hooks:
     letter: Callable[[str, int], None] = lambda _source, _number: None
     ignored: Callable[[str, str], None] = lambda _source, _kind: None
     dropped: Callable[[str, str], None] = lambda _source, _detail: None
-    stopping: Callable[[str], None] = lambda _reason: None  # hears why somebody must act, before the process ends
+    stopping: Callable[[str], None] = lambda _reason: (
+        None
+    )  # hears why somebody must act, before the process ends
 
     def dead(self, source: str, letters: Sequence[Out]) -> None:
         """Count letters, a letter once however many pieces it has."""
@@ -64,20 +70,28 @@ class Hooks:
 class Worker(ABC):
     """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
 
-    def __init__(self, app: SafeApp, post: Post, topics: Sequence[str], partitions: int, hooks: Hooks) -> None:
+    def __init__(
+        self, app: SafeApp, post: Post, topics: Sequence[str], partitions: int, hooks: Hooks
+    ) -> None:
         self.app, self.post, self.partitions, self.hooks = app, post, partitions, hooks
         self.name, self.role = post.worker, post.role or post.worker
         self.failures = Failures(self.name)
         self._seeking: dict[Any, int] = {}
-        self._next: dict[Any, tuple[int, int]] = {}  # of a worker without a table: generation and next offset
+        self._next: dict[
+            Any, tuple[int, int]
+        ] = {}  # of a worker without a table: generation and next offset
         for topic in topics:
-            app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{self.name}.{topic}")(self._agent)
+            app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{self.name}.{topic}")(
+                self._agent
+            )
 
     async def _agent(self, stream: Any) -> None:
         async for event in stream.noack().events():
             try:
                 message = event.message
-                if await self.handle(TP(message.topic, message.partition), event.value, message.generation_id, event):
+                if await self.handle(
+                    TP(message.topic, message.partition), event.value, message.generation_id, event
+                ):
                     event.ack()
             except asyncio.CancelledError:
                 raise
@@ -106,7 +120,9 @@ class Worker(ABC):
         committed: int | None = self.app.consumer._committed_offset.get(tp)
         return committed
 
-    async def from_next(self, tp: TP, records: Sequence[Any], following: int | None) -> Sequence[Any] | None:
+    async def from_next(
+        self, tp: TP, records: Sequence[Any], following: int | None
+    ) -> Sequence[Any] | None:
         """Drop what is done already; where there is a hole, seek back and give None. Never skip.
 
         A hole in which the broker has no record is none: a transaction's marker, or what a compaction removed.
@@ -125,10 +141,15 @@ class Worker(ABC):
                     f"or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
                 )
             self._seeking[tp] = following
-            log.warning("%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset)
+            log.warning(
+                "%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset
+            )
             await consumer.seek_wait({tp: following})
             return None
-        if records[0].offset > following and await self.app.first_from(tp, following) < records[0].offset:
+        if (
+            records[0].offset > following
+            and await self.app.first_from(tp, following) < records[0].offset
+        ):
             return None  # fetched before the seek; what lies between comes again
         self._seeking.pop(tp, None)
         end = consumer.highwater(tp)

@@ -51,7 +51,11 @@ def apply(settings: Settings, *, dry: bool = False) -> list[Difference]:
     client = connections.admin(settings, client_id="leadstream-topics")
     try:
         there = _found(client)
-        out = [one for topic in TOPICS for one in compare(topic, there.get(topic.name), partitions, replication)]
+        out = [
+            one
+            for topic in TOPICS
+            for one in compare(topic, there.get(topic.name), partitions, replication)
+        ]
         if not dry:
             _carry_out(client, out, there, partitions, replication)
         return out
@@ -59,46 +63,95 @@ def apply(settings: Settings, *, dry: bool = False) -> list[Difference]:
         client.close()
 
 
-def _carry_out(client: KafkaAdminClient, differing: list[Difference], there: dict[str, Found], partitions: int, replication: int) -> None:
+def _carry_out(
+    client: KafkaAdminClient,
+    differing: list[Difference],
+    there: dict[str, Found],
+    partitions: int,
+    replication: int,
+) -> None:
     made = {one.topic for one in differing if one.kind == MAKE}
     changed = {one.topic for one in differing if one.kind == SET}
-    fresh = [NewTopic(topic.name, partitions, replication, topic_configs=topic.settings()) for topic in TOPICS if topic.name in made]
+    fresh = [
+        NewTopic(topic.name, partitions, replication, topic_configs=topic.settings())
+        for topic in TOPICS
+        if topic.name in made
+    ]
     if fresh:
         client.create_topics(fresh)
-    wanted = {topic.name: _differing(topic, there[topic.name]) for topic in TOPICS if topic.name in changed}
+    wanted = {
+        topic.name: _differing(topic, there[topic.name])
+        for topic in TOPICS
+        if topic.name in changed
+    }
     if wanted:
-        resources = [ConfigResource(ConfigResourceType.TOPIC, name, configs=configs) for name, configs in wanted.items()]
-        refused = {name: result for name, result in by_topic(client.alter_configs(resources)).items() if result != "OK"}
+        resources = [
+            ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)
+            for name, configs in wanted.items()
+        ]
+        refused = {
+            name: result
+            for name, result in by_topic(client.alter_configs(resources)).items()
+            if result != "OK"
+        }
         if refused:
-            raise Refused("; ".join(f"{name}: {result}" for name, result in sorted(refused.items())))
+            raise Refused(
+                "; ".join(f"{name}: {result}" for name, result in sorted(refused.items()))
+            )
     end = time.monotonic() + _SEEN_SECONDS
-    while made | changed and time.monotonic() < end:  # a broker learns from its controller a moment later
+    while (
+        made | changed and time.monotonic() < end
+    ):  # a broker learns from its controller a moment later
         now = _found(client)
-        if not any(one.kind in (MAKE, SET) for topic in TOPICS for one in compare(topic, now.get(topic.name), partitions, replication)):
+        if not any(
+            one.kind in (MAKE, SET)
+            for topic in TOPICS
+            for one in compare(topic, now.get(topic.name), partitions, replication)
+        ):
             return
         time.sleep(0.05)
 
 
-def compare(topic: Topic, found: Found | None, partitions: int, replication: int) -> list[Difference]:
+def compare(
+    topic: Topic, found: Found | None, partitions: int, replication: int
+) -> list[Difference]:
     """Say how a topic differs from its declaration."""
     if found is None:
-        return [Difference(topic.name, f"make it: {partitions} partitions, {topic.settings()}", MAKE)]
+        return [
+            Difference(topic.name, f"make it: {partitions} partitions, {topic.settings()}", MAKE)
+        ]
     out = []
     if found.partitions != partitions:
         how = "set LEADSTREAM_PARTITIONS to that, or make the topic again"
-        out.append(Difference(topic.name, f"{found.partitions} partitions, declared {partitions}: {how}", STANDS))
+        out.append(
+            Difference(
+                topic.name, f"{found.partitions} partitions, declared {partitions}: {how}", STANDS
+            )
+        )
     if found.replicas != replication:
         how = "reassign its partitions by Kafka's own tool, or set LEADSTREAM_REPLICATION"
-        out.append(Difference(topic.name, f"{found.replicas} replicas, declared {replication}: {how}", STANDS))
+        out.append(
+            Difference(
+                topic.name, f"{found.replicas} replicas, declared {replication}: {how}", STANDS
+            )
+        )
     settings = _differing(topic, found).items()
-    out += [Difference(topic.name, f"{key}: {found.settings.get(key)} -> {value}") for key, value in settings]
+    out += [
+        Difference(topic.name, f"{key}: {found.settings.get(key)} -> {value}")
+        for key, value in settings
+    ]
     added = sorted(found.overrides - topic.settings().keys())
-    out += [Difference(topic.name, f"{key}={found.settings.get(key)} is set and not declared", NOTE) for key in added]
+    out += [
+        Difference(topic.name, f"{key}={found.settings.get(key)} is set and not declared", NOTE)
+        for key in added
+    ]
     return out
 
 
 def _differing(topic: Topic, found: Found) -> dict[str, str]:
-    return {key: value for key, value in topic.settings().items() if found.settings.get(key) != value}
+    return {
+        key: value for key, value in topic.settings().items() if found.settings.get(key) != value
+    }
 
 
 def _found(client: KafkaAdminClient) -> dict[str, Found]:
@@ -119,7 +172,12 @@ def by_topic(answer: Any) -> dict[str, Any]:
 def _topic(partitions: list[Any], settings: dict[str, Any]) -> Found:
     replicas = min((len(one["replica_nodes"]) for one in partitions), default=0)
     values = {key: str(one["value"]) for key, one in settings.items()}
-    return Found(len(partitions), replicas, values, frozenset(key for key, one in settings.items() if _overridden(one)))
+    return Found(
+        len(partitions),
+        replicas,
+        values,
+        frozenset(key for key, one in settings.items() if _overridden(one)),
+    )
 
 
 def _overridden(setting: dict[str, Any]) -> bool:

@@ -68,13 +68,17 @@ def add(
     producer = connections.producer(settings, linger_ms=0)
     try:
         for partition in range(settings.partitions):
-            producer.send(topics.TOUCHES, write(fresh, generation), key=COMMON, partition=partition).get(timeout=30)
+            producer.send(
+                topics.TOUCHES, write(fresh, generation), key=COMMON, partition=partition
+            ).get(timeout=30)
     finally:
         producer.close(timeout=5)
     end = time.monotonic() + TAKEN_SECONDS
     while fresh not in generations.versions(client, generation):
         if time.monotonic() > end:
-            raise NotReady(f"no worker took version {fresh.version}: see `leadstream status` and the dead letters, then run this again")
+            raise NotReady(
+                f"no worker took version {fresh.version}: see `leadstream status` and the dead letters, then run this again"
+            )
         time.sleep(0.3)
     return fresh
 
@@ -88,7 +92,11 @@ def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     """
     load_all(source)
     root = settings.home / "generations"
-    known = [int(folder.name) for folder in root.iterdir() if folder.name.isdigit()] if root.is_dir() else []
+    known = (
+        [int(folder.name) for folder in root.iterdir() if folder.name.isdigit()]
+        if root.is_dir()
+        else []
+    )
     number = max([*known, *(one.generation for one in generations.history(client))], default=1) + 1
     fresh = root / f"{number}.new"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -96,12 +104,18 @@ def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
         shutil.copy(file, fresh)
     ends = arrival.ends(settings, topics.TOUCHES)
-    (fresh / "birth.json").write_text(json.dumps({str(place.partition): end for place, end in ends.items()}))
-    fresh.rename(root / str(number))  # whole or not at all: a worker may be started on it by another hand
+    (fresh / "birth.json").write_text(
+        json.dumps({str(place.partition): end for place, end in ends.items()})
+    )
+    fresh.rename(
+        root / str(number)
+    )  # whole or not at all: a worker may be started on it by another hand
     return number
 
 
-def caught_up(client_of: Callable[[], Any], settings: Settings, generation: int, seconds: float = 600.0) -> None:
+def caught_up(
+    client_of: Callable[[], Any], settings: Settings, generation: int, seconds: float = 600.0
+) -> None:
     """Wait until a generation has caught up with now: only then it may be shown. Going back is showing the one before.
 
     Raises:
@@ -111,7 +125,9 @@ def caught_up(client_of: Callable[[], Any], settings: Settings, generation: int,
     try:
         arrival.folded(client_of, settings.partitions, int(time.time() * 1000), seconds, generation)
     except arrival.Stalled as error:
-        raise NotReady(f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? {error}") from None
+        raise NotReady(
+            f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? {error}"
+        ) from None
 
 
 def drop(settings: Settings, client: Any, generation: int) -> None:
@@ -123,7 +139,9 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
     """
     folder = settings.home / "generations" / str(generation)
     if generation == generations.active(client):
-        raise NotReady(f"generation {generation} is shown: show another one first (`leadstream adopt`, `leadstream rollback`)")
+        raise NotReady(
+            f"generation {generation} is shown: show another one first (`leadstream adopt`, `leadstream rollback`)"
+        )
     if not folder.is_dir() and not generations.versions(client, generation):
         raise NotReady(f"there is no generation {generation}: see `leadstream definitions list`")
     if folder.is_dir():
@@ -133,8 +151,15 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
     admin = connections.admin(settings)
     try:
         if holes.members(admin, worker, settings.session_timeout + STOPS_SECONDS):
-            raise NotReady(f"the worker of generation {generation} runs: stop it, then run this again")
-        arrival.read_by(settings, settings.app_id("deliver"), arrival.ends(settings, topics.FACTS), lambda _: None)
+            raise NotReady(
+                f"the worker of generation {generation} runs: stop it, then run this again"
+            )
+        arrival.read_by(
+            settings,
+            settings.app_id("deliver"),
+            arrival.ends(settings, topics.FACTS),
+            lambda _: None,
+        )
         generations.drop(client, generation)
         with contextlib.suppress(GroupIdNotFoundError):
             admin.delete_groups([worker])

@@ -11,7 +11,12 @@ MAX_REQUEST = 2_097_152  # bytes: as much as our topics take
 
 
 def send(
-    producer: Any, topic: str, key: bytes | None, value: bytes | None, headers: Iterable[tuple[str, bytes | None]], partition: int | None
+    producer: Any,
+    topic: str,
+    key: bytes | None,
+    value: bytes | None,
+    headers: Iterable[tuple[str, bytes | None]],
+    partition: int | None,
 ) -> Any:
     """Send a record's own bytes; return the client's future.
 

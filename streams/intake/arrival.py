@@ -45,7 +45,9 @@ def ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
 def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
     consumer = connections.consumer(settings)
     try:
-        found: dict[TopicPartition, int] = consumer.end_offsets([TopicPartition(topic, number) for number in range(settings.partitions)])
+        found: dict[TopicPartition, int] = consumer.end_offsets(
+            [TopicPartition(topic, number) for number in range(settings.partitions)]
+        )
         return found
     finally:
         consumer.close()
@@ -59,7 +61,11 @@ def left(admin: KafkaAdminClient, group: str, wanted: dict[TopicPartition, int])
 
 
 def read_by(
-    settings: Settings, group: str, wanted: dict[TopicPartition, int], on_progress: Callable[[int], None], stall_seconds: float = 120.0
+    settings: Settings,
+    group: str,
+    wanted: dict[TopicPartition, int],
+    on_progress: Callable[[int], None],
+    stall_seconds: float = 120.0,
 ) -> None:
     """Wait until a worker has committed all that lies below `wanted`; `on_progress` gets how many records are left.
 
@@ -82,14 +88,22 @@ def read_by(
             if here != last:
                 last, moved = here, time.monotonic()
             if time.monotonic() - moved > stall_seconds:
-                raise Stalled(f"{group} has {here} records left and nothing moves: see `leadstream status`")
+                raise Stalled(
+                    f"{group} has {here} records left and nothing moves: see `leadstream status`"
+                )
             time.sleep(0.2)
     finally:
         if admin:
             admin.close()
 
 
-def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds: float = 60.0, generation: int | None = None) -> None:
+def folded(
+    client_of: Callable[[], Any],
+    partitions: int,
+    after_ms: int,
+    seconds: float = 60.0,
+    generation: int | None = None,
+) -> None:
     """Wait until each partition's newest cut tells a time after `after_ms`: all that came before has been folded.
 
     Give up where time stands for `seconds`; while it moves, however slowly, what lies before it is being folded. A sink
@@ -105,10 +119,16 @@ def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds
         before = times
         try:
             client, refused = client_of(), ""
-            times = dict(client.query(_WATERMARKS, parameters={"g": generation or generations.active(client)}).result_rows)
+            times = dict(
+                client.query(
+                    _WATERMARKS, parameters={"g": generation or generations.active(client)}
+                ).result_rows
+            )
         except Exception as error:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
             refused = f"{type(error).__name__}: {error}"
-        slowest = 0 if refused else min((times.get(number, 0) for number in range(partitions)), default=0)
+        slowest = (
+            0 if refused else min((times.get(number, 0) for number in range(partitions)), default=0)
+        )
         if slowest > after_ms:
             return
         if slowest > furthest:
@@ -117,7 +137,9 @@ def folded(client_of: Callable[[], Any], partitions: int, after_ms: int, seconds
             moved = time.monotonic()
         time.sleep(0.2)
     why = _stands(partitions, times, refused)
-    raise Stalled(f"time does not reach ClickHouse: {why}; see `leadstream status` and docs/runbooks/time-stands.md")
+    raise Stalled(
+        f"time does not reach ClickHouse: {why}; see `leadstream status` and docs/runbooks/time-stands.md"
+    )
 
 
 def _stands(partitions: int, times: dict[int, int], refused: str) -> str:
@@ -130,7 +152,9 @@ def _stands(partitions: int, times: dict[int, int], refused: str) -> str:
     return f"partition {number} stands at {datetime.fromtimestamp(times[number] / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.0, chains: float = 15.0) -> None:
+def settled(
+    client_of: Callable[[], Any], partitions: int, seconds: float = 120.0, chains: float = 15.0
+) -> None:
     """Wait until what was published before, and what it raised on its way, stands in ClickHouse.
 
     Edges go from neighbour to neighbour, so a chain of merges takes as many rounds as it is long: while edges arrive, more
@@ -151,6 +175,8 @@ def settled(client_of: Callable[[], Any], partitions: int, seconds: float = 120.
 def _edges(client_of: Callable[[], Any]) -> int:
     """Count the edges that have arrived; -1 while ClickHouse does not say."""
     try:
-        return int(client_of().query("SELECT count() FROM touches WHERE kind = 'edge'").first_row[0])
+        return int(
+            client_of().query("SELECT count() FROM touches WHERE kind = 'edge'").first_row[0]
+        )
     except Exception:  # noqa: BLE001 - ClickHouse may be restarting: the next round asks again
         return -1

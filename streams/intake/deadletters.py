@@ -134,7 +134,9 @@ def read(settings: Settings, chosen: Chosen = Chosen()) -> list[Entry]:  # noqa:
 
     """
     found = entries(reading.records(settings, topics.DEADLETTERS))
-    return sorted(filter(chosen.holds, found), key=lambda entry: (entry.letter.stamp, entry.letter.id))
+    return sorted(
+        filter(chosen.holds, found), key=lambda entry: (entry.letter.stamp, entry.letter.id)
+    )
 
 
 def entries(records: Iterable[Any]) -> list[Entry]:
@@ -202,7 +204,9 @@ def original(settings: Settings, entry: Entry) -> Original:
     """
     partition, offset = entry.place
     parts: dict[int, bytes] = {}
-    for record in reading.records(settings, topics.DEADLETTERS, {partition: offset}, partitions=[partition]):
+    for record in reading.records(
+        settings, topics.DEADLETTERS, {partition: offset}, partitions=[partition]
+    ):
         letter = described(record.headers)
         if isinstance(letter, Letter) and letter.name == entry.letter.name:
             parts[letter.piece] = record.value or b""
@@ -226,7 +230,12 @@ def replay(settings: Settings, entries: list[Entry]) -> Replayed:
             try:
                 if (letter.id, letter.stamp) not in gone:
                     _send_again(settings, producer, letter, original(settings, entry))
-            except (Unreadable, ValueError, MessageSizeTooLargeError, RecordListTooLargeError) as error:
+            except (
+                Unreadable,
+                ValueError,
+                MessageSizeTooLargeError,
+                RecordListTooLargeError,
+            ) as error:
                 failed[letter.id] = str(error)
                 continue
             gone.add((letter.id, letter.stamp))
@@ -262,8 +271,16 @@ def _iso(stamp: int) -> str:
 
 
 def _mark(producer: Any, entry: Entry, what: Any, why: str) -> None:
-    mark = Mark(letter=entry.letter, what=what, by=getpass.getuser(), at=int(time.time() * 1000), why=why)
+    mark = Mark(
+        letter=entry.letter, what=what, by=getpass.getuser(), at=int(time.time() * 1000), why=why
+    )
     headers = [(MARK_HEADER, mark.model_dump_json().encode())]
     # beside its letter: only in one partition is a mark sure to follow it
-    sent = producer.send(topics.DEADLETTERS, b"", key=entry.letter.id.encode(), headers=headers, partition=entry.place[0])
+    sent = producer.send(
+        topics.DEADLETTERS,
+        b"",
+        key=entry.letter.id.encode(),
+        headers=headers,
+        partition=entry.place[0],
+    )
     sent.get(timeout=30)

@@ -42,8 +42,14 @@ def find(settings: Settings, role: str) -> list[Hole]:
     settings, worker = settings.role(role), split(role)[0]
     consumer = connections.consumer(settings)
     try:
-        places = [TopicPartition(topic, number) for topic in topics.READS[worker] for number in range(settings.partitions)]
-        known = _positions(settings, worker, places)  # first: a worker that reads on meanwhile must not seem beyond an older end
+        places = [
+            TopicPartition(topic, number)
+            for topic in topics.READS[worker]
+            for number in range(settings.partitions)
+        ]
+        known = _positions(
+            settings, worker, places
+        )  # first: a worker that reads on meanwhile must not seem beyond an older end
         begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
         found = []
         for place, (first, epoch) in known.items():
@@ -65,19 +71,31 @@ def accept(settings: Settings, role: str) -> list[Hole]:
     admin = connections.admin(settings)
     producer = connections.producer(settings, linger_ms=0)
     try:
-        if members(admin, settings.app_id(worker), settings.session_timeout + 5):  # so long the broker waits for one that ended at once
+        if members(
+            admin, settings.app_id(worker), settings.session_timeout + 5
+        ):  # so long the broker waits for one that ended at once
             raise Busy(f"{role} runs: stop it, then accept its holes")
         found = find(settings, role)
         for hole in found:
             generation = settings.generation if worker == "advance" else 0
-            fact = {"k": "hole", "generation": generation, "accepted_at": int(time.time() * 1000), **hole._asdict(), "worker": worker}
+            fact = {
+                "k": "hole",
+                "generation": generation,
+                "accepted_at": int(time.time() * 1000),
+                **hole._asdict(),
+                "worker": worker,
+            }
             # told first: a hole that is stated twice is one row, one that is skipped untold would be silence
-            producer.send(topics.FACTS, orjson.dumps(fact), partition=hole.partition).get(timeout=30)
+            producer.send(topics.FACTS, orjson.dumps(fact), partition=hole.partition).get(
+                timeout=30
+            )
             if worker in topics.STATEFUL:
                 _mark(settings, worker, producer, hole)
             else:
                 place = TopicPartition(hole.topic, hole.partition)
-                admin.alter_group_offsets(settings.app_id(worker), {place: OffsetAndMetadata(hole.following, "", -1)})
+                admin.alter_group_offsets(
+                    settings.app_id(worker), {place: OffsetAndMetadata(hole.following, "", -1)}
+                )
         return found
     finally:
         producer.close(timeout=5)
@@ -95,19 +113,31 @@ def members(admin: KafkaAdminClient, group: str, seconds: float) -> list[Any]:
 def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     described = admin.describe_groups([group])
     description = described.get(group, {}) if isinstance(described, dict) else described[0]
-    members = description.get("members", []) if isinstance(description, dict) else getattr(description, "members", [])
+    members = (
+        description.get("members", [])
+        if isinstance(description, dict)
+        else getattr(description, "members", [])
+    )
     return list(members)
 
 
-def _positions(settings: Settings, worker: str, places: list[TopicPartition]) -> dict[TopicPartition, tuple[int, int]]:
+def _positions(
+    settings: Settings, worker: str, places: list[TopicPartition]
+) -> dict[TopicPartition, tuple[int, int]]:
     """Give next offset and epoch by partition, of those that were ever read: from the markers, else as committed."""
     if worker not in topics.STATEFUL:
         admin = connections.admin(settings)
         try:
-            known = admin.list_group_offsets({settings.app_id(worker): places})[settings.app_id(worker)]
+            known = admin.list_group_offsets({settings.app_id(worker): places})[
+                settings.app_id(worker)
+            ]
         finally:
             admin.close()
-        return {place: (committed.offset, 0) for place, committed in known.items() if committed.offset >= 0}
+        return {
+            place: (committed.offset, 0)
+            for place, committed in known.items()
+            if committed.offset >= 0
+        }
     found = {}
     for place in places:
         marker = _marker(settings, worker, place.partition)
@@ -118,7 +148,11 @@ def _positions(settings: Settings, worker: str, places: list[TopicPartition]) ->
 
 def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
     """Read a partition's changelog for its marker: the highest, as recovery would take it."""
-    place, newest, key = TopicPartition(settings.changelog(worker), partition), b"", marker_key(partition)
+    place, newest, key = (
+        TopicPartition(settings.changelog(worker), partition),
+        b"",
+        marker_key(partition),
+    )
     consumer = connections.consumer(settings, auto_offset_reset="earliest")
     try:
         consumer.assign([place])
@@ -127,7 +161,10 @@ def _marker(settings: Settings, worker: str, partition: int) -> Marker | None:
         while at < end:  # by what was read, never by a position that a lost answer may have set
             for records in consumer.poll(timeout_ms=500).values():
                 found = [unseal(record.value) or b"" for record in records if record.key == key]
-                newest, at = max([newest, *found], key=lambda value: value[:8]), records[-1].offset + 1
+                newest, at = (
+                    max([newest, *found], key=lambda value: value[:8]),
+                    records[-1].offset + 1,
+                )
         return Marker.load(newest) if newest else None
     finally:
         consumer.close()
@@ -137,4 +174,9 @@ def _mark(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     marker = _marker(settings, worker, hole.partition)
     assert marker is not None
     moved = Marker(hole.following, marker.epoch + 1, marker.ticks)
-    producer.send(settings.changelog(worker), seal(moved.dump()), key=marker_key(hole.partition), partition=hole.partition).get(timeout=30)
+    producer.send(
+        settings.changelog(worker),
+        seal(moved.dump()),
+        key=marker_key(hole.partition),
+        partition=hole.partition,
+    ).get(timeout=30)

@@ -47,7 +47,12 @@ def parked(settings: Settings) -> list[SourceState]:
 
 
 def resume(
-    settings: Settings, source: str, rate: float, on_progress: Callable[[int], None] = lambda _: None, *, accept_gone: bool = False
+    settings: Settings,
+    source: str,
+    rate: float,
+    on_progress: Callable[[int], None] = lambda _: None,
+    *,
+    accept_gone: bool = False,
 ) -> int:
     """Read a source again, and send what was parked to where it stood, at most `rate` records a second.
 
@@ -60,14 +65,22 @@ def resume(
     """
     known, moved = states(settings)
     if not any(one.source == source for one in known):
-        raise NotResumed(f"{source!r} was never parked: `leadstream deadletters parked` lists what is")
-    gone = lost(reading.beginnings(settings, topics.PARKED), moved.get(source), [one for one in known if one.source == source])
+        raise NotResumed(
+            f"{source!r} was never parked: `leadstream deadletters parked` lists what is"
+        )
+    gone = lost(
+        reading.beginnings(settings, topics.PARKED),
+        moved.get(source),
+        [one for one in known if one.source == source],
+    )
     if gone and not accept_gone:
         raise NotResumed(
             f"up to {gone} records that were parked since {source!r} was are older than lead.parked keeps "
             f"({topics.PARKED_DAYS} days): send them again from {source!r}, then go on with --accept-gone"
         )
-    _close_breakers(settings, [one for one in known if one.source == source and one.state == "parked"])
+    _close_breakers(
+        settings, [one for one in known if one.source == source and one.state == "parked"]
+    )
     before = moved[source].moved if source in moved else {}
     return _move(settings, source, before, rate, on_progress)
 
@@ -91,7 +104,11 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
         for one in wanted:
             headers = [(RESUME_HEADER, one.source.encode())]
             place = (one.topic, one.partition)
-            sent[place] = producer.send(one.topic, b"{}", headers=headers, partition=one.partition).get(timeout=30).offset
+            sent[place] = (
+                producer.send(one.topic, b"{}", headers=headers, partition=one.partition)
+                .get(timeout=30)
+                .offset
+            )
     finally:
         producer.close(timeout=5)
     end = time.monotonic() + _TAKEN_SECONDS
@@ -100,13 +117,23 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
         for one in states(settings)[0]:
             place = (one.topic, one.partition)
             if one.source in names and one.offset > sent.get(place, one.offset):
-                del sent[place]  # it was read again; that it was parked anew since then is for the next resumption
+                del sent[
+                    place
+                ]  # it was read again; that it was parked anew since then is for the next resumption
         if sent and time.monotonic() > end:
-            raise NotResumed("no worker has taken it yet: see `leadstream status`, then run this again")
+            raise NotResumed(
+                "no worker has taken it yet: see `leadstream status`, then run this again"
+            )
         time.sleep(0.2 if sent else 0)
 
 
-def _move(settings: Settings, source: str, before: dict[int, int], rate: float, on_progress: Callable[[int], None]) -> int:
+def _move(
+    settings: Settings,
+    source: str,
+    before: dict[int, int],
+    rate: float,
+    on_progress: Callable[[int], None],
+) -> int:
     ends = reading.ends(settings, topics.PARKED)
     producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
     count, position, began = 0, dict(before), time.monotonic()
@@ -117,7 +144,9 @@ def _move(settings: Settings, source: str, before: dict[int, int], rate: float, 
             if _source_of(record) == source and place:
                 topic, partition, _ = place.decode().rsplit(":", 2)
                 headers = [one for one in record.headers if one[0] != PARKED_HEADER]
-                waiting.append(again.send(producer, topic, record.key, record.value, headers, int(partition)))
+                waiting.append(
+                    again.send(producer, topic, record.key, record.value, headers, int(partition))
+                )
                 count += 1
                 time.sleep(max(0.0, began + count / rate - time.monotonic()))
             position[record.partition] = record.offset + 1

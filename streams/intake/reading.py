@@ -35,7 +35,9 @@ def _offsets(settings: Settings, topic: str, which: str) -> dict[int, int]:
     consumer = connections.consumer(settings)
     try:
         places = [TopicPartition(topic, number) for number in range(settings.partitions)]
-        return {place.partition: offset for place, offset in getattr(consumer, which)(places).items()}
+        return {
+            place.partition: offset for place, offset in getattr(consumer, which)(places).items()
+        }
     finally:
         consumer.close()
 

@@ -48,7 +48,9 @@ class RecordsError(Exception):
     def __init__(self, path: Path, problems: list[Problem]) -> None:
         """Keep the problems and say them all in the message."""
         self.problems = problems
-        super().__init__("\n".join(f"{path}:{problem.line}: {problem.text}" for problem in problems))
+        super().__init__(
+            "\n".join(f"{path}:{problem.line}: {problem.text}" for problem in problems)
+        )
 
 
 def read(path: Path, funnel: Funnel) -> list[Record]:
@@ -61,7 +63,9 @@ def read(path: Path, funnel: Funnel) -> list[Record]:
     records: list[Record] = []
     problems: list[Problem] = []
     first_lines: dict[tuple[type[Record], str], int] = {}
-    for line, kind, body in _yaml(path, problems) if path.suffix in (".yaml", ".yml") else _json_lines(path, problems):
+    for line, kind, body in (
+        _yaml(path, problems) if path.suffix in (".yaml", ".yml") else _json_lines(path, problems)
+    ):
         record = _record(line, kind, body, funnel, problems)
         if record is None:
             continue
@@ -96,19 +100,27 @@ def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]
         problems.append(Problem(error.problem.line, error.problem.text))
         return
     if not isinstance(tree, yaml.MappingNode):
-        problems.append(Problem(1, "no mapping: write targets:, rates:, spend: or answers: and a list below"))
+        problems.append(
+            Problem(1, "no mapping: write targets:, rates:, spend: or answers: and a list below")
+        )
         return
     problems += [Problem(one.line, f"{one.where}: {one.text}") for one in documents.twice(tree)]
     for key, node in tree.value:
         line, name = key.start_mark.line + 1, str(key.value)
         if not isinstance(node, yaml.SequenceNode) or name.removesuffix("s") not in _KINDS:
-            problems.append(Problem(line, f"{name!r} is no list of targets, rates, spend or answers"))
+            problems.append(
+                Problem(line, f"{name!r} is no list of targets, rates, spend or answers")
+            )
             continue
-        for item, body in zip(node.value, content.get(name, ()), strict=False):  # of a list that stands twice: named above
+        for item, body in zip(
+            node.value, content.get(name, ()), strict=False
+        ):  # of a list that stands twice: named above
             yield item.start_mark.line + 1, name.removesuffix("s"), body
 
 
-def _record(line: int, kind: str, body: Any, funnel: Funnel, problems: list[Problem]) -> Record | None:
+def _record(
+    line: int, kind: str, body: Any, funnel: Funnel, problems: list[Problem]
+) -> Record | None:
     if kind not in _KINDS:
         problems.append(Problem(line, f"record {kind!r} is none of {', '.join(_KINDS)}"))
         return None
@@ -152,7 +164,10 @@ def publish(records: Sequence[Record], settings: Settings) -> int:
         client_id="leadstream-records",
     )
     try:
-        sent = [producer.send(_TOPICS[type(one)], one.model_dump_json().encode(), key=one.key.encode()) for one in records]
+        sent = [
+            producer.send(_TOPICS[type(one)], one.model_dump_json().encode(), key=one.key.encode())
+            for one in records
+        ]
         for future in sent:
             future.get(timeout=90)
     finally:

@@ -32,9 +32,13 @@ if TYPE_CHECKING:
     from .publishing import RawPublisher
 
 Route = TypeVar("Route", bound="Callable[..., Any]")
-ANSWERED = 0.8  # of a vendor's patience: an answer that comes too late is a failure to it, and sent again
+ANSWERED = (
+    0.8  # of a vendor's patience: an answer that comes too late is a failure to it, and sent again
+)
 # Which source a path's bodies are of, as metrics and rates name it.
-PATHS = {route.path: vendor.name for vendor in SOURCES.values() for route in vendor.routes} | {"/v1/events": "cloudevents"}
+PATHS = {route.path: vendor.name for vendor in SOURCES.values() for route in vendor.routes} | {
+    "/v1/events": "cloudevents"
+}
 
 
 class Reception:
@@ -142,7 +146,9 @@ def of_vendors(reception: Reception) -> APIRouter:
             names = [scheme.name for scheme in one.schemes] if one.proof else ["Bearer"]
             route(one.path, one.example, *names)(_taken(reception, vendor, one))
             if one.handshake:
-                router.get(one.path, response_class=Response, responses=refusals(400, 401, 429, 431))(_shaken(settings, one))
+                router.get(
+                    one.path, response_class=Response, responses=refusals(400, 401, 429, 431)
+                )(_shaken(settings, one))
     return router
 
 
@@ -187,7 +193,9 @@ def _shaken(settings: Settings, route: VendorRoute) -> Callable[..., Any]:
         answer = route.handshake(dict(request.query_params), settings.secret)
         if answer is None:
             raise unproven(route.challenge)
-        return Response(answer[1], media_type=answer[0], headers={"X-Content-Type-Options": "nosniff"})
+        return Response(
+            answer[1], media_type=answer[0], headers={"X-Content-Type-Options": "nosniff"}
+        )
 
     handshake.__name__ = route.path.removeprefix("/v1/").replace("/", "_") + "_handshake"
     handshake.__doc__ = "Answer the vendor's handshake."

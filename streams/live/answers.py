@@ -15,11 +15,17 @@ from schemas import addresses
 
 
 def _utc(value: Any) -> Any:
-    return value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+    return (
+        value.replace(tzinfo=UTC) if isinstance(value, datetime) and value.tzinfo is None else value
+    )
 
 
 Moment = Annotated[datetime, BeforeValidator(_utc)]
-RecordUrl = Annotated[str, BeforeValidator(addresses.web), Field(description="an http(s) address of the CRM's record; empty without one")]
+RecordUrl = Annotated[
+    str,
+    BeforeValidator(addresses.web),
+    Field(description="an http(s) address of the CRM's record; empty without one"),
+]
 _PERSONAL = ("account", "attributes")
 
 
@@ -130,7 +136,9 @@ def _without_persons(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     kept = {name: one for name, one in value.items() if name not in _PERSONAL}
-    return kept | ({"record_url": addresses.web(kept["record_url"])} if "record_url" in kept else {})
+    return kept | (
+        {"record_url": addresses.web(kept["record_url"])} if "record_url" in kept else {}
+    )
 
 
 Document = Annotated[dict[str, Any], BeforeValidator(_without_persons)]

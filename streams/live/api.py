@@ -42,9 +42,20 @@ def _one_of(allowed: tuple[str, ...], what: str) -> Callable[[str], str]:
     return check
 
 
-Name = Annotated[str, AfterValidator(_one_of(_NAMES, "KPI")), WithJsonSchema({"type": "string", "enum": list(_NAMES)})]
-By = Annotated[str, AfterValidator(_one_of(_BY, "dimension")), WithJsonSchema({"type": "string", "enum": list(_BY)})]
-AsOf = Annotated[int | None, Query(ge=EARLIEST, le=LATEST, description="ms since the epoch; now, if it is left out")]
+Name = Annotated[
+    str,
+    AfterValidator(_one_of(_NAMES, "KPI")),
+    WithJsonSchema({"type": "string", "enum": list(_NAMES)}),
+]
+By = Annotated[
+    str,
+    AfterValidator(_one_of(_BY, "dimension")),
+    WithJsonSchema({"type": "string", "enum": list(_BY)}),
+]
+AsOf = Annotated[
+    int | None,
+    Query(ge=EARLIEST, le=LATEST, description="ms since the epoch; now, if it is left out"),
+]
 Filter = Annotated[str, Field(max_length=200)]
 _REFUSED: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "the request asks for what there is not"},
@@ -71,7 +82,11 @@ def application(figures: Figures) -> FastAPI:
     scrape = Scrape(figures)
 
     @app.get("/api/kpis", responses=_REFUSED)
-    def kpis(as_of: AsOf = None, by: By = "", kpi: Annotated[list[Name] | None, Query(max_length=50)] = None) -> list[Figure]:
+    def kpis(
+        as_of: AsOf = None,
+        by: By = "",
+        kpi: Annotated[list[Name] | None, Query(max_length=50)] = None,
+    ) -> list[Figure]:
         return figures.kpis(as_of, by, tuple(kpi or ()))  # type: ignore[return-value]
 
     @app.get("/api/funnel", responses=_REFUSED)
@@ -121,10 +136,17 @@ def application(figures: Figures) -> FastAPI:
 def _wrong(_request: Request, error: Exception) -> JSONResponse:
     """Say what is wrong with a request, without what it held."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
-    reasons = (f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg'].removeprefix('Value error, ')}" for one in found)
+    reasons = (
+        f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg'].removeprefix('Value error, ')}"
+        for one in found
+    )
     return JSONResponse({"detail": "; ".join(reasons)}, 422)
 
 
 def _away(_request: Request, error: Exception) -> JSONResponse:
     log.warning("live.clickhouse_away", error=str(error))
-    return JSONResponse({"detail": "ClickHouse does not answer; come back in a moment"}, 503, {"Retry-After": str(RETRY_SECONDS)})
+    return JSONResponse(
+        {"detail": "ClickHouse does not answer; come back in a moment"},
+        503,
+        {"Retry-After": str(RETRY_SECONDS)},
+    )

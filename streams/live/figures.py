@@ -24,7 +24,11 @@ FUNNEL_SECONDS = 5.0
 PATIENCE = 10  # seconds until people are told that ClickHouse does not answer
 # What ClickHouse says of itself and not of the question: timeouts, too many queries, memory, starting, read-only for a while.
 _TRANSIENT = re.compile(r"Code: (159|160|202|203|209|210|241|242|252|319|425|439|473|999)\b")
-BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}  # acceptance in firms (1-product, why it exists)
+BENCHMARKS = {
+    "worst": 0.05,
+    "average": 0.23,
+    "best": 0.47,
+}  # acceptance in firms (1-product, why it exists)
 
 
 _Answer = TypeVar("_Answer")
@@ -45,7 +49,10 @@ class Figures:
     """Asks ClickHouse on behalf of people. One client, made when first needed, again after a failure."""
 
     def __init__(
-        self, settings: Settings, explain: Callable[[Any, str], dict[str, Any]], readable: Callable[[dict[str, Any], str], list[str]]
+        self,
+        settings: Settings,
+        explain: Callable[[Any, str], dict[str, Any]],
+        readable: Callable[[dict[str, Any], str], list[str]],
     ) -> None:
         """Connect when first asked. `explain` and `readable` tell one lead: the same on the page as on the command line."""
         self.settings, self._explain, self._readable = settings, explain, readable
@@ -82,17 +89,24 @@ class Figures:
         """The version in force in the shown generation; looked up again after a few seconds, since either may change."""
         known = self._funnel
         if known is None or time.monotonic() - known[0] > FUNNEL_SECONDS:
-            known = time.monotonic(), self._ask(lambda client: generations.in_force(client, self.settings.funnel))
+            known = (
+                time.monotonic(),
+                self._ask(lambda client: generations.in_force(client, self.settings.funnel)),
+            )
             self._funnel = known
         return known[1]
 
-    def kpis(self, asof: int | None = None, by: str = "", names: tuple[str, ...] = ()) -> list[dict[str, Any]]:
+    def kpis(
+        self, asof: int | None = None, by: str = "", names: tuple[str, ...] = ()
+    ) -> list[dict[str, Any]]:
         """Give the KPIs over all time, as of an instant (ms)."""
         moment = int(time.time() * 1000) if asof is None else asof
         asked = kpis.question(self.funnel, 0, moment + 1, moment, by)
         return self._ask(lambda client: kpis.ask(client, asked, names))
 
-    def funnel_now(self, source: str = "", segment: str = "", owner: str = "") -> list[dict[str, Any]]:
+    def funnel_now(
+        self, source: str = "", segment: str = "", owner: str = ""
+    ) -> list[dict[str, Any]]:
         """Give entries and open leads by stage, in the funnel's order."""
         found = self.rows(
             "SELECT stage, sum(entered) AS entered, sum(standing) AS open FROM ("
@@ -102,7 +116,9 @@ class Figures:
             source=source, segment=segment, owner=owner,
         )  # fmt: skip
         order = list(self.funnel.stages)
-        return sorted(found, key=lambda row: order.index(row["stage"]) if row["stage"] in order else 99)
+        return sorted(
+            found, key=lambda row: order.index(row["stage"]) if row["stage"] in order else 99
+        )
 
     def flow(self) -> list[dict[str, Any]]:
         """Give the moves between stages."""
@@ -169,7 +185,11 @@ class Figures:
 
     def knows(self, lead: str) -> bool:
         """Return whether the shown generation has a lead of this id."""
-        return bool(self.rows("SELECT count() AS n FROM v_lead_state WHERE lead_id = {lead:UUID}", lead=lead)[0]["n"])
+        return bool(
+            self.rows(
+                "SELECT count() AS n FROM v_lead_state WHERE lead_id = {lead:UUID}", lead=lead
+            )[0]["n"]
+        )
 
     def story(self, lead: str) -> dict[str, Any]:
         """Give one lead's story as `leadstream explain --json` does."""
@@ -178,7 +198,6 @@ class Figures:
     def story_lines(self, lead: str) -> list[str]:
         """Give one lead's story as `leadstream explain` prints it."""
         return self._readable(self.story(lead), self.funnel.reporting.zone)
-
 
 
 _JOIN_STATE = (

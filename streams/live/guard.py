@@ -37,7 +37,9 @@ PROBES = ("/healthz", "/readyz")
 OPEN = (*PROBES, "/metrics", LOGIN)
 NONCE = "leadstream.nonce"  # in the scope: what marks a script as ours
 SHORTEST_TOKEN = 16
-_HOST = re.compile(r"(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)\.?(?::([0-9]{1,5}))?", re.IGNORECASE)
+_HOST = re.compile(
+    r"(\[[0-9a-f:.]+\]|[a-z0-9](?:[a-z0-9._-]*[a-z0-9])?)\.?(?::([0-9]{1,5}))?", re.IGNORECASE
+)
 _PORTS = {"http": 80, "https": 443}
 _DIRECTIVES = (
     "default-src 'none'",
@@ -110,7 +112,9 @@ def names(settings: Settings) -> frozenset[str]:
     for word in _words(settings.allowed_hosts):
         place = _place(word if word.count(":") < 2 or word.startswith("[") else f"[{word}]")
         if place is None or place.port is not None:
-            raise Unprotected(f"LEADSTREAM_ALLOWED_HOSTS: {word!r} is no host name: write names without ports or *, with commas between")
+            raise Unprotected(
+                f"LEADSTREAM_ALLOWED_HOSTS: {word!r} is no host name: write names without ports or *, with commas between"
+            )
         found.add(place.name)
     if (bound := _bound(settings)) and not ipaddress.ip_address(bound).is_unspecified:
         found.add(bound)
@@ -135,17 +139,25 @@ def login(settings: Settings) -> Login | None:
     token = settings.live_token.get_secret_value()
     header, words = settings.trusted_proxy_header.strip(), _words(settings.trusted_proxies)
     if token and len(token) < SHORTEST_TOKEN:
-        raise Unprotected(f"LEADSTREAM_LIVE_TOKEN is shorter than {SHORTEST_TOKEN} characters: make one by `openssl rand -hex 24`")
+        raise Unprotected(
+            f"LEADSTREAM_LIVE_TOKEN is shorter than {SHORTEST_TOKEN} characters: make one by `openssl rand -hex 24`"
+        )
     if bool(header) != bool(words):
-        raise Unprotected("LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES are set together, or neither is")
+        raise Unprotected(
+            "LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES are set together, or neither is"
+        )
     if header and not re.fullmatch(r"[A-Za-z0-9-]+", header):
         raise Unprotected(f"LEADSTREAM_TRUSTED_PROXY_HEADER: {header!r} is no header's name")
     try:
         proxies = tuple(ipaddress.ip_network(word) for word in words)
     except ValueError as error:
-        raise Unprotected(f"LEADSTREAM_TRUSTED_PROXIES: {error}: write addresses or networks, with commas between") from error
+        raise Unprotected(
+            f"LEADSTREAM_TRUSTED_PROXIES: {error}: write addresses or networks, with commas between"
+        ) from error
     if any(not network.prefixlen for network in proxies):
-        raise Unprotected("LEADSTREAM_TRUSTED_PROXIES names every address, so anybody could send the header: name the proxy's")
+        raise Unprotected(
+            "LEADSTREAM_TRUSTED_PROXIES names every address, so anybody could send the header: name the proxy's"
+        )
     if token or header:
         return Login(token, header, proxies)
     reached = sorted(names(settings)) or ([] if loopback(settings.host) else [settings.host])
@@ -161,7 +173,9 @@ def login(settings: Settings) -> Login | None:
 class Guard:
     """The middleware. What it refuses is counted."""
 
-    def __init__(self, app: ASGIApp, allowed: frozenset[str] = frozenset(), login: Login | None = None) -> None:
+    def __init__(
+        self, app: ASGIApp, allowed: frozenset[str] = frozenset(), login: Login | None = None
+    ) -> None:
         """`allowed` are host names besides loopback's; without a login all of them are believed."""
         self.app, self.allowed, self.login = app, allowed, login
 
@@ -186,10 +200,14 @@ class Guard:
             until = self.login.until(scope)
             if until is None:
                 metrics.LIVE_REFUSED.labels("login").inc()
-                answer = self.login.ask(scope) if scope["type"] == "http" else PlainTextResponse("", 401)
+                answer = (
+                    self.login.ask(scope) if scope["type"] == "http" else PlainTextResponse("", 401)
+                )
                 await _refuse(answer, scope, receive, send)
                 return
-        await self.app(scope, _ending(receive, until) if scope["type"] == "websocket" else receive, send)
+        await self.app(
+            scope, _ending(receive, until) if scope["type"] == "websocket" else receive, send
+        )
 
     def _refusal(self, scope: Scope) -> tuple[str, int, str] | None:
         """Return why a request is refused, the status and the text; None where it may go on."""
@@ -201,14 +219,23 @@ class Guard:
         if host is None:
             return "host", 400, "the request names no host, or several"
         if not loopback(host.name) and host.name not in self.allowed:
-            return "host", 421, "this page does not go by that name: add it to LEADSTREAM_ALLOWED_HOSTS"
+            return (
+                "host",
+                421,
+                "this page does not go by that name: add it to LEADSTREAM_ALLOWED_HOSTS",
+            )
         if origins and (len(origins) > 1 or not self._same(origins[0], host)):
             return "origin", 403, "another site may not ask this page"
         simple = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        bearer = headers.get("authorization", "").lower().startswith("bearer ")  # no browser sends it by itself
+        bearer = (
+            headers.get("authorization", "").lower().startswith("bearer ")
+        )  # no browser sends it by itself
         if not origins and not simple and not bearer:
             return "origin", 403, "a request that is not a simple GET says its Origin"
-        site, followed = headers.get("sec-fetch-site", "none"), headers.get("sec-fetch-mode") == "navigate"
+        site, followed = (
+            headers.get("sec-fetch-site", "none"),
+            headers.get("sec-fetch-mode") == "navigate",
+        )
         if not origins and not followed and site not in ("none", "same-origin"):
             return "origin", 403, "another site may link to this page, and not use it"
         return None
@@ -225,10 +252,14 @@ class Guard:
         own = _PORTS[url.scheme]
         if (place.name, place.port or own) == (host.name, host.port or own):
             return True
-        return place.name in self.allowed and (place.port or own) == own  # a proxy that asks by another name
+        return (
+            place.name in self.allowed and (place.port or own) == own
+        )  # a proxy that asks by another name
 
 
-async def _refuse(answer: PlainTextResponse | object, scope: Scope, receive: Receive, send: Send) -> None:
+async def _refuse(
+    answer: PlainTextResponse | object, scope: Scope, receive: Receive, send: Send
+) -> None:
     if scope["type"] == "websocket":
         await receive()  # the handshake; closed before it was accepted, it is answered by 403
         await send({"type": "websocket.close", "code": 1008})

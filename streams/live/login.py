@@ -49,7 +49,11 @@ class Login:
     def __init__(self, token: str, header: str = "", proxies: tuple[Network, ...] = ()) -> None:
         """`header` is believed from `proxies` only; an empty token or header admits nobody."""
         self._token, self._header, self._proxies = token, header.lower(), proxies
-        self._signer = TimestampSigner(token, salt="leadstream live session", digest_method=hashlib.sha256) if token else None
+        self._signer = (
+            TimestampSigner(token, salt="leadstream live session", digest_method=hashlib.sha256)
+            if token
+            else None
+        )
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
 
     def until(self, scope: Scope) -> float | None:
@@ -93,7 +97,10 @@ class Login:
         if count >= FAILURES:
             result = "limited"
         else:
-            made, given = (hashlib.sha256(text.encode(errors="replace")).digest() for text in (self._token, token))
+            made, given = (
+                hashlib.sha256(text.encode(errors="replace")).digest()
+                for text in (self._token, token)
+            )
             result = "accepted" if self._token and hmac.compare_digest(made, given) else "refused"
         if result == "refused":
             self._failures[address] = (count + 1, since)
@@ -112,22 +119,34 @@ class Login:
             address = ipaddress.ip_address(peer)
         except ValueError:
             return "unknown"
-        return str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else peer
+        return (
+            str(ipaddress.ip_network((address, 64), strict=False)) if address.version == 6 else peer
+        )
 
     def ask(self, scope: Scope) -> Response:
         """Answer a request that may not go on: people are sent to the form, machines are told what to send."""
         connection = HTTPConnection(scope)
-        wants_page = scope["method"] == "GET" and "text/html" in connection.headers.get("accept", "")
+        wants_page = scope["method"] == "GET" and "text/html" in connection.headers.get(
+            "accept", ""
+        )
         if self._token and wants_page:
             return RedirectResponse(PATH, 303)
-        how = "send `Authorization: Bearer <LEADSTREAM_LIVE_TOKEN>`" if self._token else "come through the proxy that signs you in"
-        return PlainTextResponse(f"sign in first: {how}\n", 401, {"WWW-Authenticate": 'Bearer realm="leadstream"'})
+        how = (
+            "send `Authorization: Bearer <LEADSTREAM_LIVE_TOKEN>`"
+            if self._token
+            else "come through the proxy that signs you in"
+        )
+        return PlainTextResponse(
+            f"sign in first: {how}\n", 401, {"WWW-Authenticate": 'Bearer realm="leadstream"'}
+        )
 
     async def form(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the form, and take what was typed into it."""
         request = Request(scope, receive)
         if not self._token or request.method not in ("GET", "HEAD", "POST"):
-            answer: Response = PlainTextResponse("there is no form here\n", 405 if self._token else 404)
+            answer: Response = PlainTextResponse(
+                "there is no form here\n", 405 if self._token else 404
+            )
         elif request.method == "POST":
             answer = await self._typed(request)
         else:
@@ -149,7 +168,14 @@ class Login:
             case "accepted" if self._signer:
                 answer: Response = RedirectResponse("/", 303)
                 value = self._signer.sign(secrets.token_urlsafe(12)).decode()
-                answer.set_cookie(COOKIE, value, SESSION_SECONDS, httponly=True, samesite="strict", secure=self._encrypted(request))
+                answer.set_cookie(
+                    COOKIE,
+                    value,
+                    SESSION_SECONDS,
+                    httponly=True,
+                    samesite="strict",
+                    secure=self._encrypted(request),
+                )
                 return answer
             case "limited":
                 return HTMLResponse(_PAGE % _WAIT, 429, {"Retry-After": str(int(WINDOW_SECONDS))})
@@ -157,7 +183,9 @@ class Login:
                 return HTMLResponse(_PAGE % _AGAIN, 401)
 
     def _encrypted(self, request: Request) -> bool:
-        forwarded = request.headers.get("x-forwarded-proto", "") if self._trusted(_peer(request)) else ""
+        forwarded = (
+            request.headers.get("x-forwarded-proto", "") if self._trusted(_peer(request)) else ""
+        )
         return "https" in (request.url.scheme, forwarded.rpartition(",")[2].strip().lower())
 
 

@@ -28,8 +28,16 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 EVERY_SECONDS = 1.0
-_HEADS = (("stage", "left"), ("entered", "right"), ("open", "right"), ("to next", "right"), ("", "left"))
-_TOOLTIP = {"renderMode": "richText"}  # drawn, not HTML: names of sources and stages come from outside
+_HEADS = (
+    ("stage", "left"),
+    ("entered", "right"),
+    ("open", "right"),
+    ("to next", "right"),
+    ("", "left"),
+)
+_TOOLTIP = {
+    "renderMode": "richText"
+}  # drawn, not HTML: names of sources and stages come from outside
 
 
 def serve(settings: Settings, figures: Figures) -> None:
@@ -55,7 +63,10 @@ def application(settings: Settings, figures: Figures) -> guard.Guard:
 
     """
     names, login = guard.names(settings), guard.login(settings)
-    behind, page = api.application(figures), FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    behind, page = (
+        api.application(figures),
+        FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
+    )
 
     @ui.page("/", title="leadstream")
     def index() -> None:
@@ -114,7 +125,9 @@ class _Screen:
     @staticmethod
     def _table(names: tuple[str, ...]) -> ui.table:
         columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in names]
-        return ui.table(columns=columns, rows=[], row_key="key").classes("w-full").props("dense flat")
+        return (
+            ui.table(columns=columns, rows=[], row_key="key").classes("w-full").props("dense flat")
+        )
 
     async def refresh(self) -> None:
         try:
@@ -147,10 +160,18 @@ class _Screen:
     def _show(self, answers: dict[str, Any]) -> None:
         age = answers["health"]["tick_age_seconds"]
         late = age is None or age > 10
-        state = "nothing has arrived yet" if age is None else f"{age:.0f} s late" if late else f"up to date ({age:.0f} s)"
+        state = (
+            "nothing has arrived yet"
+            if age is None
+            else f"{age:.0f} s late"
+            if late
+            else f"up to date ({age:.0f} s)"
+        )
         self.health.set_text(f"{'! ' if late else ''}{answers['health']['leads']} leads · {state}")
         self.funnel.set_content(_funnel_html(answers["funnel"], answers["kpis"], answers["shape"]))
-        accepted = next((figure for figure in answers["kpis"] if figure["kpi"] == "acceptance"), None)
+        accepted = next(
+            (figure for figure in answers["kpis"] if figure["kpi"] == "acceptance"), None
+        )
         self.unmeasured.set_text(answers["unmeasured"])
         lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
         value = (
@@ -208,12 +229,19 @@ def unmeasured(funnel: Funnel) -> str:
 def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shape: Shape) -> str:
     """Draw the funnel as a table with bars: readable by a screen reader, on a phone, and by a test."""
     most = max((row["entered"] for row in rows), default=1) or 1
-    steps = {figure["dimensions"]["stage"]: figure["value"] for figure in figures if figure["kpi"] == "step_conversion"}
+    steps = {
+        figure["dimensions"]["stage"]: figure["value"]
+        for figure in figures
+        if figure["kpi"] == "step_conversion"
+    }
     heads = "".join(f'<th align="{side}">{name}</th>' for name, side in _HEADS)
     out = [f'<table class="w-full text-sm"><thead><tr>{heads}</tr></thead><tbody>']
     for row in rows:
         step = f"{steps[row['stage']]:.0%}" if steps.get(row["stage"]) is not None else ""
-        colour, stage = "#2563eb" if shape.index(row["stage"]) >= 0 else "#94a3b8", html.escape(row["stage"])
+        colour, stage = (
+            "#2563eb" if shape.index(row["stage"]) >= 0 else "#94a3b8",
+            html.escape(row["stage"]),
+        )
         width = 100 * row["entered"] / most
         bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
         out.append(
@@ -225,16 +253,35 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shap
 
 def _sankey(flow: list[dict[str, Any]], stages: list[str], shape: Shape) -> dict[str, Any]:
     """Draw the moves; a move back would be a circle, which a Sankey can't show, so its end is named again. `stages` may lack some."""
-    order = list(dict.fromkeys([*shape.ladder, *stages, *(row["from_stage"] for row in flow), *(row["to_stage"] for row in flow)]))
+    order = list(
+        dict.fromkeys(
+            [
+                *shape.ladder,
+                *stages,
+                *(row["from_stage"] for row in flow),
+                *(row["to_stage"] for row in flow),
+            ]
+        )
+    )
     links = []
     for row in flow:
-        back = order.index(row["to_stage"]) < order.index(row["from_stage"]) or row["from_stage"] == shape.nurture
+        back = (
+            order.index(row["to_stage"]) < order.index(row["from_stage"])
+            or row["from_stage"] == shape.nurture
+        )
         target = f"{row['to_stage']} again" if back else row["to_stage"]
         links.append({"source": row["from_stage"], "target": target, "value": row["n"]})
     names = dict.fromkeys(name for link in links for name in (link["source"], link["target"]))
     return {
         "tooltip": dict(_TOOLTIP),
-        "series": [{"type": "sankey", "data": [{"name": name} for name in names], "links": links, "label": {"fontSize": 10}}],
+        "series": [
+            {
+                "type": "sankey",
+                "data": [{"name": name} for name in names],
+                "links": links,
+                "label": {"fontSize": 10},
+            }
+        ],
     }
 
 
@@ -242,7 +289,15 @@ def _by_day(rows: list[dict[str, Any]]) -> dict[str, Any]:
     days = sorted({row["day"] for row in rows})[-31:]
     counts = {(row["day"], row["source"]): row["n"] for row in rows}
     sources = sorted({row["source"] for row in rows})
-    series = [{"type": "bar", "stack": "all", "name": source, "data": [counts.get((day, source), 0) for day in days]} for source in sources]
+    series = [
+        {
+            "type": "bar",
+            "stack": "all",
+            "name": source,
+            "data": [counts.get((day, source), 0) for day in days],
+        }
+        for source in sources
+    ]
     return {
         "tooltip": dict(_TOOLTIP),
         "legend": {"type": "scroll"},

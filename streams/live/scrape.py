@@ -64,7 +64,9 @@ class Scrape:
             metrics.OPEN.labels(stage).set(found.get(stage, 0))
 
     def _conflicts(self) -> None:
-        metrics.CONFLICTS.set(self._figures.rows("SELECT uniqExact(a, b) AS n FROM v_conflicts")[0]["n"])
+        metrics.CONFLICTS.set(
+            self._figures.rows("SELECT uniqExact(a, b) AS n FROM v_conflicts")[0]["n"]
+        )
 
     def _stale(self) -> None:
         metrics.STALE_KPIS.set(len(self._figures.kpis(names=("stale_kpi",))))

@@ -24,11 +24,23 @@ from schemas.records import Spend
 
 AHEAD_MS = 300_000
 # What reading a part may raise: nesting breaks `repr`, the year 1 breaks arithmetic with zones.
-UNREADABLE = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RecursionError, OSError)
+UNREADABLE = (
+    LookupError,
+    TypeError,
+    ValueError,
+    AttributeError,
+    ArithmeticError,
+    RecursionError,
+    OSError,
+)
 # Names of systems that only their own adapters may give an event: a stage's authority is held by
 # name, so a name must follow from the channel (a vendor's route and secret), never from a body.
-RESERVED = frozenset(one.name for one in pkgutil.iter_modules([str(Path(__file__).parent / "vendors")])) - {"cloudevents"}
-NEEDED = frozenset({"id", "type", "occurred_at", "source", "aliases"})  # of an event: all else is a detail
+RESERVED = frozenset(
+    one.name for one in pkgutil.iter_modules([str(Path(__file__).parent / "vendors")])
+) - {"cloudevents"}
+NEEDED = frozenset(
+    {"id", "type", "occurred_at", "source", "aliases"}
+)  # of an event: all else is a detail
 MOST_ALIASES = 20
 # Of a lead event, what a CloudEvent says beside `data`, and as which attribute.
 ATTRIBUTES = {"id": "id", "type": "type", "occurred_at": "time", "source": "source"}
@@ -63,8 +75,12 @@ class Normalised:
     events: list[LeadEvent] = field(default_factory=list)
     spend: list[Spend] = field(default_factory=list)
     rejected: list[tuple[str, bytes]] = field(default_factory=list)
-    ignored: list[str] = field(default_factory=list)  # kinds of parts that are known and not ours: counted, no letter
-    dropped: list[str] = field(default_factory=list)  # names of details that could not be read: counted, their event stands
+    ignored: list[str] = field(
+        default_factory=list
+    )  # kinds of parts that are known and not ours: counted, no letter
+    dropped: list[str] = field(
+        default_factory=list
+    )  # names of details that could not be read: counted, their event stands
 
     def reject(self, reason: str, part: Any) -> None:
         """Refuse a part of the body, kept as JSON."""
@@ -120,12 +136,19 @@ def _leave_out(given: dict[str, Any], place: tuple[int | str, ...]) -> bool:
     """Take the detail at a place out of an event's fields, or shorten it; say whether that could be done."""
     name = str(place[0]) if place else ""
     if name == "aliases" and len(place) > 1 and len(given["aliases"]) > 1:
-        given["aliases"] = tuple(one for number, one in enumerate(given["aliases"]) if number != place[1])
+        given["aliases"] = tuple(
+            one for number, one in enumerate(given["aliases"]) if number != place[1]
+        )
         return True
     if name in NEEDED or name not in given:
         return False
     inner = given[name]
-    if len(place) > 1 and isinstance(inner, dict) and place[1] in inner and (name, place[1]) != ("deal", "id"):
+    if (
+        len(place) > 1
+        and isinstance(inner, dict)
+        and place[1] in inner
+        and (name, place[1]) != ("deal", "id")
+    ):
         kept = {key: value for key, value in inner.items() if key != place[1]}
         if kept:
             given[name] = kept
@@ -144,7 +167,10 @@ def _bare(part: Any) -> Any:
 
 
 def each(
-    parts: list[Any], received_at: int, turn: Callable[[Any, Normalised], None], alone: Callable[[Any], Any] = _bare
+    parts: list[Any],
+    received_at: int,
+    turn: Callable[[Any, Normalised], None],
+    alone: Callable[[Any], Any] = _bare,
 ) -> Normalised:
     """Turn each part by itself: a bad one is refused with its reason, the good ones stand.
 
@@ -205,8 +231,16 @@ def fault(error: ValidationError) -> Fault:
     loc, given = first["loc"], first.get("input")
     place = ".".join(map(str, loc))
     if first["type"] == "extra_forbidden":
-        return Fault(place, "no field of ours", near_field(loc, Spend if error.title == "Spend" else LeadEvent))
-    expected = str(first.get("ctx", {}).get("expected", "")) if first["type"] in ("enum", "literal_error") else ""
+        return Fault(
+            place,
+            "no field of ours",
+            near_field(loc, Spend if error.title == "Spend" else LeadEvent),
+        )
+    expected = (
+        str(first.get("ctx", {}).get("expected", ""))
+        if first["type"] in ("enum", "literal_error")
+        else ""
+    )
     near = get_close_matches(given, _NAMED.findall(expected), 1) if isinstance(given, str) else []
     return Fault(place, first["msg"].removeprefix("Value error, "), next(iter(near), ""))
 
@@ -215,7 +249,11 @@ def near_field(place: Sequence[int | str], outer: type[BaseModel] = LeadEvent) -
     """Return the name of a record's field (or of its deal's, ...) that resembles the last step of a place, or ""."""
     models: dict[str, type[BaseModel]] = {"deal": Deal, "marketing": Marketing}
     model = models.get(str(place[0]), outer) if len(place) > 1 else outer
-    names = {*model.model_fields} if model is not LeadEvent else {*LeadEvent.model_fields, "email", "phone"} - ATTRIBUTES.keys()
+    names = (
+        {*model.model_fields}
+        if model is not LeadEvent
+        else {*LeadEvent.model_fields, "email", "phone"} - ATTRIBUTES.keys()
+    )
     return next(iter(get_close_matches(str(place[-1])[:100], sorted(names), 1)), "")
 
 
@@ -239,7 +277,9 @@ def decoded(body: bytes) -> Any:
         return orjson.loads(plain)
     except orjson.JSONDecodeError as first:
         try:
-            return _whole(json.loads(plain.decode(errors="replace"), parse_constant=lambda _name: None))
+            return _whole(
+                json.loads(plain.decode(errors="replace"), parse_constant=lambda _name: None)
+            )
         except ValueError:
             raise ValueError(f"the body is no JSON: {first}") from first
         except RecursionError:
@@ -249,7 +289,11 @@ def decoded(body: bytes) -> Any:
 def _whole(value: Any) -> Any:
     """Return a value whose texts have no half characters."""
     if isinstance(value, str):
-        return value.encode(errors="surrogatepass").decode(errors="replace") if any("\ud800" <= one <= "\udfff" for one in value) else value
+        return (
+            value.encode(errors="surrogatepass").decode(errors="replace")
+            if any("\ud800" <= one <= "\udfff" for one in value)
+            else value
+        )
     if isinstance(value, list):
         return [_whole(one) for one in value]
     if isinstance(value, dict):

@@ -46,14 +46,19 @@ def attribute(funnel: Funnel, marketing: Mapping[str, str]) -> tuple[str, str, s
     campaign = fields.get("campaign") or fields.get("utm_campaign") or ad
     for rule in funnel.sources:
         if all(_fits(getattr(rule, field), fields.get(field, "").lower()) for field in _CONDITIONS):
-            source, channel = (text.replace("{utm_source}", fields["utm_source"]) for text in (rule.source, rule.channel))
+            source, channel = (
+                text.replace("{utm_source}", fields["utm_source"])
+                for text in (rule.source, rule.channel)
+            )
             return source, channel, campaign
     return "", "", campaign
 
 
 def platforms(funnel: Funnel) -> dict[str, tuple[str, str]]:
     """Give source and channel of every ad platform that the source table names: what was spent there is theirs."""
-    named = dict.fromkeys(platform for rule in funnel.sources for platform in rule.platform if platform != "*")
+    named = dict.fromkeys(
+        platform for rule in funnel.sources for platform in rule.platform if platform != "*"
+    )
     return {platform: attribute(funnel, {"platform": platform})[:2] for platform in named}
 
 

@@ -17,7 +17,9 @@ _STAMP = re.compile(r"[0-9]{1,16}")  # ASCII: `isdigit` knows digits that `int` 
 
 def equal(one: str, other: str) -> bool:
     """Compare two texts in constant time. Both may hold anything that a header or JSON can."""
-    return hmac.compare_digest(one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass"))
+    return hmac.compare_digest(
+        one.encode(errors="surrogatepass"), other.encode(errors="surrogatepass")
+    )
 
 
 def hex_digest(secret: str, body: bytes, method: str = "sha256") -> str:
@@ -43,9 +45,13 @@ def by_any(valid: tuple[str, ...], proves: Callable[[str], bool]) -> bool:
 
 def signed(secret_name: str, header: str, method: str = "sha256", prefix: str = "") -> Proof:
     """Make the usual proof: a header that holds the body's HMAC under the secret."""
+
     def proof(call: Call, secrets: Secrets) -> bytes | None:
         stated = call.headers.get(header, "")
-        good = by_any(secrets(secret_name), lambda secret: equal(prefix + hex_digest(secret, call.body, method), stated))
+        good = by_any(
+            secrets(secret_name),
+            lambda secret: equal(prefix + hex_digest(secret, call.body, method), stated),
+        )
         return call.body if good else None
 
     return proof

@@ -24,7 +24,10 @@ def found(package: ModuleType = vendors) -> dict[str, Vendor]:
         ValueError: two have one name or path, or one contradicts itself; the text says which.
 
     """
-    modules = [import_module(f"{package.__name__}.{one.name}") for one in pkgutil.iter_modules(package.__path__)]
+    modules = [
+        import_module(f"{package.__name__}.{one.name}")
+        for one in pkgutil.iter_modules(package.__path__)
+    ]
     listed: dict[str, Vendor] = {}
     paths: dict[str, str] = {}
     for vendor in sorted((module.VENDOR for module in modules), key=lambda one: one.name):
@@ -45,12 +48,18 @@ RESERVED = frozenset(SOURCES) - {GENERIC}
 
 def can_send(own: Mapping[str, Iterable[str]] = {}) -> dict[str, frozenset[str]]:
     """Return what each source can tell of people's work; `own` are systems of the installation's, as its funnel says."""
-    return {name: vendor.sends for name, vendor in SOURCES.items()} | {name: frozenset(words) for name, words in own.items()}
+    return {name: vendor.sends for name, vendor in SOURCES.items()} | {
+        name: frozenset(words) for name, words in own.items()
+    }
 
 
 def connection(option: Callable[[str], str], zone: str) -> Connection:
     """Return what bodies do not say: the vendors' options as the installation sets them, and the zone of its reports."""
-    named = {one.name: option(one.name) or one.default for vendor in SOURCES.values() for one in vendor.options}
+    named = {
+        one.name: option(one.name) or one.default
+        for vendor in SOURCES.values()
+        for one in vendor.options
+    }
     return Connection(zone=zone, **named)
 
 

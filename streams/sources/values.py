@@ -25,7 +25,10 @@ _NOBODY = frozenset({
     "loggedout", "deleted", "[object object]", "[object undefined]", "[object null]", "{}", "[]", "()", '""', "''", "xxx",
     "lorem ipsum", "ipsum", "yourdomain", "ffffffff-ffff-ffff-ffff-ffffffffffff",
 })  # fmt: skip
-_TEMPLATE = re.compile(r"\{\{.*\}\}|\$\{.*\}|%%?[\w. ]+%%?|<%.*%>|<[\w. -]+>|\[\[.*\]\]|\{[\w. -]+\}|\[object \w+\]", re.DOTALL)
+_TEMPLATE = re.compile(
+    r"\{\{.*\}\}|\$\{.*\}|%%?[\w. ]+%%?|<%.*%>|<[\w. -]+>|\[\[.*\]\]|\{[\w. -]+\}|\[object \w+\]",
+    re.DOTALL,
+)
 _NULLS = re.compile(r"[0-]+")
 # Addresses that forms and scripts send where nobody is meant.
 _NOBODYS_MAIL = frozenset({
@@ -98,7 +101,9 @@ def number(value: Any) -> int:
         found = Decimal(str(value).strip())
     except InvalidOperation as error:
         raise ValueError(f"{str(value)[:40]!r} is no number") from error
-    if not found.is_finite() or abs(found) >= _LARGEST:  # before it is written out: 1e999999999 would never end
+    if (
+        not found.is_finite() or abs(found) >= _LARGEST
+    ):  # before it is written out: 1e999999999 would never end
         raise ValueError(f"{str(value)[:40]!r} is no number that anything is counted in")
     return int(found)
 
@@ -149,7 +154,9 @@ def iso_ms(value: Any) -> int:
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError as error:
-        raise ValueError(f"{value[:40]!r} is no time: write one like 2026-01-31T09:00:00Z") from error
+        raise ValueError(
+            f"{value[:40]!r} is no time: write one like 2026-01-31T09:00:00Z"
+        ) from error
     if moment.tzinfo is None:
         raise ValueError(f"{value[:40]!r} has no time zone; send one, like 2026-01-31T09:00:00Z")
     return int(moment.astimezone(UTC).timestamp() * 1000 + 0.5)
@@ -182,10 +189,16 @@ def day_in(value: Any, zone: str) -> str | None:
         return written
     try:
         if re.fullmatch(r"-?\d{6,16}(\.0+)?", written):
-            return datetime.fromtimestamp(int(float(written)) / 1000, ZoneInfo(zone)).date().isoformat()
+            return (
+                datetime.fromtimestamp(int(float(written)) / 1000, ZoneInfo(zone))
+                .date()
+                .isoformat()
+            )
         if len(written) > 10:
             moment = datetime.fromisoformat(written)
-            return (moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else moment).date().isoformat()
+            return (
+                (moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else moment).date().isoformat()
+            )
         return datetime.strptime(written, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day has no zone
     except (ValueError, OverflowError, OSError):
         return None
@@ -209,7 +222,11 @@ def email_alias(value: Any) -> str | None:
         return None
     local, domain = (half.strip() for half in plain.split("@"))
     local, domain = local.strip("\"'"), domain.strip(".")
-    if not _LOCAL.fullmatch(local) or "." not in domain or (name(local) is None and name(domain.partition(".")[0]) is None):
+    if (
+        not _LOCAL.fullmatch(local)
+        or "." not in domain
+        or (name(local) is None and name(domain.partition(".")[0]) is None)
+    ):
         return None
     try:
         made = f"email:{local}@{idna.encode(domain, uts46=True).decode()}"

@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from .retrieval import Retrieval
 
 # What a source can tell of people's work: what stops and restarts clocks.
-WORK = frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"})
-Secrets = Callable[[str], tuple[str, ...]]  # the values of a secret that are valid now: the present one, and the one before
+WORK = frozenset(
+    {"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"}
+)
+Secrets = Callable[
+    [str], tuple[str, ...]
+]  # the values of a secret that are valid now: the present one, and the one before
 
 
 class Call(NamedTuple):
@@ -30,8 +34,12 @@ class Call(NamedTuple):
     now: int
 
 
-Proof = Callable[[Call, Secrets], bytes | None]  # the body to store; None where the proof does not fit
-Handshake = Callable[[Mapping[str, str], Secrets], "tuple[str, str] | None"]  # media type and text; None: refused
+Proof = Callable[
+    [Call, Secrets], bytes | None
+]  # the body to store; None where the proof does not fit
+Handshake = Callable[
+    [Mapping[str, str], Secrets], "tuple[str, str] | None"
+]  # media type and text; None: refused
 
 
 class Scheme(NamedTuple):
@@ -83,19 +91,29 @@ class Vendor:
     topic: str
     normalise: Adapter
     sends: frozenset[str]  # of WORK
-    evidence: Literal["seen", "constructed"]  # whether real bodies were seen, or made from its documentation
+    evidence: Literal[
+        "seen", "constructed"
+    ]  # whether real bodies were seen, or made from its documentation
     documentation: str  # where its formats are described
     decode: Callable[[bytes], Any] = decoded  # what the adapter reads of a body; raises ValueError
     routes: tuple[Route, ...] = ()
     secrets: tuple[Secret, ...] = ()
     options: tuple[Option, ...] = ()
-    records: tuple[str, ...] = ()  # kinds of its records of people, as aliases have them: <name>:<account>:<kind>:<id>
+    records: tuple[
+        str, ...
+    ] = ()  # kinds of its records of people, as aliases have them: <name>:<account>:<kind>:<id>
     deals: tuple[str, ...] = ()  # kinds of its deals: `deal` or `opportunity`
     canonical: Callable[[str], str] = str  # the one form of an id of its records
     origin: str = ""  # whose leads its first word makes, where nothing else says it
-    stages: Mapping[str, str] = field(default_factory=dict)  # its words for stages, as the default funnel maps them
+    stages: Mapping[str, str] = field(
+        default_factory=dict
+    )  # its words for stages, as the default funnel maps them
     won: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    patience: float = 25.0  # how long it waits for an answer (s): beyond that it sends the body again
+    patience: float = (
+        25.0  # how long it waits for an answer (s): beyond that it sends the body again
+    )
     retries: str = ""  # how it repeats
-    retrieval: Retrieval | None = None  # how a retriever completes notifications that carry only an id
+    retrieval: Retrieval | None = (
+        None  # how a retriever completes notifications that carry only an id
+    )

@@ -197,9 +197,7 @@ class Attacker(threading.Thread):
             return 0
 
     def good(self):
-        signed = {
-            "X-Signature": signing.segment(SECRETS["LEADSTREAM_SEGMENT_SECRET"], BODY)
-        }
+        signed = {"X-Signature": signing.segment(SECRETS["LEADSTREAM_SEGMENT_SECRET"], BODY)}
         return httpx.post(
             f"http://127.0.0.1:{self.port}/v1/segment", content=BODY, headers=signed, timeout=30
         ).status_code

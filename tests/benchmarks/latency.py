@@ -26,7 +26,9 @@ from tests.support import signing
 async def post_at(rate, seconds, base, secret):
     gap, began = 1 / rate, time.monotonic()
     waiting = set()
-    async with aiohttp.ClientSession() as client:  # the cheapest client at hand: it shares the two cores with what it measures
+    async with (
+        aiohttp.ClientSession() as client
+    ):  # the cheapest client at hand: it shares the two cores with what it measures
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, began + number * gap - time.monotonic()))
 
@@ -42,7 +44,10 @@ async def post_at(rate, seconds, base, secret):
                         "timestamp": moment,
                     }
                 )
-                headers = {"X-Signature": signing.segment(secret, body), "Content-Type": "application/json"}
+                headers = {
+                    "X-Signature": signing.segment(secret, body),
+                    "Content-Type": "application/json",
+                }
                 async with client.post(f"{base}/v1/segment", data=body, headers=headers) as answer:
                     assert answer.status == 202, await answer.text()
 
@@ -61,14 +66,19 @@ def main():
     with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
         environment = stack.environment()
         settings = Settings.of(environment)
-        base, secret = environment["LEADSTREAM_GATEWAY_URL"], environment["LEADSTREAM_SEGMENT_SECRET"]
+        base, secret = (
+            environment["LEADSTREAM_GATEWAY_URL"],
+            environment["LEADSTREAM_SEGMENT_SECRET"],
+        )
         asyncio.run(post_at(options.rate, 5, base, secret))  # warm
         began = int(time.time() * 1000)
         reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))
         client = clickhouse_client(settings)
         arrival.settled(lambda: client, settings.partitions)
         said = counters.latency(client, began)
-    sys.stdout.write(f"rate {reached:.0f}/s  n {said['n']}  p50 {said['p50']:.3f} s  p99 {said['p99']:.3f} s\n")
+    sys.stdout.write(
+        f"rate {reached:.0f}/s  n {said['n']}  p50 {said['p50']:.3f} s  p99 {said['p99']:.3f} s\n"
+    )
 
 
 if __name__ == "__main__":

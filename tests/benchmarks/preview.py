@@ -22,7 +22,11 @@ MOST_SECONDS, LEAST_MOVED = 30, 100
 def stricter(path):
     """Write a candidate whose gate asks for 70 points in place of 50."""
     text = (FUNNELS / "default.yaml").read_text()
-    path.write_text(text.replace('op: ">=", value: 50', 'op: ">=", value: 70').replace('version: "1"', 'version: "70"'))
+    path.write_text(
+        text.replace('op: ">=", value: 50', 'op: ">=", value: 70').replace(
+            'version: "1"', 'version: "70"'
+        )
+    )
     return path
 
 
@@ -40,10 +44,24 @@ def main():
         histories.write(folder / "data", options.leads)
         candidate = stricter(folder / "stricter.yaml")
         with Stack(folder / "home", "default") as stack:
-            run_cli("import", folder / "data" / "mapping.yaml", "--data", folder / "data", "--json", home=stack.home, timeout=3600)
+            run_cli(
+                "import",
+                folder / "data" / "mapping.yaml",
+                "--data",
+                folder / "data",
+                "--json",
+                home=stack.home,
+                timeout=3600,
+            )
             found = run_cli("preview", candidate, "--json", home=stack.home)[1]
         said = candidates(found)
-        equal = said == imported(folder / "other", folder / "data", funnel=str(candidate), asked=figures_now, timeout=3600)
+        equal = said == imported(
+            folder / "other",
+            folder / "data",
+            funnel=str(candidate),
+            asked=figures_now,
+            timeout=3600,
+        )
     sys.stdout.write(
         f"leads {found['leads']}  events {found['events']}  preview {found['seconds']} s  moved {len(found['moved'])}  "
         f"figures {len(said)}  equal a re-import {equal}\n"

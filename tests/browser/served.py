@@ -31,10 +31,23 @@ class Hostile(Figures):
         return [{"from_stage": "inquiry", "to_stage": EVIL, "n": 2}]
 
     def stalled(self, limit=50):
-        return [{"lead": LEAD, "stage": EVIL, "clock": EVIL, "status": "breached", "owner": EVIL, "record_url": "", "due_at": NOW, "since": NOW}]
+        return [
+            {
+                "lead": LEAD,
+                "stage": EVIL,
+                "clock": EVIL,
+                "status": "breached",
+                "owner": EVIL,
+                "record_url": "",
+                "due_at": NOW,
+                "since": NOW,
+            }
+        ]
 
     def feed(self, limit=15):
-        return [{"lead": LEAD, "from_stage": EVIL, "to_stage": EVIL, "why": EVIL, "event_time": NOW}]
+        return [
+            {"lead": LEAD, "from_stage": EVIL, "to_stage": EVIL, "why": EVIL, "event_time": NOW}
+        ]
 
     def inflow(self):
         return [{"day": "2026-01-02", "source": EVIL, "n": 4}]

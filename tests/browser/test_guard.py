@@ -28,7 +28,9 @@ def served(**environment):
     port = _free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
     more = {f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()}
-    process = subprocess.Popen([sys.executable, "-m", "tests.browser.served", str(port)], cwd=ROOT, env=kept | more)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "tests.browser.served", str(port)], cwd=ROOT, env=kept | more
+    )
     try:
         end = time.monotonic() + 30
         while True:
@@ -71,7 +73,13 @@ def page(chromium):
 
 
 def drawn(page):
-    until(lambda: page.locator("tr[data-stage]").count() == 2 and page.locator(".q-table tbody tr").count() == 2, "the figures")
+    until(
+        lambda: (
+            page.locator("tr[data-stage]").count() == 2
+            and page.locator(".q-table tbody tr").count() == 2
+        ),
+        "the figures",
+    )
 
 
 def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base, page):
@@ -83,17 +91,24 @@ def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base
         for share in (0.1, 0.5, 0.9):
             page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=3)
     page.locator(".q-table tbody tr").last.click()
-    story = until(lambda: page.locator("pre.story").count() and page.locator("pre.story").inner_text(), "the story")
+    story = until(
+        lambda: page.locator("pre.story").count() and page.locator("pre.story").inner_text(),
+        "the story",
+    )
     assert EVIL in story
     assert page.title() == "leadstream"
     assert page.locator("img[src=x]").count() == 0
-    assert not [text for text in page.said if "Content Security Policy" in text or "Refused" in text], page.said
+    assert not [
+        text for text in page.said if "Content Security Policy" in text or "Refused" in text
+    ], page.said
 
 
 def test_a_script_that_got_in_all_the_same_does_not_run(base, page):
     page.goto(f"{base}/")
     drawn(page)
-    page.evaluate("document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"document.title=`owned`\">')")
+    page.evaluate(
+        "document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"document.title=`owned`\">')"
+    )
     until(lambda: [text for text in page.said if "script-src" in text], "the policy's refusal")
     assert page.title() == "leadstream"
 
@@ -115,12 +130,20 @@ def test_another_site_reads_nothing_opens_no_websocket_and_no_frame(base, page):
         page.goto(f"http://localhost:{site.server_port}/")
         read = "url => fetch(url).then(answer => answer.text()).catch(() => 'refused')"
         assert page.evaluate(read, f"{base}/api/feed") == "refused"
-        assert page.evaluate(read, f"{base}/_nicegui_ws/socket.io/?EIO=4&transport=polling") == "refused"
+        assert (
+            page.evaluate(read, f"{base}/_nicegui_ws/socket.io/?EIO=4&transport=polling")
+            == "refused"
+        )
         dial = """url => new Promise(done => { const socket = new WebSocket(url);
             socket.onopen = () => done('open'); socket.onerror = () => done('refused') })"""
         where = f"{base.replace('http', 'ws')}/_nicegui_ws/socket.io/?EIO=4&transport=websocket"
         assert page.evaluate(dial, where) == "refused"
-        until(lambda: [text for text in page.said if "frame-ancestors" in text or "X-Frame-Options" in text], "the frame's refusal")
+        until(
+            lambda: [
+                text for text in page.said if "frame-ancestors" in text or "X-Frame-Options" in text
+            ],
+            "the frame's refusal",
+        )
     finally:
         site.shutdown()
         site.server_close()
@@ -152,5 +175,10 @@ def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(ch
         drawn(page)
         assert page.evaluate("document.cookie") == ""
         assert httpx.get(f"{address}/api/feed").status_code == 401
-        assert httpx.get(f"{address}/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+        assert (
+            httpx.get(
+                f"{address}/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}
+            ).status_code
+            == 200
+        )
         context.close()

@@ -47,14 +47,20 @@ def page(base):
 def shown(page):
     rows = page.locator("tr[data-stage]")
     return {
-        row.get_attribute("data-stage"): (int(row.locator(".entered").inner_text()), int(row.locator(".open").inner_text()))
+        row.get_attribute("data-stage"): (
+            int(row.locator(".entered").inner_text()),
+            int(row.locator(".open").inner_text()),
+        )
         for row in rows.all()
     }
 
 
 def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, page, clickhouse):
     def api():
-        return {row["stage"]: (row["entered"], row["open"]) for row in httpx.get(f"{base}/api/funnel", timeout=PATIENCE).json()}
+        return {
+            row["stage"]: (row["entered"], row["open"])
+            for row in httpx.get(f"{base}/api/funnel", timeout=PATIENCE).json()
+        }
 
     def agree():
         first = api()
@@ -71,7 +77,9 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, p
     from sinks.clickhouse import kpis
 
     asked = kpis.question(reading.in_force(stack.funnel), 0, asof + 1, asof)
-    assert settled(figures) == settled(kpis.ask(clickhouse, asked))  # of what arrived, some may still be on its way to the archive
+    assert settled(figures) == settled(
+        kpis.ask(clickhouse, asked)
+    )  # of what arrived, some may still be on its way to the archive
 
 
 def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_news():
@@ -79,7 +87,9 @@ def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_
     from streams.live.page import unmeasured
 
     funnel = load(FUNNELS / "default.yaml")
-    some, all_of_them = (funnel.model_copy(update={"enabled_sources": (name,)}) for name in ("salesforce", "segment"))
+    some, all_of_them = (
+        funnel.model_copy(update={"enabled_sources": (name,)}) for name in ("salesforce", "segment")
+    )
     assert "customer.onboarding" in unmeasured(some)
     assert "sal.working" not in unmeasured(some)
     assert "mql.decision" in unmeasured(all_of_them)
@@ -89,13 +99,32 @@ def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_
 SHAPE = load(FUNNELS / "default.yaml").shape()
 
 
-@given(st.lists(st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")).filter(lambda move: move[0] != move[1]), unique=True), st.permutations("abc"))
-def test_the_flow_has_every_move_and_no_circle_also_of_stages_that_no_definition_has_any_more(moves, stages):
+@given(
+    st.lists(
+        st.tuples(st.sampled_from("abcd"), st.sampled_from("abcd")).filter(
+            lambda move: move[0] != move[1]
+        ),
+        unique=True,
+    ),
+    st.permutations("abc"),
+)
+def test_the_flow_has_every_move_and_no_circle_also_of_stages_that_no_definition_has_any_more(
+    moves, stages
+):
     from streams.live.page import _sankey
 
-    links = _sankey([{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves], stages, SHAPE)["series"][0]["links"]
+    links = _sankey(
+        [{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves], stages, SHAPE
+    )["series"][0]["links"]
     assert [(link["source"], link["target"].removesuffix(" again")) for link in links] == moves
-    list(TopologicalSorter({target: [link["source"] for link in links if link["target"] == target] for target in {link["target"] for link in links}}).static_order())
+    list(
+        TopologicalSorter(
+            {
+                target: [link["source"] for link in links if link["target"] == target]
+                for target in {link["target"] for link in links}
+            }
+        ).static_order()
+    )
 
 
 def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):
@@ -106,7 +135,9 @@ def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):
     assert all(url.startswith((base, "data:")) for url in asked), asked
 
 
-def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_once_it_does(stack, base, page):
+def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_once_it_does(
+    stack, base, page
+):
     clickhouse = stack._processes["clickhouse"].pid
     os.kill(clickhouse, signal.SIGSTOP)
     try:
@@ -125,9 +156,17 @@ def test_no_email_stands_on_the_page(page):
 
 
 def test_a_click_on_a_transition_tells_the_leads_story_as_the_command_line_does(stack, page):
-    until(lambda: page.locator("tbody tr").count() > 0 and page.locator(".q-table tbody tr").count() > 0, "a transition")
+    until(
+        lambda: (
+            page.locator("tbody tr").count() > 0 and page.locator(".q-table tbody tr").count() > 0
+        ),
+        "a transition",
+    )
     page.locator(".q-table tbody tr").last.click()
-    story = until(lambda: page.locator("pre.story").count() and page.locator("pre.story").inner_text(), "the story")
+    story = until(
+        lambda: page.locator("pre.story").count() and page.locator("pre.story").inner_text(),
+        "the story",
+    )
     lead = story.splitlines()[0].removeprefix("Lead ")
     told = run_cli("explain", lead, home=stack.home)[1]
     assert story.split("What is ahead")[0].split() == told.split("What is ahead")[0].split()

@@ -36,7 +36,15 @@ MOST = 120_000  # accepted events of a home: then its chapter is over
 
 
 def run(
-    theme: str, seed: str, folder: Path, report: Report, say: Callable[[str], None], *, long: bool = False, number: int | None = None, end: float = 0.0
+    theme: str,
+    seed: str,
+    folder: Path,
+    report: Report,
+    say: Callable[[str], None],
+    *,
+    long: bool = False,
+    number: int | None = None,
+    end: float = 0.0,
 ) -> None:
     """Run a chapter; `number` makes it short, after `end` (monotonic) no further round begins."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -53,10 +61,16 @@ def run(
         if theme == "disk":
             disk = opened.enter_context(_small_disk(folder / "home" / "kafka"))
             if disk is None:
-                report.skipped.append("full disk: mount -t tmpfs is not allowed here, it needs root")
+                report.skipped.append(
+                    "full disk: mount -t tmpfs is not allowed here, it needs root"
+                )
                 return
         proxies = opened.enter_context(_proxies(folder / "home")) if theme == "network" else {}
-        module = ("tests.fault.up", *(str(proxies[name].port) for name in ("kafka", "clickhouse"))) if proxies else ("streams.cli.main", "up")
+        module = (
+            ("tests.fault.up", *(str(proxies[name].port) for name in ("kafka", "clickhouse")))
+            if proxies
+            else ("streams.cli.main", "up")
+        )
         system = Cluster(folder / "home") if theme == THREE else System(folder / "home", module)
         opened.callback(_note_takeovers, system, report)
         opened.callback(system.stop)
@@ -79,7 +93,11 @@ def _chapter(
     end: float,
 ) -> None:
     settings = system.settings()
-    publisher, stranger, oracle = Publisher(system.environment, seed, RATE), Stranger(settings, seed), Oracle(settings, report, say)
+    publisher, stranger, oracle = (
+        Publisher(system.environment, seed, RATE),
+        Stranger(settings, seed),
+        Oracle(settings, report, say),
+    )
     faults = Faults(system, publisher, stranger, oracle, report, rng, proxies, disk)
     publisher.start()
     began = time.monotonic()
@@ -91,7 +109,9 @@ def _chapter(
         oracle.hold(publisher.accepted, publisher.ahead)
         report.rounds += 1
         deaths = sum(report.deaths.values())
-        say(f"  {len(publisher.accepted)} records, {deaths} deaths, {time.monotonic() - began:.0f} s, clean {report.clean}")
+        say(
+            f"  {len(publisher.accepted)} records, {deaths} deaths, {time.monotonic() - began:.0f} s, clean {report.clean}"
+        )
         assert report.clean, dict(+report.found)
 
     try:
@@ -112,7 +132,9 @@ def _chapter(
         publisher.stop()
         report.records += len(publisher.accepted | oracle.sent)
         report.posts_refused += publisher.refused
-        with contextlib.suppress(Exception):  # a run that failed may have no broker; what it found is said already
+        with contextlib.suppress(
+            Exception
+        ):  # a run that failed may have no broker; what it found is said already
             report.kafka_records += kafka_records(settings)
             report.alerts += oracle.alerts
 
@@ -126,7 +148,10 @@ def _proxies(home: Path) -> Iterator[dict[str, Proxy]]:
     def target(name: str) -> Callable[[], int]:
         return lambda: int(json.loads((home / "ports.json").read_text())[name])
 
-    made = {name: Proxy(free_port(), target(port)) for name, port in (("kafka", "broker"), ("clickhouse", "clickhouse"))}
+    made = {
+        name: Proxy(free_port(), target(port))
+        for name, port in (("kafka", "broker"), ("clickhouse", "clickhouse"))
+    }
     try:
         yield made
     finally:
@@ -139,7 +164,10 @@ def _small_disk(folder: Path) -> Iterator[Path | None]:
     """Mount a file system of its own under a home's broker; nothing where that is not allowed."""
     folder.mkdir(parents=True, mode=0o700)
     mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK_MB}m,mode=0700", "tmpfs", str(folder)]
-    if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(mount, capture_output=True, check=False).returncode
+    ):
         yield None
         return
     try:

@@ -58,7 +58,9 @@ class Cluster(System):
         super().__init__(folder)
         home.make_private(folder)
         self.roles = (*BROKERS, *(role for role in ROLES if role != "broker"))
-        self._ports = {role: free_port() for role in self.roles} | {f"controller-{role}": free_port() for role in BROKERS}
+        self._ports = {role: free_port() for role in self.roles} | {
+            f"controller-{role}": free_port() for role in BROKERS
+        }
         self._environment = self._make_environment()
         self._children: dict[str, subprocess.Popen[bytes]] = {}
         self._shown: dict[str, dict[str, Any]] = {}
@@ -101,7 +103,13 @@ class Cluster(System):
         self._over.set()
         self._ended.set()
         self._keeper.join(10)
-        for role in reversed([*BROKERS, "clickhouse", *(role for role in self._children if role not in (*BROKERS, "clickhouse"))]):
+        for role in reversed(
+            [
+                *BROKERS,
+                "clickhouse",
+                *(role for role in self._children if role not in (*BROKERS, "clickhouse")),
+            ]
+        ):
             process = self._children.get(role)
             if process and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
@@ -120,42 +128,102 @@ class Cluster(System):
     def all_run(self, seconds: float = PATIENCE) -> None:
         def run() -> bool:
             shown = self.shown()
-            return set(shown) >= set(self.roles) and all(one["state"] == "running" for one in shown.values())
+            return set(shown) >= set(self.roles) and all(
+                one["state"] == "running" for one in shown.values()
+            )
 
-        until(run, lambda: f"not everything runs: { {role: one['state'] for role, one in self.shown().items()} }", seconds)
+        until(
+            run,
+            lambda: (
+                f"not everything runs: { {role: one['state'] for role, one in self.shown().items()} }"
+            ),
+            seconds,
+        )
 
     # ---------------------------------------------------------------- processes
     def _spawn(self, role: str) -> None:
         folder = self.home / "logs"
         folder.mkdir(exist_ok=True)
         with (folder / f"{role}.log").open("ab") as log:
-            self._children[role] = process = self._broker(role, log) if role in BROKERS else self._ours(role, log)
-        self._shown[role] = {"role": role, "pid": process.pid, "started": pids.started(process.pid), "state": "starting", "reason": ""}
+            self._children[role] = process = (
+                self._broker(role, log) if role in BROKERS else self._ours(role, log)
+            )
+        self._shown[role] = {
+            "role": role,
+            "pid": process.pid,
+            "started": pids.started(process.pid),
+            "state": "starting",
+            "reason": "",
+        }
 
     def _ours(self, role: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
-        port = {"LEADSTREAM_METRICS_PORT": str(self._ports[role])} if role in WORKERS or role == "ticker" else {"LEADSTREAM_PORT": str(self._ports[role])}
+        port = (
+            {"LEADSTREAM_METRICS_PORT": str(self._ports[role])}
+            if role in WORKERS or role == "ticker"
+            else {"LEADSTREAM_PORT": str(self._ports[role])}
+        )
         arguments = ["worker", role] if role in WORKERS else [role]
         command = [sys.executable, "-m", "streams.cli.main", *arguments]
         environment = {**os.environ, **self._environment, **port}
-        return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=ROOT, start_new_session=True)
+        return subprocess.Popen(
+            command,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            start_new_session=True,
+        )
 
     def _broker(self, role: str, log: IO[bytes]) -> subprocess.Popen[bytes]:
         folder, number = self.home / role, BROKERS.index(role) + 1
         folder.mkdir(exist_ok=True)
         logs, properties = folder / "logs", folder / "server.properties"
-        voters = ",".join(f"{place}@127.0.0.1:{self._ports[f'controller-{one}']}" for place, one in enumerate(BROKERS, 1))
+        voters = ",".join(
+            f"{place}@127.0.0.1:{self._ports[f'controller-{one}']}"
+            for place, one in enumerate(BROKERS, 1)
+        )
         port, controller = self._ports[role], self._ports[f"controller-{role}"]
-        write(properties, _PROPERTIES.format(number=number, voters=voters, port=port, controller=controller, logs=logs))
-        java = [str(broker.java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx384m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
+        write(
+            properties,
+            _PROPERTIES.format(
+                number=number, voters=voters, port=port, controller=controller, logs=logs
+            ),
+        )
+        java = [
+            str(broker.java()),
+            "-XX:+UseSerialGC",
+            "-XX:TieredStopAtLevel=1",
+            "-Xmx384m",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+        ]
         environment = {**os.environ, "CLASSPATH": os.pathsep.join(map(str, broker.jars()))}
         if not (logs / "meta.properties").exists():
-            tool = ["kafka.tools.StorageTool", "format", "-t", broker.CLUSTER_ID, "-c", str(properties)]
+            tool = [
+                "kafka.tools.StorageTool",
+                "format",
+                "-t",
+                broker.CLUSTER_ID,
+                "-c",
+                str(properties),
+            ]
             subprocess.run([*java, *tool], env=environment, stdout=log, stderr=log, check=True)
-        return subprocess.Popen([*java, "kafka.Kafka", str(properties)], env=environment, stdout=log, stderr=log, start_new_session=True)
+        return subprocess.Popen(
+            [*java, "kafka.Kafka", str(properties)],
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
 
     def _keep(self) -> None:
         """Ask everybody each second, and start again what ended; exit 78 waits for somebody, so it is shown."""
-        paths = {"clickhouse": "/ping", "gateway": "/healthz", "live": "/api/leads/-", **dict.fromkeys(BROKERS, answers.KAFKA)}
+        paths = {
+            "clickhouse": "/ping",
+            "gateway": "/healthz",
+            "live": "/api/leads/-",
+            **dict.fromkeys(BROKERS, answers.KAFKA),
+        }
         while not self._over.wait(0.5):
             for role, process in list(self._children.items()):
                 code = process.poll()
@@ -163,7 +231,10 @@ class Cluster(System):
                     self._spawn(role)
                 elif code is not None:
                     self._shown[role]["state"] = "stopped"
-            asked = {role: Question(self._ports[role], paths.get(role, "/readyz")) for role in list(self._children)}
+            asked = {
+                role: Question(self._ports[role], paths.get(role, "/readyz"))
+                for role in list(self._children)
+            }
             for role, answer in answers.ask(asked).items():
                 if self._shown[role]["state"] != "stopped":
                     self._shown[role]["state"] = "running" if answer.ready else "not ready"

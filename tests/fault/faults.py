@@ -43,13 +43,21 @@ class Faults:
         disk: Path | None,
     ) -> None:
         """`proxies` stand before Kafka and ClickHouse; `disk` is a file system of its own under the broker's logs."""
-        self.system, self.publisher, self.stranger, self.oracle, self.report = system, publisher, stranger, oracle, report
+        self.system, self.publisher, self.stranger, self.oracle, self.report = (
+            system,
+            publisher,
+            stranger,
+            oracle,
+            report,
+        )
         self.rng, self.proxies, self.disk = rng, proxies, disk
 
     def do(self, fault: Fault) -> None:
         """Do one."""
         kind, whom, much = fault
-        self.report.faults[kind if kind not in ("kill", "freeze", "restart") else f"{kind} {_group(whom)}"] += 1
+        self.report.faults[
+            kind if kind not in ("kill", "freeze", "restart") else f"{kind} {_group(whom)}"
+        ] += 1
         match kind.split():
             case ["kill"]:
                 self._kill(*whom.split("+"))
@@ -75,7 +83,9 @@ class Faults:
             case ["full", _]:
                 self._fill(much)
             case ["flood"]:
-                (self.publisher.flood if whom == "a lead" else self.publisher.flood_alias)(int(much))
+                (self.publisher.flood if whom == "a lead" else self.publisher.flood_alias)(
+                    int(much)
+                )
             case ["chain"]:
                 self.oracle.chains.append(self.publisher.chain(int(much)))
             case ["poison"]:
@@ -110,7 +120,12 @@ class Faults:
             self.system.running([role])
             before = self.system.shown()[role]["pid"]
             self.system.kill(role, signal.SIGTERM)
-            until(lambda role=role, before=before: self.system.shown().get(role, {}).get("pid") not in (None, before), f"another {role}")
+            until(
+                lambda role=role, before=before: (
+                    self.system.shown().get(role, {}).get("pid") not in (None, before)
+                ),
+                f"another {role}",
+            )
             self.system.running([role])
 
     def _storm(self, times: int) -> None:
@@ -124,9 +139,20 @@ class Faults:
                 environment = {**os.environ, **self.system.environment(), **own}
                 with (folder / f"{role}-{turn}.log").open("wb") as log:
                     command = [sys.executable, "-m", "streams.cli.main", "worker", role]
-                    joined.append(subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=ROOT, start_new_session=True))
+                    joined.append(
+                        subprocess.Popen(
+                            command,
+                            stdout=log,
+                            stderr=log,
+                            env=environment,
+                            cwd=ROOT,
+                            start_new_session=True,
+                        )
+                    )
             try:
-                time.sleep(self.rng.uniform(6, 10))  # some die while they join, some when they have begun
+                time.sleep(
+                    self.rng.uniform(6, 10)
+                )  # some die while they join, some when they have begun
             finally:
                 for process in joined:
                     time.sleep(self.rng.uniform(0, 2))
@@ -196,4 +222,10 @@ class Faults:
 def _group(whom: str) -> str:
     if "+" in whom:
         return "several at once"
-    return whom if whom.startswith(("broker", "clickhouse")) else "worker" if whom in WORKERS else "other"
+    return (
+        whom
+        if whom.startswith(("broker", "clickhouse"))
+        else "worker"
+        if whom in WORKERS
+        else "other"
+    )

@@ -39,9 +39,7 @@ if TYPE_CHECKING:
 SETTLE_SECONDS = 600.0  # a chain of a hundred merges is twenty thousand records in lead.touches
 AHEAD_MS = 2_000  # ticks and this process read one clock; a second more is rounding
 _ARCHIVED = "SELECT event_id, count(), uniqExact(lead_id, origin) FROM touches FINAL WHERE kind = 'event' AND copied = 0 GROUP BY event_id"
-_TOLD = (
-    "SELECT source_partition, toUnixTimestamp64Milli(argMax(now, next_offset)) FROM cuts WHERE generation = 1 GROUP BY source_partition"
-)
+_TOLD = "SELECT source_partition, toUnixTimestamp64Milli(argMax(now, next_offset)) FROM cuts WHERE generation = 1 GROUP BY source_partition"
 _LIVING = "SELECT count() FROM lead_state FINAL WHERE generation = 1 AND is_deleted = 0 AND lead_id IN ({})"
 
 
@@ -51,7 +49,9 @@ class Oracle:
     def __init__(self, settings: Settings, report: Report, say: Callable[[str], None]) -> None:
         self.settings, self.report, self.say = settings, report, say
         self.poisoned: set[str] = set()  # ids of the letters that there must be
-        self.garbage: set[bytes] = set()  # bodies of which each must have one letter, wherever it stood last
+        self.garbage: set[bytes] = (
+            set()
+        )  # bodies of which each must have one letter, wherever it stood last
         self.sent: set[str] = set()  # events that the suite sent to Kafka itself
         self.chains: list[tuple[str, ...]] = []
         self._told: dict[int, int] = {}
@@ -60,7 +60,12 @@ class Oracle:
         """Wait until what was published, and what it raised on its way, stands in ClickHouse."""
         began = time.monotonic()
         try:
-            arrival.settled(lambda: clickhouse_client(self.settings), self.settings.partitions, SETTLE_SECONDS, SETTLE_SECONDS)
+            arrival.settled(
+                lambda: clickhouse_client(self.settings),
+                self.settings.partitions,
+                SETTLE_SECONDS,
+                SETTLE_SECONDS,
+            )
         except arrival.Stalled as error:
             raise Stuck(str(error)) from None
         self.report.settle_seconds.append(round(time.monotonic() - began, 1))
@@ -68,15 +73,24 @@ class Oracle:
     def lag(self) -> float:
         """Return how far the slowest partition's time is behind the clock (s)."""
         told = dict(clickhouse_client(self.settings).query(_TOLD).result_rows)
-        return time.time() - min(told.values(), default=0) / 1000 if len(told) == self.settings.partitions else float("inf")
+        return (
+            time.time() - min(told.values(), default=0) / 1000
+            if len(told) == self.settings.partitions
+            else float("inf")
+        )
 
     def hold(self, accepted: set[str], ahead: set[str]) -> None:
         """Count what is not as it must be; `ahead` are the events that were dated ahead."""
         client, found = clickhouse_client(self.settings), Counter[str]()
         wanted = accepted | self.sent
-        archived = {name: homes if name in ahead else rows for name, rows, homes in client.query(_ARCHIVED).result_rows}
+        archived = {
+            name: homes if name in ahead else rows
+            for name, rows, homes in client.query(_ARCHIVED).result_rows
+        }
         found["missing"] = len(missing := wanted - archived.keys())
-        found["twice"] = len(twice := [name for name, count in archived.items() if count > 1 and name in wanted])
+        found["twice"] = len(
+            twice := [name for name, count in archived.items() if count > 1 and name in wanted]
+        )
         audit = verify.verify(client, self.settings.partitions)
         found["wrong"] = len(audit.missing) + len(audit.extra) + len(audit.different)
         letters = self._letters()
@@ -85,16 +99,24 @@ class Oracle:
         self._time(client, found)
         found["unmerged"] = sum(self._living(client, chain) != 1 for chain in self.chains)
         if +found:
-            self.say(f"  FOUND {dict(+found)}: missing {sorted(missing)[:5]}, twice {twice[:5]}, letters {letters[:5]}, alerts {alerts[:3]}")
+            self.say(
+                f"  FOUND {dict(+found)}: missing {sorted(missing)[:5]}, twice {twice[:5]}, letters {letters[:5]}, alerts {alerts[:3]}"
+            )
         if not audit.clean:
             self.say(f"  audit {str(audit.document())[:3000]}")
         self.report.found += found
 
     def _letters(self) -> list[str]:
         """Give the letters that are too many, and those that lack."""
-        found = {one.letter.id for one in deadletters.read(self.settings, deadletters.Chosen(all=True))}
+        found = {
+            one.letter.id for one in deadletters.read(self.settings, deadletters.Chosen(all=True))
+        }
         places = self._places_of_garbage()
-        wrong = [f"{len(here & found)} letters of garbage" for here in places.values() if len(here & found) != 1]
+        wrong = [
+            f"{len(here & found)} letters of garbage"
+            for here in places.values()
+            if len(here & found) != 1
+        ]
         known = self.poisoned | {place for here in places.values() for place in here}
         return [*wrong, *sorted((found - known) | (self.poisoned - found))]
 
@@ -128,7 +150,9 @@ class Oracle:
             self._told[partition] = told
 
     def _living(self, client: Any, chain: tuple[str, ...]) -> int:
-        ids = ", ".join(f"'{identity.origin_id(self.settings.identity(), alias)}'" for alias in chain)
+        ids = ", ".join(
+            f"'{identity.origin_id(self.settings.identity(), alias)}'" for alias in chain
+        )
         return int(client.query(_LIVING.format(ids)).first_row[0])
 
 

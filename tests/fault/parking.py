@@ -27,16 +27,25 @@ CALM = 100.0  # events a second: what is measured is the parking, not the machin
 _HERE = "SELECT count() FROM touches WHERE event_id IN ({})"
 
 
-def park_and_resume(system: System, publisher: Publisher, stranger: Stranger, oracle: Oracle, report: Report) -> None:
+def park_and_resume(
+    system: System, publisher: Publisher, stranger: Stranger, oracle: Oracle, report: Report
+) -> None:
     """Park a source by garbage, hold what must hold meanwhile, resume it; the oracle then looks for what came back."""
     settings = oracle.settings
     system.all_run()
     rate, publisher.rate = publisher.rate, CALM
     try:
-        until(lambda: oracle.lag() < BEHIND_SECONDS / 2, "time is not current before a source is parked")
+        until(
+            lambda: oracle.lag() < BEHIND_SECONDS / 2,
+            "time is not current before a source is parked",
+        )
         report.faults["park a source"] += 1
         oracle.garbage |= set(stranger.garbage(105))
-        until(lambda: _parked(oracle), lambda: f"{SOURCE} is not parked everywhere: {parked.parked(settings)}", 60)
+        until(
+            lambda: _parked(oracle),
+            lambda: f"{SOURCE} is not parked everywhere: {parked.parked(settings)}",
+            60,
+        )
         waiting = stranger.messages(30)
         lags, end = [], time.monotonic() + WATCHED_SECONDS
         while time.monotonic() < end:
@@ -49,24 +58,46 @@ def park_and_resume(system: System, publisher: Publisher, stranger: Stranger, or
         system.running(["normalise"])
         waiting += stranger.messages(5)
         oracle.settle()
-        early = clickhouse_client(settings).query(_HERE.format(", ".join(f"'{name}'" for name in waiting))).first_row[0]
+        early = (
+            clickhouse_client(settings)
+            .query(_HERE.format(", ".join(f"'{name}'" for name in waiting)))
+            .first_row[0]
+        )
         report.found["unparked"] += early
         oracle.sent |= set(waiting)
         moved = _resume(system)
         report.parked += moved
         report.garbage = report.garbage + len(oracle.garbage)
-        oracle.say(f"  {SOURCE} was parked: others at most {max(lags):.1f} s behind, {early} came early, {moved} sent again")
+        oracle.say(
+            f"  {SOURCE} was parked: others at most {max(lags):.1f} s behind, {early} came early, {moved} sent again"
+        )
     finally:
         publisher.rate = rate
 
 
 def _parked(oracle: Oracle) -> bool:
-    places = {one.partition for one in parked.parked(oracle.settings) if (one.source, one.topic) == (SOURCE, topics.RAW_WEB)}
+    places = {
+        one.partition
+        for one in parked.parked(oracle.settings)
+        if (one.source, one.topic) == (SOURCE, topics.RAW_WEB)
+    }
     return len(places) == oracle.settings.partitions
 
 
 def _resume(system: System) -> int:
-    command = [sys.executable, "-m", "streams.cli.main", "deadletters", "resume", SOURCE, "--json", "--home", str(system.home)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=ROOT, check=False)
+    command = [
+        sys.executable,
+        "-m",
+        "streams.cli.main",
+        "deadletters",
+        "resume",
+        SOURCE,
+        "--json",
+        "--home",
+        str(system.home),
+    ]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=240, cwd=ROOT, check=False
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return int(json.loads(done.stdout)["sent_again"])

@@ -33,7 +33,9 @@ class Proxy:
         self._flows = asyncio.Event()
         self._flows.set()
         listening = threading.Event()
-        self._thread = threading.Thread(target=self._run, args=(listening,), name=f"proxy-{port}", daemon=True)
+        self._thread = threading.Thread(
+            target=self._run, args=(listening,), name=f"proxy-{port}", daemon=True
+        )
         self._thread.start()
         assert listening.wait(10), f"port {port} can't be opened"
 
@@ -74,7 +76,10 @@ class Proxy:
                 return
             from_there, there = await asyncio.open_connection("127.0.0.1", self._target())
             self._opened.add(there)
-            ways = [asyncio.ensure_future(self._copy(*way)) for way in ((reader, there, False), (from_there, writer, True))]
+            ways = [
+                asyncio.ensure_future(self._copy(*way))
+                for way in ((reader, there, False), (from_there, writer, True))
+            ]
             await asyncio.wait(ways, return_when=asyncio.FIRST_COMPLETED)
             for way in ways:
                 way.cancel()
@@ -87,7 +92,9 @@ class Proxy:
                     with contextlib.suppress(OSError):
                         one.transport.abort() if self._mood == "cut" else one.close()
 
-    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool) -> None:
+    async def _copy(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, answers: bool
+    ) -> None:
         with contextlib.suppress(OSError):
             while data := await reader.read(_CHUNK):
                 if self._mood == "mute" and answers:

@@ -27,14 +27,27 @@ _BACK = (0, 0, 0, 60, 3_600, 86_400, -86_400)  # seconds before now; the last is
 class Publisher:
     """One sender of the source `shop`. Events of a seed's number are the same ones, but for the clock."""
 
-    def __init__(self, environment: Callable[[], dict[str, str]], seed: str, rate: float = RATE) -> None:
-        self.environment, self.rng, self.seed, self.rate = environment, random.Random(seed), seed, rate
+    def __init__(
+        self, environment: Callable[[], dict[str, str]], seed: str, rate: float = RATE
+    ) -> None:
+        self.environment, self.rng, self.seed, self.rate = (
+            environment,
+            random.Random(seed),
+            seed,
+            rate,
+        )
         self.accepted: set[str] = set()
         self.ahead: set[str] = set()  # of those dated a day ahead
         self.refused = self.number = 0
-        self._extra: list[dict[str, Any]] = []  # events that wait to be posted before all others, as fast as can be
+        self._extra: list[
+            dict[str, Any]
+        ] = []  # events that wait to be posted before all others, as fast as can be
         self._lock = threading.Lock()
-        self._stop, self._pause, self._idle = threading.Event(), threading.Event(), threading.Event()
+        self._stop, self._pause, self._idle = (
+            threading.Event(),
+            threading.Event(),
+            threading.Event(),
+        )
         self._failed: BaseException | None = None
         self._thread = threading.Thread(target=self._guarded, name="publisher", daemon=True)
 
@@ -71,14 +84,22 @@ class Publisher:
         """Post events of ever new anonymous ids that all name one address."""
         whom = f"flood-{self.seed}@x.example"
         with self._lock:
-            self._extra += [self._event(0, email=whom, aliases=[f"segment:anon:{self.seed}-a{self.number}"]) for _ in range(number)]
+            self._extra += [
+                self._event(0, email=whom, aliases=[f"segment:anon:{self.seed}-a{self.number}"])
+                for _ in range(number)
+            ]
 
     def chain(self, links: int) -> tuple[str, ...]:
         """Post leads and the merges that make one of them, in any order; give the aliases."""
         with self._lock:
-            names = tuple(f"email:c{self.number}-{place}@{self.seed}.example" for place in range(links + 1))
+            names = tuple(
+                f"email:c{self.number}-{place}@{self.seed}.example" for place in range(links + 1)
+            )
             events = [self._event(0, email=name.removeprefix("email:")) for name in names]
-            events += [self._named("merge", time.time(), {"aliases": list(pair)}) for pair in pairwise(names)]
+            events += [
+                self._named("merge", time.time(), {"aliases": list(pair)})
+                for pair in pairwise(names)
+            ]
             self.rng.shuffle(events)
             self._extra += events
         return names
@@ -87,16 +108,27 @@ class Publisher:
         rng = self.rng
         data: dict[str, Any] = named or {"email": f"p{lead}@x.example"}
         if lead % 3 == 0 and not named:
-            data["aliases"] = [f"hubspot:1:contact:{lead}", f"segment:anon:{self.seed}-{rng.randint(1, 50)}"]
+            data["aliases"] = [
+                f"hubspot:1:contact:{lead}",
+                f"segment:anon:{self.seed}-{rng.randint(1, 50)}",
+            ]
         draw = rng.random()
         if draw < 0.3:
             kind, more = "lead.created", {"kind": rng.choice(KINDS), "direction": "inbound"}
         elif draw < 0.8:
-            kind, more = "touch", {"kind": rng.choice(KINDS), "direction": rng.choice(["inbound", "human", "automated"])}
+            kind, more = (
+                "touch",
+                {
+                    "kind": rng.choice(KINDS),
+                    "direction": rng.choice(["inbound", "human", "automated"]),
+                },
+            )
         elif draw < 0.9:
             kind, more = "lead.stage_reported", {"stage": rng.choice(["mql", "sal", "sql"])}
         else:
-            kind, more = rng.choice([("lead.accepted", {}), ("lead.rejected", {"reason": "not-ready"})])
+            kind, more = rng.choice(
+                [("lead.accepted", {}), ("lead.rejected", {"reason": "not-ready"})]
+            )
         back = rng.choice(_BACK)
         if back < 0:
             self.ahead.add(f"shop:{self.seed}-{self.number + 1}")
@@ -134,7 +166,9 @@ class Publisher:
                     environment = self.environment()
                     headers = {"Authorization": f"Bearer {environment['LEADSTREAM_INGEST_TOKEN']}"}
                     base = environment["LEADSTREAM_PUBLIC_URL"]
-                    client = opened.enter_context(httpx.Client(base_url=base, headers=headers, timeout=25))
+                    client = opened.enter_context(
+                        httpx.Client(base_url=base, headers=headers, timeout=25)
+                    )
                 began = time.monotonic()
                 self._post(client, events)
                 self._stop.wait(max(0.0, len(events) / self.rate - (time.monotonic() - began)))

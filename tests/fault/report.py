@@ -11,7 +11,19 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 # What must be zero. Each name says what was counted; the suite's text says what is held.
-HELD = ("missing", "twice", "wrong", "letters_wrong", "alerts_twice", "time_ahead", "time_fell", "behind", "unmerged", "unparked", "left")
+HELD = (
+    "missing",
+    "twice",
+    "wrong",
+    "letters_wrong",
+    "alerts_twice",
+    "time_ahead",
+    "time_fell",
+    "behind",
+    "unmerged",
+    "unparked",
+    "left",
+)
 
 
 @dataclass
@@ -36,7 +48,9 @@ class Report:
     takeover_seconds: list[float] = field(default_factory=list)
     up_again_seconds: list[float] = field(default_factory=list)
     settle_seconds: list[float] = field(default_factory=list)
-    behind_seconds: list[float] = field(default_factory=list)  # of other sources' time, at most, while one is parked
+    behind_seconds: list[float] = field(
+        default_factory=list
+    )  # of other sources' time, at most, while one is parked
     found: Counter[str] = field(default_factory=Counter)  # what must be zero
     failures: list[str] = field(default_factory=list)  # what did not come back, and ended the run
 

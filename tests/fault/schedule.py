@@ -49,30 +49,79 @@ def deck(rng: random.Random, theme: str, *, long: bool = False) -> list[Fault]:
         case "processes":
             found = [Fault("kill", role) for role in ROLES] + together(4) + kills(6) + poison(3)
             found += [Fault("freeze", role, rng.choice([2, 5, 9])) for role in rng.sample(ROLES, 4)]
-            found += [Fault("freeze", rng.choice(WORKERS), 20), *(Fault("restart", role) for role in rng.sample(ROLES, 2))]
+            found += [
+                Fault("freeze", rng.choice(WORKERS), 20),
+                *(Fault("restart", role) for role in rng.sample(ROLES, 2)),
+            ]
         case "deaths":  # nothing else, so that there are many
-            found = [Fault("kill what runs", "+".join(rng.sample(ROLES, 5))) for _ in range(3 * ROUND)]
+            found = [
+                Fault("kill what runs", "+".join(rng.sample(ROLES, 5))) for _ in range(3 * ROUND)
+            ]
         case "network":
-            found = [Fault(f"kafka {mood}", "", much) for mood, much in (("slow", 10), ("cut", 5), ("hole", 12))]
-            found += [Fault(f"clickhouse {mood}", "", much) for mood, much in (("slow", 8), ("cut", 5), ("hole", 8), ("refuse", 8), ("mute", 6))]
-            found += [Fault("kill in an insert") for _ in range(4)] + kills(10) + together(3) + poison(2)
+            found = [
+                Fault(f"kafka {mood}", "", much)
+                for mood, much in (("slow", 10), ("cut", 5), ("hole", 12))
+            ]
+            found += [
+                Fault(f"clickhouse {mood}", "", much)
+                for mood, much in (("slow", 8), ("cut", 5), ("hole", 8), ("refuse", 8), ("mute", 6))
+            ]
+            found += (
+                [Fault("kill in an insert") for _ in range(4)] + kills(10) + together(3) + poison(2)
+            )
         case "data":
-            found = [Fault("flood", "a lead", 3_000), Fault("flood", "an alias", 3_000), Fault("chain", "", 100 if long else 30), Fault("chain", "", 20), Fault("ticks"), Fault("ticks")]
+            found = [
+                Fault("flood", "a lead", 3_000),
+                Fault("flood", "an alias", 3_000),
+                Fault("chain", "", 100 if long else 30),
+                Fault("chain", "", 20),
+                Fault("ticks"),
+                Fault("ticks"),
+            ]
             found += poison(len(POISONED)) + kills(10) + together(3)
         case "supervisor":
-            found = [Fault("kill supervisor"), Fault("kill supervisor"), Fault("stop supervisor", rng.choice(WORKERS), 6)]
-            found += [Fault("stop supervisor", rng.choice(ROLES), 12), Fault("rolling restart"), Fault("storm", "", 2)]
+            found = [
+                Fault("kill supervisor"),
+                Fault("kill supervisor"),
+                Fault("stop supervisor", rng.choice(WORKERS), 6),
+            ]
+            found += [
+                Fault("stop supervisor", rng.choice(ROLES), 12),
+                Fault("rolling restart"),
+                Fault("storm", "", 2),
+            ]
             found += kills(10) + together(3) + poison(3)
         case "servers":
-            found = [Fault("kill", "broker")] * 3 + [Fault("kill", "clickhouse")] * 3 + kills(10) + together(3) + poison(2)
-            found += [Fault("restart", "broker"), Fault("restart", "clickhouse"), Fault("freeze", "clickhouse", 20)]
+            found = (
+                [Fault("kill", "broker")] * 3
+                + [Fault("kill", "clickhouse")] * 3
+                + kills(10)
+                + together(3)
+                + poison(2)
+            )
+            found += [
+                Fault("restart", "broker"),
+                Fault("restart", "clickhouse"),
+                Fault("freeze", "clickhouse", 20),
+            ]
             found += [Fault("freeze", "broker", 180 if long else 30)]
         case "three-brokers":
-            found = [Fault("kill", f"broker-{number}") for number in (1, 2, 3)] * 2 + [Fault("freeze", f"broker-{rng.randint(1, 3)}", 15)]
-            found += [Fault("kill", "+".join(rng.sample(["broker-1", "broker-2", "broker-3"], 2))), Fault("restart", f"broker-{rng.randint(1, 3)}")]
+            found = [Fault("kill", f"broker-{number}") for number in (1, 2, 3)] * 2 + [
+                Fault("freeze", f"broker-{rng.randint(1, 3)}", 15)
+            ]
+            found += [
+                Fault("kill", "+".join(rng.sample(["broker-1", "broker-2", "broker-3"], 2))),
+                Fault("restart", f"broker-{rng.randint(1, 3)}"),
+            ]
             found += [*kills(6), *poison(2)]
         case _:
-            found = [Fault("full disk", "", 10), Fault("full disk", "", 20), *kills(10), *together(3), *poison(2)]
+            found = [
+                Fault("full disk", "", 10),
+                Fault("full disk", "", 20),
+                *kills(10),
+                *together(3),
+                *poison(2),
+            ]
     rng.shuffle(found)
     return found
 

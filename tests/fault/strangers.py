@@ -45,12 +45,15 @@ class Stranger:
         self.settings, self.seed, self.rng = settings, seed, random.Random(seed)
         self.number = 0
 
-    def _send(self, records: list[tuple[str, bytes | None, bytes | None, int | None, list[Any]]]) -> list[str]:
+    def _send(
+        self, records: list[tuple[str, bytes | None, bytes | None, int | None, list[Any]]]
+    ) -> list[str]:
         """Send (topic, key, value, partition, headers); give where each stands, as the ids of letters name it."""
         producer = connections.producer(self.settings, **_PATIENCE)
         try:
             sent = [
-                producer.send(topic, value, key=key, partition=partition, headers=headers) for topic, key, value, partition, headers in records
+                producer.send(topic, value, key=key, partition=partition, headers=headers)
+                for topic, key, value, partition, headers in records
             ]
             places = [one.get(timeout=220) for one in sent]
             return [f"{place.topic}:{place.partition}:{place.offset}:0" for place in places]
@@ -63,7 +66,12 @@ class Stranger:
         keys = [self.rng.choice(KEYS) for _ in POISON]
         records = zip(keys, POISON.values(), strict=True)
         # kafka-python sends no record that has neither a key nor a value
-        return self._send([(topic, b"" if key is body is None else key, body, None, headers) for key, body in records])
+        return self._send(
+            [
+                (topic, b"" if key is body is None else key, body, None, headers)
+                for key, body in records
+            ]
+        )
 
     def ticks(self) -> list[str]:
         """Tell times that are none: an hour back, a day ahead, of a topic that is not ours. Give the ids of the letters.
@@ -74,29 +82,62 @@ class Stranger:
         quiet, loud = [], []
         for place in range(of):
             for topic in topics.RAW_LIVE:
-                for at, named in ((now - 3_600_000, topic), (now + DAY_MS, topic), (now - DAY_MS, "stranger")):
+                for at, named in (
+                    (now - 3_600_000, topic),
+                    (now + DAY_MS, topic),
+                    (now - DAY_MS, "stranger"),
+                ):
                     quiet.append((topic, None, Tick(at, named, place, of).dump(), place, []))
             for topic, before in ((topics.EVENTS, topics.RAW_WEB), (topics.TOUCHES, topics.EVENTS)):
-                quiet.append((topic, None, Tick(now - 3_600_000, before, place, of).dump(), place, []))
-                loud += [(topic, None, Tick(at, named, place, of).dump(), place, []) for at, named in ((now + DAY_MS, before), (now, "stranger"))]
+                quiet.append(
+                    (topic, None, Tick(now - 3_600_000, before, place, of).dump(), place, [])
+                )
+                loud += [
+                    (topic, None, Tick(at, named, place, of).dump(), place, [])
+                    for at, named in ((now + DAY_MS, before), (now, "stranger"))
+                ]
         self._send(quiet)
         return self._send(loud)
 
     def garbage(self, each: int) -> list[bytes]:
         """Send what no adapter can read to every partition of a web source; give the bodies."""
-        bodies = [b"{garbage %s-%d" % (self.seed.encode(), self.number + place) for place in range(each * self.settings.partitions)]
+        bodies = [
+            b"{garbage %s-%d" % (self.seed.encode(), self.number + place)
+            for place in range(each * self.settings.partitions)
+        ]
         self.number += len(bodies)
-        self._send([(topics.RAW_WEB, None, body, place % self.settings.partitions, _SEGMENT) for place, body in enumerate(bodies)])
+        self._send(
+            [
+                (topics.RAW_WEB, None, body, place % self.settings.partitions, _SEGMENT)
+                for place, body in enumerate(bodies)
+            ]
+        )
         return bodies
 
     def messages(self, each: int) -> list[str]:
         """Send what that source's adapter can read to every partition; give the ids of the events."""
-        names = [f"{self.seed}-m{self.number + place}" for place in range(each * self.settings.partitions)]
+        names = [
+            f"{self.seed}-m{self.number + place}"
+            for place in range(each * self.settings.partitions)
+        ]
         self.number += len(names)
         stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
         bodies = [
-            orjson.dumps({"type": "track", "messageId": name, "event": "Form Submitted", "userId": f"u{place % 40}", "timestamp": stamp})
+            orjson.dumps(
+                {
+                    "type": "track",
+                    "messageId": name,
+                    "event": "Form Submitted",
+                    "userId": f"u{place % 40}",
+                    "timestamp": stamp,
+                }
+            )
             for place, name in enumerate(names)
         ]
-        self._send([(topics.RAW_WEB, None, body, place % self.settings.partitions, _SEGMENT) for place, body in enumerate(bodies)])
+        self._send(
+            [
+                (topics.RAW_WEB, None, body, place % self.settings.partitions, _SEGMENT)
+                for place, body in enumerate(bodies)
+            ]
+        )
         return [f"segment:track:{name}" for name in names]

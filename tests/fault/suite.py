@@ -31,7 +31,14 @@ def _say(text: str) -> None:
     sys.stdout.flush()
 
 
-def run(seed: int, minutes: float, themes: tuple[str, ...] = THEMES, say: Callable[[str], None] = _say, *, long: bool = False) -> Report:
+def run(
+    seed: int,
+    minutes: float,
+    themes: tuple[str, ...] = THEMES,
+    say: Callable[[str], None] = _say,
+    *,
+    long: bool = False,
+) -> Report:
     """Run chapter after chapter until the time is over, each theme in turn; what fails ends the run and is kept to be looked at."""
     began, report, number = time.monotonic(), Report(seeds=[str(seed)]), 0
     end = began + minutes * 60
@@ -42,7 +49,9 @@ def run(seed: int, minutes: float, themes: tuple[str, ...] = THEMES, say: Callab
             chapter.run(theme, f"{seed}.{number}", folder, report, say, long=long, end=end)
         except Exception as error:
             say(traceback.format_exc())
-            report.failures.append(f"seed {seed}, chapter {number} ({theme}): {type(error).__name__}: {str(error)[:500]}; the home: {folder}")
+            report.failures.append(
+                f"seed {seed}, chapter {number} ({theme}): {type(error).__name__}: {str(error)[:500]}; the home: {folder}"
+            )
         number += 1
     report.seconds = time.monotonic() - began
     return report
@@ -56,11 +65,22 @@ def _end(*_: object) -> None:
 def main() -> int:
     """Run a seed unless it has a report, then add the reports up."""
     signal.signal(signal.SIGTERM, _end)
-    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     asked.add_argument("--seed", type=int, default=1)
     asked.add_argument("--minutes", type=float, default=25)
-    asked.add_argument("--scenario", choices=(*THEMES, THREE), action="append", help="only these chapters; may be repeated")
-    asked.add_argument("--long", action="store_true", help="freezes of 180 s, chains of 100 merges, three brokers too")
+    asked.add_argument(
+        "--scenario",
+        choices=(*THEMES, THREE),
+        action="append",
+        help="only these chapters; may be repeated",
+    )
+    asked.add_argument(
+        "--long",
+        action="store_true",
+        help="freezes of 180 s, chains of 100 merges, three brokers too",
+    )
     asked.add_argument("--report", type=Path, default=Path("fault-reports"))
     asked.add_argument("--sum", action="store_true", help="only add up what is there")
     options = asked.parse_args()

@@ -31,14 +31,20 @@ WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 ROLES = (*WORKERS, "gateway", "ticker", "live", "clickhouse", "broker")
 # A freeze is a fault of ours, not one that the supervisor shall end: it is told to wait longer than the longest.
 # What hangs is its own matter (tests/integration/test_supervision.py).
-_PATIENT = {"LEADSTREAM_SUPERVISE_WORKER": "120", "LEADSTREAM_SUPERVISE_TICKER": "30", "LEADSTREAM_RESTART_LONGEST": "3"}
+_PATIENT = {
+    "LEADSTREAM_SUPERVISE_WORKER": "120",
+    "LEADSTREAM_SUPERVISE_TICKER": "30",
+    "LEADSTREAM_RESTART_LONGEST": "3",
+}
 
 
 class Stuck(AssertionError):  # noqa: N818 - it names what happened
     """Something did not come back in time."""
 
 
-def until(condition: Callable[[], Any], what: Callable[[], str] | str, seconds: float = PATIENCE) -> Any:
+def until(
+    condition: Callable[[], Any], what: Callable[[], str] | str, seconds: float = PATIENCE
+) -> Any:
     """Wait for a condition; give what it gave."""
     end = time.monotonic() + seconds
     while True:
@@ -65,11 +71,19 @@ class System:
     def start(self) -> float:
         """Start the supervisor and wait until everything runs; give how long that took (s)."""
         began = time.monotonic()
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
+        clean = {
+            name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
+        }
         with self.home.with_suffix(".said").open("ab") as out:
             command = [sys.executable, "-m", *self._start, "--home", str(self.home)]
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=out, stderr=out, env=clean | _PATIENT, cwd=ROOT, start_new_session=True
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                env=clean | _PATIENT,
+                cwd=ROOT,
+                start_new_session=True,
             )
         self.all_run()
         if not self._watch.is_alive():
@@ -108,7 +122,11 @@ class System:
 
     def environment(self) -> dict[str, str]:
         """Give the environment under which commands work on this home."""
-        return dict(until(lambda: home.read(self.home), "no state of the stack can be read", 10)["environment"])
+        return dict(
+            until(lambda: home.read(self.home), "no state of the stack can be read", 10)[
+                "environment"
+            ]
+        )
 
     def settings(self) -> Settings:
         """Give the same as settings."""
@@ -121,17 +139,31 @@ class System:
             shown = self.shown()
             if self._process and self._process.poll() is not None:
                 raise Stuck(f"the supervisor ended with {self._process.returncode}: {self.said()}")
-            stopped = {role: one["reason"] for role, one in shown.items() if one["state"] == "stopped"}
+            stopped = {
+                role: one["reason"] for role, one in shown.items() if one["state"] == "stopped"
+            }
             if stopped:
                 raise Stuck(f"stopped for good: {stopped}")
-            return set(shown) >= set(ROLES) and all(one["state"] == "running" for one in shown.values())
+            return set(shown) >= set(ROLES) and all(
+                one["state"] == "running" for one in shown.values()
+            )
 
-        until(run, lambda: f"not everything runs: { {role: one['state'] for role, one in self.shown().items()} }, {self.said()}", seconds)
+        until(
+            run,
+            lambda: (
+                f"not everything runs: { {role: one['state'] for role, one in self.shown().items()} }, {self.said()}"
+            ),
+            seconds,
+        )
 
     def running(self, roles: Iterable[str], seconds: float = PATIENCE) -> None:
         """Wait until some roles run."""
         wanted = set(roles)
-        until(lambda: all(self.shown().get(role, {}).get("state") == "running" for role in wanted), f"{sorted(wanted)} do not run", seconds)
+        until(
+            lambda: all(self.shown().get(role, {}).get("state") == "running" for role in wanted),
+            f"{sorted(wanted)} do not run",
+            seconds,
+        )
 
     def process(self, role: str) -> psutil.Process | None:
         """Give a role's process; None while it has none."""

@@ -20,7 +20,15 @@ KEYS = 20
 
 def configure(brokers, **config):
     admin = KafkaAdminClient(bootstrap_servers=brokers)
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, CHANGELOG, configs={name.replace("_", "."): str(value) for name, value in config.items()})])
+    admin.alter_configs(
+        [
+            ConfigResource(
+                ConfigResourceType.TOPIC,
+                CHANGELOG,
+                configs={name.replace("_", "."): str(value) for name, value in config.items()},
+            )
+        ]
+    )
     admin.close()
 
 
@@ -49,7 +57,9 @@ def roll(brokers):
     """Write what nobody needs into each partition, so that the segment before it may be cleaned."""
     producer = KafkaProducer(bootstrap_servers=brokers, acks="all")
     for partition in range(PARTITIONS):
-        producer.send(CHANGELOG, b"rolls the segment", key=b"stranger", partition=partition).get(timeout=30)
+        producer.send(CHANGELOG, b"rolls the segment", key=b"stranger", partition=partition).get(
+            timeout=30
+        )
     producer.close()
 
 
@@ -78,7 +88,9 @@ def superseded(brokers):
     return len(keys) - len(set(keys))
 
 
-def test_compaction_between_a_zombies_write_and_the_recovery_keeps_what_the_heir_wrote(kafka, topics, tmp_path):
+def test_compaction_between_a_zombies_write_and_the_recovery_keeps_what_the_heir_wrote(
+    kafka, topics, tmp_path
+):
     """The zombie's rows come last in the changelog: for an hour nothing is cleaned, and whoever reads it writes the winners again."""
     cleaned(kafka, 3_600_000)  # the lag is that of our own changelogs
     publish(kafka, range(500), keys=KEYS)
@@ -93,7 +105,9 @@ def test_compaction_between_a_zombies_write_and_the_recovery_keeps_what_the_heir
     zombie.end()
     before = compact(kafka, 3_600_000)
     again = Job(kafka, "c", tmp_path).ready()
-    publish(kafka, range(1500, 1600), keys=10_000)  # keys of their own: a row that is written anew would hide what was not healed
+    publish(
+        kafka, range(1500, 1600), keys=10_000
+    )  # keys of their own: a row that is written anew would hide what was not healed
     until(lambda: complete(kafka, range(1600)), "every number")
     assert len(kept(kafka)) > before, "within the hour nothing may be cleaned"
     until(lambda: not behind(kafka), f"the winners of {behind(kafka)}, written again")
@@ -103,19 +117,26 @@ def test_compaction_between_a_zombies_write_and_the_recovery_keeps_what_the_heir
     until(lambda: superseded(kafka) < before / 2, "a compacted changelog")
     last = Job(kafka, "d", tmp_path).ready()
     publish(kafka, range(1600, 1700), keys=KEYS)
-    until(lambda: complete(kafka, range(1700)), "every number, counted on from the compacted changelog")
+    until(
+        lambda: complete(kafka, range(1700)),
+        "every number, counted on from the compacted changelog",
+    )
     last.end()
 
 
 @pytest.mark.parametrize("rows", [3, 0])
-def test_a_changelog_of_another_release_stops_the_worker_with_what_to_do(kafka, topics, tmp_path, rows):
+def test_a_changelog_of_another_release_stops_the_worker_with_what_to_do(
+    kafka, topics, tmp_path, rows
+):
     """An older one had no checksums: all that it wrote is there, and none of it is ours."""
     producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
     for partition in range(PARTITIONS):
         for number in range(rows):
             row = fence(0, number + 1) + orjson.dumps({"numbers": [number], "pad": "", "due": None})
             producer.send(CHANGELOG, row, key=b"k%d" % number, partition=partition).get(timeout=30)
-        producer.send(CHANGELOG, Marker(rows, 0, {}).dump(), key=marker_key(partition), partition=partition).get(timeout=30)
+        producer.send(
+            CHANGELOG, Marker(rows, 0, {}).dump(), key=marker_key(partition), partition=partition
+        ).get(timeout=30)
     producer.close()
     before = len(kept(kafka))
     publish(kafka, range(100))

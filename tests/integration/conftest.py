@@ -29,12 +29,26 @@ def engine(tmp_path_factory):
     from streams.settings import Settings
 
     port, password, viewer = _free_port(), secrets.token_hex(8), secrets.token_hex(8)
-    command = [sys.executable, "-c", SERVE, str(tmp_path_factory.mktemp("engine") / "data"), str(port), password, viewer]
+    command = [
+        sys.executable,
+        "-c",
+        SERVE,
+        str(tmp_path_factory.mktemp("engine") / "data"),
+        str(port),
+        password,
+        viewer,
+    ]
     where = tmp_path_factory.mktemp("somewhere")
-    (where / "config.xml").write_text("<clickhouse><users_config>/nowhere</users_config></clickhouse>")  # no part of ours
+    (where / "config.xml").write_text(
+        "<clickhouse><users_config>/nowhere</users_config></clickhouse>"
+    )  # no part of ours
     process = subprocess.Popen(command, cwd=where, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
-        settings = Settings(clickhouse_url=f"http://127.0.0.1:{port}", clickhouse_password=password, clickhouse_viewer_password=viewer)
+        settings = Settings(
+            clickhouse_url=f"http://127.0.0.1:{port}",
+            clickhouse_password=password,
+            clickhouse_viewer_password=viewer,
+        )
         end = time.monotonic() + 60
         while True:
             try:

@@ -31,24 +31,67 @@ class Firm:
     def lead(self, *said, until=100.0):
         self.leads += 1
         events = history(*said)
-        folded, batch, name = fold(events, until, self.definitions), Batch(), str(uuid.UUID(int=self.leads))
+        folded, batch, name = (
+            fold(events, until, self.definitions),
+            Batch(),
+            str(uuid.UUID(int=self.leads)),
+        )
         common = {"generation": 1, "lead": name, "partition": 0, "offset": 1, "revision": 1}
         for fact in folded.facts.values():
-            batch.fact({**common, "id": fact.id, "kind": fact.kind, "journey": fact.journey, "at": fact.at, "content": fact.content})
+            batch.fact(
+                {
+                    **common,
+                    "id": fact.id,
+                    "kind": fact.kind,
+                    "journey": fact.journey,
+                    "at": fact.at,
+                    "content": fact.content,
+                }
+            )
         batch.state({**common, "content": orjson.dumps(folded.state).decode()})
         self.insert(batch)
         names = ["lead_id", "event_id", "origin", "kind", "content", "event_time"]
-        rows = [[name, event.id, event.origin, "event", orjson.dumps(tuple(event)).decode(), event.at] for event in events]
-        types = ["UUID", "String", "String", "LowCardinality(String)", "String", "DateTime64(3, 'UTC')"]
+        rows = [
+            [name, event.id, event.origin, "event", orjson.dumps(tuple(event)).decode(), event.at]
+            for event in events
+        ]
+        types = [
+            "UUID",
+            "String",
+            "String",
+            "LowCardinality(String)",
+            "String",
+            "DateTime64(3, 'UTC')",
+        ]
         self.client.insert("touches", rows, column_names=names, column_type_names=types)
 
     def insert(self, batch):
         for table, rows in batch.rows.items():
             self.writer._insert(table, rows)
 
-    def spend(self, amount, currency="EUR", day="2026-01-05", platform="meta", stamp=1, campaign=None, breakdown=""):
+    def spend(
+        self,
+        amount,
+        currency="EUR",
+        day="2026-01-05",
+        platform="meta",
+        stamp=1,
+        campaign=None,
+        breakdown="",
+    ):
         batch, campaign = Batch(), currency if campaign is None else campaign
-        batch.spend(Spend(platform=platform, account="a", day=day, campaign=campaign, breakdown=breakdown, amount=amount, currency=currency), stamp)
+        batch.spend(
+            Spend(
+                platform=platform,
+                account="a",
+                day=day,
+                campaign=campaign,
+                breakdown=breakdown,
+                amount=amount,
+                currency=currency,
+            ),
+            stamp,
+        )
         self.insert(batch)
 
     def rate(self, currency, day, rate, stamp=1):
@@ -56,22 +99,50 @@ class Firm:
         batch.rate(Rate(currency=currency, reporting="EUR", day=day, rate=rate), stamp)
         self.insert(batch)
 
-    def target(self, metric, value, start="2026-01-01", end="2026-01-31", stamp=1, strategy="baseline", owner="ann", **dimensions):
+    def target(
+        self,
+        metric,
+        value,
+        start="2026-01-01",
+        end="2026-01-31",
+        stamp=1,
+        strategy="baseline",
+        owner="ann",
+        **dimensions,
+    ):
         batch = Batch()
-        said = {"metric": metric, "value": value, "owner": owner, "start": start, "end": end, "strategy": strategy}
+        said = {
+            "metric": metric,
+            "value": value,
+            "owner": owner,
+            "start": start,
+            "end": end,
+            "strategy": strategy,
+        }
         batch.target(Target(**said, dimensions=dimensions), stamp)
         self.insert(batch)
 
     def answer(self, person, team, score, stamp=1):
         batch = Batch()
-        said = {"survey": "s1", "question": "aligned", "respondent": f"{person:016x}", "team": team, "answered_at": T0, "score": score}
+        said = {
+            "survey": "s1",
+            "question": "aligned",
+            "respondent": f"{person:016x}",
+            "team": team,
+            "answered_at": T0,
+            "score": score,
+        }
         batch.answer(SurveyAnswer(**said), stamp)
         self.insert(batch)
 
     def ask(self, name, start=-1, end=100, asof=100.0, by="", **dimensions):
         times = (int(T0 + day * DAY) for day in (start, end, asof))
         found = kpis.ask(self.client, kpis.question(self.funnel, *times, by), [name])
-        return [SimpleNamespace(**f) for f in found if dimensions.items() <= {**f["dimensions"], "basis": f["basis"]}.items()]
+        return [
+            SimpleNamespace(**f)
+            for f in found
+            if dimensions.items() <= {**f["dimensions"], "basis": f["basis"]}.items()
+        ]
 
     def one(self, name, *args, **kwargs):
         found = self.ask(name, *args, **kwargs)

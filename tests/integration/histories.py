@@ -22,12 +22,26 @@ def lead(number, rng):
     left = iter(range(1, 100))
 
     def row(file, **more):
-        return file, {"id": f"{number}-{next(left)}", "email": email, "record": record, "at": at.strftime(FORMAT), **more}
+        return file, {
+            "id": f"{number}-{next(left)}",
+            "email": email,
+            "record": record,
+            "at": at.strftime(FORMAT),
+            **more,
+        }
 
-    yield row("created", kind=rng.choice(["form", "form", "crm", "demo_form"]), utm=rng.choice(["google", "fb", "x", ""]))
+    yield row(
+        "created",
+        kind=rng.choice(["form", "form", "crm", "demo_form"]),
+        utm=rng.choice(["google", "fb", "x", ""]),
+    )
     for _ in range(rng.randint(1, 4)):
         at += timedelta(hours=rng.expovariate(1 / 60))
-        yield row("touches", kind=rng.choice(KINDS), direction=rng.choice(["inbound", "inbound", "inbound", "human", "automated"]))
+        yield row(
+            "touches",
+            kind=rng.choice(KINDS),
+            direction=rng.choice(["inbound", "inbound", "inbound", "human", "automated"]),
+        )
     fate = rng.random()
     at += timedelta(hours=rng.expovariate(1 / 40))
     if fate < 0.4:
@@ -64,7 +78,14 @@ def write(folder, leads, seed=1, order="lead"):
 
 def mapping(files, order="file"):
     """Give the mapping of generated files."""
-    types = {"created": "lead.created", "touches": "touch", "stages": "lead.stage_reported", "accepted": "lead.accepted", "rejected": "lead.rejected", "won": "opportunity.won"}
+    types = {
+        "created": "lead.created",
+        "touches": "touch",
+        "stages": "lead.stage_reported",
+        "accepted": "lead.accepted",
+        "rejected": "lead.rejected",
+        "won": "opportunity.won",
+    }
     named = {"utm": "marketing.utm_source", "amount": "deal.amount", "deal": "deal.id"}
     own = {"id", "email", "record", "at"}
     return {
@@ -83,7 +104,11 @@ def mapping(files, order="file"):
                         "alias": "email:{email}",
                         "also": ["hubspot:1:contact:{record}"],
                         "time": {"column": "at", "format": FORMAT, "zone": "UTC"},
-                        "fields": {named.get(name, name): {"column": name} for name in rows[0] if name not in own},
+                        "fields": {
+                            named.get(name, name): {"column": name}
+                            for name in rows[0]
+                            if name not in own
+                        },
                     }
                 ],
             }

@@ -17,10 +17,14 @@ def hold(client, settings, *, archive=True):
     ledger = [figure for figure in found if figure["kpi"] != "balance"]
     if ledger:
         whole = next(figure for figure in ledger if figure["kpi"] == "acceptance")
-        assert sum(figure["numerator"] for figure in ledger) + whole["pending"] == whole["denominator"], ledger
+        assert (
+            sum(figure["numerator"] for figure in ledger) + whole["pending"] == whole["denominator"]
+        ), ledger
     if archive:
         report = verify.verify(client, settings.partitions)
-        assert report.clean, {name: getattr(report, name)[:3] for name in ("missing", "extra", "different")}
+        assert report.clean, {
+            name: getattr(report, name)[:3] for name in ("missing", "extra", "different")
+        }
 
 
 def of(stack):

@@ -43,11 +43,25 @@ class Numbers(Logic):
             return Effects((), b"x" * (MAX_RECORD + 1))
         if said == "time bomb":
             return Effects((), orjson.dumps({"numbers": None, "pad": "", "due": 1}), 1)
-        known = orjson.loads(row) if row else {"numbers": [], "pad": "x" * 20_000 if os.environ.get("LEADSTREAM_FAT") else "", "due": None}
+        known = (
+            orjson.loads(row)
+            if row
+            else {
+                "numbers": [],
+                "pad": "x" * 20_000 if os.environ.get("LEADSTREAM_FAT") else "",
+                "due": None,
+            }
+        )
         if said in known["numbers"]:
             return Effects()
         known["numbers"] = sorted([*known["numbers"], said])
-        out = Out(OUT, record.key, orjson.dumps({"key": record.key.decode(), "number": said, "count": len(known["numbers"])}))
+        out = Out(
+            OUT,
+            record.key,
+            orjson.dumps(
+                {"key": record.key.decode(), "number": said, "count": len(known["numbers"])}
+            ),
+        )
         known["due"] = DUE if TIMERS else None
         return Effects((out,), orjson.dumps(known), known["due"])
 
@@ -56,9 +70,15 @@ class Numbers(Logic):
         if known["numbers"] is None and os.environ.get("LEADSTREAM_MENDED"):
             known["numbers"] = [0]
         again = known["due"] - DUE if known["due"] > 1 else 0
-        fired = [{"key": key.decode(), "fired": number, "again": again} for number in known["numbers"]]
+        fired = [
+            {"key": key.decode(), "fired": number, "again": again} for number in known["numbers"]
+        ]
         known["due"] = DUE + 1 if os.environ.get("LEADSTREAM_AGAIN") and not again else None
-        return Effects(tuple(Out(FIRED, key, orjson.dumps(one)) for one in fired), orjson.dumps(known), known["due"])
+        return Effects(
+            tuple(Out(FIRED, key, orjson.dumps(one)) for one in fired),
+            orjson.dumps(known),
+            known["due"],
+        )
 
     def next_due(self, row):
         return orjson.loads(row)["due"]
@@ -128,7 +148,16 @@ def main():
 
         changelog.send_batches = cut_in_half(commit.send_batches)
     settings = Settings(brokers=brokers, partitions=PARTITIONS)
-    app = recovery.build("job", brokers, PARTITIONS, 1, 3.0, f"/tmp/{name}", None, lambda **options: connections.async_consumer(settings, **options))
+    app = recovery.build(
+        "job",
+        brokers,
+        PARTITIONS,
+        1,
+        3.0,
+        f"/tmp/{name}",
+        None,
+        lambda **options: connections.async_consumer(settings, **options),
+    )
     post = Post(DEAD, "job")
     hooks = Hooks(between=between_steps())
     if sink := os.environ.get("LEADSTREAM_SINK"):
@@ -141,7 +170,9 @@ def main():
         sys.stdout.write("READY\n")
         sys.stdout.flush()
 
-    faust.Worker(app, loglevel="info", logging_config=None, redirect_stdouts=False, override_logging=False).execute_from_commandline()
+    faust.Worker(
+        app, loglevel="info", logging_config=None, redirect_stdouts=False, override_logging=False
+    ).execute_from_commandline()
 
 
 if __name__ == "__main__":

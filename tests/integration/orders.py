@@ -17,7 +17,11 @@ def key(figure):
 
 def settled(found):
     """Of figures, what can be compared between two moments: not the ages of open leads, nor how the events arrived."""
-    return {key(one): [one[name] for name in ("value", "numerator", "denominator", "n")] for one in found if one["kpi"] != "open_age" and one["basis"] != kpis.ARRIVAL}
+    return {
+        key(one): [one[name] for name in ("value", "numerator", "denominator", "n")]
+        for one in found
+        if one["kpi"] != "open_age" and one["basis"] != kpis.ARRIVAL
+    }
 
 
 def figures_now(home):
@@ -35,7 +39,9 @@ def imported(home, *folders, funnel, asked=figures, **options):
     """Import folders one after the other into a new home, with a restart between them; give what is `asked` of the home."""
     for folder in folders:
         with Stack(home, funnel) as stack:
-            report = run_cli("import", folder / "mapping.yaml", "--data", folder, "--json", home=home, **options)[1]
+            report = run_cli(
+                "import", folder / "mapping.yaml", "--data", folder, "--json", home=home, **options
+            )[1]
             assert report["rejected"] == []
             invariants.hold(*invariants.of(stack))
             found = asked(home)

@@ -27,7 +27,11 @@ def schema(engine):
     firm = Firm(client, engine)
     firm.lead((0, E.STAGE_REPORTED, {**MQL, **OURS}), (1, E.REJECTED, NOT_READY), until=30)
     firm.lead((0, E.OPPORTUNITY_CREATED, {**OURS, **deal("d1", "100", "EUR")}))
-    firm.lead((0, E.CREATED, {"owner": "ann", "record_url": "javascript:alert(1)"}), (20, E.TOUCH, {"kind": "email", "direction": "automated"}), until=40)
+    firm.lead(
+        (0, E.CREATED, {"owner": "ann", "record_url": "javascript:alert(1)"}),
+        (20, E.TOUCH, {"kind": "email", "direction": "automated"}),
+        until=40,
+    )
     firm.target("inflow", 10, stage="mql")
     firm.spend("300")
     app = Guard(api.application(figures(engine)), frozenset({"testserver"}))
@@ -35,7 +39,15 @@ def schema(engine):
 
 
 LONGER = max(1, int(os.environ.get("LEADSTREAM_FUZZ_SECONDS", "40")) // 40)
-PATHS = ["/api/kpis", "/api/funnel", "/api/flow", "/api/stalled", "/api/feed", "/api/health", "/api/leads/{lead}"]
+PATHS = [
+    "/api/kpis",
+    "/api/funnel",
+    "/api/flow",
+    "/api/stalled",
+    "/api/feed",
+    "/api/health",
+    "/api/leads/{lead}",
+]
 
 
 @pytest.mark.ci
@@ -43,8 +55,13 @@ PATHS = ["/api/kpis", "/api/funnel", "/api/flow", "/api/stalled", "/api/feed", "
 def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
     number = (8 if path == "/api/kpis" else 60) * LONGER  # all statements of the KPIs cost 3 s
 
-    @settings(max_examples=number, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-    @given(case=schema[path]["GET"].as_strategy() | schema[path]["GET"].as_strategy(GenerationMode.NEGATIVE))
+    @settings(
+        max_examples=number, deadline=None, database=None, suppress_health_check=list(HealthCheck)
+    )
+    @given(
+        case=schema[path]["GET"].as_strategy()
+        | schema[path]["GET"].as_strategy(GenerationMode.NEGATIVE)
+    )
     def ask(case):
         case.call_and_validate()
 
@@ -52,10 +69,14 @@ def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
 
 
 @pytest.mark.ci
-def test_a_lead_that_is_there_is_told_as_the_openapi_says_and_without_an_address_that_would_run(schema):
+def test_a_lead_that_is_there_is_told_as_the_openapi_says_and_without_an_address_that_would_run(
+    schema,
+):
     operation = schema["/api/leads/{lead}"]["GET"]
     for number in (1, 2, 3):
-        story = operation.Case(path_parameters={"lead": str(uuid.UUID(int=number))}).call_and_validate()
+        story = operation.Case(
+            path_parameters={"lead": str(uuid.UUID(int=number))}
+        ).call_and_validate()
         assert story.status_code == 200
         assert story.json()["events"]
         assert "javascript" not in story.text

@@ -348,12 +348,26 @@ def test_parameters_that_are_too_long_for_an_address_come_as_a_form(engine, view
     """A funnel of some hundred aliases made every figure fail: clickhouse-connect sends long parameters as a form."""
     client = clickhouse_client(engine)
     names = [f"campaign-{number}" for number in range(2_000)]
-    found = client.query("SELECT length({names:Array(String)}), {one:String}", parameters={"names": names, "one": "it's"})
+    found = client.query(
+        "SELECT length({names:Array(String)}), {one:String}",
+        parameters={"names": names, "one": "it's"},
+    )
     assert found.result_rows == [(2_000, "it's")]
-    answer = httpx.post(viewer.url, files={"a": ("a.csv", b"1")}, params={"database": "lead"}, auth=viewer.auth, timeout=30)
+    answer = httpx.post(
+        viewer.url,
+        files={"a": ("a.csv", b"1")},
+        params={"database": "lead"},
+        auth=viewer.auth,
+        timeout=30,
+    )
     assert answer.headers["X-ClickHouse-Exception-Code"] == "36"
     form = {"query": (None, "SELECT * FROM file('/etc/passwd')")}
-    assert httpx.post(viewer.url, files=form, params={"database": "lead"}, auth=viewer.auth, timeout=30).status_code >= 400
+    assert (
+        httpx.post(
+            viewer.url, files=form, params={"database": "lead"}, auth=viewer.auth, timeout=30
+        ).status_code
+        >= 400
+    )
 
 
 def test_the_owners_settings_and_database_are_names_and_values(owner):

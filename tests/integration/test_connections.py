@@ -44,7 +44,9 @@ def token_server():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             asked.append((self.headers["Authorization"], body))
-            said = orjson.dumps({"access_token": unsecured_token(), "expires_in": 600, "token_type": "bearer"})
+            said = orjson.dumps(
+                {"access_token": unsecured_token(), "expires_in": 600, "token_type": "bearer"}
+            )
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
@@ -66,12 +68,17 @@ def secured(tmp_path_factory, token_server):
     home = tmp_path_factory.mktemp("secured")
     ports = {name: free_port() for name in ("PLAINTEXT", *LISTENERS, "CONTROLLER")}
     authority = trustme.CA()
-    certificate, client = authority.issue_cert("localhost"), authority.issue_cert("client@leadstream")
+    certificate, client = (
+        authority.issue_cert("localhost"),
+        authority.issue_cert("client@leadstream"),
+    )
     authority.cert_pem.write_to_path(home / "ca.pem")
     client.private_key_pem.write_to_path(home / "client.key")
     client.cert_chain_pems[0].write_to_path(home / "client.pem")
     key = serialization.load_pem_private_key(certificate.private_key_pem.bytes(), None)
-    pkcs8 = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pkcs8 = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
     (home / "server.pem").write_bytes(pkcs8 + certificate.cert_chain_pems[0].bytes())
     plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
     oauth = "org.apache.kafka.common.security.oauthbearer"
@@ -103,15 +110,44 @@ listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={oauth}.inter
 """
     (home / "server.properties").write_text(properties)
     environment = {**os.environ, "CLASSPATH": os.pathsep.join(map(str, broker.jars()))}
-    command = [str(broker.java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx384m", "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn"]
-    scram = [item for number in (256, 512) for item in ("--add-scram", f"SCRAM-SHA-{number}=[name=ours,password={PASSWORD}]")]
-    form = ["kafka.tools.StorageTool", "format", "--standalone", "-t", broker.CLUSTER_ID, "-c", str(home / "server.properties"), *scram]
+    command = [
+        str(broker.java()),
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Xmx384m",
+        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+    ]
+    scram = [
+        item
+        for number in (256, 512)
+        for item in ("--add-scram", f"SCRAM-SHA-{number}=[name=ours,password={PASSWORD}]")
+    ]
+    form = [
+        "kafka.tools.StorageTool",
+        "format",
+        "--standalone",
+        "-t",
+        broker.CLUSTER_ID,
+        "-c",
+        str(home / "server.properties"),
+        *scram,
+    ]
     with (home / "log").open("wb") as log:
         subprocess.run([*command, *form], env=environment, stdout=log, stderr=log, check=True)
-        process = subprocess.Popen([*command, "kafka.Kafka", str(home / "server.properties")], env=environment, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [*command, "kafka.Kafka", str(home / "server.properties")],
+            env=environment,
+            stdout=log,
+            stderr=log,
+        )
     url, _ = token_server
     trusted = {"kafka_ca_file": home / "ca.pem"}
-    user = {"kafka_security": "SASL_SSL", "kafka_username": "ours", "kafka_password": PASSWORD, **trusted}
+    user = {
+        "kafka_security": "SASL_SSL",
+        "kafka_username": "ours",
+        "kafka_password": PASSWORD,
+        **trusted,
+    }
     made = {
         "PLAINTEXT": {},
         "SSL": {"kafka_security": "SSL", "kafka_cert_file": home / "client.pem", "kafka_key_file": home / "client.key", **trusted},
@@ -129,7 +165,10 @@ listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={oauth}.inter
         return Settings(brokers=f"localhost:{port}", partitions=1, **made[name])
 
     try:
-        until(lambda: process.poll() is not None or serves(settings("PLAINTEXT")), "the broker's answer")
+        until(
+            lambda: process.poll() is not None or serves(settings("PLAINTEXT")),
+            "the broker's answer",
+        )
         assert process.poll() is None, (home / "log").read_text()[-3000:]
         yield settings
     finally:
@@ -165,7 +204,9 @@ def test_each_kind_of_client_gets_through(secured, way):
         await opened.stop()
 
     asyncio.run(send())
-    consumer = connections.consumer(settings, auto_offset_reset="earliest", consumer_timeout_ms=20_000)
+    consumer = connections.consumer(
+        settings, auto_offset_reset="earliest", consumer_timeout_ms=20_000
+    )
     consumer.assign([TopicPartition("t", 0)])
     consumer.seek_to_beginning()
     assert any(record.value == b"async" for record in consumer)
@@ -201,15 +242,24 @@ def test_a_worker_starts_over_it(secured, tmp_path, way):
     environment = {f"LEADSTREAM_{name.upper()}": value for name, value in said.items()}
     environment |= {"LEADSTREAM_HOME": str(tmp_path), "LEADSTREAM_METRICS_PORT": str(free_port())}
     process = subprocess.Popen(
-        [sys.executable, "-m", "streams.cli.main", "topics", "apply"], env={**os.environ, **environment}, stderr=subprocess.PIPE
+        [sys.executable, "-m", "streams.cli.main", "topics", "apply"],
+        env={**os.environ, **environment},
+        stderr=subprocess.PIPE,
     )
     assert process.wait(60) == 0, process.stderr.read()
     with (tmp_path / "log").open("wb") as log:
         worker = subprocess.Popen(
-            [sys.executable, "-m", "streams.cli.main", "worker", "normalise"], env={**os.environ, **environment}, stdout=log, stderr=log
+            [sys.executable, "-m", "streams.cli.main", "worker", "normalise"],
+            env={**os.environ, **environment},
+            stdout=log,
+            stderr=log,
         )
     try:
-        until(lambda: "Worker ready" in (tmp_path / "log").read_text() or worker.poll() is not None, "the worker", 60)
+        until(
+            lambda: "Worker ready" in (tmp_path / "log").read_text() or worker.poll() is not None,
+            "the worker",
+            60,
+        )
         assert worker.poll() is None, (tmp_path / "log").read_text()[-2000:]
     finally:
         worker.kill()

@@ -25,9 +25,25 @@ def server(stack, tmp_path_factory):
     own = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
     reached = stack.environment()
     declared = compose()["services"]["tools"]["environment"]
-    places = {"LEADSTREAM_HOME": str(home), "LEADSTREAM_FUNNEL": declared["LEADSTREAM_FUNNEL"].replace("/var/lib/leadstream", str(home))}
-    names = ("BROKERS", "CLICKHOUSE_URL", "CLICKHOUSE_PASSWORD", "CLICKHOUSE_USER", "IDENTITY_KEY", "PARTITIONS")
-    known = {f"LEADSTREAM_{name}": reached[f"LEADSTREAM_{name}"] for name in names if f"LEADSTREAM_{name}" in reached}
+    places = {
+        "LEADSTREAM_HOME": str(home),
+        "LEADSTREAM_FUNNEL": declared["LEADSTREAM_FUNNEL"].replace(
+            "/var/lib/leadstream", str(home)
+        ),
+    }
+    names = (
+        "BROKERS",
+        "CLICKHOUSE_URL",
+        "CLICKHOUSE_PASSWORD",
+        "CLICKHOUSE_USER",
+        "IDENTITY_KEY",
+        "PARTITIONS",
+    )
+    known = {
+        f"LEADSTREAM_{name}": reached[f"LEADSTREAM_{name}"]
+        for name in names
+        if f"LEADSTREAM_{name}" in reached
+    }
     shim = home / "bin" / "leadstream"
     shim.parent.mkdir()
     shim.write_text(f'#!/bin/sh\nexec {sys.executable} -m streams.cli.main "$@"\n')
@@ -36,7 +52,14 @@ def server(stack, tmp_path_factory):
 
 
 def run(server, *arguments):
-    done = subprocess.run(["leadstream", *map(str, arguments)], env=server, cwd=ROOT, capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        ["leadstream", *map(str, arguments)],
+        env=server,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout
 
@@ -44,8 +67,14 @@ def run(server, *arguments):
 def test_setup_may_be_run_again_and_puts_the_first_definitions_into_the_home(server):
     environment = {name: value for name, value in server.items() if name != "LEADSTREAM_FUNNEL"}
     for _ in range(2):
-        command = ["sh", str(DEPLOY / "bin" / "leadstream-setup"), str(ROOT / "schemas/funnels/default.yaml")]
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120)
+        command = [
+            "sh",
+            str(DEPLOY / "bin" / "leadstream-setup"),
+            str(ROOT / "schemas/funnels/default.yaml"),
+        ]
+        done = subprocess.run(
+            command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=120
+        )
         assert done.returncode == 0, done.stderr
     assert [path.name for path in Path(server["LEADSTREAM_FUNNEL"]).iterdir()] == ["default.yaml"]
 
@@ -73,7 +102,10 @@ def test_adopt_works_from_a_container_with_a_worker_of_the_generations_own_file(
     try:
         asked = asking.stderr.readline()
         number = re.search(r"LEADSTREAM_GENERATION=(\d+)", asked)[1]
-        assert f"GENERATION={number} docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d" in asked
+        assert (
+            f"GENERATION={number} docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d"
+            in asked
+        )
         worker = _worker(server, number, tmp_path)
         out, err = asking.communicate()
         assert asking.returncode == 0, err[-3000:] + (tmp_path / "log").read_text()[-2000:]
@@ -91,9 +123,25 @@ def test_adopt_works_from_a_container_with_a_worker_of_the_generations_own_file(
 def _worker(server, number, tmp):
     service = compose("compose.generation.yaml", GENERATION=number)["services"]["advance"]
     home = server["LEADSTREAM_HOME"]
-    declared = {name: str(value).replace("/var/lib/leadstream", home) for name, value in service["environment"].items()}
+    declared = {
+        name: str(value).replace("/var/lib/leadstream", home)
+        for name, value in service["environment"].items()
+    }
     assert Settings.of(declared).generation == int(number)
     kept = {name: server[name] for name in ("LEADSTREAM_BROKERS", "LEADSTREAM_PARTITIONS")}
-    environment = {**server, **declared, **kept, "LEADSTREAM_HOME": str(tmp / "own"), "LEADSTREAM_METRICS_PORT": "0", "LEADSTREAM_HOST": "127.0.0.1"}
+    environment = {
+        **server,
+        **declared,
+        **kept,
+        "LEADSTREAM_HOME": str(tmp / "own"),
+        "LEADSTREAM_METRICS_PORT": "0",
+        "LEADSTREAM_HOST": "127.0.0.1",
+    }
     with (tmp / "log").open("wb") as log:
-        return subprocess.Popen([*service["entrypoint"][1:], *service["command"]], env=environment, cwd=ROOT, stdout=log, stderr=log)
+        return subprocess.Popen(
+            [*service["entrypoint"][1:], *service["command"]],
+            env=environment,
+            cwd=ROOT,
+            stdout=log,
+            stderr=log,
+        )

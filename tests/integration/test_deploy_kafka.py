@@ -14,7 +14,15 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives import serialization
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
-from kafka.admin import ACL, ACLOperation, ACLPermissionType, ACLResourcePatternType, KafkaAdminClient, ResourcePattern, ResourceType
+from kafka.admin import (
+    ACL,
+    ACLOperation,
+    ACLPermissionType,
+    ACLResourcePatternType,
+    KafkaAdminClient,
+    ResourcePattern,
+    ResourceType,
+)
 from kafka.errors import AuthorizationError, KafkaError, TopicAuthorizationFailedError
 
 from schemas import topics
@@ -41,7 +49,9 @@ def kafka(tmp_path_factory):
     environment |= {
         "KAFKA_LOG_DIRS": str(folder / "data"),
         "KAFKA_LISTENERS": f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},CONTROLLER://localhost:{controller}",
-        "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace("kafka:9092", f"127.0.0.1:{inside}"),
+        "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace(
+            "kafka:9092", f"127.0.0.1:{inside}"
+        ),
         "KAFKA_CONTROLLER_QUORUM_VOTERS": f"1@localhost:{controller}",
     }
     broker = Broker(folder, environment)
@@ -55,20 +65,35 @@ def kafka(tmp_path_factory):
 def user(kafka, name):
     """Make a user by Kafka's own command, with the file that outside.sh writes."""
     file = kafka.folder / f"{name}.scram"
-    line = next(line for line in (DEPLOY / "kafka" / "outside.sh").read_text().splitlines() if line.startswith("printf"))
+    line = next(
+        line
+        for line in (DEPLOY / "kafka" / "outside.sh").read_text().splitlines()
+        if line.startswith("printf")
+    )
     file.write_text(re.search(r"'(SCRAM[^']*)\\n'", line)[1] % PASSWORD + "\n")
     java("kafka.admin.ConfigCommand", "--bootstrap-server", kafka.inside, "--alter", "--entity-type", "users", "--entity-name", name, "--add-config-file", file)  # fmt: skip
 
 
 def login(kafka, name, **options):
-    signed = {"security_protocol": "SASL_PLAINTEXT", "sasl_mechanism": "SCRAM-SHA-512", "sasl_plain_username": name}
-    return {"bootstrap_servers": kafka.outside, **signed, "sasl_plain_password": PASSWORD, **options}
+    signed = {
+        "security_protocol": "SASL_PLAINTEXT",
+        "sasl_mechanism": "SCRAM-SHA-512",
+        "sasl_plain_username": name,
+    }
+    return {
+        "bootstrap_servers": kafka.outside,
+        **signed,
+        "sasl_plain_password": PASSWORD,
+        **options,
+    }
 
 
 def granted(script, tmp, **variables):
     """Run a script of kafka-acls.sh calls with a program that only notes its arguments; give them as ACLs."""
     noted = tmp / "kafka-acls.sh"
-    noted.write_text(f'#!/bin/sh\nfor one in "$@"; do printf "%s\\n" "$one" >>{tmp}/said; done; echo >>{tmp}/said\n')
+    noted.write_text(
+        f'#!/bin/sh\nfor one in "$@"; do printf "%s\\n" "$one" >>{tmp}/said; done; echo >>{tmp}/said\n'
+    )
     noted.chmod(0o755)
     environment = {**os.environ, "BOOTSTRAP": "x:1", "KAFKA_ACLS": str(noted), **variables}
     subprocess.run(["sh", "-c", script], env=environment, check=True, cwd=DEPLOY / "kafka")
@@ -84,7 +109,9 @@ def granted(script, tmp, **variables):
                 for operation in (value for name, value in options if name == "--operation"):
                     name = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", operation).upper()
                     what = ResourcePattern(ResourceType[kind.upper()], resource, pattern)
-                    found.append(ACL(principal, "*", ACLOperation[name], ACLPermissionType.ALLOW, what))
+                    found.append(
+                        ACL(principal, "*", ACLOperation[name], ACLPermissionType.ALLOW, what)
+                    )
     return found
 
 
@@ -126,12 +153,16 @@ def test_topics_and_offsets_lie_on_the_volume_and_outlive_the_container(kafka):
     assert (kafka.folder / "data" / f"{topics.FACTS}-0").is_dir()
     kafka.stop()
     kafka.start(int(kafka.inside.rpartition(":")[2]))
-    consumer = KafkaConsumer(bootstrap_servers=kafka.inside, auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = KafkaConsumer(
+        bootstrap_servers=kafka.inside, auto_offset_reset="earliest", enable_auto_commit=False
+    )
     consumer.assign([TopicPartition(topics.FACTS, 0)])
     end = time.monotonic() + 30
     found = []
     while not found and time.monotonic() < end:
-        found = [record.value for batch in consumer.poll(timeout_ms=500).values() for record in batch]
+        found = [
+            record.value for batch in consumer.poll(timeout_ms=500).values() for record in batch
+        ]
     consumer.close()
     assert found == [b"kept"]
 
@@ -143,11 +174,18 @@ def test_nobody_enters_from_outside_without_a_user(kafka):
 
 def test_the_publisher_outside_writes_bodies_and_nothing_else(kafka, tmp_path):
     script = (DEPLOY / "kafka" / "outside.sh").read_text()
-    calls = [line for line in script.splitlines() if "kafka-acls.sh" in line or line.startswith("topics=")]
+    calls = [
+        line
+        for line in script.splitlines()
+        if "kafka-acls.sh" in line or line.startswith("topics=")
+    ]
     grant(kafka, granted("\n".join(calls).replace("$bin/kafka-acls.sh", "$KAFKA_ACLS"), tmp_path))
     user(kafka, "publisher")
     assert all(writes(kafka, "publisher", topic) for topic in topics.RAW_LIVE)
-    assert not any(writes(kafka, "publisher", topic) for topic in (topics.RAW_IMPORT, topics.EVENTS, topics.FACTS))
+    assert not any(
+        writes(kafka, "publisher", topic)
+        for topic in (topics.RAW_IMPORT, topics.EVENTS, topics.FACTS)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -159,15 +197,24 @@ def certificate(authority, folder, name):
     """Write private key, certificate and authorities into one file, as Kafka reads a PEM store."""
     issued = authority.issue_cert("127.0.0.1", "localhost", common_name=name)
     key = serialization.load_pem_private_key(issued.private_key_pem.bytes(), None)
-    pem = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    (folder / "broker.pem").write_bytes(pem + b"".join(one.bytes() for one in issued.cert_chain_pems))
+    pem = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    (folder / "broker.pem").write_bytes(
+        pem + b"".join(one.bytes() for one in issued.cert_chain_pems)
+    )
     authority.cert_pem.write_to_path(folder / "ca.pem")
     return str(folder / "broker.pem")
 
 
 def enters(address, authority, name, password):
     """Say whether a client with leadstream's own settings enters over TLS."""
-    signed = {"kafka_security": "SASL_SSL", "kafka_sasl_mechanism": "SCRAM-SHA-512", "kafka_username": name, "kafka_password": password}
+    signed = {
+        "kafka_security": "SASL_SSL",
+        "kafka_sasl_mechanism": "SCRAM-SHA-512",
+        "kafka_username": name,
+        "kafka_password": password,
+    }
     settings = Settings(brokers=address, kafka_ca_file=authority, **signed)
     try:
         client = connections.admin(settings, bootstrap_timeout_ms=8_000)
@@ -176,18 +223,27 @@ def enters(address, authority, name, password):
     return client
 
 
-def test_publishers_outside_sign_in_over_tls_with_the_second_compose_file(kafka, authority, tmp_path):
+def test_publishers_outside_sign_in_over_tls_with_the_second_compose_file(
+    kafka, authority, tmp_path
+):
     inside, outside, controller = free_ports(3)
     declared = compose("compose.tls.yaml")["services"]["kafka"]["environment"]
     folder = tmp_path / "tls"
-    environment = {**compose(KAFKA_OUTSIDE_PORT=str(outside))["services"]["kafka"]["environment"], **declared}
+    environment = {
+        **compose(KAFKA_OUTSIDE_PORT=str(outside))["services"]["kafka"]["environment"],
+        **declared,
+    }
     (tmp_path / "pem").mkdir()
     environment |= {
         "KAFKA_LOG_DIRS": str(folder / "data"),
         "KAFKA_LISTENERS": f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},CONTROLLER://localhost:{controller}",
-        "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace("kafka:9092", f"127.0.0.1:{inside}"),
+        "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace(
+            "kafka:9092", f"127.0.0.1:{inside}"
+        ),
         "KAFKA_CONTROLLER_QUORUM_VOTERS": f"1@localhost:{controller}",
-        "KAFKA_LISTENER_NAME_OUTSIDE_SSL_KEYSTORE_LOCATION": certificate(authority, tmp_path / "pem", "kafka"),
+        "KAFKA_LISTENER_NAME_OUTSIDE_SSL_KEYSTORE_LOCATION": certificate(
+            authority, tmp_path / "pem", "kafka"
+        ),
     }
     broker = Broker(folder, environment)
     try:
@@ -197,15 +253,23 @@ def test_publishers_outside_sign_in_over_tls_with_the_second_compose_file(kafka,
         client = enters(f"127.0.0.1:{outside}", tmp_path / "pem" / "ca.pem", "publisher", PASSWORD)
         assert client
         client.close()
-        assert not enters(f"127.0.0.1:{outside}", tmp_path / "pem" / "ca.pem", "publisher", "guessed")
+        assert not enters(
+            f"127.0.0.1:{outside}", tmp_path / "pem" / "ca.pem", "publisher", "guessed"
+        )
     finally:
         broker.stop()
 
 
-def test_the_example_for_a_broker_of_ones_own_starts_and_lets_its_admin_make_users_and_rights(authority, tmp_path):
+def test_the_example_for_a_broker_of_ones_own_starts_and_lets_its_admin_make_users_and_rights(
+    authority, tmp_path
+):
     clients, brokers, controller = free_ports(3)
     certificate(authority, tmp_path, "broker-1.example.com")
-    text = (DEPLOY / "kafka" / "server.properties").read_text().replace("/etc/kafka/secrets", str(tmp_path))
+    text = (
+        (DEPLOY / "kafka" / "server.properties")
+        .read_text()
+        .replace("/etc/kafka/secrets", str(tmp_path))
+    )
     for declared, here in {"0.0.0.0:9094": f"127.0.0.1:{clients}", "0.0.0.0:9092": f"127.0.0.1:{brokers}", "0.0.0.0:9093": f"localhost:{controller}",
                            "broker-1.example.com:9094": f"127.0.0.1:{clients}", "broker-1.example.com:9092": f"127.0.0.1:{brokers}"}.items():  # fmt: skip
         assert declared in text
@@ -213,7 +277,16 @@ def test_the_example_for_a_broker_of_ones_own_starts_and_lets_its_admin_make_use
     text += f"\nprocess.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@localhost:{controller}\nlog.dirs={tmp_path / 'data'}\n"
     (tmp_path / "server.properties").write_text(text)
     scram = f"SCRAM-SHA-512=[name=admin,password={PASSWORD}]"
-    java("kafka.tools.StorageTool", "format", "-t", "bGVhZHN0cmVhbS1jb21wbw", "-c", tmp_path / "server.properties", "--add-scram", scram)
+    java(
+        "kafka.tools.StorageTool",
+        "format",
+        "-t",
+        "bGVhZHN0cmVhbS1jb21wbw",
+        "-c",
+        tmp_path / "server.properties",
+        "--add-scram",
+        scram,
+    )
     broker = Broker.of(tmp_path, tmp_path / "server.properties")
     try:
         broker.start(clients)
@@ -232,7 +305,13 @@ def test_each_role_writes_what_acls_say_and_is_refused_elsewhere(kafka, roles):
         allowed = set(built.writes(name.removeprefix("leadstream-")))
         if name == "leadstream-operator":
             continue  # all of lead.*
-        for topic in (topics.RAW_CRM, topics.RAW_IMPORT, topics.EVENTS, topics.FACTS, topics.TARGETS):
+        for topic in (
+            topics.RAW_CRM,
+            topics.RAW_IMPORT,
+            topics.EVENTS,
+            topics.FACTS,
+            topics.TARGETS,
+        ):
             assert writes(kafka, name, topic) == (topic in allowed), (name, topic)
 
 
@@ -252,15 +331,32 @@ def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
         "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD, "LEADSTREAM_HOME": str(tmp_path),
         "LEADSTREAM_IDENTITY_KEY": "k" * 32, "LEADSTREAM_FUNNEL": str(ROOT / "schemas/funnels/default.yaml"),
     }  # fmt: skip
-    names = [[*(["worker"] if name in WORKERS else []), name] for name in (*WORKERS, "ticker") if name != "deliver"]
+    names = [
+        [*(["worker"] if name in WORKERS else []), name]
+        for name in (*WORKERS, "ticker")
+        if name != "deliver"
+    ]
     running, logs = [], {}
     try:
         for words in names:
             logs[words[-1]] = tmp_path / f"{words[-1]}.log"
-            environment = {**os.environ, **common, "LEADSTREAM_KAFKA_USERNAME": f"leadstream-{words[-1]}"}
+            environment = {
+                **os.environ,
+                **common,
+                "LEADSTREAM_KAFKA_USERNAME": f"leadstream-{words[-1]}",
+            }
             command = [sys.executable, "-m", "streams.cli.main", *words]
             with logs[words[-1]].open("wb") as log:
-                running.append(subprocess.Popen(command, env=environment, stdout=log, stderr=log, cwd=ROOT, start_new_session=True))
+                running.append(
+                    subprocess.Popen(
+                        command,
+                        env=environment,
+                        stdout=log,
+                        stderr=log,
+                        cwd=ROOT,
+                        start_new_session=True,
+                    )
+                )
         assert len(_leads(kafka, running, logs)) == 2
     finally:
         for process in running:
@@ -283,17 +379,32 @@ def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
     }  # fmt: skip
     api.script["/12"] = [Reply(404, {})]
     gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))
-    gateway.send(topics.RAW_ADS, orjson.dumps(META_WEBHOOK), headers=[("leadstream-source", b"meta")]).get(timeout=20)
+    gateway.send(
+        topics.RAW_ADS, orjson.dumps(META_WEBHOOK), headers=[("leadstream-source", b"meta")]
+    ).get(timeout=20)
     gateway.close()
     with log.open("wb") as file:
         command = [sys.executable, "-m", "streams.cli.main", "retriever"]
-        process = subprocess.Popen(command, env={**os.environ, **common}, stdout=file, stderr=file, cwd=ROOT, start_new_session=True)
+        process = subprocess.Popen(
+            command,
+            env={**os.environ, **common},
+            stdout=file,
+            stderr=file,
+            cwd=ROOT,
+            start_new_session=True,
+        )
     consumers = {topics.RAW_ADS: "leadstream-normalise", topics.DEADLETTERS: "leadstream-deliver"}
     try:
         for topic, name in consumers.items():
-            consumer = KafkaConsumer(**login(kafka, name), auto_offset_reset="earliest", enable_auto_commit=False)
+            consumer = KafkaConsumer(
+                **login(kafka, name), auto_offset_reset="earliest", enable_auto_commit=False
+            )
             consumer.assign([TopicPartition(topic, 0)])
-            until(lambda consumer=consumer: _of_a_retriever(consumer), f"what a retriever writes to {topic}", 60)
+            until(
+                lambda consumer=consumer: _of_a_retriever(consumer),
+                f"what a retriever writes to {topic}",
+                60,
+            )
             consumer.close()
     finally:
         process.send_signal(signal.SIGTERM)
@@ -304,31 +415,55 @@ def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
 
 def _of_a_retriever(consumer):
     """Say whether an answer, or a retriever's letter, is among what comes next."""
-    names = [dict(record.headers) for batch in consumer.poll(timeout_ms=500).values() for record in batch]
-    return any("leadstream-retrieved" in one or b'"retriever"' in one.get("leadstream-letter", b"") for one in names)
+    names = [
+        dict(record.headers) for batch in consumer.poll(timeout_ms=500).values() for record in batch
+    ]
+    return any(
+        "leadstream-retrieved" in one or b'"retriever"' in one.get("leadstream-letter", b"")
+        for one in names
+    )
 
 
 def _leads(kafka, running, logs):
     """Publish until facts of two leads are there: one by a body, one by an import."""
     body = {"specversion": "1.0", "id": "1", "source": "shop", "type": "leadstream.lead.created", "time": "2026-11-24T09:00:00Z", "data": {"email": "a@example.com", "kind": "demo_form"}}  # fmt: skip
     gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))
-    gateway.send(topics.RAW_CRM, orjson.dumps(body), key=b"a", headers=[("leadstream-source", b"cloudevents")]).get(timeout=20)
+    gateway.send(
+        topics.RAW_CRM,
+        orjson.dumps(body),
+        key=b"a",
+        headers=[("leadstream-source", b"cloudevents")],
+    ).get(timeout=20)
     gateway.close()
     importer = KafkaProducer(**login(kafka, "leadstream-importer"))
     row = LeadEvent(id="file:1", type=EventType.CREATED, occurred_at=1_795_000_000_000, source="file", aliases=("email:b@example.com",), kind="demo_form")  # fmt: skip
-    importer.send(topics.RAW_IMPORT, row.model_dump_json(exclude_defaults=True).encode(), key=b"b").get(timeout=20)
+    importer.send(
+        topics.RAW_IMPORT, row.model_dump_json(exclude_defaults=True).encode(), key=b"b"
+    ).get(timeout=20)
     importer.close()
-    consumer = KafkaConsumer(**login(kafka, "leadstream-deliver"), auto_offset_reset="earliest", enable_auto_commit=False)
+    consumer = KafkaConsumer(
+        **login(kafka, "leadstream-deliver"), auto_offset_reset="earliest", enable_auto_commit=False
+    )
     consumer.assign([TopicPartition(topics.FACTS, 0)])
     leads, end = set(), time.monotonic() + 120
     try:
         while len(leads) < 2:
-            dead = [name for process, name in zip(running, logs, strict=True) if process.poll() is not None]
+            dead = [
+                name
+                for process, name in zip(running, logs, strict=True)
+                if process.poll() is not None
+            ]
             assert not dead, (dead, logs[dead[0]].read_text()[-3000:])
-            assert time.monotonic() < end, {name: log.read_text()[-1500:] for name, log in logs.items()}
+            assert time.monotonic() < end, {
+                name: log.read_text()[-1500:] for name, log in logs.items()
+            }
             for batch in consumer.poll(timeout_ms=500).values():
                 for record in batch:
-                    said = orjson.loads(record.value) if record.value and record.value.startswith(b"{") else {}
+                    said = (
+                        orjson.loads(record.value)
+                        if record.value and record.value.startswith(b"{")
+                        else {}
+                    )
                     if said.get("k") == "fact":
                         leads.add(said["lead"])
     finally:

@@ -33,7 +33,9 @@ def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed(kafka, topics,
     one.end()
 
 
-def test_a_worker_that_joined_while_its_broker_knew_fewer_partitions_gets_the_others_within_a_minute(kafka, topics, tmp_path):
+def test_a_worker_that_joined_while_its_broker_knew_fewer_partitions_gets_the_others_within_a_minute(
+    kafka, topics, tmp_path
+):
     """A broker that has just started may tell of no partition: a worker joined its group with none, and asked again after 5 minutes."""
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     admin.delete_topics([IN])
@@ -54,15 +56,37 @@ def test_what_was_parked_is_known_to_whoever_takes_over_each_time_that_it_is_rea
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     admin.create_topics([NewTopic("job.states", PARTITIONS, 1)])
     admin.close()
-    states = [SourceState(source="shop", topic=IN, partition=number, state="parked", offset=1, at=1, worker="w", reason="r") for number in range(PARTITIONS)]
+    states = [
+        SourceState(
+            source="shop",
+            topic=IN,
+            partition=number,
+            state="parked",
+            offset=1,
+            at=1,
+            worker="w",
+            reason="r",
+        )
+        for number in range(PARTITIONS)
+    ]
     with contextlib.closing(KafkaProducer(bootstrap_servers=kafka, acks="all")) as producer:
         for state in states:
-            producer.send("job.states", state.model_dump_json().encode(), key=state.key, partition=state.partition)
+            producer.send(
+                "job.states",
+                state.model_dump_json().encode(),
+                key=state.key,
+                partition=state.partition,
+            )
         producer.flush()
 
     async def read():
-        consumers = [connections.async_consumer(Settings(brokers=kafka), auto_offset_reset="earliest") for _ in range(4)]
-        return await asyncio.gather(*(read_states(consumer, "job.states", PARTITIONS) for consumer in consumers))
+        consumers = [
+            connections.async_consumer(Settings(brokers=kafka), auto_offset_reset="earliest")
+            for _ in range(4)
+        ]
+        return await asyncio.gather(
+            *(read_states(consumer, "job.states", PARTITIONS) for consumer in consumers)
+        )
 
     for _ in range(15):
         assert all(len(found) == PARTITIONS for found in asyncio.run(read()))
@@ -85,28 +109,38 @@ def test_a_sink_that_is_told_to_stop_writes_what_it_was_handed_and_ends(kafka, t
     publish(kafka, range(100))
 
     def handed():
-        return {int(number) for line in job.log.read_text().splitlines() if line.startswith("HANDED ") for number in line.split()[1:]}
+        return {
+            int(number)
+            for line in job.log.read_text().splitlines()
+            if line.startswith("HANDED ")
+            for number in line.split()[1:]
+        }
 
     until(lambda: handed() == set(range(100)), "every number in the sink's hands")
     assert not sink.exists()
     job.end(signal.SIGTERM)
     assert job.process.returncode == 0
     admin = KafkaAdminClient(bootstrap_servers=kafka)
-    assert arrival.left(admin, "job", arrival.ends(Settings(brokers=kafka, partitions=PARTITIONS), IN)) == 0
+    assert (
+        arrival.left(admin, "job", arrival.ends(Settings(brokers=kafka, partitions=PARTITIONS), IN))
+        == 0
+    )
     admin.close()
     assert sorted(map(int, sink.read_text().split())) == list(range(100))
 
 
-@pytest.mark.parametrize("step", ["outputs sent=1", "outputs sent=2", "rows written=1", "rows written=2"])
-def test_a_death_between_two_steps_of_a_commit_repeats_and_never_loses(kafka, topics, tmp_path, step):
+@pytest.mark.parametrize(
+    "step", ["outputs sent=1", "outputs sent=2", "rows written=1", "rows written=2"]
+)
+def test_a_death_between_two_steps_of_a_commit_repeats_and_never_loses(
+    kafka, topics, tmp_path, step
+):
     publish(kafka, range(1500))
     dying = Job(kafka, "a", tmp_path, LEADSTREAM_DIE=step)
     assert dying.process.wait(LIMIT) == 9
     healthy = Job(kafka, "b", tmp_path).ready()
     until(lambda: complete(kafka, range(1500)), "every number")
     healthy.end()
-
-
 
 
 def test_a_zombie_that_wakes_up_changes_nothing(kafka, topics, tmp_path):
@@ -133,7 +167,9 @@ def test_a_zombie_that_wakes_up_changes_nothing(kafka, topics, tmp_path):
 
 
 def letters(kafka):
-    return deadletters.read(Settings(brokers=kafka, partitions=PARTITIONS), deadletters.Chosen(topic=IN))
+    return deadletters.read(
+        Settings(brokers=kafka, partitions=PARTITIONS), deadletters.Chosen(topic=IN)
+    )
 
 
 def send(kafka, *records):
@@ -170,10 +206,19 @@ def test_poison_of_every_kind_becomes_one_letter_each_and_the_rest_goes_on(kafka
     send(kafka, *POISON.values(), *POISON.values())
     publish(kafka, range(100, 200))
     until(lambda: complete(kafka, range(200)), "every number")
-    found = until(lambda: len(letters(kafka)) == 2 * len(POISON) and letters(kafka), "a letter of each")
+    found = until(
+        lambda: len(letters(kafka)) == 2 * len(POISON) and letters(kafka), "a letter of each"
+    )
     settings = Settings(brokers=kafka, partitions=PARTITIONS)
-    kept = sorted([(one.key or b"", one.value or b"") for one in (deadletters.original(settings, each) for each in found)])
-    assert kept == sorted([(key or b"", value or b"") for key, value in [*POISON.values(), *POISON.values()]])
+    kept = sorted(
+        [
+            (one.key or b"", one.value or b"")
+            for one in (deadletters.original(settings, each) for each in found)
+        ]
+    )
+    assert kept == sorted(
+        [(key or b"", value or b"") for key, value in [*POISON.values(), *POISON.values()]]
+    )
     assert not any("Traceback" in one.letter.reason for one in found)
     job.end()
     again = Job(kafka, "b", tmp_path).ready()
@@ -182,7 +227,9 @@ def test_poison_of_every_kind_becomes_one_letter_each_and_the_rest_goes_on(kafka
     again.end()
 
 
-def test_a_timer_that_fails_stops_neither_time_nor_other_timers_and_is_woken_by_its_letter(kafka, topics, tmp_path):
+def test_a_timer_that_fails_stops_neither_time_nor_other_timers_and_is_woken_by_its_letter(
+    kafka, topics, tmp_path
+):
     job = Job(kafka, "a", tmp_path, LEADSTREAM_TIMERS="1").ready()
     send(kafka, (b"k0", b'"time bomb"'), (b"k1", b"1"), (b"k2", b"2"))
     send(kafka, *[(None, tick(DUE + 1), number) for number in range(PARTITIONS)])
@@ -193,14 +240,19 @@ def test_a_timer_that_fails_stops_neither_time_nor_other_timers_and_is_woken_by_
     mended = Job(kafka, "b", tmp_path, LEADSTREAM_TIMERS="1", LEADSTREAM_MENDED="1").ready()
     settings = Settings(brokers=kafka, partitions=PARTITIONS)
     deadletters.replay(settings, [found])
-    until(lambda: [one for one in outputs(kafka, FIRED) if one["key"] == "k0"], "the row that was woken")
+    until(
+        lambda: [one for one in outputs(kafka, FIRED) if one["key"] == "k0"],
+        "the row that was woken",
+    )
     assert [one.letter.id for one in letters(kafka)] == []
     mended.end()
 
 
 @pytest.mark.ci
 @pytest.mark.parametrize("step", ["outputs sent=1", "rows written=1"])
-def test_timers_survive_a_death_between_the_steps_of_the_commit_that_fires_them(kafka, topics, tmp_path, step):
+def test_timers_survive_a_death_between_the_steps_of_the_commit_that_fires_them(
+    kafka, topics, tmp_path, step
+):
     numbers = range(60)
     first = Job(kafka, "a", tmp_path, LEADSTREAM_TIMERS="1").ready()
     publish(kafka, numbers, keys=60)
@@ -222,11 +274,31 @@ def test_timers_survive_a_commit_that_was_cut_in_half(kafka, topics, tmp_path):
     until(lambda: complete(kafka, numbers), "every number")
     first.end(signal.SIGTERM)
     # the first tick fires nothing, the second all: a row that the cut left fired must be left alone by the first
-    send(kafka, *[(None, tick(now), number) for number in range(PARTITIONS) for now in (DUE - 1, DUE + 1, DUE + 2)])
-    dying = Job(kafka, "b", tmp_path, LEADSTREAM_TIMERS="1", LEADSTREAM_FAT="1", LEADSTREAM_CUT="1", LEADSTREAM_AGAIN="1")
+    send(
+        kafka,
+        *[
+            (None, tick(now), number)
+            for number in range(PARTITIONS)
+            for now in (DUE - 1, DUE + 1, DUE + 2)
+        ],
+    )
+    dying = Job(
+        kafka,
+        "b",
+        tmp_path,
+        LEADSTREAM_TIMERS="1",
+        LEADSTREAM_FAT="1",
+        LEADSTREAM_CUT="1",
+        LEADSTREAM_AGAIN="1",
+    )
     assert dying.process.wait(LIMIT) == 9
-    healthy = Job(kafka, "c", tmp_path, LEADSTREAM_TIMERS="1", LEADSTREAM_FAT="1", LEADSTREAM_AGAIN="1").ready()
-    until(lambda: sum(one["again"] for one in outputs(kafka, FIRED)) >= len(numbers), "every timer, and every timer behind it")
+    healthy = Job(
+        kafka, "c", tmp_path, LEADSTREAM_TIMERS="1", LEADSTREAM_FAT="1", LEADSTREAM_AGAIN="1"
+    ).ready()
+    until(
+        lambda: sum(one["again"] for one in outputs(kafka, FIRED)) >= len(numbers),
+        "every timer, and every timer behind it",
+    )
     seen = {(one["fired"], one["again"]) for one in outputs(kafka, FIRED)}
     assert seen == {(number, again) for number in numbers for again in (0, 1)}
     healthy.end()
@@ -242,8 +314,16 @@ def test_what_strangers_write_into_a_changelog_changes_no_row(kafka, topics, tmp
     high = b"\xff" * 8
     for partition in range(PARTITIONS):
         for key in (b"k0", b"k1", b"k2", b"k3", b"\x00next:%d" % partition, b"stranger"):
-            for value in (None, b"", b"{}", high + b"garbage", high + b'{"numbers":[],"pad":"","due":null}'):
-                producer.send("job-job-changelog", value, key=key, partition=partition).get(timeout=30)
+            for value in (
+                None,
+                b"",
+                b"{}",
+                high + b"garbage",
+                high + b'{"numbers":[],"pad":"","due":null}',
+            ):
+                producer.send("job-job-changelog", value, key=key, partition=partition).get(
+                    timeout=30
+                )
     producer.close()
     again = Job(kafka, "b", tmp_path).ready()
     publish(kafka, range(200, 300), keys=10)
@@ -261,7 +341,9 @@ def test_a_transactions_marker_is_no_hole(kafka, topics, tmp_path):
         await producer.start()
         for number in numbers:
             async with producer.transaction():
-                await producer.send_and_wait(IN, orjson.dumps(number), key=f"k{number % 50}".encode())
+                await producer.send_and_wait(
+                    IN, orjson.dumps(number), key=f"k{number % 50}".encode()
+                )
         await producer.stop()
 
     asyncio.run(in_transactions(range(10)))
@@ -272,7 +354,9 @@ def test_a_transactions_marker_is_no_hole(kafka, topics, tmp_path):
     job.end()
 
 
-def test_a_commit_of_several_batches_cut_between_two_is_completed_and_not_repeated(kafka, topics, tmp_path):
+def test_a_commit_of_several_batches_cut_between_two_is_completed_and_not_repeated(
+    kafka, topics, tmp_path
+):
     publish(kafka, range(400), keys=400)
     dying = Job(kafka, "a", tmp_path, LEADSTREAM_CUT="1", LEADSTREAM_FAT="1")
     assert dying.process.wait(LIMIT) == 9

@@ -28,8 +28,6 @@ BOUNDS = {
 }
 
 
-
-
 @pytest.fixture(scope="module")
 def server(tmp_path_factory):
     running = Server(

@@ -31,25 +31,42 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def stack(folder):
     with Stack(folder / "home", "default") as running:
-        run_cli("import", folder / "data" / "mapping.yaml", "--data", folder / "data", "--json", home=running.home)
+        run_cli(
+            "import",
+            folder / "data" / "mapping.yaml",
+            "--data",
+            folder / "data",
+            "--json",
+            home=running.home,
+        )
         yield running
 
 
 @pytest.fixture(scope="module")
 def preview(stack, folder):
-    invariants.of(stack)[0].command("CREATE DATABASE lead_preview_1700000000_1")  # of one that was killed
+    invariants.of(stack)[0].command(
+        "CREATE DATABASE lead_preview_1700000000_1"
+    )  # of one that was killed
     return run_cli("preview", folder / "stricter.yaml", "--json", home=stack.home)[1]
 
 
 def test_a_preview_names_the_leads_that_would_stand_elsewhere_and_why(preview):
     assert preview["leads"] == LEADS
     assert 20 < len(preview["moved"]) < LEADS
-    assert all(one["stands"] != one["would"] and ": enters " in one["why"] for one in preview["moved"])
+    assert all(
+        one["stands"] != one["would"] and ": enters " in one["why"] for one in preview["moved"]
+    )
     assert any("gate at score" in one["why"] for one in preview["moved"])
 
 
-def test_a_preview_leaves_no_database_behind_be_it_its_own_or_that_of_one_that_was_killed(stack, preview):
-    left = invariants.of(stack)[0].query("SELECT name FROM system.databases WHERE name LIKE '%preview%'").result_rows
+def test_a_preview_leaves_no_database_behind_be_it_its_own_or_that_of_one_that_was_killed(
+    stack, preview
+):
+    left = (
+        invariants.of(stack)[0]
+        .query("SELECT name FROM system.databases WHERE name LIKE '%preview%'")
+        .result_rows
+    )
     assert left == []
 
 
@@ -59,14 +76,23 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     assert found["moved"] == []
 
 
-def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(folder, preview):
+def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(
+    folder, preview
+):
     halves = split(folder / "shuffled", folder / "one", folder / "two")
-    assert candidates(preview) == imported(folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now)
+    assert candidates(preview) == imported(
+        folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now
+    )
 
 
-def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_back_shows_what_was(stack, folder, preview):
+def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_back_shows_what_was(
+    stack, folder, preview
+):
     before = figures_now(stack.home)
-    assert run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1] == {"generation": 2, "before": 1}
+    assert run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1] == {
+        "generation": 2,
+        "before": 1,
+    }
     client, settings = invariants.of(stack)
     invariants.hold(client, settings)
     after = figures_now(stack.home)
@@ -78,19 +104,29 @@ def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_b
 
 
 def test_what_happens_after_the_switch_is_in_both_generations(stack):
-    body = said("lead.created", "late-comer", datetime.now(UTC).timestamp(), "late@example.com", kind="demo_form")
+    body = said(
+        "lead.created",
+        "late-comer",
+        datetime.now(UTC).timestamp(),
+        "late@example.com",
+        kind="demo_form",
+    )
     take(stack, body)
     client = invariants.of(stack)[0]
     statement = "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN (SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
     until(lambda: client.query(statement).first_row[0] == 2, "the lead in both")
 
 
-def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reaches_back_is_refused(stack, folder):
+def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reaches_back_is_refused(
+    stack, folder
+):
     text = (FUNNELS / "default.yaml").read_text().replace('version: "1"', 'version: "2"')
     day = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
     (folder / "later.yaml").write_text(text.replace("1970-01-01", day))
     (folder / "back.yaml").write_text(text.replace("1970-01-01", "2020-01-01"))
-    code, _, told = run_cli("definitions", "add", folder / "back.yaml", home=stack.home, check=False)
+    code, _, told = run_cli(
+        "definitions", "add", folder / "back.yaml", home=stack.home, check=False
+    )
     assert code == 1
     assert "leadstream adopt" in told.replace("\n", " ")
     run_cli("definitions", "add", folder / "later.yaml", home=stack.home)
@@ -103,8 +139,13 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
     told = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
     assert "generation 2 is kept and does not have this version" in told
     run_cli("definitions", "add", folder / "later.yaml", "--generation", 2, home=stack.home)
-    until(lambda: listed() == [["1", "2"], ["70", "2"]], "the later version of the generation that is kept")
-    code, _, told = run_cli("definitions", "add", folder / "later.yaml", "--generation", 9, home=stack.home, check=False)
+    until(
+        lambda: listed() == [["1", "2"], ["70", "2"]],
+        "the later version of the generation that is kept",
+    )
+    code, _, told = run_cli(
+        "definitions", "add", folder / "later.yaml", "--generation", 9, home=stack.home, check=False
+    )
     assert (code, "there is no generation 9" in told) == (1, True)
 
 
@@ -123,7 +164,9 @@ def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
     invariants.hold(*invariants.of(stack))
 
 
-def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and_nothing_else(stack, folder):
+def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and_nothing_else(
+    stack, folder
+):
     client, settings = invariants.of(stack)
     run_cli("adopt", folder / "stricter.yaml", "--generation", 2, home=stack.home)
     before = figures_now(stack.home)
@@ -131,13 +174,29 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     assert code == 1
     assert "show another one first" in told.replace("\n", " ")
     assert run_cli("definitions", "drop", "1", "--json", home=stack.home)[1] == {"dropped": 1}
-    tables = ["fact_revisions", "lead_state", "funnel_daily", "definitions", "cuts", *(table for table, _ in TABLES.values())]
-    left = {table: client.query(f"SELECT countIf(generation = 2) > 0, countIf(generation = 1) FROM {table}").first_row for table in tables}
+    tables = [
+        "fact_revisions",
+        "lead_state",
+        "funnel_daily",
+        "definitions",
+        "cuts",
+        *(table for table, _ in TABLES.values()),
+    ]
+    left = {
+        table: client.query(
+            f"SELECT countIf(generation = 2) > 0, countIf(generation = 1) FROM {table}"
+        ).first_row
+        for table in tables
+    }
     assert {table: gone for table, (_, gone) in left.items() if gone} == {}
     assert sum(stays for stays, _ in left.values()) > 6
     assert "advance" not in stack._processes
-    assert [one["generation"] for one in run_cli("definitions", "list", "--json", home=stack.home)[1]] == [2]
-    assert "nothing to go back to" in run_cli("rollback", home=stack.home, check=False)[2].replace("\n", " ")
+    assert [
+        one["generation"] for one in run_cli("definitions", "list", "--json", home=stack.home)[1]
+    ] == [2]
+    assert "nothing to go back to" in run_cli("rollback", home=stack.home, check=False)[2].replace(
+        "\n", " "
+    )
     invariants.hold(client, settings)
     stack.stop()
     with Stack(stack.home) as again:

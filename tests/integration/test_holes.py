@@ -21,7 +21,9 @@ pytestmark = pytest.mark.ci
 ROLES = ("advance", "advance@2")
 
 
-def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts_of_its_generation(tmp_path):
+def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts_of_its_generation(
+    tmp_path,
+):
     home = tmp_path / "home"
     with Stack(home) as stack:
         client, settings = invariants.of(stack)
@@ -41,24 +43,50 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         for pid in running.values():
             os.kill(pid, signal.SIGSTOP)
         post("lost")
-        until(lambda: client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[0] == 1, "the touch that will be lost")
+        until(
+            lambda: (
+                client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[
+                    0
+                ]
+                == 1
+            ),
+            "the touch that will be lost",
+        )
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
-        admin.delete_records({TopicPartition(topics.TOUCHES, n): end for (_, n), end in arrival.ends(settings, topics.TOUCHES).items()})
+        admin.delete_records(
+            {
+                TopicPartition(topics.TOUCHES, n): end
+                for (_, n), end in arrival.ends(settings, topics.TOUCHES).items()
+            }
+        )
         admin.close()
-        assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[2].replace("\n", " ")
+        assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[
+            2
+        ].replace("\n", " ")
         for pid in running.values():
             os.kill(pid, signal.SIGKILL)
         for role in ROLES:
             until(lambda role=role: stack._shown[role].state == "stopped", f"{role} that stops")
-            assert f"`leadstream holes accept {role}`" in (home / "logs" / f"{role}.log").read_text()
+            assert (
+                f"`leadstream holes accept {role}`" in (home / "logs" / f"{role}.log").read_text()
+            )
         found = run_cli("holes", "list", "--json", home=home)[1]
         assert {hole["worker"] for hole in found} == set(ROLES)
-        accepted = [hole for role in ROLES for hole in run_cli("holes", "accept", role, "--json", home=home)[1]]
+        accepted = [
+            hole
+            for role in ROLES
+            for hole in run_cli("holes", "accept", role, "--json", home=home)[1]
+        ]
         assert accepted == found
         post("after")
         until(lambda: leads() == 9, "the lead that came after the hole")
-        told = client.query("SELECT generation, partition, first, following FROM holes FINAL").result_rows
-        assert set(told) == {(1 + ROLES.index(hole["worker"]), hole["partition"], hole["first"], hole["following"]) for hole in found}
+        told = client.query(
+            "SELECT generation, partition, first, following FROM holes FINAL"
+        ).result_rows
+        assert set(told) == {
+            (1 + ROLES.index(hole["worker"]), hole["partition"], hole["first"], hole["following"])
+            for hole in found
+        }
         invariants.hold(client, settings, archive=False)  # the archive has what advance has lost
         left = run_cli("holes", "list", "--json", home=home)[1]
         assert left == [], (found, left)

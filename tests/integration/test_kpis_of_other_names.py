@@ -19,12 +19,26 @@ HUMAN = {"kind": "call", "direction": "human"}
 def live(firm):
     """Let leads of every kind live in the firm."""
     firm.lead((0, E.CREATED, OURS))
-    firm.lead((0, E.CREATED, OURS), (2, E.TOUCH, HUMAN), (3, E.STAGE_REPORTED, MQL), (4, E.ACCEPTED, {}))
-    firm.lead((0, E.CREATED, {"kind": "demo_form"}), (1, E.ACCEPTED, {}), (2, E.OPPORTUNITY_CREATED, deal("d1", "100", "EUR")), (9, E.OPPORTUNITY_WON, deal("d1", "100", "EUR")))
-    firm.lead((0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, NOT_READY), (20, E.STAGE_REPORTED, MQL), (21, E.ACCEPTED, {}))
+    firm.lead(
+        (0, E.CREATED, OURS), (2, E.TOUCH, HUMAN), (3, E.STAGE_REPORTED, MQL), (4, E.ACCEPTED, {})
+    )
+    firm.lead(
+        (0, E.CREATED, {"kind": "demo_form"}),
+        (1, E.ACCEPTED, {}),
+        (2, E.OPPORTUNITY_CREATED, deal("d1", "100", "EUR")),
+        (9, E.OPPORTUNITY_WON, deal("d1", "100", "EUR")),
+    )
+    firm.lead(
+        (0, E.STAGE_REPORTED, MQL),
+        (1, E.REJECTED, NOT_READY),
+        (20, E.STAGE_REPORTED, MQL),
+        (21, E.ACCEPTED, {}),
+    )
     firm.lead((0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, SPAM))
     firm.lead((0, E.STAGE_REPORTED, MQL))  # nobody decides
-    firm.lead((0, E.OPPORTUNITY_CREATED, deal("d2", "50", "EUR")), (5, E.OPPORTUNITY_LOST, deal("d2")))
+    firm.lead(
+        (0, E.OPPORTUNITY_CREATED, deal("d2", "50", "EUR")), (5, E.OPPORTUNITY_LOST, deal("d2"))
+    )
     firm.lead((0, E.CREATED, {**TEST, "kind": "demo_form"}))
     firm.lead((1, E.OPPORTUNITY_WON, deal("d3", "70", "USD")))
     firm.rate("USD", "2026-01-01", "0.9")
@@ -32,8 +46,18 @@ def live(firm):
 
 
 def figures(firm, names):
-    found = kpis.ask(firm.client, kpis.question(firm.funnel, T0 - DAY, T0 + 100 * DAY, T0 + 100 * DAY))
-    return sorted((one["kpi"], one["basis"], sorted(back(one["dimensions"], names).items()), *(one[name] for name in ("value", "numerator", "denominator", "n"))) for one in found)
+    found = kpis.ask(
+        firm.client, kpis.question(firm.funnel, T0 - DAY, T0 + 100 * DAY, T0 + 100 * DAY)
+    )
+    return sorted(
+        (
+            one["kpi"],
+            one["basis"],
+            sorted(back(one["dimensions"], names).items()),
+            *(one[name] for name in ("value", "numerator", "denominator", "n")),
+        )
+        for one in found
+    )
 
 
 def test_every_figure_is_the_same_under_the_firms_own_names(emptied, engine):
@@ -49,9 +73,22 @@ def test_every_figure_is_the_same_under_the_firms_own_names(emptied, engine):
 
 def test_a_journeys_table_of_an_older_release_keeps_when_its_stages_were_entered(emptied):
     expression = OLDER["journeys", "entered"]
-    stages = ("inquiry", "mql", "sal", "sql", "opportunity", "customer", "lost", "recycled", "disqualified")
+    stages = (
+        "inquiry",
+        "mql",
+        "sal",
+        "sql",
+        "opportunity",
+        "customer",
+        "lost",
+        "recycled",
+        "disqualified",
+    )
     known = {"inquiry": "'2026-01-05 08:00:00'", "sal": "'2026-01-07 08:00:00.5'"}
-    columns = ", ".join(f"CAST({known.get(stage, 'NULL')} AS Nullable(DateTime64(3, 'UTC'))) AS {stage}_at" for stage in stages)
+    columns = ", ".join(
+        f"CAST({known.get(stage, 'NULL')} AS Nullable(DateTime64(3, 'UTC'))) AS {stage}_at"
+        for stage in stages
+    )
     found = emptied.query(f"SELECT toJSONString({expression}) FROM (SELECT {columns})").first_row[0]
     assert found == '{"inquiry":"2026-01-05 08:00:00.000","sal":"2026-01-07 08:00:00.500"}'
 
@@ -60,4 +97,3 @@ def test_a_column_that_a_table_lacks_is_added_by_the_migration(emptied, engine):
     emptied.command("ALTER TABLE journeys DROP COLUMN negative")
     apply(emptied, engine.clickhouse_database, "default")
     assert "negative" in emptied.query("SELECT * FROM v_journeys LIMIT 0").column_names
-

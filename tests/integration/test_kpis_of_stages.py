@@ -15,7 +15,12 @@ META, GOOGLE = ({"marketing": {"platform": name}} for name in ("meta", "google")
 def funnel(firm):
     """Four leads that count in cohorts, one of which becomes a customer; a spammer, a test, an opening balance."""
     qualified = ((0, E.CREATED, {}), (1, E.STAGE_REPORTED, MQL))
-    firm.lead(*qualified, (2, E.ACCEPTED, {}), (3, E.OPPORTUNITY_CREATED, deal("d1")), (10, E.OPPORTUNITY_WON, deal("d1")))
+    firm.lead(
+        *qualified,
+        (2, E.ACCEPTED, {}),
+        (3, E.OPPORTUNITY_CREATED, deal("d1")),
+        (10, E.OPPORTUNITY_WON, deal("d1")),
+    )
     firm.lead(*qualified, (2, E.REJECTED, {"reason": "no-fit"}))
     firm.lead((0, E.CREATED, {}))
     firm.lead((0, E.CREATED, {}), (40, E.STAGE_REPORTED, MQL))
@@ -31,8 +36,19 @@ def by_stage(figures):
 def test_inflow_and_outflow_count_entries_of_the_period_spam_too_and_no_opening_balance(firm):
     funnel(firm)
     entered = {f.dimensions["stage"]: f.value for f in firm.ask("inflow", end=5)}
-    assert entered == {"inquiry": 5, "nurturing": 5, "mql": 3, "sal": 1, "sql": 1, "opportunity": 1, "disqualified": 2}
-    left = {(f.dimensions["stage"], f.dimensions["destination"]): f.value for f in firm.ask("outflow", end=5)}
+    assert entered == {
+        "inquiry": 5,
+        "nurturing": 5,
+        "mql": 3,
+        "sal": 1,
+        "sql": 1,
+        "opportunity": 1,
+        "disqualified": 2,
+    }
+    left = {
+        (f.dimensions["stage"], f.dimensions["destination"]): f.value
+        for f in firm.ask("outflow", end=5)
+    }
     assert left == {
         ("inquiry", "nurturing"): 5, ("nurturing", "mql"): 3, ("mql", "sal"): 1, ("mql", "disqualified"): 2, ("sal", "sql"): 1,
         ("sql", "opportunity"): 1,
@@ -42,7 +58,12 @@ def test_inflow_and_outflow_count_entries_of_the_period_spam_too_and_no_opening_
 
 def test_a_step_is_converted_within_its_own_window_and_a_cohort_says_how_much_of_it_is_mature(firm):
     funnel(firm)
-    assert by_stage(firm.ask("step_conversion")) == {"inquiry": (2, 4), "mql": (1, 3), "sal": (1, 1), "opportunity": (1, 1)}
+    assert by_stage(firm.ask("step_conversion")) == {
+        "inquiry": (2, 4),
+        "mql": (1, 3),
+        "sal": (1, 1),
+        "opportunity": (1, 1),
+    }
     young = firm.one("step_conversion", asof=20, stage="inquiry")
     assert (*parts(young), young.mature, young.pending) == (2, 4, 0, 2)
     assert firm.one("step_conversion", asof=31, stage="inquiry").mature == 4
@@ -50,7 +71,13 @@ def test_a_step_is_converted_within_its_own_window_and_a_cohort_says_how_much_of
 
 def test_conversion_from_inquiry_counts_passed_stages_as_reached_within_the_window_of_a_win(firm):
     funnel(firm)
-    assert by_stage(firm.ask("conversion")) == {"mql": (3, 4), "sal": (1, 4), "sql": (1, 4), "opportunity": (1, 4), "customer": (1, 4)}
+    assert by_stage(firm.ask("conversion")) == {
+        "mql": (3, 4),
+        "sal": (1, 4),
+        "sql": (1, 4),
+        "opportunity": (1, 4),
+        "customer": (1, 4),
+    }
     figure = firm.one("conversion", asof=366, stage="customer")
     assert (figure.value, figure.mature, figure.pending) == (0.25, 4, 0)
 
@@ -63,7 +90,12 @@ def test_pending_is_what_has_not_come_yet_and_still_may(firm):
 
 def test_throughput_sets_entries_of_one_period_against_each_other_and_may_exceed_all(firm):
     funnel(firm)
-    assert by_stage(firm.ask("throughput", end=5)) == {"inquiry": (2, 4), "mql": (1, 2), "sal": (1, 1), "opportunity": (0, 1)}
+    assert by_stage(firm.ask("throughput", end=5)) == {
+        "inquiry": (2, 4),
+        "mql": (1, 2),
+        "sal": (1, 1),
+        "opportunity": (0, 1),
+    }
     later = firm.one("throughput", start=5, end=50, stage="inquiry")
     assert (later.value, *parts(later)) == (None, 1, 0)
 
@@ -81,7 +113,12 @@ def test_time_in_a_stage_in_calendar_and_in_business_hours_leaves_passed_stages_
     firm.lead((0, E.STAGE_REPORTED, MQL), (4, E.ACCEPTED, {}))
     firm.lead((0, E.OPPORTUNITY_WON, deal("d1")))
     hours = {f.dimensions["measure"]: f.value for f in firm.ask("time_in_stage", stage="mql")}
-    assert hours == {"median_hours": 72, "p90_hours": 96, "median_business_hours": 27, "p90_business_hours": 36}
+    assert hours == {
+        "median_hours": 72,
+        "p90_hours": 96,
+        "median_business_hours": 27,
+        "p90_business_hours": 36,
+    }
     assert {f.dimensions["stage"] for f in firm.ask("time_in_stage")} == {"mql"}
 
 
@@ -101,7 +138,9 @@ def test_cycle_time_goes_from_a_reported_inquiry_to_the_win_by_period_and_by_coh
 
 
 def test_speed_to_lead_takes_the_untouched_as_infinite(firm):
-    firm.lead((0, E.STAGE_REPORTED, MQL), (0.125, E.ASSIGNED, {"owner": "ann"}), (0.25, E.TOUCH, HUMAN))
+    firm.lead(
+        (0, E.STAGE_REPORTED, MQL), (0.125, E.ASSIGNED, {"owner": "ann"}), (0.25, E.TOUCH, HUMAN)
+    )
     firm.lead((0, E.STAGE_REPORTED, MQL), (0.125, E.TOUCH, HUMAN))  # by whom no system said
     firm.lead((0, E.STAGE_REPORTED, MQL))
     found = {f.dimensions["leg"]: (f.value, f.n, f.pending) for f in firm.ask("speed_to_lead")}
@@ -121,25 +160,38 @@ def test_service_levels_count_clocks_that_fell_due_restarting_ones_apart_and_spa
 
 
 def test_a_clock_that_no_source_can_stop_is_shown_as_not_measured(firm):
-    quiet = kpis.question(FUNNEL.model_copy(update={"enabled_sources": ("segment",)}), T0, T0 + DAY, T0)
-    found = {f["dimensions"]["clock"]: (f["dimensions"]["measured"], f["value"], f["n"]) for f in kpis.ask(firm.client, quiet, ["sla"])}
+    quiet = kpis.question(
+        FUNNEL.model_copy(update={"enabled_sources": ("segment",)}), T0, T0 + DAY, T0
+    )
+    found = {
+        f["dimensions"]["clock"]: (f["dimensions"]["measured"], f["value"], f["n"])
+        for f in kpis.ask(firm.client, quiet, ["sla"])
+    }
     assert found["mql.decision"] == (0, None, 0)
 
 
 def test_past_due_is_what_runs_now_and_stalled_what_nobody_has_touched_for_too_long(firm):
     firm.lead((0, E.STAGE_REPORTED, MQL), until=3)
     firm.lead((0, E.STAGE_REPORTED, MQL), (2.5, E.ACCEPTED, {}), until=3)
-    assert {f.dimensions["clock"]: f.value for f in firm.ask("past_due", asof=3)} == {"mql.first_touch": 1, "mql.decision": 1}
+    assert {f.dimensions["clock"]: f.value for f in firm.ask("past_due", asof=3)} == {
+        "mql.first_touch": 1,
+        "mql.decision": 1,
+    }
     firm.lead((0, E.OPPORTUNITY_CREATED, deal("d1")), until=40)
     firm.lead((0, E.OPPORTUNITY_CREATED, deal("d2")), (20, E.TOUCH, HUMAN), until=40)
-    assert {f.dimensions["stage"]: f.value for f in firm.ask("stalled", asof=40)} == {"opportunity": 1}
+    assert {f.dimensions["stage"]: f.value for f in firm.ask("stalled", asof=40)} == {
+        "opportunity": 1
+    }
 
 
 def test_acceptance_rejection_and_no_decision_take_spam_in(firm):
     funnel(firm)
     taken = firm.one("acceptance", end=30)
     assert (*parts(taken), taken.pending) == (1, 3, 0)
-    assert {f.dimensions["reason"]: f.numerator for f in firm.ask("rejection", end=30)} == {"no-fit": 1, "spam": 1}
+    assert {f.dimensions["reason"]: f.numerator for f in firm.ask("rejection", end=30)} == {
+        "no-fit": 1,
+        "spam": 1,
+    }
 
 
 def test_spend_and_leads_share_the_source_table(firm):
@@ -148,10 +200,18 @@ def test_spend_and_leads_share_the_source_table(firm):
     firm.spend("7", platform="unheard_of")
     for marketing in (META, META, GOOGLE, {}):
         firm.lead((0, E.CREATED, marketing))
-    assert {f.dimensions["source"]: f.value for f in firm.ask("cost", by="source", per="lead")} == {"meta": 150.0, "google": 100.0, "": 7.0}
-    assert {f.dimensions["channel"]: f.value for f in firm.ask("cost", by="channel", per="lead")}["paid_social"] == 150.0
+    assert {f.dimensions["source"]: f.value for f in firm.ask("cost", by="source", per="lead")} == {
+        "meta": 150.0,
+        "google": 100.0,
+        "": 7.0,
+    }
+    assert {f.dimensions["channel"]: f.value for f in firm.ask("cost", by="channel", per="lead")}[
+        "paid_social"
+    ] == 150.0
     assert firm.one("cost", per="lead").value == 407 / 4
-    assert firm.one("cost", by="segment", per="lead").value == 407 / 4  # of segments an ad account knows nothing
+    assert (
+        firm.one("cost", by="segment", per="lead").value == 407 / 4
+    )  # of segments an ad account knows nothing
 
 
 def named(**marketing):
@@ -163,7 +223,10 @@ def test_what_was_spent_without_leads_and_leads_without_spend_are_both_rows(firm
     firm.spend("50", platform="google")
     firm.lead((0, E.CREATED, META))
     firm.lead((0, E.CREATED, {"marketing": {"utm_source": "letter", "utm_medium": "email"}}))
-    rows = {f.dimensions["source"]: (f.value, f.numerator, f.denominator) for f in firm.ask("cost", by="source", per="lead")}
+    rows = {
+        f.dimensions["source"]: (f.value, f.numerator, f.denominator)
+        for f in firm.ask("cost", by="source", per="lead")
+    }
     assert rows == {"meta": (300.0, 300.0, 1), "google": (None, 50.0, 0), "letter": (None, None, 1)}
 
 
@@ -172,8 +235,14 @@ def test_campaigns_meet_whatever_their_case_and_through_the_funnels_aliases(firm
     firm.spend("40", campaign="FB")  # the funnel's aliases: fb is meta
     for campaign in ("spring sale", " SPRING SALE ", "Meta"):
         firm.lead((0, E.CREATED, named(campaign=campaign)))
-    assert {f.dimensions["campaign"]: f.value for f in firm.ask("cost", by="campaign", per="lead")} == {"spring sale": 150.0, "meta": 40.0}
-    assert {f.dimensions["campaign"]: f.value for f in firm.ask("inflow", by="campaign") if f.dimensions["stage"] == "inquiry"} == {"spring sale": 2, "meta": 1}
+    assert {
+        f.dimensions["campaign"]: f.value for f in firm.ask("cost", by="campaign", per="lead")
+    } == {"spring sale": 150.0, "meta": 40.0}
+    assert {
+        f.dimensions["campaign"]: f.value
+        for f in firm.ask("inflow", by="campaign")
+        if f.dimensions["stage"] == "inquiry"
+    } == {"spring sale": 2, "meta": 1}
 
 
 def test_a_lead_of_whom_only_the_ad_is_known_meets_its_campaigns_spend(firm):
@@ -183,7 +252,10 @@ def test_a_lead_of_whom_only_the_ad_is_known_meets_its_campaigns_spend(firm):
     firm.lead((0, E.CREATED, named(ad="5")))
     firm.lead((0, E.CREATED, named(ad="6")), (1, E.LINKED, named(campaign="7")))
     firm.lead((0, E.CREATED, named(ad="unknown")))
-    rows = {f.dimensions["campaign"]: (f.value, f.denominator) for f in firm.ask("cost", by="campaign", per="lead")}
+    rows = {
+        f.dimensions["campaign"]: (f.value, f.denominator)
+        for f in firm.ask("cost", by="campaign", per="lead")
+    }
     assert rows == {"7": (200.0, 2), "8": (None, 0), "ad:unknown": (None, 1)}
 
 
@@ -193,7 +265,10 @@ def test_cost_counts_a_deal_once_however_many_leads_it_has_and_a_customer_withou
         firm.lead((0, E.OPPORTUNITY_CREATED, deal("d1")), (1, E.OPPORTUNITY_WON, deal("d1")))
     firm.lead((0, E.CREATED, {}), (1, E.STAGE_REPORTED, stage("customer")))
     firm.lead((0, E.SNAPSHOT, stage("customer")))
-    assert (firm.one("cost", per="customer").value, firm.one("cost", per="customer").n) == (150.0, 2)
+    assert (firm.one("cost", per="customer").value, firm.one("cost", per="customer").n) == (
+        150.0,
+        2,
+    )
 
 
 def test_spend_that_was_stated_again_counts_once_and_as_the_later_statement_says(firm):
@@ -208,13 +283,19 @@ def test_disagreements_say_who_said_yes(firm):
     firm.lead((0, E.CREATED, {"kind": "demo_form"}), (1, E.STAGE_REPORTED, MQL))
     firm.lead((0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, SPAM))
     figure = firm.one("disagreement")
-    assert (figure.value, figure.dimensions) == (1.0, {"stage": "mql", "said_yes": "hubspot", "said_no": "gate"})
+    assert (figure.value, figure.dimensions) == (
+        1.0,
+        {"stage": "mql", "said_yes": "hubspot", "said_no": "gate"},
+    )
 
 
 def test_open_deals_past_their_close_date_are_a_share_of_those_that_have_one(firm):
     for name, close_date in (("d1", "2026-01-10"), ("d2", "2026-03-01"), ("d3", None), ("d4", "")):
         firm.lead((0, E.OPPORTUNITY_CREATED, {**OURS, **deal(name, close_date=close_date)}))
-    firm.lead((0, E.OPPORTUNITY_CREATED, deal("d5", close_date="2026-01-10")), (1, E.OPPORTUNITY_WON, deal("d5")))
+    firm.lead(
+        (0, E.OPPORTUNITY_CREATED, deal("d5", close_date="2026-01-10")),
+        (1, E.OPPORTUNITY_WON, deal("d5")),
+    )
     assert parts(firm.one("past_close_date", asof=20)) == (1, 2)
     assert parts(firm.one("past_close_date", asof=4)) == (0, 2)
     assert firm.one("past_close_date", asof=20, by="origin").dimensions == {"origin": "marketing"}
@@ -222,10 +303,42 @@ def test_open_deals_past_their_close_date_are_a_share_of_those_that_have_one(fir
 
 def test_rates_of_late_repeated_and_refused_events_are_by_what_arrived(firm):
     batch, lead = Batch(), str(uuid.UUID(int=1))
-    for offset, (name, behind) in enumerate([("a", 1_000), ("a", 2_000), ("b", 20 * 60_000), ("c", 15 * 60_000 - 1)]):
-        batch.touch(0, offset, lead, {"t": "event", "event": [T0, 3, 0, name, lead, "touch", "{}"], "received_at": T0 + behind})
-    batch.touch(0, 9, lead, {"t": "event", "event": [T0, 3, 0, "d", lead, "touch", "{}"], "received_at": T0, "copy": True})
-    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=T0))
+    for offset, (name, behind) in enumerate(
+        [("a", 1_000), ("a", 2_000), ("b", 20 * 60_000), ("c", 15 * 60_000 - 1)]
+    ):
+        batch.touch(
+            0,
+            offset,
+            lead,
+            {
+                "t": "event",
+                "event": [T0, 3, 0, name, lead, "touch", "{}"],
+                "received_at": T0 + behind,
+            },
+        )
+    batch.touch(
+        0,
+        9,
+        lead,
+        {
+            "t": "event",
+            "event": [T0, 3, 0, "d", lead, "touch", "{}"],
+            "received_at": T0,
+            "copy": True,
+        },
+    )
+    batch.letter(
+        Letter(
+            id="t:0:1:0",
+            topic="t",
+            partition=0,
+            offset=1,
+            worker="w",
+            kind="refused",
+            reason="why",
+            stamp=T0,
+        )
+    )
     firm.insert(batch)
     found = {f.dimensions["measure"]: parts(f) for f in firm.ask("events")}
     assert found == {"late": (1, 4), "duplicate": (1, 4), "rejected": (1, 5)}

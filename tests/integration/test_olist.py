@@ -39,7 +39,9 @@ def in_file_order(olist, folder, shuffled=None):
 def truth(olist):
     leads = pd.read_csv(olist / "olist_marketing_qualified_leads_dataset.csv")
     deals = pd.read_csv(olist / "olist_closed_deals_dataset.csv")
-    leads["at"] = pd.to_datetime(leads.first_contact_date).dt.tz_localize("America/Sao_Paulo", nonexistent="shift_forward")
+    leads["at"] = pd.to_datetime(leads.first_contact_date).dt.tz_localize(
+        "America/Sao_Paulo", nonexistent="shift_forward"
+    )
     deals["won"] = pd.to_datetime(deals.won_date).dt.tz_localize("UTC")
     both = leads.merge(deals[["mql_id", "won"]], on="mql_id", how="left")
     both["days"] = (both.won - both["at"]).dt.total_seconds() / 86400
@@ -53,7 +55,9 @@ def home(tmp_path_factory, olist):
 
     home = tmp_path_factory.mktemp("olist") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("LEADSTREAM_SINK_ROWS", "400")  # a sink in small steps, so that a kill can fall into the middle
+        patch.setenv(
+            "LEADSTREAM_SINK_ROWS", "400"
+        )  # a sink in small steps, so that a kill can fall into the middle
         with Stack(home, "olist") as stack:
             out, shares = _killed_while_importing(stack, olist)
             patch.undo()  # the stacks of the tests below write as usual
@@ -64,12 +68,25 @@ def home(tmp_path_factory, olist):
 def _killed_while_importing(stack, olist):
     """Import Olist, kill thrice meanwhile; give what the importer said and each kill."""
     importing = subprocess.Popen(
-        [sys.executable, "-m", "streams.cli.main", "import", str(MAPPING), "--data", str(olist), "--home", str(stack.home), "--json"],
+        [
+            sys.executable,
+            "-m",
+            "streams.cli.main",
+            "import",
+            str(MAPPING),
+            "--data",
+            str(olist),
+            "--home",
+            str(stack.home),
+            "--json",
+        ],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")},
+        env={
+            name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
+        },
     )
     kills = (("advance", 0.2), ("deliver", 0.35), ("broker", 0.5))
     try:
@@ -86,7 +103,12 @@ def _arrived(stack):
     from streams.settings import Settings
 
     with contextlib.suppress(Exception):
-        return clickhouse_client(Settings.of(stack.environment())).query("SELECT uniqExact(lead_id) FROM lead_state").first_row[0] / 8000
+        return (
+            clickhouse_client(Settings.of(stack.environment()))
+            .query("SELECT uniqExact(lead_id) FROM lead_state")
+            .first_row[0]
+            / 8000
+        )
     return 0.0
 
 
@@ -105,12 +127,20 @@ def _kill_at(stack, role, share, importing):
 
 def figures(home):
     found = run_cli("kpis", "--json", home=home)[1]
-    return {(f["kpi"], f["basis"], json.dumps(f["dimensions"], sort_keys=True)): f for f in found if f["kpi"] != "open_age" and f["basis"] != kpis.ARRIVAL}
+    return {
+        (f["kpi"], f["basis"], json.dumps(f["dimensions"], sort_keys=True)): f
+        for f in found
+        if f["kpi"] != "open_age" and f["basis"] != kpis.ARRIVAL
+    }
 
 
 def figure(home, kpi, basis, *arguments, **dimensions):
     found = run_cli("kpis", "--json", *arguments, home=home)[1]
-    return next(f for f in found if f["kpi"] == kpi and f["basis"] == basis and dimensions.items() <= f["dimensions"].items())
+    return next(
+        f
+        for f in found
+        if f["kpi"] == kpi and f["basis"] == basis and dimensions.items() <= f["dimensions"].items()
+    )
 
 
 def test_each_kill_fell_between_20_and_80_percent_while_the_importer_still_ran(home):
@@ -122,7 +152,11 @@ def test_each_kill_fell_between_20_and_80_percent_while_the_importer_still_ran(h
 def test_all_leads_and_wins_arrive_and_none_is_rejected(home):
     report = home[1]
     assert (report["read"], report["accepted"], report["rejected"]) == (8842, 8842, [])
-    assert report["events"] == {"lead.created": 8000, "lead.stage_reported": 8000, "opportunity.won": 842}
+    assert report["events"] == {
+        "lead.created": 8000,
+        "lead.stage_reported": 8000,
+        "opportunity.won": 842,
+    }
     assert (report["held"], report["ignored"]) == (0, [])
     assert figure(home[0], "inflow", "period", stage="inquiry")["value"] == 8000
     assert figure(home[0], "inflow", "period", stage="mql")["value"] == 8000
@@ -131,7 +165,9 @@ def test_all_leads_and_wins_arrive_and_none_is_rejected(home):
 
 def test_verify_finds_no_difference_after_the_kills(home):
     code, report, _ = run_cli("verify", "--json", home=home[0], check=False)
-    assert (code, report["verified"]) == (0, True), {name: report[name][:3] for name in ("missing", "extra", "different")}
+    assert (code, report["verified"]) == (0, True), {
+        name: report[name][:3] for name in ("missing", "extra", "different")
+    }
     assert (report["leads"], report["events"]) == (8000, 16842)
 
 
@@ -145,7 +181,9 @@ def test_days_to_close_equal_pandas_over_all_wins_and_over_the_cohort(home, trut
     assert cohort["value"] == pytest.approx(won[won.days < 365].days.median(), abs=1e-6)
 
 
-def test_conversion_by_origin_equals_pandas_and_a_missing_origin_stays_apart_from_unknown(home, truth):
+def test_conversion_by_origin_equals_pandas_and_a_missing_origin_stays_apart_from_unknown(
+    home, truth
+):
     found = run_cli("kpis", "--json", "--by", "origin", home=home[0])[1]
     ours = {
         f["dimensions"]["origin"]: (f["numerator"], f["denominator"])
@@ -166,7 +204,11 @@ def test_the_deal_won_before_its_first_contact_is_flagged_and_counted(home, trut
     from streams.settings import Settings
 
     client = clickhouse_client(Settings.of(read(home[0])["environment"]))
-    assert client.query("SELECT sum(negative) FROM v_journeys").first_row[0] == (truth.days < 0).sum() == 1
+    assert (
+        client.query("SELECT sum(negative) FROM v_journeys").first_row[0]
+        == (truth.days < 0).sum()
+        == 1
+    )
 
 
 def test_what_comes_in_equals_what_goes_out_and_what_is_open(home):
@@ -212,14 +254,23 @@ def test_a_second_stack_on_the_same_home_is_refused_clearly(home):
 
 
 HANDS = {
-    "a fact changed": ("ALTER TABLE stage_transitions UPDATE why = 'by hand' WHERE fact_id = '{fact}' AND lead_id = '{lead}'", "different"),
-    "a fact deleted": ("ALTER TABLE stage_transitions DELETE WHERE fact_id = '{fact}' AND lead_id = '{lead}'", "missing"),
+    "a fact changed": (
+        "ALTER TABLE stage_transitions UPDATE why = 'by hand' WHERE fact_id = '{fact}' AND lead_id = '{lead}'",
+        "different",
+    ),
+    "a fact deleted": (
+        "ALTER TABLE stage_transitions DELETE WHERE fact_id = '{fact}' AND lead_id = '{lead}'",
+        "missing",
+    ),
     "a fact added": (
         "INSERT INTO stage_transitions (generation, lead_id, journey, fact_id, event_time, revision, to_stage) "
         "VALUES (1, '{lead}', 1, 'by hand', now(), 1, 'mql')",
         "extra",
     ),
-    "an archive row removed": ("ALTER TABLE touches DELETE WHERE lead_id = '{lead}' AND event_id LIKE 'olist:won:%'", "extra"),
+    "an archive row removed": (
+        "ALTER TABLE touches DELETE WHERE lead_id = '{lead}' AND event_id LIKE 'olist:won:%'",
+        "extra",
+    ),
 }
 
 
@@ -236,11 +287,18 @@ def test_verify_finds_and_names_each_thing_that_a_hand_changed(home):
     code, report, _ = run_cli("verify", "--json", home=home[0], check=False)
     assert code == 1
     for hand, (lead, _) in chosen.items():
-        assert any(difference["lead"] == lead for difference in report[HANDS[hand][1]]), (hand, report)
-    assert {one["lead"] for kind in ("missing", "extra", "different") for one in report[kind]} == {lead for lead, _ in chosen.values()}
+        assert any(difference["lead"] == lead for difference in report[HANDS[hand][1]]), (
+            hand,
+            report,
+        )
+    assert {one["lead"] for kind in ("missing", "extra", "different") for one in report[kind]} == {
+        lead for lead, _ in chosen.values()
+    }
 
 
-def test_an_unreadable_row_is_reported_with_file_line_column_and_reason_and_the_rest_lands(olist, tmp_path):
+def test_an_unreadable_row_is_reported_with_file_line_column_and_reason_and_the_rest_lands(
+    olist, tmp_path
+):
     from streams.sources.files import Refused, load, read
 
     for name in ("olist_marketing_qualified_leads_dataset.csv", "olist_closed_deals_dataset.csv"):
@@ -253,5 +311,7 @@ def test_an_unreadable_row_is_reported_with_file_line_column_and_reason_and_the_
     path.write_text("\n".join(lines) + "\n")
     items = list(read(load(MAPPING), tmp_path))
     refused = [item for item in items if isinstance(item, Refused)]
-    assert refused == [Refused(path.name, 42, "first_contact_date", "'yesterday' is no time like %Y-%m-%d")]
+    assert refused == [
+        Refused(path.name, 42, "first_contact_date", "'yesterday' is no time like %Y-%m-%d")
+    ]
     assert len(items) == 1 + 16842 - 2  # none of a refused row's events

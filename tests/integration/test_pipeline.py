@@ -22,17 +22,14 @@ def post(stack):
 
     def send(path, body, **headers):
         content = body if isinstance(body, bytes) else orjson.dumps(body)
-        return httpx.post(f"{base}{path}", content=content, headers={name.replace("_", "-"): value for name, value in headers.items()}, timeout=PATIENCE)
+        return httpx.post(
+            f"{base}{path}",
+            content=content,
+            headers={name.replace("_", "-"): value for name, value in headers.items()},
+            timeout=PATIENCE,
+        )
 
     return send
-
-
-
-
-
-
-
-
 
 
 def standing(clickhouse, email, stack):
@@ -40,7 +37,8 @@ def standing(clickhouse, email, stack):
 
     lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), f"email:{email}")
     rows = clickhouse.query(
-        "SELECT stage, journey, origins FROM v_lead_state WHERE has(origins, {l:String})", parameters={"l": lead}
+        "SELECT stage, journey, origins FROM v_lead_state WHERE has(origins, {l:String})",
+        parameters={"l": lead},
     ).result_rows
     return rows[0] if rows else None
 
@@ -56,13 +54,24 @@ def test_a_bad_signature_is_refused_and_an_oversized_body_too(stack, post):
 
 def test_metas_handshake_answers_the_challenge(stack):
     base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
-    asked = {"hub.mode": "subscribe", "hub.challenge": "1158201444", "hub.verify_token": secret(stack, "META_VERIFY_TOKEN")}
+    asked = {
+        "hub.mode": "subscribe",
+        "hub.challenge": "1158201444",
+        "hub.verify_token": secret(stack, "META_VERIFY_TOKEN"),
+    }
     answer = httpx.get(f"{base}/v1/meta", params=asked, timeout=PATIENCE)
     assert (answer.status_code, answer.text) == (200, "1158201444")
-    assert httpx.get(f"{base}/v1/meta", params={**asked, "hub.verify_token": "x"}, timeout=PATIENCE).status_code == 401
+    assert (
+        httpx.get(
+            f"{base}/v1/meta", params={**asked, "hub.verify_token": "x"}, timeout=PATIENCE
+        ).status_code
+        == 401
+    )
 
 
-def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(stack, post, clickhouse):
+def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(
+    stack, post, clickhouse
+):
     email = "once@example.com"
     form = {
         "type": "track",
@@ -76,17 +85,34 @@ def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(stac
     for _ in range(3):
         assert post("/v1/segment", body, **signed).status_code == 202
     now = int(time.time() * 1000)
-    contact = {"eventId": 1, "subscriptionId": 1, "portalId": 1, "objectId": 77, "occurredAt": now, "attemptNumber": 0}
+    contact = {
+        "eventId": 1,
+        "subscriptionId": 1,
+        "portalId": 1,
+        "objectId": 77,
+        "occurredAt": now,
+        "attemptNumber": 0,
+    }
     events = [
         {**contact, "subscriptionType": "contact.creation"},
-        {**contact, "subscriptionType": "contact.propertyChange", "propertyName": "email", "propertyValue": email},
+        {
+            **contact,
+            "subscriptionType": "contact.propertyChange",
+            "propertyName": "email",
+            "propertyValue": email,
+        },
     ]
     body, stamp = orjson.dumps(events), str(now)
     base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
-    made = signing.hubspot_sign(secret(stack, "HUBSPOT_SECRET"), "POST", f"{base}/v1/hubspot", body, stamp)
+    made = signing.hubspot_sign(
+        secret(stack, "HUBSPOT_SECRET"), "POST", f"{base}/v1/hubspot", body, stamp
+    )
     signed = {"X_HubSpot_Signature_v3": made, "X_HubSpot_Request_Timestamp": stamp}
     assert post("/v1/hubspot", body, **signed).status_code == 202
-    found = until(lambda: (row := standing(clickhouse, email, stack)) and len(row[2]) == 2 and row, "one lead of two origins")
+    found = until(
+        lambda: (row := standing(clickhouse, email, stack)) and len(row[2]) == 2 and row,
+        "one lead of two origins",
+    )
     assert found[:2] == ("mql", 1)
 
 
@@ -110,7 +136,10 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
     finally:
         for pid in workers:
             os.kill(pid, signal.SIGCONT)
-    until(lambda: (row := standing(clickhouse, "backlog@example.com", stack)) and row[0] == "sal", "the backlog's end")
+    until(
+        lambda: (row := standing(clickhouse, "backlog@example.com", stack)) and row[0] == "sal",
+        "the backlog's end",
+    )
     statement = "SELECT DISTINCT JSONExtractString(content, 'clock'), JSONExtractString(content, 'status') FROM fact_revisions WHERE kind = 'clock' AND lead_id IN (SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
     from streams.domain.identity import origin_id
 
@@ -120,7 +149,9 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
         said_of.setdefault(clock, set()).add(status)
     assert "met" in said_of["first_touch"]
     assert not {"breached", "escalated"} & set().union(*said_of.values())
-    assert all(alert["lead"] != lead for alert in read(stack, topics.ALERTS) if alert["what"] == "raised")
+    assert all(
+        alert["lead"] != lead for alert in read(stack, topics.ALERTS) if alert["what"] == "raised"
+    )
 
 
 def read(stack, topic):
@@ -143,32 +174,56 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
     post("/v1/segment", raw, X_Signature=signing.segment(secret(stack, "SEGMENT_SECRET"), raw))
 
     def letters(*asked):
-        return [one for one in run_cli("deadletters", "list", *asked, "--json", home=stack.home)[1] if "nonsense" in one["reason"]]
+        return [
+            one
+            for one in run_cli("deadletters", "list", *asked, "--json", home=stack.home)[1]
+            if "nonsense" in one["reason"]
+        ]
 
     (first,) = until(lambda: letters("--source", "segment"), "the dead letter")
-    assert (first["whose_move"], first["worker"], first["kind"]) == ("sender", "normalise", "refused")
+    assert (first["whose_move"], first["worker"], first["kind"]) == (
+        "sender",
+        "normalise",
+        "refused",
+    )
     shown = run_cli("deadletters", "show", first["id"], "--json", home=stack.home)[1]
     assert orjson.loads(shown["body"]) == body
     assert "authorization" not in str(shown).lower()
-    assert run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1] == {"replayed": 1}
-    (second,) = until(lambda: letters(), "the letter of its replay, now that the first waits for nobody")
+    assert run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1] == {
+        "replayed": 1
+    }
+    (second,) = until(
+        lambda: letters(), "the letter of its replay, now that the first waits for nobody"
+    )
     assert second["replay_of"] == first["id"]
-    assert run_cli("deadletters", "show", second["id"], "--json", home=stack.home)[1]["body_base64"] == shown["body_base64"]
+    assert (
+        run_cli("deadletters", "show", second["id"], "--json", home=stack.home)[1]["body_base64"]
+        == shown["body_base64"]
+    )
     run_cli("deadletters", "discard", second["id"], "--why", "a test", home=stack.home)
     assert letters() == []
     fates = {one["id"]: (one["fate"], one["why"]) for one in letters("--all")}
     assert fates == {first["id"]: ("replayed", ""), second["id"]: ("discarded", "a test")}
-    assert run_cli("deadletters", "replay", first["id"], second["id"], "--json", home=stack.home)[1] == {"replayed": 0}
+    assert run_cli("deadletters", "replay", first["id"], second["id"], "--json", home=stack.home)[
+        1
+    ] == {"replayed": 0}
 
 
-def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(stack, post, settings, clickhouse):
+def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
+    stack, post, settings, clickhouse
+):
     """150 bodies of garbage stopped the worker for good, and with it every other source, after each restart again."""
     garbage = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
     headers = [("leadstream-source", b"google")]
-    lead = {"lead_id": "parked-1", "user_column_data": [{"column_id": "EMAIL", "string_value": "parked@example.com"}]}
+    lead = {
+        "lead_id": "parked-1",
+        "user_column_data": [{"column_id": "EMAIL", "string_value": "parked@example.com"}],
+    }
 
     def send(*bodies):
-        for sent in [garbage.send(topics.RAW_ADS, body, headers=headers, partition=1) for body in bodies]:
+        for sent in [
+            garbage.send(topics.RAW_ADS, body, headers=headers, partition=1) for body in bodies
+        ]:
             sent.get(timeout=30)
 
     send(*[b"garbage"] * 150)
@@ -177,14 +232,22 @@ def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(stac
         return run_cli("deadletters", "parked", "--json", home=stack.home)[1]
 
     (state,) = until(parked, "the breaker")
-    assert (state["source"], state["topic"], state["partition"], state["worker"]) == ("google", topics.RAW_ADS, 1, "normalise")
+    assert (state["source"], state["topic"], state["partition"], state["worker"]) == (
+        "google",
+        topics.RAW_ADS,
+        1,
+        "normalise",
+    )
     send(orjson.dumps(lead))
     take(stack, said("lead.created", "beside", time.time(), "beside@example.com", kind="form"))
     until(lambda: standing(clickhouse, "beside@example.com", stack), "a lead of another source")
     assert clickhouse.query("SELECT max(now) > now64() - INTERVAL 10 SECOND FROM cuts").first_row[0]
     assert not standing(clickhouse, "parked@example.com", stack)
     stack._processes["normalise"].kill()  # whoever comes next must know it
-    until(lambda: stack._processes["normalise"].poll() is None and stack._shown["normalise"].restarts, "the worker's heir")
+    until(
+        lambda: stack._processes["normalise"].poll() is None and stack._shown["normalise"].restarts,
+        "the worker's heir",
+    )
     send(orjson.dumps(lead))
     resumed = run_cli("deadletters", "resume", "google", "--json", home=stack.home)[1]
     assert resumed["source"] == "google"
@@ -200,8 +263,17 @@ def test_the_publisher_client_publishes_and_flush_tells_how_many(stack, clickhou
     from schemas.events import EventType
     from streams.intake.client import LeadPublisher
 
-    with LeadPublisher(stack.environment()["LEADSTREAM_BROKERS"], source="cloudevents") as publisher:
-        publisher.publish("pub-1", EventType.CREATED, datetime.now(UTC), email="client@example.com", kind="form", direction="inbound")
+    with LeadPublisher(
+        stack.environment()["LEADSTREAM_BROKERS"], source="cloudevents"
+    ) as publisher:
+        publisher.publish(
+            "pub-1",
+            EventType.CREATED,
+            datetime.now(UTC),
+            email="client@example.com",
+            kind="form",
+            direction="inbound",
+        )
         assert publisher.flush() == 1
     until(lambda: standing(clickhouse, "client@example.com", stack), "the client's lead")
 
@@ -209,7 +281,10 @@ def test_the_publisher_client_publishes_and_flush_tells_how_many(stack, clickhou
 def test_a_dead_process_is_started_again(stack):
     first = stack._processes["gateway"].pid
     os.kill(first, signal.SIGKILL)
-    until(lambda: stack._shown["gateway"].pid != first and stack._shown["gateway"].restarts == 1, "the gateway's return")
+    until(
+        lambda: stack._shown["gateway"].pid != first and stack._shown["gateway"].restarts == 1,
+        "the gateway's return",
+    )
     base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
 
     def healthy():
@@ -221,42 +296,83 @@ def test_a_dead_process_is_started_again(stack):
     until(healthy, "the gateway's answer")
 
 
-def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does_not_leave_the_ledger(stack, clickhouse):
+def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does_not_leave_the_ledger(
+    stack, clickhouse
+):
     from schemas import reading
     from sinks.clickhouse import kpis
 
     now = time.time()
     stories = {
         "ledger1": [("lead.created", 0, {"kind": "demo_form"}), ("lead.accepted", 1, {})],
-        "ledger2": [("lead.created", 0, {"kind": "demo_form"}), ("lead.rejected", 1, {"reason": "spam"})],
-        "ledger3": [("lead.created", 0, {"kind": "demo_form"}), ("lead.rejected", 1, {"reason": "no-fit"})],
+        "ledger2": [
+            ("lead.created", 0, {"kind": "demo_form"}),
+            ("lead.rejected", 1, {"reason": "spam"}),
+        ],
+        "ledger3": [
+            ("lead.created", 0, {"kind": "demo_form"}),
+            ("lead.rejected", 1, {"reason": "no-fit"}),
+        ],
         "ledger4": [("lead.created", 0, {"kind": "demo_form"})],
     }
     for name, story in stories.items():
         for kind, after, data in story:
-            body = said(kind, f"{name}-{after}", now - 60 + after, f"{name}@example.com", segment="ledger", **data)
+            body = said(
+                kind,
+                f"{name}-{after}",
+                now - 60 + after,
+                f"{name}@example.com",
+                segment="ledger",
+                **data,
+            )
             take(stack, body)
-    asked = kpis.question(reading.in_force(stack.funnel), 0, int(now * 1000), int(now * 1000), "segment")
+    asked = kpis.question(
+        reading.in_force(stack.funnel), 0, int(now * 1000), int(now * 1000), "segment"
+    )
 
     def figures():
         found = [
-            f for f in kpis.ask(clickhouse, asked, ["acceptance", "rejection", "no_decision"]) if f["dimensions"]["segment"] == "ledger"
+            f
+            for f in kpis.ask(clickhouse, asked, ["acceptance", "rejection", "no_decision"])
+            if f["dimensions"]["segment"] == "ledger"
         ]
         # Each KPI is a statement of its own: the first must have seen all, or a later one may have seen more.
         accepted = next((f for f in found if f["kpi"] == "acceptance"), None)
-        return found if accepted and [accepted[name] for name in ("numerator", "denominator", "pending")] == [1, 4, 1] else None
+        return (
+            found
+            if accepted
+            and [accepted[name] for name in ("numerator", "denominator", "pending")] == [1, 4, 1]
+            else None
+        )
 
     found = until(figures, "four hand-offs")
     assert len(found) == 4
     assert sum(f["numerator"] for f in found) + found[0]["pending"] == 4
-    assert {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"} == {"spam", "no-fit"}
+    assert {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"} == {
+        "spam",
+        "no-fit",
+    }
 
 
-def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stays_on_both(stack, clickhouse):
+def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stays_on_both(
+    stack, clickhouse
+):
     for number, name in enumerate(("word1", "word2")):
-        body = said("lead.created", f"{name}-1", time.time() - 60 + number, f"{name}@example.com", kind="form", direction="inbound")
+        body = said(
+            "lead.created",
+            f"{name}-1",
+            time.time() - 60 + number,
+            f"{name}@example.com",
+            kind="form",
+            direction="inbound",
+        )
         take(stack, body)
-    until(lambda: all(standing(clickhouse, f"{name}@example.com", stack) for name in ("word1", "word2")), "two leads")
+    until(
+        lambda: all(
+            standing(clickhouse, f"{name}@example.com", stack) for name in ("word1", "word2")
+        ),
+        "two leads",
+    )
     run_cli("merge", "word1@example.com", "word2@example.com", home=stack.home)
     until(lambda: len(standing(clickhouse, "word1@example.com", stack)[2]) == 2, "one lead")
     told = run_cli("explain", "word2@example.com", home=stack.home)[1]
@@ -280,9 +396,21 @@ def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stay
 
 def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack, post):
     now = int(time.time() * 1000)
-    base = {"subscriptionId": 1, "portalId": 1, "occurredAt": now, "attemptNumber": 0, "subscriptionType": "contact.propertyChange"}
+    base = {
+        "subscriptionId": 1,
+        "portalId": 1,
+        "occurredAt": now,
+        "attemptNumber": 0,
+        "subscriptionType": "contact.propertyChange",
+    }
     events = [
-        {**base, "eventId": number, "objectId": contact, "propertyName": "email", "propertyValue": "shared@example.com"}
+        {
+            **base,
+            "eventId": number,
+            "objectId": contact,
+            "propertyName": "email",
+            "propertyValue": "shared@example.com",
+        }
         for number, contact in enumerate((901, 902))
     ]
     body, stamp = orjson.dumps(events), str(now)
@@ -293,7 +421,9 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
 
     def listed():
         found = run_cli("identity", "--json", home=stack.home)[1]["conflicts"]
-        return [one for one in found if {half["record"][-3:] for half in one["halves"]} & {"901", "902"}]
+        return [
+            one for one in found if {half["record"][-3:] for half in one["halves"]} & {"901", "902"}
+        ]
 
     until(listed, "the conflict")
     run_cli("merge", "hubspot:1:contact:901", "hubspot:1:contact:902", home=stack.home)
@@ -301,17 +431,37 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
 
 
 def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, clickhouse):
-    body = said("lead.created", "found-1", time.time() - 60, "found@example.com", kind="form", direction="inbound", aliases=["segment:anon:found"])
+    body = said(
+        "lead.created",
+        "found-1",
+        time.time() - 60,
+        "found@example.com",
+        kind="form",
+        direction="inbound",
+        aliases=["segment:anon:found"],
+    )
     take(stack, body)
     until(lambda: standing(clickhouse, "found@example.com", stack), "the lead")
-    until(lambda: run_cli("explain", "segment:anon:found", home=stack.home, check=False)[0] == 0, "the weak alias")
-    names = ("found@example.com", "email:Found@Example.com", "Found@example.com ", "segment:anon:found")
-    assert len({run_cli("explain", name, "--json", home=stack.home)[1]["lead"] for name in names}) == 1
+    until(
+        lambda: run_cli("explain", "segment:anon:found", home=stack.home, check=False)[0] == 0,
+        "the weak alias",
+    )
+    names = (
+        "found@example.com",
+        "email:Found@Example.com",
+        "Found@example.com ",
+        "segment:anon:found",
+    )
+    assert (
+        len({run_cli("explain", name, "--json", home=stack.home)[1]["lead"] for name in names}) == 1
+    )
     assert run_cli("explain", "nobody@example.com", home=stack.home, check=False)[0] == 1
 
 
 def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stack, clickhouse):
-    body = said("opportunity.won", "panel-1", time.time(), "panel@example.com", deal={"id": "panel"})
+    body = said(
+        "opportunity.won", "panel-1", time.time(), "panel@example.com", deal={"id": "panel"}
+    )
     take(stack, body)
     queries = {title: panels.expanded(sql) for title, sql in panels.dashboard().PANELS.items()}
     from schemas import reading
@@ -322,7 +472,11 @@ def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stac
 
     def agree():
         standing = dict(clickhouse.query(queries["Open now"]).result_rows)
-        figures = {f["dimensions"]["stage"]: f["value"] for f in kpis.ask(clickhouse, asked, ["balance"]) if f["value"]}
+        figures = {
+            f["dimensions"]["stage"]: f["value"]
+            for f in kpis.ask(clickhouse, asked, ["balance"])
+            if f["value"]
+        }
         return "customer" in standing and standing == figures
 
     until(agree, "panel and KPI to agree")

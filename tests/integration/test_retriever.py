@@ -79,9 +79,18 @@ class Retriever:
         for vendor in vendors:
             file = folder / "secrets" / f"leadstream_{vendor}_token"
             file.write_text(file.read_text() if file.exists() else "good")
-        environment = {**os.environ, "PYTHONPATH": str(ROOT), **{f"LEADSTREAM_{name}": value for name, value in values.items()}}
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            **{f"LEADSTREAM_{name}": value for name, value in values.items()},
+        }
         with self.path.open("ab") as log:
-            self.process = subprocess.Popen([sys.executable, "-m", "streams.cli.main", "retriever"], env=environment, stdout=log, stderr=log)
+            self.process = subprocess.Popen(
+                [sys.executable, "-m", "streams.cli.main", "retriever"],
+                env=environment,
+                stdout=log,
+                stderr=log,
+            )
 
     def ready(self):
         try:
@@ -113,7 +122,12 @@ def started(tmp_path, settings, apis):
 def notify(settings, vendor, *bodies):
     producer = KafkaProducer(bootstrap_servers=settings.brokers)
     headers = [(SOURCE_HEADER, vendor.encode())]
-    sent = [producer.send(SOURCES[vendor].topic, orjson.dumps(body), key=str(place).encode(), headers=headers) for place, body in enumerate(bodies)]
+    sent = [
+        producer.send(
+            SOURCES[vendor].topic, orjson.dumps(body), key=str(place).encode(), headers=headers
+        )
+        for place, body in enumerate(bodies)
+    ]
     places = [one.get(30) for one in sent]
     producer.close()
     return places
@@ -121,24 +135,52 @@ def notify(settings, vendor, *bodies):
 
 def answers(settings, vendor):
     """Give the records that the retriever published for a vendor."""
-    found = [one for one in reading.records(settings, SOURCES[vendor].topic) if RETRIEVED_HEADER in dict(one.headers)]
+    found = [
+        one
+        for one in reading.records(settings, SOURCES[vendor].topic)
+        if RETRIEVED_HEADER in dict(one.headers)
+    ]
     return [one for one in found if dict(one.headers)[SOURCE_HEADER] == vendor.encode()]
 
 
 def webhook(*keys):
-    return {"entry": [{"changes": [{"field": "leadgen", "value": {"leadgen_id": key, "created_time": 1_790_000_000}} for key in keys]}]}
+    return {
+        "entry": [
+            {
+                "changes": [
+                    {
+                        "field": "leadgen",
+                        "value": {"leadgen_id": key, "created_time": 1_790_000_000},
+                    }
+                    for key in keys
+                ]
+            }
+        ]
+    }
 
 
 def keys_of(settings):
     return {orjson.loads(one.value)["id"] for one in answers(settings, "meta")}
 
 
-def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start_asks_nothing_again(settings, apis, started):
-    places = {vendor: notify(settings, vendor, retrieving.NOTIFICATIONS[vendor])[0] for vendor in VENDORS}
-    wanted = {"hubspot": 5, "linkedin": 1, "meta": 2, "salesforce": 1}  # each of two deals has two pages
+def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start_asks_nothing_again(
+    settings, apis, started
+):
+    places = {
+        vendor: notify(settings, vendor, retrieving.NOTIFICATIONS[vendor])[0] for vendor in VENDORS
+    }
+    wanted = {
+        "hubspot": 5,
+        "linkedin": 1,
+        "meta": 2,
+        "salesforce": 1,
+    }  # each of two deals has two pages
     first = started()
     for vendor, number in wanted.items():
-        until(lambda vendor=vendor, number=number: len(answers(settings, vendor)) >= number, f"answers of {vendor}")
+        until(
+            lambda vendor=vendor, number=number: len(answers(settings, vendor)) >= number,
+            f"answers of {vendor}",
+        )
         found = answers(settings, vendor)
         assert len(found) == number
         assert {one.partition for one in found} == {places[vendor].partition}
@@ -151,12 +193,17 @@ def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start
     notify(settings, "meta", webhook("31"))
     until(lambda: "31" in keys_of(settings), "an answer")
     assert second.end() == 0
-    assert {vendor: len(api.asked) for vendor, api in apis.items()} == {**asked, "meta": asked["meta"] + 1}
+    assert {vendor: len(api.asked) for vendor, api in apis.items()} == {
+        **asked,
+        "meta": asked["meta"] + 1,
+    }
 
 
 def test_what_was_not_published_when_it_was_killed_is_asked_again(settings, apis, started):
     keys = [str(number) for number in range(100, 140)]
-    apis["meta"].script["/104"] = [Reply(seconds=60.0)]  # holds its record, and so its partition's offset
+    apis["meta"].script["/104"] = [
+        Reply(seconds=60.0)
+    ]  # holds its record, and so its partition's offset
     first = started(vendors=("meta",))
     notify(settings, "meta", *(webhook(key) for key in keys))
     until(lambda: len(keys_of(settings) & set(keys)) == len(keys) - 1, "all other answers")
@@ -169,36 +216,56 @@ def test_what_was_not_published_when_it_was_killed_is_asked_again(settings, apis
 def test_a_vendor_that_stands_stops_no_other(settings, apis, started):
     apis["linkedin"].script["*"] = [Reply(seconds=60.0)] * 300
     running = started()
-    responses = [{**retrieving.LINKEDIN_NOTIFICATION, "leadGenFormResponse": f"urn:li:leadGenFormResponse:9-{number}"} for number in range(260)]
+    responses = [
+        {
+            **retrieving.LINKEDIN_NOTIFICATION,
+            "leadGenFormResponse": f"urn:li:leadGenFormResponse:9-{number}",
+        }
+        for number in range(260)
+    ]
     notify(settings, "linkedin", *responses)
     until(lambda: len(apis["linkedin"].asked) >= 4, "requests that stand")
     notify(settings, "meta", webhook("201", "202"))
     until(lambda: {"201", "202"} <= keys_of(settings), "answers of another vendor")
     waiting = httpx.get(f"http://127.0.0.1:{running.port}/metrics", timeout=10).text
-    (line,) = [line for line in waiting.splitlines() if line.startswith('leadstream_retrievals_waiting{source="linkedin"}')]
+    (line,) = [
+        line
+        for line in waiting.splitlines()
+        if line.startswith('leadstream_retrievals_waiting{source="linkedin"}')
+    ]
     assert 200 <= float(line.split()[-1]) < 230  # the rest is not read yet
     assert running.end() == 0  # although requests stand
 
 
-def test_what_the_vendor_has_not_is_a_letter_of_the_notification_and_its_replay_asks_again(settings, apis, started):
+def test_what_the_vendor_has_not_is_a_letter_of_the_notification_and_its_replay_asks_again(
+    settings, apis, started
+):
     apis["meta"].script["/301"] = [Reply(404, {"error": {"code": 803}})]
     running = started(vendors=("meta",))
     notify(settings, "meta", webhook("300", "301"))
     until(lambda: deadletters.read(settings), "a letter")
     (entry,) = deadletters.read(settings)
     shown = entry.document()
-    assert (shown["kind"], shown["whose_move"], shown["source"]) == ("not_retrieved", "operator", "meta")
+    assert (shown["kind"], shown["whose_move"], shown["source"]) == (
+        "not_retrieved",
+        "operator",
+        "meta",
+    )
     assert shown["reason"] == "1 of 2 not retrieved: 301: meta answers 404 (803)"
     assert deadletters.replay(settings, [entry]).failed == {}
     until(lambda: {"300", "301"} <= keys_of(settings), "the answer after the replay")
     assert running.end() == 0
 
 
-def test_a_wrong_token_is_not_ready_says_which_setting_and_goes_on_by_itself(settings, apis, started, tmp_path):
+def test_a_wrong_token_is_not_ready_says_which_setting_and_goes_on_by_itself(
+    settings, apis, started, tmp_path
+):
     apis["meta"].tokens = {"better"}
     running = started(vendors=("meta",))
     notify(settings, "meta", webhook("401"))
-    until(lambda: "LEADSTREAM_META_TOKEN" in running.ready().get("reason", ""), "the setting's name")
+    until(
+        lambda: "LEADSTREAM_META_TOKEN" in running.ready().get("reason", ""), "the setting's name"
+    )
     (tmp_path / "secrets" / "leadstream_meta_token").write_text("better")
     until(lambda: "401" in keys_of(settings), "the answer")
     until(lambda: running.ready() == {"status": "ok"}, "readiness")
@@ -222,7 +289,9 @@ def test_two_processes_share_the_work_and_one_that_dies_is_followed(settings, st
 
 def test_it_goes_on_by_itself_after_its_broker_was_away(kafka, settings, apis, started):
     running = started(vendors=("meta",))
-    apis["meta"].script["/601"] = [Reply(200, retrieving.meta_lead("601"), seconds=5.0)]  # answered while nobody takes it
+    apis["meta"].script["/601"] = [
+        Reply(200, retrieving.meta_lead("601"), seconds=5.0)
+    ]  # answered while nobody takes it
     notify(settings, "meta", webhook("600"))
     until(lambda: "600" in keys_of(settings), "an answer")
     notify(settings, "meta", webhook("601"))
@@ -238,7 +307,11 @@ def test_it_goes_on_by_itself_after_its_broker_was_away(kafka, settings, apis, s
 
 def test_every_offset_is_committed_in_a_group_of_the_retrievers_own(settings):
     client = admin.connections.admin(settings)
-    offsets = client.list_group_offsets([settings.app_id(f"retriever-{vendor}") for vendor in VENDORS])
+    offsets = client.list_group_offsets(
+        [settings.app_id(f"retriever-{vendor}") for vendor in VENDORS]
+    )
     client.close()
     for vendor in VENDORS:
-        assert {place.topic for place in offsets[settings.app_id(f"retriever-{vendor}")]} == {SOURCES[vendor].topic}
+        assert {place.topic for place in offsets[settings.app_id(f"retriever-{vendor}")]} == {
+            SOURCES[vendor].topic
+        }

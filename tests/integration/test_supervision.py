@@ -40,10 +40,14 @@ class Up:
 
     def __init__(self, folder):
         self.home, self._said = folder, folder.with_suffix(".said")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")} | IMPATIENT
+        environment = {
+            name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
+        } | IMPATIENT
         with self._said.open("wb") as out:
             command = [sys.executable, "-m", "streams.cli.main", "up", "--home", str(folder)]
-            self.process = subprocess.Popen(command, stdout=out, stderr=out, env=environment, cwd=ROOT, start_new_session=True)
+            self.process = subprocess.Popen(
+                command, stdout=out, stderr=out, env=environment, cwd=ROOT, start_new_session=True
+            )
 
     def said(self):
         return self._said.read_text().replace("\n", " ")
@@ -76,7 +80,11 @@ def nothing_is_left(family):
     """Wait until each has ended: by pid and start time, as psutil compares."""
 
     def left():
-        return [process for process in family if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+        return [
+            process
+            for process in family
+            if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        ]
 
     until(lambda: not left(), f"the end of {left()}")
 
@@ -98,17 +106,30 @@ def failing(up):
     shown = home.read(up.home)
     settings = Settings.of(shown["environment"])
     own = health.Check("processes", lambda _settings: health.processes(shown["processes"]))
-    return {one.check: one.detail for one in health.examine(settings, [own, *health.CHECKS]) if not one.ok}
+    return {
+        one.check: one.detail
+        for one in health.examine(settings, [own, *health.CHECKS])
+        if not one.ok
+    }
 
 
 def test_a_stack_that_is_well_says_so_everywhere(up):
     until(lambda: up.supervisor("/readyz").status_code == 200, "readiness")
-    found = until(lambda: (ran := run_cli("doctor", "--json", home=up.home, check=False))[0] == 0 and ran[1], "a doctor that is content")
-    assert {one["check"] for one in found} == {"processes", *(check.name for check in health.CHECKS)}
+    found = until(
+        lambda: (ran := run_cli("doctor", "--json", home=up.home, check=False))[0] == 0 and ran[1],
+        "a doctor that is content",
+    )
+    assert {one["check"] for one in found} == {
+        "processes",
+        *(check.name for check in health.CHECKS),
+    }
     assert set(up.shown()) == {"broker", "clickhouse", "gateway", "live", "ticker", *topics.READS}
     for role in ("advance", "ticker"):
         port = json.loads((up.home / "ports.json").read_text())[f"metrics-{role}"]
-        assert [httpx.get(f"http://127.0.0.1:{port}{path}").status_code for path in ("/healthz", "/readyz", "/metrics")] == [200] * 3
+        assert [
+            httpx.get(f"http://127.0.0.1:{port}{path}").status_code
+            for path in ("/healthz", "/readyz", "/metrics")
+        ] == [200] * 3
     metrics = up.supervisor("/metrics").text
     assert 'leadstream_process_state{role="advance",state="running"} 1.0' in metrics
     assert 'leadstream_check_failed{check="watermark"} 0.0' in metrics
@@ -116,9 +137,13 @@ def test_a_stack_that_is_well_says_so_everywhere(up):
 
 
 def test_nobody_else_may_read_a_home(up):
-    files = [path for path in (up.home, *up.home.rglob("*")) if path.exists() and not path.is_symlink()]
+    files = [
+        path for path in (up.home, *up.home.rglob("*")) if path.exists() and not path.is_symlink()
+    ]
     assert len(files) > 100
-    assert {str(path): oct(path.stat().st_mode) for path in files if path.stat().st_mode & 0o077} == {}
+    assert {
+        str(path): oct(path.stat().st_mode) for path in files if path.stat().st_mode & 0o077
+    } == {}
 
 
 def test_a_second_stack_on_the_home_is_refused_and_breaks_nothing(up):
@@ -128,15 +153,23 @@ def test_a_second_stack_on_the_home_is_refused_and_breaks_nothing(up):
     assert ((up.home / "stack.json").read_text(), (up.home / "ports.json").read_text()) == before
 
 
-def test_topics_that_were_applied_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_it_is_applied_again(up):
+def test_topics_that_were_applied_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_it_is_applied_again(
+    up,
+):
     assert run_cli("topics", "apply", home=up.home)[1].strip() == "nothing to do"
     admin = KafkaAdminClient(bootstrap_servers=up.settings().brokers)
-    resource = ConfigResource(ConfigResourceType.TOPIC, topics.EVENTS, configs={"retention.ms": "60000", "flush.ms": "7000"})
+    resource = ConfigResource(
+        ConfigResourceType.TOPIC,
+        topics.EVENTS,
+        configs={"retention.ms": "60000", "flush.ms": "7000"},
+    )
     admin.alter_configs([resource])
     admin.close()
     found = until(lambda: failing(up), "a difference")
     assert list(found) == ["kafka topics"]
-    assert found["kafka topics"].startswith(f"1 differences: {topics.EVENTS}: retention.ms: 60000 -> ")
+    assert found["kafka topics"].startswith(
+        f"1 differences: {topics.EVENTS}: retention.ms: 60000 -> "
+    )
     code, _, told = run_cli("doctor", home=up.home, check=False)
     assert (code, "something is wrong" in told) == (1, True)
     told = run_cli("topics", "apply", home=up.home)[1]
@@ -157,12 +190,17 @@ def ticks(up):
     return sum(arrival.ends(up.settings(), topics.RAW_WEB).values())
 
 
-def test_after_a_broker_froze_for_longer_than_its_clients_wait_time_goes_on_without_a_restart_of_the_ticker(up):
+def test_after_a_broker_froze_for_longer_than_its_clients_wait_time_goes_on_without_a_restart_of_the_ticker(
+    up,
+):
     frozen, before = psutil.Process(up.shown()["broker"]["pid"]), up.shown()["ticker"]["pid"]
     replaced = f"http://{up.shown()['ticker']['address']}/metrics"
     frozen.suspend()
     try:
-        until(lambda: "leadstream_ticker_producers_replaced_total 2.0" in httpx.get(replaced).text, "two producers that were given up")
+        until(
+            lambda: "leadstream_ticker_producers_replaced_total 2.0" in httpx.get(replaced).text,
+            "two producers that were given up",
+        )
         until(lambda: up.state("ticker") == "not ready", "a ticker that says that it is not heard")
         assert "ticker is not ready: lead.raw." in failing(up)["processes"]
         until(lambda: "watermark" in failing(up), "time that is seen to stand")
@@ -183,7 +221,10 @@ def test_processes_that_hang_are_killed_and_started_again(up):
         until(lambda role=role: up.shown()[role]["pid"] != before[role]["pid"], f"another {role}")
         assert f"{role} is killed: it did not answer for " in up.said()
     until(up.all_run, "all processes")
-    assert {role: one["restarts"] for role, one in up.shown().items() if one["restarts"]} == {"resolve": 1, "gateway": 1}
+    assert {role: one["restarts"] for role, one in up.shown().items() if one["restarts"]} == {
+        "resolve": 1,
+        "gateway": 1,
+    }
     assert 'leadstream_process_restarts_total{role="resolve"} 1.0' in up.supervisor("/metrics").text
 
 
@@ -201,7 +242,10 @@ def test_a_process_that_keeps_ending_is_shown_with_its_count_and_its_last_exit(u
 
     found = until(kill_again, "four restarts")
     assert found["last_exit"] == -signal.SIGKILL
-    assert health.describe(found) == f"live is restarting, {found['restarts']} times, last exit -9, see {process['log']}"
+    assert (
+        health.describe(found)
+        == f"live is restarting, {found['restarts']} times, last exit -9, see {process['log']}"
+    )
     until(up.all_run, "all processes")
 
 
@@ -224,11 +268,17 @@ def test_a_worker_that_stopped_is_shown_with_its_reason_and_is_resumed_by_a_comm
         unready = up.supervisor("/readyz")
         assert (unready.status_code, "put the file back" in unready.json()["reason"]) == (503, True)
         code, _, told = run_cli("resume", "advance", home=up.home, check=False)
-        assert (code, "advance stopped again, the reason still holds: " in told.replace("\n", " ")) == (1, True)
+        assert (
+            code,
+            "advance stopped again, the reason still holds: " in told.replace("\n", " "),
+        ) == (1, True)
     finally:
         path.write_text(good)
     assert run_cli("resume", "advance", home=up.home)[1].strip() == "advance runs"
-    assert run_cli("resume", "advance", home=up.home, check=False)[2].strip() == "advance did not stop: it is running"
+    assert (
+        run_cli("resume", "advance", home=up.home, check=False)[2].strip()
+        == "advance did not stop: it is running"
+    )
     until(lambda: not failing(up), "health")
 
 
@@ -246,11 +296,15 @@ def test_nothing_is_left_of_a_stack_whose_supervisor_is_killed(up):
     nothing_is_left(family)
 
 
-def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed_terminal_leaves_nothing(up):
+def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed_terminal_leaves_nothing(
+    up,
+):
     ports = json.loads((up.home / "ports.json").read_text())
     settings = Settings(brokers=f"127.0.0.1:{ports['broker']}")
     with Path(os.devnull).open("ab") as log:
-        survivor = broker.start(up.home / "kafka", ports["broker"], ports["controller"], log)  # as one without a leash
+        survivor = broker.start(
+            up.home / "kafka", ports["broker"], ports["controller"], log
+        )  # as one without a leash
     try:
         until(lambda: broker_answers(ports["broker"]), "the survivor")
         before = sum(arrival.ends(settings, topics.RAW_WEB).values())
@@ -260,7 +314,9 @@ def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed
     finally:
         survivor.kill()
         survivor.wait()
-    again.says("workers, gateway, live page")  # so that topics and tables were there, on the same ports
+    again.says(
+        "workers, gateway, live page"
+    )  # so that topics and tables were there, on the same ports
     assert json.loads((up.home / "ports.json").read_text()) == ports
     assert sum(arrival.ends(settings, topics.RAW_WEB).values()) >= before > 0
     family = until(again.family, "processes")
@@ -276,7 +332,9 @@ def broker_answers(port):
     return answers.ask({"broker": answers.Question(port)})["broker"].ready
 
 
-def test_a_stack_that_is_interrupted_while_it_starts_leaves_nothing_and_a_failing_start_says_where_and_why(up):
+def test_a_stack_that_is_interrupted_while_it_starts_leaves_nothing_and_a_failing_start_says_where_and_why(
+    up,
+):
     again = Up(up.home)
     again.says("Apache Kafka")
     family = until(again.family, "processes")

@@ -21,9 +21,24 @@ def say(emptied, engine, monkeypatch):
     batch = Batch()
     for name in (JANE, JOHN):
         origin = origin_id(KEY.encode(), name)
-        batch.state({**common, "lead": origin, "content": orjson.dumps({"stage": "inquiry", "origins": [origin]}).decode()})
+        batch.state(
+            {
+                **common,
+                "lead": origin,
+                "content": orjson.dumps({"stage": "inquiry", "origins": [origin]}).decode(),
+            }
+        )
     ends = {"a": origin_id(KEY.encode(), HALF), "b": origin_id(KEY.encode(), JOHN)}
-    batch.fact({**common, "lead": ends["b"], "id": "c", "kind": "conflict", "at": 1, "content": orjson.dumps(ends).decode()})
+    batch.fact(
+        {
+            **common,
+            "lead": ends["b"],
+            "id": "c",
+            "kind": "conflict",
+            "at": 1,
+            "content": orjson.dumps(ends).decode(),
+        }
+    )
     firm.insert(batch)
     environment = {
         "BROKERS": "127.0.0.1:1",

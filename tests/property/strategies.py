@@ -13,20 +13,35 @@ T0 = 1_760_000_000_000  # October 2025: the end of summer time lies within the r
 times = st.one_of(
     st.integers(0, 60).map(lambda n: T0 + n * 12 * HOUR),
     st.integers(0, 320 * 24).map(lambda n: T0 + n * HOUR),
-    st.sampled_from([0, 14 * DAY, 14 * DAY + 1, 14 * DAY - 1, 28 * DAY, 44 * DAY, 104 * DAY, 194 * DAY]).map(lambda n: T0 + n),
+    st.sampled_from(
+        [0, 14 * DAY, 14 * DAY + 1, 14 * DAY - 1, 28 * DAY, 44 * DAY, 104 * DAY, 194 * DAY]
+    ).map(lambda n: T0 + n),
 )
 
 ORIGINS = ("a", "b", "c", "d", "e", "f", "g", "h")
-KINDS = {"a": "hubspot:1:contact", "b": "hubspot:1:contact", "d": "salesforce:1:lead", "e": "hubspot:1:contact", "h": "hubspot:1:deal"}
+KINDS = {
+    "a": "hubspot:1:contact",
+    "b": "hubspot:1:contact",
+    "d": "salesforce:1:lead",
+    "e": "hubspot:1:contact",
+    "h": "hubspot:1:deal",
+}
 HOUSES = {"f": "c", "g": "a"}
-INFO = {name: Origin(100 + "cadhbegf".index(name), HOUSES.get(name, ""), name, KINDS.get(name, "")) for name in ORIGINS}
+INFO = {
+    name: Origin(100 + "cadhbegf".index(name), HOUSES.get(name, ""), name, KINDS.get(name, ""))
+    for name in ORIGINS
+}
 
 
 def _body(draw, kind):
     body = {"source": draw(st.sampled_from(["hubspot", "salesforce", "segment", "cloudevents"]))}
     match kind:
         case EventType.TOUCH:
-            body["kind"] = draw(st.sampled_from(["page_view", "form", "demo_form", "email_click", "call", "onboarded"]))
+            body["kind"] = draw(
+                st.sampled_from(
+                    ["page_view", "form", "demo_form", "email_click", "call", "onboarded"]
+                )
+            )
             body["direction"] = draw(st.sampled_from(["inbound", "human", "automated"]))
         case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
             body["source"] = "hubspot"
@@ -47,14 +62,23 @@ def _body(draw, kind):
         case EventType.CONSENT:
             body["granted"] = draw(st.booleans())
         case EventType.CREATED:
-            body["attributes"] = {draw(st.sampled_from(["size", "persona"])): draw(st.sampled_from(["small", "student"]))}
+            body["attributes"] = {
+                draw(st.sampled_from(["size", "persona"])): draw(
+                    st.sampled_from(["small", "student"])
+                )
+            }
             body["marketing"] = {"utm_source": draw(st.sampled_from(["fb", "google", "x"]))}
         case _ if kind.startswith("opportunity."):
-            body["deal"] = {"id": draw(st.sampled_from(["d1", "d2"])), "amount": draw(st.sampled_from(["10", "20.50"]))}
+            body["deal"] = {
+                "id": draw(st.sampled_from(["d1", "d2"])),
+                "amount": draw(st.sampled_from(["10", "20.50"])),
+            }
             if draw(st.integers(0, 5)) == 0:
                 body["deal"]["role"] = "influencer"
             if kind == EventType.OPPORTUNITY_STAGE_CHANGED:
-                body["deal"]["stage"] = draw(st.sampled_from(["qualified", "closedwon", "closedlost"]))
+                body["deal"]["stage"] = draw(
+                    st.sampled_from(["qualified", "closedwon", "closedlost"])
+                )
     return body
 
 
@@ -93,7 +117,16 @@ def event_sets(draw, most=14, origins=("a",)):
             body["voids"] = draw(st.sampled_from(names)) if names else "none"
         name = f"{draw(st.integers(0, 2))}{number:02d}"
         names.append(name)
-        events.append(event(draw(times), kind, name, body, draw(st.integers(0, 1)), draw(st.sampled_from(origins))))
+        events.append(
+            event(
+                draw(times),
+                kind,
+                name,
+                body,
+                draw(st.integers(0, 1)),
+                draw(st.sampled_from(origins)),
+            )
+        )
     if draw(st.booleans()):  # another content under a known id
         chosen = draw(st.sampled_from(events))
         events.append(chosen._replace(at=draw(times)))
@@ -102,10 +135,17 @@ def event_sets(draw, most=14, origins=("a",)):
         events += [chosen._replace(id=short(f"bot{n:03d}")) for n in range(70)]
     if draw(st.booleans()):  # a visitor of a day, and of the next
         for number in range(draw(st.integers(2, 12))):
-            body = {"source": "segment", "kind": draw(st.sampled_from(["page_view", "email_click", "call"]))}
+            body = {
+                "source": "segment",
+                "kind": draw(st.sampled_from(["page_view", "email_click", "call"])),
+            }
             body["direction"] = draw(st.sampled_from(["inbound", "human", "automated"]))
             at = draw(st.sampled_from([e.at for e in events])) + draw(st.integers(0, 30)) * HOUR
-            events.append(event(at, EventType.TOUCH, f"visit{number}", body, 0, draw(st.sampled_from(origins))))
+            events.append(
+                event(
+                    at, EventType.TOUCH, f"visit{number}", body, 0, draw(st.sampled_from(origins))
+                )
+            )
     return events
 
 
@@ -133,7 +173,9 @@ def edge_sets(draw, most=7):
     for number in range(draw(st.integers(0, most))):
         a, b = draw(st.sampled_from(PAIRS))
         word = draw(st.sampled_from(["link", "link", "merge", "unmerge"]))
-        name = f"on{number}|{a}:{b}" if word == "link" and b == "h" else f"edge{number}"  # a contact is put on a deal
+        name = (
+            f"on{number}|{a}:{b}" if word == "link" and b == "h" else f"edge{number}"
+        )  # a contact is put on a deal
         edges.append(Edge(draw(times), 0, name, word, INFO[a], INFO[b]))
     for name, house in HOUSES.items():
         edges.append(Edge(draw(times), 0, f"house{name}", "link", INFO[name], INFO[house]))

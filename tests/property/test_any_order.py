@@ -1,6 +1,5 @@
 """The property that holds the house up: facts depend on what happened, never on how it arrived."""
 
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -19,7 +18,9 @@ def batch(events, edges, now):
         group = groups.of(origin)
         if members.survivor(group, edges) == origin:
             folded = row.fold_group(origin, frozenset(events), frozenset(edges), DEFINITION, now)
-            facts.update({(origin, fact.id, fact.at): fact.content for fact in folded.facts.values()})
+            facts.update(
+                {(origin, fact.id, fact.at): fact.content for fact in folded.facts.values()}
+            )
             states |= {origin: folded.state} if folded.state else {}
     return facts, states
 
@@ -29,10 +30,18 @@ def deliveries(draw):
     events = draw(event_sets(10, ORIGINS))
     edges = draw(edge_sets())
     said = {"source": "hubspot", "deal": {"id": "d9"}}
-    events += [event(edge.at, EventType.LINKED, edge.event, said, origin=edge.a.id) for edge in edges if edge.event]
+    events += [
+        event(edge.at, EventType.LINKED, edge.event, said, origin=edge.a.id)
+        for edge in edges
+        if edge.event
+    ]
     inputs = [("event", HOUSES.get(e.origin, e.origin), e) for e in events]
     for edge in edges:
-        ends = {edge.a.home} if edge.id.startswith("house") else {end for o in (edge.a, edge.b) for end in (o.id, o.home)}
+        ends = (
+            {edge.a.home}
+            if edge.id.startswith("house")
+            else {end for o in (edge.a, edge.b) for end in (o.id, o.home)}
+        )
         inputs += [("edge", end, edge) for end in sorted(ends)]  # as resolve sends them
     inputs += draw(st.lists(st.sampled_from(inputs), max_size=4))
     return (
@@ -77,15 +86,22 @@ def arrived(inputs, ticks, random):
         if later and random.random() < 0.2:
             told = max(told, later.pop())
             tick_all(told)
-        kind, to, value = queue.pop(random.randrange(min(len(queue), 6)))  # messages overtake each other
+        kind, to, value = queue.pop(
+            random.randrange(min(len(queue), 6))
+        )  # messages overtake each other
         if random.random() < 0.1:
             queue.append((kind, to, value))
         step = _take(rows[to], kind, value)
-        if random.random() < 0.1:  # a crash after the outputs were sent and before the row was written
+        if (
+            random.random() < 0.1
+        ):  # a crash after the outputs were sent and before the row was written
             sink.take(to, step)
             step = _take(rows[to], kind, value)
         visit(to, step)
-        queue += [("copy" if forward.kind == "event" else "edge", forward.to, _value(forward)) for forward in step.forwards]
+        queue += [
+            ("copy" if forward.kind == "event" else "edge", forward.to, _value(forward))
+            for forward in step.forwards
+        ]
     told = max([told, *ticks])
     tick_all(told)
     return sink.visible(), sink.standing(), told

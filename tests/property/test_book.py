@@ -42,7 +42,9 @@ def test_neither_a_page_nor_the_row_grows_with_the_book():
     assert shelf.book.size + len(shelf.book.head) == 10_000
 
 
-@given(st.lists(st.tuples(st.integers(0, 60).map(str), st.integers(0, 9), st.booleans()), max_size=120))
+@given(
+    st.lists(st.tuples(st.integers(0, 60).map(str), st.integers(0, 9), st.booleans()), max_size=120)
+)
 def test_pages_that_a_crash_left_under_an_old_row_hide_nothing(entries):
     """A split moved names to a page that the row did not count yet: until the record came again, they were unknown."""
     shelf, plain = Shelf(), {}

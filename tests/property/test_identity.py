@@ -13,7 +13,13 @@ from tests.support.shuffling import EXAMPLES
 
 KEY = b"a key of sixteen bytes or more"
 PEOPLE = [
-    ("hubspot:1:contact:{n}", "email:{n}@x.example", "segment:user:{n}", "segment:anon:{n}", "gclid:{n}"),
+    (
+        "hubspot:1:contact:{n}",
+        "email:{n}@x.example",
+        "segment:user:{n}",
+        "segment:anon:{n}",
+        "gclid:{n}",
+    ),
 ]
 
 
@@ -26,18 +32,48 @@ def worlds(draw):
     events = []
     for number in range(draw(st.integers(1, 12))):
         person = draw(st.integers(1, 3))
-        known = draw(st.lists(st.sampled_from(aliases_of(person)), min_size=1, max_size=3, unique=True))
-        events.append((person, {"id": f"e{number}", "type": "touch", "occurred_at": number, "source": "segment", "aliases": known}))
+        known = draw(
+            st.lists(st.sampled_from(aliases_of(person)), min_size=1, max_size=3, unique=True)
+        )
+        events.append(
+            (
+                person,
+                {
+                    "id": f"e{number}",
+                    "type": "touch",
+                    "occurred_at": number,
+                    "source": "segment",
+                    "aliases": known,
+                },
+            )
+        )
     # a weak alias of two leads that nothing joins goes to whoever links it first: a conflict, so each person is joined
     for person in {person for person, _ in events}:
         known = aliases_of(person)[:3]
-        events.append((person, {"id": f"join{person}", "type": "touch", "occurred_at": 99, "source": "segment", "aliases": known}))
+        events.append(
+            (
+                person,
+                {
+                    "id": f"join{person}",
+                    "type": "touch",
+                    "occurred_at": 99,
+                    "source": "segment",
+                    "aliases": known,
+                },
+            )
+        )
     return events, draw(st.randoms(use_true_random=False))
 
 
 def play(events, random):
     rows, edges, placed = AliasRows(), set(), defaultdict(set)
-    queue = [(identity.ordered(tuple(event["aliases"]))[0], {"t": "event", "event": event, "received_at": 1}) for _, event in events]
+    queue = [
+        (
+            identity.ordered(tuple(event["aliases"]))[0],
+            {"t": "event", "event": event, "received_at": 1},
+        )
+        for _, event in events
+    ]
     random.shuffle(queue)
     stamp = 0
     while queue:
@@ -85,7 +121,14 @@ def test_no_event_is_lost_between_what_was_given_to_a_lead_and_what_is_held(worl
     assert set().union(*together, held) == {event["id"] for _, event in events}
 
 
-NAMED = ["hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:deal:1", "email:a@x.example", "email:b@x.example", "segment:user:1"]
+NAMED = [
+    "hubspot:1:contact:1",
+    "hubspot:1:contact:2",
+    "hubspot:1:deal:1",
+    "email:a@x.example",
+    "email:b@x.example",
+    "segment:user:1",
+]
 WORDS = ["touch", "touch", "touch", "merge", "unmerge", "identity.linked"]
 
 
@@ -96,7 +139,18 @@ def talks(draw):
     for number in range(draw(st.integers(2, 8))):
         aliases = draw(st.lists(st.sampled_from(NAMED), min_size=2, max_size=3, unique=True))
         at, kind = draw(st.integers(0, 12)), draw(st.sampled_from(WORDS))
-        events.append(("", {"id": f"e{number}", "type": kind, "occurred_at": at, "source": "hubspot", "aliases": aliases}))
+        events.append(
+            (
+                "",
+                {
+                    "id": f"e{number}",
+                    "type": kind,
+                    "occurred_at": at,
+                    "source": "hubspot",
+                    "aliases": aliases,
+                },
+            )
+        )
     return events, draw(st.randoms(use_true_random=False))
 
 
@@ -104,15 +158,23 @@ def decided(events, random):
     """Play; give who is one, what is in conflict and what a deal was influenced by."""
     edges, _, _ = play(events, random)
     found = groups(frozenset(edges))
-    return set(found.members.values()), {edge.ends for edge in found.conflicts}, {edge.ends for edge in found.influenced}
+    return (
+        set(found.members.values()),
+        {edge.ends for edge in found.conflicts},
+        {edge.ends for edge in found.influenced},
+    )
 
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(talks())
-def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_deals_whatever_is_said_of_them(talk):
+def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_deals_whatever_is_said_of_them(
+    talk,
+):
     events, random = talk
     assert decided(events, random) == decided(events, random)
 
 
 def test_an_origins_id_gives_its_alias_away_to_nobody_without_the_key():
-    assert identity.origin_id(KEY, "email:a@x.example") != identity.origin_id(b"another key, also long enough", "email:a@x.example")
+    assert identity.origin_id(KEY, "email:a@x.example") != identity.origin_id(
+        b"another key, also long enough", "email:a@x.example"
+    )

@@ -52,7 +52,14 @@ class Pipeline(RuleBasedStateMachine):
     def publish(self, kind, aliases, hours, /, **said):
         self.count += 1
         first, *_ = identity.ordered(tuple(aliases))
-        event = {"id": f"e{self.count}", "type": kind, "occurred_at": T0 + hours * HOUR, "source": "hubspot", "aliases": list(aliases), **said}
+        event = {
+            "id": f"e{self.count}",
+            "type": kind,
+            "occurred_at": T0 + hours * HOUR,
+            "source": "hubspot",
+            "aliases": list(aliases),
+            **said,
+        }
         self.send_event(first, {"t": "event", "event": event, "received_at": 1})
         return event
 
@@ -73,9 +80,15 @@ class Pipeline(RuleBasedStateMachine):
     def the_crm_says_a_word(self, word, records, hours):
         self.publish(word.value, records, hours)
 
-    @rule(word=st.sampled_from([EventType.LINKED, EventType.LINKED, EventType.UNMERGE]), contact=st.sampled_from(CONTACTS), hours=st.integers(0, 2000))
+    @rule(
+        word=st.sampled_from([EventType.LINKED, EventType.LINKED, EventType.UNMERGE]),
+        contact=st.sampled_from(CONTACTS),
+        hours=st.integers(0, 2000),
+    )
     def the_crm_puts_a_contact_on_a_deal_or_takes_it_off(self, word, contact, hours):
-        self.publish(word.value, (contact, "hubspot:1:deal:1"), hours, deal={"id": "hubspot:1:deal:1"})
+        self.publish(
+            word.value, (contact, "hubspot:1:deal:1"), hours, deal={"id": "hubspot:1:deal:1"}
+        )
 
     @rule(hours=st.integers(0, 3000))
     def time_comes(self, hours):
@@ -122,7 +135,9 @@ class Pipeline(RuleBasedStateMachine):
             self.sink.take(lead, step)
             for forward in step.forwards:
                 what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
-                self.touches[hash_of(forward.to)].append((forward.to, orjson.dumps({**what, forward.kind: forward.value})))
+                self.touches[hash_of(forward.to)].append(
+                    (forward.to, orjson.dumps({**what, forward.kind: forward.value}))
+                )
             if crash and number == times - 1:
                 return
             self.keep(lead, step)
@@ -145,7 +160,11 @@ class Pipeline(RuleBasedStateMachine):
     def no_two_leads_speak_for_one_origin_when_all_is_read(self):
         if not hasattr(self, "events") or any(self.events) or any(self.touches):
             return
-        spoken = [origin for content in self.sink.standing().values() for origin in orjson.loads(content)["origins"]]
+        spoken = [
+            origin
+            for content in self.sink.standing().values()
+            for origin in orjson.loads(content)["origins"]
+        ]
         assert len(spoken) == len(set(spoken))
 
     def teardown(self):
@@ -160,9 +179,13 @@ class Pipeline(RuleBasedStateMachine):
         for component in archive.components(self.read):
             for lead in component.leads():
                 folded = component.fold(lead, DEFINITION, self.told)
-                expected.update({(lead, fact.id, fact.at): fact.content for fact in folded.facts.values()})
+                expected.update(
+                    {(lead, fact.id, fact.at): fact.content for fact in folded.facts.values()}
+                )
         assert self.sink.visible() == expected
-        for alias in CONTACTS:  # a CRM id is never lost in another's row: it keeps an origin of its own
+        for (
+            alias
+        ) in CONTACTS:  # a CRM id is never lost in another's row: it keeps an origin of its own
             known = self.aliases.get(alias)
             assert known is None or known.origin is None or known.origin.house == ""
         self.each_event_is_somewhere()
@@ -170,9 +193,17 @@ class Pipeline(RuleBasedStateMachine):
     def each_event_is_somewhere(self):
         """Nothing that happened is lost: it is in a lead's row, held under an alias, or was erased."""
         here = {event.id for events in self.read.events.values() for event in events}
-        held = {record["event"]["id"] for known in map(self.aliases.get, self.aliases.heads) for _, record in known.held}
+        held = {
+            record["event"]["id"]
+            for known in map(self.aliases.get, self.aliases.heads)
+            for _, record in known.held
+        }
         expired = sum(known.expired for known in map(self.aliases.get, self.aliases.heads))
-        missing = [n for n in range(1, self.count + 1) if short(f"e{n}") not in here and f"e{n}" not in held]
+        missing = [
+            n
+            for n in range(1, self.count + 1)
+            if short(f"e{n}") not in here and f"e{n}" not in held
+        ]
         assert len(missing) <= expired
 
 
@@ -182,5 +213,8 @@ def hash_of(key):
 
 TestPipeline = Pipeline.TestCase
 TestPipeline.settings = settings(
-    max_examples=max(20, EXAMPLES // 5), stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+    max_examples=max(20, EXAMPLES // 5),
+    stateful_step_count=40,
+    deadline=None,
+    suppress_health_check=list(HealthCheck),
 )

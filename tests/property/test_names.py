@@ -36,7 +36,9 @@ def test_other_names_for_the_stages_give_the_same_facts(events, to, now):
     other = prepare(*(funnel_named(funnel, to) for funnel in VERSIONS))
     until = max(now, T0) + 400 * DAY
     ours = fold("lead", canonical(events), DEFINITION, until)
-    theirs = fold("lead", canonical([event_named(event, to, VERSIONS[0]) for event in events]), other, until)
+    theirs = fold(
+        "lead", canonical([event_named(event, to, VERSIONS[0]) for event in events]), other, until
+    )
     names = {new: old for old, new in to.items()} | {NOWHERE: NOWHERE}
     assert facts_of(theirs, names) == facts_of(ours, same)
     assert back(theirs.state, names) == back(ours.state, same)

@@ -10,10 +10,19 @@ from streams.domain.gates import Score
 from tests.support.shuffling import FIRST, PROPERTY
 
 DAY = 86_400_000
-POINTS = {"page_view": {"points": 1, "daily": 3}, "form": {"points": 20}, "unsubscribe": {"points": -7}}
-touches = st.lists(st.tuples(st.sampled_from([*POINTS, "unknown"]), st.integers(0, 900), st.integers(1, 5)), max_size=40)
+POINTS = {
+    "page_view": {"points": 1, "daily": 3},
+    "form": {"points": 20},
+    "unsubscribe": {"points": -7},
+}
+touches = st.lists(
+    st.tuples(st.sampled_from([*POINTS, "unknown"]), st.integers(0, 900), st.integers(1, 5)),
+    max_size=40,
+)
 spans = st.builds("{} {}".format, st.integers(1, 12), st.sampled_from(["days", "weeks", "months"]))
-gates = spans.map(lambda span: Gate(any=FIRST.gate.any or FIRST.gate.all, points=POINTS, half_life=span))
+gates = spans.map(
+    lambda span: Gate(any=FIRST.gate.any or FIRST.gate.all, points=POINTS, half_life=span)
+)
 
 
 def obvious(gate, said, today):
@@ -25,7 +34,11 @@ def obvious(gate, said, today):
     for (kind, day), times in often.items():
         worth = gate.points.get(kind)
         if worth:
-            earned[day] += worth.points * times if worth.daily is None else min(worth.points * times, worth.daily)
+            earned[day] += (
+                worth.points * times
+                if worth.daily is None
+                else min(worth.points * times, worth.daily)
+            )
     return sum(points / 2 ** min(60, max(0, today - day) // days) for day, points in earned.items())
 
 
@@ -38,7 +51,9 @@ def of(gate, said):
 
 @PROPERTY
 @given(gates, gates, touches, touches, st.integers(0, 2000))
-def test_a_score_is_the_sum_over_its_days_whatever_the_order_and_whichever_gate_counts_it(gate, other, before, after, today):
+def test_a_score_is_the_sum_over_its_days_whatever_the_order_and_whichever_gate_counts_it(
+    gate, other, before, after, today
+):
     score = of(gate, before)
     copy = score.copy()
     copy.use(other)

@@ -25,8 +25,12 @@ SEEDS = max(3, int(os.environ.get("LEADSTREAM_EXAMPLES", "300")) // 50)
 
 def bodies():
     """Give each body once: source and bytes."""
-    found = [(vendor, (ROOT / "tests" / "samples" / name).read_bytes()) for name, vendor, *_ in TABLE]
-    found += [(vendor, orjson.dumps(together(good))) for vendor, good, _, together in BODIES.values()]
+    found = [
+        (vendor, (ROOT / "tests" / "samples" / name).read_bytes()) for name, vendor, *_ in TABLE
+    ]
+    found += [
+        (vendor, orjson.dumps(together(good))) for vendor, good, _, together in BODIES.values()
+    ]
     found += [(vendor, orjson.dumps(body)) for vendor, body, _ in ROWS.values()]
     return found
 
@@ -54,8 +58,17 @@ def play(deliveries):
         for fact in lead.facts.values()
         if fact.kind != FactKind.CONFLICT  # it names the leads
     )
-    states = Counter(orjson.dumps({name: value for name, value in lead.state.items() if name != "origins"}, option=orjson.OPT_SORT_KEYS) for lead in folded)
-    costs = {key: {name: value for name, value in cost.items() if name != "stated_at"} for key, cost in spend.items()}
+    states = Counter(
+        orjson.dumps(
+            {name: value for name, value in lead.state.items() if name != "origins"},
+            option=orjson.OPT_SORT_KEYS,
+        )
+        for lead in folded
+    )
+    costs = {
+        key: {name: value for name, value in cost.items() if name != "stated_at"}
+        for key, cost in spend.items()
+    }
     return facts, states, costs
 
 

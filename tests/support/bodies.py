@@ -15,7 +15,13 @@ from tests.support.records import HERE
 DAY = "2026-01-31"
 
 
-INSIGHT = {"account_id": "1", "date_start": DAY, "date_stop": DAY, "spend": "1.50", "campaign_id": "7"}
+INSIGHT = {
+    "account_id": "1",
+    "date_start": DAY,
+    "date_stop": DAY,
+    "spend": "1.50",
+    "campaign_id": "7",
+}
 
 
 COST = {
@@ -37,7 +43,13 @@ CONTACT = {
 PAGE = {"type": "page", "messageId": "m", "anonymousId": "a", "timestamp": "2026-01-31T09:00:00Z"}
 
 
-CLOUD = {"specversion": "1.0", "id": "1", "source": "shop", "type": "leadstream.touch", "data": {"email": "a@b.example", "kind": "form"}}
+CLOUD = {
+    "specversion": "1.0",
+    "id": "1",
+    "source": "shop",
+    "type": "leadstream.touch",
+    "data": {"email": "a@b.example", "kind": "form"},
+}
 
 
 SALESFORCE = {
@@ -64,10 +76,22 @@ COSTS = {
 TAG = {"name": "generate_lead", "timestamp_micros": "1700000000123456", "params": {"gclid": "g"}}
 
 
-ENRICHED = {"event_id": "e", "event_name": "page_view", "domain_userid": "d", "derived_tstamp": "2026-01-31T09:00:00.000Z"}
+ENRICHED = {
+    "event_id": "e",
+    "event_name": "page_view",
+    "domain_userid": "d",
+    "derived_tstamp": "2026-01-31T09:00:00.000Z",
+}
 
 
-ACTIVITY = {"id": 1, "marketoGUID": "g1", "leadId": 5, "activityDate": "2026-01-31T09:00:00Z", "activityTypeId": 1, "attributes": []}
+ACTIVITY = {
+    "id": 1,
+    "marketoGUID": "g1",
+    "leadId": 5,
+    "activityDate": "2026-01-31T09:00:00Z",
+    "activityTypeId": 1,
+    "attributes": [],
+}
 
 
 PERSON = {
@@ -91,18 +115,53 @@ BOOKING = {
 
 # source, a good part, what makes it bad, and the body of several
 BODIES = {
-    "google's cost rows": ("google", COST, {"segments": {}}, lambda *parts: [{"results": list(parts)}]),
+    "google's cost rows": (
+        "google",
+        COST,
+        {"segments": {}},
+        lambda *parts: [{"results": list(parts)}],
+    ),
     "meta's insights": ("meta", INSIGHT, {"spend": "much"}, lambda *parts: {"data": list(parts)}),
-    "meta's changes": ("meta", CHANGE, {"value": {}}, lambda *parts: {"object": "page", "entry": [{"id": "9", "changes": list(parts)}]}),
+    "meta's changes": (
+        "meta",
+        CHANGE,
+        {"value": {}},
+        lambda *parts: {"object": "page", "entry": [{"id": "9", "changes": list(parts)}]},
+    ),
     "hubspot's events": ("hubspot", CONTACT, {"occurredAt": "soon"}, lambda *parts: list(parts)),
-    "segment's batch": ("segment", PAGE, {"timestamp": "soon"}, lambda *parts: {"batch": list(parts)}),
+    "segment's batch": (
+        "segment",
+        PAGE,
+        {"timestamp": "soon"},
+        lambda *parts: {"batch": list(parts)},
+    ),
     "cloudevents": ("cloudevents", CLOUD, {"time": "soon"}, lambda *parts: list(parts)),
     "salesforce": ("salesforce", SALESFORCE, {"ChangeEventHeader": {}}, lambda *parts: list(parts)),
-    "linkedin's responses": ("linkedin", RESPONSE, {"submittedAt": "soon"}, lambda *parts: {"elements": list(parts)}),
-    "linkedin's costs": ("linkedin", COSTS, {"costInLocalCurrency": "much"}, lambda *parts: {"elements": list(parts)}),
-    "ga4": ("ga4", TAG, {"timestamp_micros": "soon"}, lambda *parts: {"client_id": "1.2", "events": list(parts)}),
+    "linkedin's responses": (
+        "linkedin",
+        RESPONSE,
+        {"submittedAt": "soon"},
+        lambda *parts: {"elements": list(parts)},
+    ),
+    "linkedin's costs": (
+        "linkedin",
+        COSTS,
+        {"costInLocalCurrency": "much"},
+        lambda *parts: {"elements": list(parts)},
+    ),
+    "ga4": (
+        "ga4",
+        TAG,
+        {"timestamp_micros": "soon"},
+        lambda *parts: {"client_id": "1.2", "events": list(parts)},
+    ),
     "snowplow": ("snowplow", ENRICHED, {"derived_tstamp": "soon"}, lambda *parts: list(parts)),
-    "marketo": ("marketo", ACTIVITY, {"activityDate": "soon"}, lambda *parts: {"result": list(parts)}),
+    "marketo": (
+        "marketo",
+        ACTIVITY,
+        {"activityDate": "soon"},
+        lambda *parts: {"result": list(parts)},
+    ),
     "pipedrive": ("pipedrive", PERSON, {"meta": {}}, lambda *parts: list(parts)),
     "dynamics": ("dynamics", CONTEXT, {"OperationCreatedOn": "soon"}, lambda *parts: list(parts)),
     "calendly": ("calendly", BOOKING, {"created_at": "soon"}, lambda *parts: list(parts)),
@@ -114,8 +173,17 @@ def outcome(source, value, headers=()):
     turn = lambda one: normalise(one, Connection())  # noqa: E731 - as the worker binds it
     post = Post("lead.deadletters", "normalise", lambda _record: source)
     breakers = Breakers("normalise", Limits(), "lead.parked", "lead.sources")
-    worker = SimpleNamespace(post=post, breakers=breakers, turn=turn, hooks=Hooks(), failures=Failures("normalise"))
-    sent = record(value, HERE.topic, headers=[("leadstream-source", source.encode()), *headers], timestamp=1_769_900_000_000)
+    worker = SimpleNamespace(
+        post=post, breakers=breakers, turn=turn, hooks=Hooks(), failures=Failures("normalise")
+    )
+    sent = record(
+        value,
+        HERE.topic,
+        headers=[("leadstream-source", source.encode()), *headers],
+        timestamp=1_769_900_000_000,
+    )
     outs = Stateless._one(worker, HERE, sent)
     letters = [out for out in outs if out.topic == "lead.deadletters"]
-    return [(deadletters.described(out.headers), deadletters.opened(out.value)) for out in letters], len(outs) - len(letters)
+    return [
+        (deadletters.described(out.headers), deadletters.opened(out.value)) for out in letters
+    ], len(outs) - len(letters)

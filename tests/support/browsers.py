@@ -1,7 +1,5 @@
 """What tests share of page."""
 
-
-
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

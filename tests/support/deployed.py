@@ -50,8 +50,20 @@ def free_ports(count):
 def java(*arguments, environment=None, timeout=120):
     """Run one of Kafka's own programs, the embedded broker's jars being the image's."""
     classpath = {"CLASSPATH": os.pathsep.join(map(str, broker.jars()))}
-    command = [str(broker.java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx384m", *map(str, arguments)]
-    done = subprocess.run(command, env={**os.environ, **classpath, **(environment or {})}, capture_output=True, text=True, timeout=timeout)
+    command = [
+        str(broker.java()),
+        "-XX:+UseSerialGC",
+        "-XX:TieredStopAtLevel=1",
+        "-Xmx384m",
+        *map(str, arguments),
+    ]
+    done = subprocess.run(
+        command,
+        env={**os.environ, **classpath, **(environment or {})},
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
 
@@ -63,7 +75,11 @@ class Broker:
         self.folder, self.process = folder, None
         for name in ("default", "mounted", "final"):
             (folder / name).mkdir(parents=True, exist_ok=True)
-        names = {key: str(value) for key, value in environment.items() if key.startswith("KAFKA_") and key != "KAFKA_HEAP_OPTS"}
+        names = {
+            key: str(value)
+            for key, value in environment.items()
+            if key.startswith("KAFKA_") and key != "KAFKA_HEAP_OPTS"
+        }
         java(
             "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.docker.KafkaDockerWrapper", "setup",
             "--default-configs-dir", folder / "default", "--mounted-configs-dir", folder / "mounted", "--final-configs-dir", folder / "final",
@@ -82,8 +98,18 @@ class Broker:
         classpath = os.pathsep.join(map(str, broker.jars()))
         log = (self.folder / "broker.log").open("ab")
         command = [str(broker.java()), "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx384m"]
-        command += ["-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.Kafka", str(self.properties)]
-        self.process = subprocess.Popen(command, env={**os.environ, "CLASSPATH": classpath}, stdout=log, stderr=log, start_new_session=True)
+        command += [
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn",
+            "kafka.Kafka",
+            str(self.properties),
+        ]
+        self.process = subprocess.Popen(
+            command,
+            env={**os.environ, "CLASSPATH": classpath},
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
         end = time.monotonic() + 90
         while True:
             assert self.process.poll() is None, (self.folder / "broker.log").read_text()[-3000:]

@@ -71,14 +71,25 @@ def topics(kafka):
     if there:
         admin.delete_topics(there)
         until(lambda: not set(names) & set(admin.list_topics()), "the topics' end")
-    config = {"max.message.bytes": "2097152", "cleanup.policy": "compact", "min.compaction.lag.ms": "3600000"}
-    admin.create_topics([NewTopic(name, PARTITIONS, 1, topic_configs=config if "changelog" in name else {}) for name in names])
+    config = {
+        "max.message.bytes": "2097152",
+        "cleanup.policy": "compact",
+        "min.compaction.lag.ms": "3600000",
+    }
+    admin.create_topics(
+        [
+            NewTopic(name, PARTITIONS, 1, topic_configs=config if "changelog" in name else {})
+            for name in names
+        ]
+    )
     admin.close()
     groups = KafkaAdminClient(bootstrap_servers=kafka)
     until(lambda: _forget(groups), "the old group's end")
     groups.close()
     yield
-    for job in Job.started:  # also after a failure: one test's worker must not take part in the next
+    for (
+        job
+    ) in Job.started:  # also after a failure: one test's worker must not take part in the next
         job.end()
     Job.started.clear()
 
@@ -86,17 +97,29 @@ def topics(kafka):
 def _forget(admin):
     try:
         return all(not error for _, error in _pairs(admin.delete_groups(["job"])))
-    except Exception as error:  # a group that is not there, or whose last member the broker still waits for
+    except (
+        Exception
+    ) as error:  # a group that is not there, or whose last member the broker still waits for
         return "NotFound" in type(error).__name__ or "not exist" in str(error)
 
 
 def _pairs(answer):
     if isinstance(answer, dict):
         return [
-            (name, value if value not in ("OK", None) and "NoError" not in str(value) and "NotFound" not in str(value) else None)
+            (
+                name,
+                value
+                if value not in ("OK", None)
+                and "NoError" not in str(value)
+                and "NotFound" not in str(value)
+                else None,
+            )
             for name, value in answer.items()
         ]
-    return [(pair[0], None if "NoError" in str(pair[1]) or "NotFound" in str(pair[1]) else pair[1]) for pair in answer]
+    return [
+        (pair[0], None if "NoError" in str(pair[1]) or "NotFound" in str(pair[1]) else pair[1])
+        for pair in answer
+    ]
 
 
 class Job:
@@ -117,7 +140,13 @@ class Job:
         self.started.append(self)
 
     def ready(self, times=1):
-        until(lambda: self.log.read_text(errors="replace").count("READY") >= times or self.process.poll() is not None, "READY")
+        until(
+            lambda: (
+                self.log.read_text(errors="replace").count("READY") >= times
+                or self.process.poll() is not None
+            ),
+            "READY",
+        )
         assert self.process.poll() is None, self.log.read_text(errors="replace")[-3000:]
         return self
 
@@ -130,7 +159,11 @@ class Job:
 def publish(kafka, numbers, keys=50):
     producer = KafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=5)
     for number in numbers:
-        producer.send(IN, orjson.dumps(number), key=f"k{number % keys}".encode() if isinstance(number, int) else b"k0")
+        producer.send(
+            IN,
+            orjson.dumps(number),
+            key=f"k{number % keys}".encode() if isinstance(number, int) else b"k0",
+        )
     producer.flush()
     producer.close()
 

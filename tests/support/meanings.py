@@ -21,7 +21,10 @@ def pipedrive(action, entity, now, before=None, **meta):
 
 
 def marketo(kind, about=None, lead=7, **attributes):
-    listed = [{"name": name.replace("_", " ").title(), "value": value} for name, value in attributes.items()]
+    listed = [
+        {"name": name.replace("_", " ").title(), "value": value}
+        for name, value in attributes.items()
+    ]
     return {
         "id": 1, "marketoGUID": "g", "leadId": lead, "activityDate": AT, "activityTypeId": kind, "primaryAttributeValue": about,
         "primaryAttributeValueId": 88, "attributes": listed,
@@ -53,11 +56,21 @@ def calendly(event, **payload):
 
 
 def ga4(name, **params):
-    return {"client_id": "1.2", "timestamp_micros": "1769850000000123", "events": [{"name": name, "params": params}]}
+    return {
+        "client_id": "1.2",
+        "timestamp_micros": "1769850000000123",
+        "events": [{"name": name, "params": params}],
+    }
 
 
 def snowplow(name, **fields):
-    return {"event_id": "e", "event_name": name, "domain_userid": "d1", "derived_tstamp": AT, **fields}
+    return {
+        "event_id": "e",
+        "event_name": name,
+        "domain_userid": "d1",
+        "derived_tstamp": AT,
+        **fields,
+    }
 
 
 def reference(kind, key=GUID):

@@ -18,7 +18,13 @@ def funnel_named(funnel, to):
             "ladder": tuple(to[name] for name in funnel.ladder),
             "optional": tuple(to[name] for name in funnel.optional),
             "stages": {to[name]: stage_named(spec, to) for name, spec in funnel.stages.items()},
-            "kpis": funnel.kpis.model_copy(update={"windows": {to.get(name, name): span for name, span in funnel.kpis.windows.items()}}),
+            "kpis": funnel.kpis.model_copy(
+                update={
+                    "windows": {
+                        to.get(name, name): span for name, span in funnel.kpis.windows.items()
+                    }
+                }
+            ),
             "rejections": {reason: to[name] for reason, name in funnel.rejections.items()},
             "vendors": {
                 vendor: {word: to.get(name, name) for word, name in mapping.items()}
@@ -39,7 +45,18 @@ def event_named(event, to, funnel):
 
 
 # The fields of facts and states that name a stage, or a clock by its stage.
-NAMING = {"from", "to", "stage", "current", "implied", "clock", "next_due_clock", "next_stage", "per", "destination"}
+NAMING = {
+    "from",
+    "to",
+    "stage",
+    "current",
+    "implied",
+    "clock",
+    "next_due_clock",
+    "next_stage",
+    "per",
+    "destination",
+}
 
 
 def back(value, names, field=""):

@@ -15,7 +15,13 @@ def dashboard():
 
 def expanded(sql):
     """Expand the ClickHouse plugin's macros as it does."""
-    sql = re.sub(r"\$__timeFilter\((\w+)\)", r"\1 >= toDateTime(0) AND \1 <= toDateTime(2000000000)", sql)
-    sql = re.sub(r"\$__timeInterval\((\w+)\)", r"toStartOfInterval(toDateTime(\1), INTERVAL 3600 second)", sql)
+    sql = re.sub(
+        r"\$__timeFilter\((\w+)\)", r"\1 >= toDateTime(0) AND \1 <= toDateTime(2000000000)", sql
+    )
+    sql = re.sub(
+        r"\$__timeInterval\((\w+)\)",
+        r"toStartOfInterval(toDateTime(\1), INTERVAL 3600 second)",
+        sql,
+    )
     assert "$__" not in sql
     return sql

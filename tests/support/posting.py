@@ -17,7 +17,12 @@ def bearer(stack):
 
 def take(stack, body):
     """Post one CloudEvent, which the gateway must take."""
-    answer = httpx.post(f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events", json=body, headers=bearer(stack), timeout=PATIENCE)
+    answer = httpx.post(
+        f"{stack.environment()['LEADSTREAM_PUBLIC_URL']}/v1/events",
+        json=body,
+        headers=bearer(stack),
+        timeout=PATIENCE,
+    )
     assert answer.status_code == 202, answer.text
 
 

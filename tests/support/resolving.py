@@ -16,11 +16,24 @@ class World:
     """Every alias' row, fed with events in order; each record's effects are taken before the next event."""
 
     def __init__(self):
-        self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = AliasRows(), archive.Archive(), [], [], 0, 0
+        self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = (
+            AliasRows(),
+            archive.Archive(),
+            [],
+            [],
+            0,
+            0,
+        )
 
     def happens(self, *aliases, kind="touch", name="", at=None, **fields):
         self.stamp += 1
-        event = {"id": name or f"e{self.stamp}", "type": kind, "occurred_at": self.stamp if at is None else at, "source": "segment", **fields}
+        event = {
+            "id": name or f"e{self.stamp}",
+            "type": kind,
+            "occurred_at": self.stamp if at is None else at,
+            "source": "segment",
+            **fields,
+        }
         self.takes({**event, "aliases": list(aliases)})
 
     def takes(self, event):
@@ -28,7 +41,13 @@ class World:
         queue = deque([(first, {"t": "event", "event": event, "received_at": 1})])
         while queue:
             alias, record = queue.popleft()
-            done = identity.resolve(self.row(alias), orjson.loads(orjson.dumps(record)), self.stamp, self.now or self.stamp, KEY)
+            done = identity.resolve(
+                self.row(alias),
+                orjson.loads(orjson.dumps(record)),
+                self.stamp,
+                self.now or self.stamp,
+                KEY,
+            )
             self.rows.put(alias, done.row)
             queue += done.links
             self.leads_to += [(alias, *one) for one in done.leads_to]
@@ -46,12 +65,20 @@ class World:
         return identity.origin_id(KEY, alias)
 
     def facts(self):
-        return {lead: part.fold(lead, DEFINITION, self.stamp) for part in archive.components(self.read) for lead in part.leads()}
+        return {
+            lead: part.fold(lead, DEFINITION, self.stamp)
+            for part in archive.components(self.read)
+            for lead in part.leads()
+        }
 
     def leads(self):
         """Give the aliases of each lead, as sets."""
         names = {self.id(alias): alias for alias in self.rows.heads}
-        return {frozenset(names[origin] for origin in folded.state["origins"]) for folded in self.facts().values() if folded.state}
+        return {
+            frozenset(names[origin] for origin in folded.state["origins"])
+            for folded in self.facts().values()
+            if folded.state
+        }
 
     def released(self):
         return [touch.record["name"] for touch in self.touches if touch.record.get("held")]

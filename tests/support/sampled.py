@@ -1,7 +1,5 @@
 """What tests share of samples."""
 
-
-
 # file, vendor, types of its events, records of spend, reasons of what is refused
 TABLE = [
     ("segment/identify.json", "segment", ["identity.linked"], 0, []),

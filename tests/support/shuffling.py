@@ -15,11 +15,16 @@ FIRST = load(FUNNELS / "default.yaml")
 
 def version(name, day, **changes):
     """Make a later version of the default funnel."""
-    return FIRST.model_copy(update={"version": name, "effective_from": date.fromisoformat(day), **changes})
+    return FIRST.model_copy(
+        update={"version": name, "effective_from": date.fromisoformat(day), **changes}
+    )
 
 
 def stages(**changes):
-    return {**FIRST.stages, **{name: FIRST.stages[name].model_copy(update=update) for name, update in changes.items()}}
+    return {
+        **FIRST.stages,
+        **{name: FIRST.stages[name].model_copy(update=update) for name, update in changes.items()},
+    }
 
 
 WORTH = {**FIRST.gate.points, "page_view": Points(points=20, daily=60), "call": Points(points=30)}
@@ -28,8 +33,16 @@ WORTH = {**FIRST.gate.points, "page_view": Points(points=20, daily=60), "call": 
 DEFINITION = prepare(
     FIRST,
     version("2", "2025-11-20", gate=FIRST.gate.model_copy(update={"points": WORTH})),
-    version("3", "2026-02-01", stages=stages(mql={"decided_by": "gate", "timer": Timer(after="7 days", to="recycled")})),
-    version("4", "2026-05-01", stages=stages(sal={"authority": ("salesforce",)}, nurturing={"clocks": {}})),
+    version(
+        "3",
+        "2026-02-01",
+        stages=stages(mql={"decided_by": "gate", "timer": Timer(after="7 days", to="recycled")}),
+    ),
+    version(
+        "4",
+        "2026-05-01",
+        stages=stages(sal={"authority": ("salesforce",)}, nurturing={"clocks": {}}),
+    ),
 )
 
 
@@ -59,11 +72,19 @@ class Sink:
             key = (lead, change.id, change.at)
             if key not in self.facts or self.facts[key].revision < change.revision:
                 self.facts[key] = change
-        if step.state and (lead not in self.states or self.states[lead].revision < step.state.revision):
+        if step.state and (
+            lead not in self.states or self.states[lead].revision < step.state.revision
+        ):
             self.states[lead] = step.state
 
     def visible(self):
-        return {key: change.content for key, change in self.facts.items() if change.content is not None}
+        return {
+            key: change.content for key, change in self.facts.items() if change.content is not None
+        }
 
     def standing(self):
-        return {lead: orjson.loads(state.content) for lead, state in self.states.items() if state.content is not None}
+        return {
+            lead: orjson.loads(state.content)
+            for lead, state in self.states.items()
+            if state.content is not None
+        }

@@ -23,7 +23,9 @@ def history(*said):
     events = []
     for number, (day, kind, fields) in enumerate(said):
         body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
-        events.append(Event(int(T0 + day * DAY), RANK[kind], 0, short(f"e{number}"), "lead", kind.value, body))
+        events.append(
+            Event(int(T0 + day * DAY), RANK[kind], 0, short(f"e{number}"), "lead", kind.value, body)
+        )
     return events
 
 
@@ -36,13 +38,20 @@ def fold(events, until=400.0, under=DEFINITION):
 
 
 def facts(folded, kind):
-    found = [(f.at, orjson.loads(f.content), f.journey) for f in folded.facts.values() if f.kind == kind]
+    found = [
+        (f.at, orjson.loads(f.content), f.journey) for f in folded.facts.values() if f.kind == kind
+    ]
     return sorted(found, key=lambda fact: fact[0])
 
 
 def path(folded):
     moves = sorted(
-        ((f.journey, f.at, orjson.loads(f.content)) for f in folded.facts.values() if f.kind == "transition"), key=lambda m: m[:2]
+        (
+            (f.journey, f.at, orjson.loads(f.content))
+            for f in folded.facts.values()
+            if f.kind == "transition"
+        ),
+        key=lambda m: m[:2],
     )
     return " ".join(content["to"] + ("*" if content["implied"] else "") for _, _, content in moves)
 

@@ -6,7 +6,12 @@ from schemas import addresses
 from streams.audit import telling
 from streams.live.answers import Story
 
-GOOD = ["https://app.hubspot.com/contacts/1/record/0-1/77", "http://crm.example:8080/x?y=1#z", "https://[::1]/a", "https://例え.jp/レコード"]
+GOOD = [
+    "https://app.hubspot.com/contacts/1/record/0-1/77",
+    "http://crm.example:8080/x?y=1#z",
+    "https://[::1]/a",
+    "https://例え.jp/レコード",
+]
 BAD = [
     "javascript:alert(1)", "JaVaScRiPt:alert(1)", " https://a.example", "https://a.example/\x1b[2J", "https://a.example/\n", "data:text/html,x",
     "//a.example/x", "https://", "https:///x", "https://u:p@a.example/", "https://crm.example@evil.example", "ftp://a.example", "https://a b",
@@ -38,10 +43,24 @@ STORY = {
 
 
 def test_the_api_tells_of_a_lead_without_what_may_name_a_person():
-    happened = {"at": 1, "learned": 2, "type": "touch", "id": "x", "source": "crm", "held": False, "attributes": {"city": "Jane Street 1"}}
-    happened |= {"marketing": {"landing_page": "https://a/?email=jane@example.com"}, "account": "Jane Doe", "record_url": "https://a/jane"}
+    happened = {
+        "at": 1,
+        "learned": 2,
+        "type": "touch",
+        "id": "x",
+        "source": "crm",
+        "held": False,
+        "attributes": {"city": "Jane Street 1"},
+    }
+    happened |= {
+        "marketing": {"landing_page": "https://a/?email=jane@example.com"},
+        "account": "Jane Doe",
+        "record_url": "https://a/jane",
+    }
     now = {"stage": "mql", "account": "Jane Doe", "record_url": "javascript:alert(1)"}
-    told = Story.model_validate({**STORY, "now": now, "events": [happened]}).model_dump_json().lower()
+    told = (
+        Story.model_validate({**STORY, "now": now, "events": [happened]}).model_dump_json().lower()
+    )
     assert "jane" not in told
     assert "javascript" not in told
     assert '"source":"crm"' in told

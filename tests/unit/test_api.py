@@ -32,12 +32,17 @@ class Fake(figures.Figures):
         if "v_clocks" in statement and "GROUP BY stage" in statement:
             columns, rows = ("stage", "n"), list(self.stalling.items())
         elif "standing" in statement:
-            columns, rows = ("stage", "entered", "open"), [(stage, n, n) for stage, n in self.standing.items()]
+            columns, rows = (
+                ("stage", "entered", "open"),
+                [(stage, n, n) for stage, n in self.standing.items()],
+            )
         elif "kpi" in statement or "targets" in statement:
             columns, rows = (), []
         elif "owner, s.record_url" in statement or "record_url" in statement:
             columns, rows = ("lead", "record_url"), []
-        return SimpleNamespace(column_names=columns, result_rows=rows, first_row=rows[0] if rows else None)
+        return SimpleNamespace(
+            column_names=columns, result_rows=rows, first_row=rows[0] if rows else None
+        )
 
 
 def client(fake):
@@ -45,11 +50,20 @@ def client(fake):
 
 
 WRONG = [
-    ("/api/kpis?as_of=99999999999999999999", "as_of: Input should be less than or equal to 4102444800000"),
+    (
+        "/api/kpis?as_of=99999999999999999999",
+        "as_of: Input should be less than or equal to 4102444800000",
+    ),
     ("/api/kpis?as_of=-1", "as_of: Input should be greater than or equal to 0"),
     ("/api/kpis?as_of=NaN", "as_of: Input should be a valid integer"),
-    ("/api/kpis?by=owner", "by: no such dimension; ask for one of source, channel, campaign, origin, segment"),
-    ("/api/kpis?kpi=inflow&kpi=jane@example.com", "kpi.1: no such KPI; ask for one of inflow, outflow"),
+    (
+        "/api/kpis?by=owner",
+        "by: no such dimension; ask for one of source, channel, campaign, origin, segment",
+    ),
+    (
+        "/api/kpis?kpi=inflow&kpi=jane@example.com",
+        "kpi.1: no such KPI; ask for one of inflow, outflow",
+    ),
     ("/api/funnel?owner=" + "x" * 201, "owner: String should have at most 200 characters"),
     ("/api/leads/jane@example.com", "lead: Input should be a valid UUID"),
 ]
@@ -68,7 +82,9 @@ def test_an_unknown_lead_is_not_found():
 
 
 def test_there_is_no_page_of_the_api_that_would_load_from_elsewhere():
-    assert [client(Fake()).get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")] == [404, 404, 200]
+    assert [
+        client(Fake()).get(path).status_code for path in ("/docs", "/redoc", "/openapi.json")
+    ] == [404, 404, 200]
 
 
 AWAY = [
@@ -78,7 +94,16 @@ AWAY = [
     DatabaseError("Code: 241. DB::Exception: Memory limit exceeded"),
     DatabaseError("Code: 202. DB::Exception: Too many simultaneous queries"),
 ]
-PATHS = ["/api/kpis", "/api/funnel", "/api/flow", "/api/stalled", "/api/feed", "/api/health", f"/api/leads/{LEAD}", "/readyz"]
+PATHS = [
+    "/api/kpis",
+    "/api/funnel",
+    "/api/flow",
+    "/api/stalled",
+    "/api/feed",
+    "/api/health",
+    f"/api/leads/{LEAD}",
+    "/readyz",
+]
 
 
 def failing(error):
@@ -99,7 +124,9 @@ def test_while_clickhouse_is_away_whoever_asks_is_told_to_come_back(monkeypatch,
 
 
 def test_a_mistake_of_ours_is_no_reason_to_come_back_and_says_nothing_of_itself():
-    answer = client(failing(DatabaseError("Code: 62. DB::Exception: Syntax error near 'jane@example.com'"))).get("/api/flow")
+    answer = client(
+        failing(DatabaseError("Code: 62. DB::Exception: Syntax error near 'jane@example.com'"))
+    ).get("/api/flow")
     assert (answer.status_code, "jane" in answer.text) == (500, False)
 
 
@@ -129,7 +156,10 @@ def test_a_stage_that_emptied_falls_to_zero_and_every_stage_of_the_funnel_has_a_
     monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
     fake = Fake()
     page = scrape.Scrape(fake)
-    series = 'leadstream_stalled_leads{owner_team="joint",stage="mql"}', 'leadstream_open_leads{stage="mql"}'
+    series = (
+        'leadstream_stalled_leads{owner_team="joint",stage="mql"}',
+        'leadstream_open_leads{stage="mql"}',
+    )
     fake.stalling, fake.standing = {"mql": 3}, {"mql": 7}
     first = scraped(page.page())
     assert [first[name] for name in series] == [3, 7]
@@ -155,14 +185,18 @@ def test_a_scrape_while_clickhouse_is_away_says_so_and_shows_no_figure_of_before
     monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
     fake = Fake()
     fake.standing = {"mql": 7}
-    monkeypatch.setattr(figures, "clickhouse_client", lambda *_: failing(OperationalError("away"))._client)
+    monkeypatch.setattr(
+        figures, "clickhouse_client", lambda *_: failing(OperationalError("away"))._client
+    )
     application = client(fake)
     assert scraped(application.get("/metrics").content)["leadstream_live_clickhouse_up"] == 1
     fake._client = failing(OperationalError("away"))._client
     answer = application.get("/metrics")
     found = scraped(answer.content)
     assert (answer.status_code, found["leadstream_live_clickhouse_up"]) == (200, 0)
-    assert not [name for name in found if name.startswith(("leadstream_stalled", "leadstream_open"))]
+    assert not [
+        name for name in found if name.startswith(("leadstream_stalled", "leadstream_open"))
+    ]
     assert str(found["leadstream_identity_conflicts"]) == "nan"
 
 

@@ -42,7 +42,9 @@ def test_a_partition_that_has_told_nothing_is_not_overlooked():
 def in_turn(*rounds):
     """Give what answers as ClickHouse does: in each round a time for each partition."""
     told = itertools.chain(rounds, itertools.repeat(rounds[-1]))
-    return lambda: SimpleNamespace(query=lambda _statement, parameters: SimpleNamespace(result_rows=[*enumerate(next(told))]))
+    return lambda: SimpleNamespace(
+        query=lambda _statement, parameters: SimpleNamespace(result_rows=[*enumerate(next(told))])
+    )
 
 
 def test_a_partition_is_waited_for_while_the_sink_serves_the_others():
@@ -54,7 +56,15 @@ def test_but_not_for_ever():
     began = time.monotonic()
     moving = (((1, number),) for number in itertools.count())
     with pytest.raises(arrival.Stalled, match="partition 0 stands"):
-        arrival.folded(lambda: SimpleNamespace(query=lambda *_, **__: SimpleNamespace(result_rows=[*enumerate(next(moving)[0])])), 2, 5, 0.3, 1)
+        arrival.folded(
+            lambda: SimpleNamespace(
+                query=lambda *_, **__: SimpleNamespace(result_rows=[*enumerate(next(moving)[0])])
+            ),
+            2,
+            5,
+            0.3,
+            1,
+        )
     assert time.monotonic() - began < 0.3 * arrival.IN_TURN + 1
 
 
@@ -62,8 +72,12 @@ def test_a_clickhouse_that_refuses_is_named_with_what_it_says():
     def query(_statement, parameters):
         raise ValueError(f"too many questions {parameters['g']}")
 
-    with pytest.raises(arrival.Stalled, match=r"ClickHouse does not answer \(ValueError: too many questions 1\)"):
-        arrival.folded(lambda: SimpleNamespace(query=query), 2, after_ms=5, seconds=0.3, generation=1)
+    with pytest.raises(
+        arrival.Stalled, match=r"ClickHouse does not answer \(ValueError: too many questions 1\)"
+    ):
+        arrival.folded(
+            lambda: SimpleNamespace(query=query), 2, after_ms=5, seconds=0.3, generation=1
+        )
 
 
 def test_a_chain_of_merges_is_waited_for_as_long_as_edges_arrive(monkeypatch):

@@ -16,7 +16,13 @@ from streams.sources.registry import SOURCES
 from tests.support import retrieving
 from tests.support.api import Api, Reply, until
 
-QUICK = {"retriever_pause": 0.01, "retriever_longest": 0.05, "retriever_token_pause": 0.05, "retriever_deadline": 5.0, "retriever_attempts": 3}
+QUICK = {
+    "retriever_pause": 0.01,
+    "retriever_longest": 0.05,
+    "retriever_token_pause": 0.05,
+    "retriever_deadline": 5.0,
+    "retriever_attempts": 3,
+}
 
 
 @pytest.fixture
@@ -27,7 +33,15 @@ def api():
 
 
 def settings(api, vendor="meta", **more):
-    return Settings(**{f"{vendor}_api": api.address, f"{vendor}_token": "good", "retriever_rates": f"{vendor}=1000", **QUICK, **more})
+    return Settings(
+        **{
+            f"{vendor}_api": api.address,
+            f"{vendor}_token": "good",
+            "retriever_rates": f"{vendor}=1000",
+            **QUICK,
+            **more,
+        }
+    )
 
 
 def complete(api, path="/11", vendor="meta", read=None, **more):
@@ -51,22 +65,36 @@ async def _complete(ask, vendor, read):
 
 
 def counted(what, vendor="meta"):
-    return REGISTRY.get_sample_value("leadstream_retrievals_total", {"source": vendor, "what": what}) or 0
+    return (
+        REGISTRY.get_sample_value("leadstream_retrievals_total", {"source": vendor, "what": what})
+        or 0
+    )
 
 
 def test_a_record_is_asked_for_with_the_token_and_its_answer_is_published(api):
     assert complete(api) == [retrieving.meta_lead("11")]
     (_, path, headers) = api.asked[0]
-    assert (path, headers["Authorization"], headers["Accept-Encoding"]) == ("/11", "Bearer good", "identity")
+    assert (path, headers["Authorization"], headers["Accept-Encoding"]) == (
+        "/11",
+        "Bearer good",
+        "identity",
+    )
 
 
 def test_pages_are_followed_to_the_last():
     api = Api("hubspot")
     bodies = complete(api, "/crm/v3/objects/deals/7", "hubspot")
     api.close()
-    contacts = [one["id"] for (part,) in bodies for one in part["object"]["associations"]["contacts"]["results"]]
+    contacts = [
+        one["id"]
+        for (part,) in bodies
+        for one in part["object"]["associations"]["contacts"]["results"]
+    ]
     assert contacts == ["5", "6"]
-    assert api.paths() == ["/crm/v3/objects/deals/7", "/crm/v3/objects/deals/7/associations/contacts"]
+    assert api.paths() == [
+        "/crm/v3/objects/deals/7",
+        "/crm/v3/objects/deals/7/associations/contacts",
+    ]
 
 
 def test_pages_that_never_end_are_an_end():
@@ -95,7 +123,16 @@ def test_too_many_requests_that_name_no_time_wait_a_growing_pause(api):
     assert counted("limited") - before == 5
 
 
-@pytest.mark.parametrize("trouble", [Reply(503, {}), Reply(500, b"<html>"), Reply(hangs_up=True), Reply(200, b"half an an"), Reply(seconds=9.0)])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Reply(503, {}),
+        Reply(500, b"<html>"),
+        Reply(hangs_up=True),
+        Reply(200, b"half an an"),
+        Reply(seconds=9.0),
+    ],
+)
 def test_a_vendor_that_is_not_well_is_asked_again(api, trouble):
     before = counted("retried")
     api.script["/11"] = [trouble, trouble]
@@ -105,7 +142,9 @@ def test_a_vendor_that_is_not_well_is_asked_again(api, trouble):
 
 def test_attempts_end_and_the_reason_says_whose_move_it_is(api):
     api.script["/11"] = [Reply(503, {})] * 9
-    with pytest.raises(NotRetrieved, match=r"meta answers 503, 3 times: replay the letter once the vendor is well") as error:
+    with pytest.raises(
+        NotRetrieved, match=r"meta answers 503, 3 times: replay the letter once the vendor is well"
+    ) as error:
         complete(api)
     assert error.value.what == "given_up"
     assert len(api.asked) == 3
@@ -132,9 +171,13 @@ def test_an_answer_without_an_end_is_refused(api, monkeypatch):
         complete(api)
 
 
-@pytest.mark.parametrize(("status", "what"), [(404, "gone"), (410, "gone"), (400, "refused"), (302, "refused")])
+@pytest.mark.parametrize(
+    ("status", "what"), [(404, "gone"), (410, "gone"), (400, "refused"), (302, "refused")]
+)
 def test_what_will_never_be_answered_is_asked_once(api, status, what):
-    api.script["/11"] = [Reply(status, {"error": {"code": 12345}}, (("Location", "https://elsewhere.example/"),))]
+    api.script["/11"] = [
+        Reply(status, {"error": {"code": 12345}}, (("Location", "https://elsewhere.example/"),))
+    ]
     with pytest.raises(NotRetrieved, match=rf"meta answers {status} \(12345\)") as error:
         complete(api)
     assert error.value.what == what
@@ -156,7 +199,9 @@ def test_what_is_not_needed_may_be_gone():
 
 
 @pytest.mark.parametrize("status", [401, 403])
-def test_a_wrong_token_waits_says_which_setting_to_change_and_goes_on_once_it_is_changed(api, status, tmp_path, monkeypatch, caplog):
+def test_a_wrong_token_waits_says_which_setting_to_change_and_goes_on_once_it_is_changed(
+    api, status, tmp_path, monkeypatch, caplog
+):
     monkeypatch.setenv("LEADSTREAM_SECRETS_DIR", str(tmp_path))
     file = tmp_path / "leadstream_meta_token"
     file.write_text("old")
@@ -170,7 +215,9 @@ def test_a_wrong_token_waits_says_which_setting_to_change_and_goes_on_once_it_is
         async def publish(body):
             bodies.append(body)
 
-        asked = asyncio.create_task(asker.complete(retrieval.wanted(retrieving.META_WEBHOOK, Connection())[0], publish))
+        asked = asyncio.create_task(
+            asker.complete(retrieval.wanted(retrieving.META_WEBHOOK, Connection())[0], publish)
+        )
         await asyncio.to_thread(until, lambda: len(api.asked) >= 4, "four requests")
         refused, waiting = asker.refused, not asked.done()
         file.write_text("good")
@@ -187,11 +234,24 @@ def test_a_wrong_token_waits_says_which_setting_to_change_and_goes_on_once_it_is
 
 
 def test_requests_keep_to_the_vendors_rate_and_to_so_many_at_once(api):
-    body = {"entry": [{"changes": [{"field": "leadgen", "value": {"leadgen_id": str(number)}} for number in range(20, 32)]}]}
+    body = {
+        "entry": [
+            {
+                "changes": [
+                    {"field": "leadgen", "value": {"leadgen_id": str(number)}}
+                    for number in range(20, 32)
+                ]
+            }
+        ]
+    }
     asks = SOURCES["meta"].retrieval.wanted(body, Connection())
 
     async def all_of_them():
-        asker = Asker(SOURCES["meta"], SOURCES["meta"].retrieval, lambda: settings(api, retriever_rates="meta=10:2"))
+        asker = Asker(
+            SOURCES["meta"],
+            SOURCES["meta"].retrieval,
+            lambda: settings(api, retriever_rates="meta=10:2"),
+        )
 
         async def publish(_body):
             pass
@@ -220,13 +280,34 @@ def test_a_pace_gives_a_burst_then_its_rate_and_nothing_while_it_is_held():
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [(None, None), ("", None), ("7", 7.0), ("999999999999", 3600.0), ("soon", None), ("-1", None), ("٣", None), (formatdate(0, usegmt=True), 0.0)],
+    [
+        (None, None),
+        ("", None),
+        ("7", 7.0),
+        ("999999999999", 3600.0),
+        ("soon", None),
+        ("-1", None),
+        ("٣", None),
+        (formatdate(0, usegmt=True), 0.0),
+    ],
 )
 def test_retry_after_is_seconds_or_a_date_and_has_a_bound(text, seconds):
     assert asking._seconds(text) == seconds
 
 
-@pytest.mark.parametrize("given", ["http://graph.example", "graph.example", "https://", "https://x.example/?a=1", "https://u:p@x.example", "https://[", "https://x:y", "ftp://x"])
+@pytest.mark.parametrize(
+    "given",
+    [
+        "http://graph.example",
+        "graph.example",
+        "https://",
+        "https://x.example/?a=1",
+        "https://u:p@x.example",
+        "https://[",
+        "https://x:y",
+        "ftp://x",
+    ],
+)
 def test_an_address_that_would_show_the_token_is_refused_by_its_setting(given):
     with pytest.raises(ValueError, match=r"LEADSTREAM_META_API is no address of https: set it to"):
         asking.address(Settings(meta_api=given), SOURCES["meta"].retrieval)
@@ -235,5 +316,7 @@ def test_an_address_that_would_show_the_token_is_refused_by_its_setting(given):
 def test_a_vendor_whose_address_only_the_installation_knows_needs_it():
     with pytest.raises(ValueError, match="LEADSTREAM_SALESFORCE_API"):
         asking.address(Settings(), SOURCES["salesforce"].retrieval)
-    found = asking.address(Settings(salesforce_api="https://acme.my.salesforce.com/"), SOURCES["salesforce"].retrieval)
+    found = asking.address(
+        Settings(salesforce_api="https://acme.my.salesforce.com/"), SOURCES["salesforce"].retrieval
+    )
     assert found == "https://acme.my.salesforce.com"

@@ -30,7 +30,20 @@ def histories(seed):
     rng = random.Random(seed)
     for lead in range(40):
         at, events = T0 + rng.randint(0, 30 * DAY), []
-        for number, kind in enumerate([EventType.CREATED, *rng.choices([EventType.TOUCH, EventType.STAGE_REPORTED, EventType.ACCEPTED, EventType.REJECTED], k=5)]):
+        for number, kind in enumerate(
+            [
+                EventType.CREATED,
+                *rng.choices(
+                    [
+                        EventType.TOUCH,
+                        EventType.STAGE_REPORTED,
+                        EventType.ACCEPTED,
+                        EventType.REJECTED,
+                    ],
+                    k=5,
+                ),
+            ]
+        ):
             said = {
                 EventType.CREATED: {"kind": rng.choice(["form", "demo_form"])},
                 EventType.TOUCH: {"kind": "call", "direction": rng.choice(["human", "inbound"])},
@@ -38,7 +51,9 @@ def histories(seed):
                 EventType.REJECTED: {"reason": "not-ready"},
             }.get(kind, {})
             body = orjson.dumps({"source": "segment", **said}, option=orjson.OPT_SORT_KEYS).decode()
-            events.append(Event(at, RANK[kind], 0, short(f"{lead}-{number}"), name_of(lead), kind.value, body))
+            events.append(
+                Event(at, RANK[kind], 0, short(f"{lead}-{number}"), name_of(lead), kind.value, body)
+            )
             at += rng.randint(0, 6 * DAY)
         yield name_of(lead), events
 
@@ -52,7 +67,9 @@ class Player:
         self.logic.init_shared(0)
 
     def record(self, at, value):
-        return SimpleNamespace(partition=0, offset=1, timestamp=at, key=self.lead.encode(), value=value)
+        return SimpleNamespace(
+            partition=0, offset=1, timestamp=at, key=self.lead.encode(), value=value
+        )
 
     def take(self, effects):
         for out in effects.outs:
@@ -67,7 +84,14 @@ class Player:
     def wait(self, until):
         while self.due is not None and self.due < until:
             now = self.due + 1
-            self.take(self.logic.due(self.lead.encode(), self.body, now, self.record(now, Tick(now, "t", 0, 1).dump())))
+            self.take(
+                self.logic.due(
+                    self.lead.encode(),
+                    self.body,
+                    now,
+                    self.record(now, Tick(now, "t", 0, 1).dump()),
+                )
+            )
 
     def happens(self, event):
         self.wait(event.at)
@@ -91,7 +115,9 @@ def test_a_backtest_counts_the_alerts_that_a_simulated_clock_raises(seed):
     facts = [
         fact
         for lead, events in histories(seed)
-        for fact in row.fold_group(lead, frozenset(events), frozenset(), DEFINITIONS, until).facts.values()
+        for fact in row.fold_group(
+            lead, frozenset(events), frozenset(), DEFINITIONS, until
+        ).facts.values()
     ]
     counted = Counter()
     for (clock, level, _recipient, _week), n in backtest.count(facts, DEFINITIONS, until).items():
@@ -102,8 +128,18 @@ def test_a_backtest_counts_the_alerts_that_a_simulated_clock_raises(seed):
 
 def test_a_backtest_names_the_recipient_and_the_week():
     body = orjson.dumps({"source": "hubspot", "stage": "marketingqualifiedlead"}).decode()
-    event = Event(T0, RANK[EventType.STAGE_REPORTED], 0, short("e"), name_of(0), EventType.STAGE_REPORTED.value, body)
-    facts = row.fold_group(name_of(0), frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY).facts.values()
+    event = Event(
+        T0,
+        RANK[EventType.STAGE_REPORTED],
+        0,
+        short("e"),
+        name_of(0),
+        EventType.STAGE_REPORTED.value,
+        body,
+    )
+    facts = row.fold_group(
+        name_of(0), frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY
+    ).facts.values()
     found = backtest.documents(backtest.count(facts, DEFINITIONS, T0 + 10 * DAY))
     assert {one["recipient"] for one in found} == {"joint"}
     assert {one["week"] for one in found} == {"2026-01-05"}
@@ -119,7 +155,14 @@ def alerts(*told, until, at_once=0):
         player.happens(event)
     if at_once:
         now = T0 + at_once * DAY
-        player.take(player.logic.due(name_of(0).encode(), player.body, now, player.record(now, Tick(now, "t", 0, 1).dump())))
+        player.take(
+            player.logic.due(
+                name_of(0).encode(),
+                player.body,
+                now,
+                player.record(now, Tick(now, "t", 0, 1).dump()),
+            )
+        )
     player.wait(T0 + until * DAY)
     return player.alerts
 
@@ -129,9 +172,15 @@ WHOM = {"owner": "7", "queue": "west", "manager": "eve@firm.example"}
 
 
 def test_an_alert_says_by_ids_whom_it_concerns_and_holds_no_address():
-    said = alerts((0, EventType.STAGE_REPORTED, {**MQL, **WHOM, "record_url": "https://crm.example/1"}), until=2)
+    said = alerts(
+        (0, EventType.STAGE_REPORTED, {**MQL, **WHOM, "record_url": "https://crm.example/1"}),
+        until=2,
+    )
     assert {one["clock"] for one in said} == {"first_touch"}
-    assert all({name: one[name] for name in WHOM} == {**WHOM, "manager": ""} and one["team"] == "joint" for one in said)
+    assert all(
+        {name: one[name] for name in WHOM} == {**WHOM, "manager": ""} and one["team"] == "joint"
+        for one in said
+    )
     assert not any("example" in str(one) for one in said)
 
 
@@ -146,7 +195,11 @@ def test_what_was_late_more_than_a_day_ago_is_recorded_and_wakes_nobody():
 
 
 def test_an_alert_is_taken_back_when_what_made_the_clock_short_is_voided():
-    said = alerts((0, EventType.CREATED, {"kind": "demo_form"}), (0.5, EventType.VOID, {"voids": "e0"}), until=0.6)
+    said = alerts(
+        (0, EventType.CREATED, {"kind": "demo_form"}),
+        (0.5, EventType.VOID, {"voids": "e0"}),
+        until=0.6,
+    )
     raised = [one for one in said if one["what"] == "raised"]
     taken_back = {one["id"] for one in said if one["what"] == "retracted"}
     assert {one["id"] for one in raised} == taken_back != set()
@@ -155,8 +208,17 @@ def test_an_alert_is_taken_back_when_what_made_the_clock_short_is_voided():
 def test_a_clock_whose_due_time_moves_beyond_now_is_taken_back():
     hot, later = (0, EventType.TOUCH, {"kind": "demo_form"}), (0, EventType.STAGE_REPORTED, MQL)
     said = alerts(hot, later, (0.2, EventType.VOID, {"voids": "e0"}), until=0.21)
-    assert [(one["what"], one["status"]) for one in said if one.get("clock") == "first_touch"][-2:] == [("raised", "escalated"), ("retracted", "open")]
+    assert [(one["what"], one["status"]) for one in said if one.get("clock") == "first_touch"][
+        -2:
+    ] == [("raised", "escalated"), ("retracted", "open")]
 
 
 def test_what_nobody_was_told_of_is_not_taken_back():
-    assert alerts((0, EventType.STAGE_REPORTED, MQL), (0.01, EventType.TOUCH, {"direction": "human"}), until=0.1) == []
+    assert (
+        alerts(
+            (0, EventType.STAGE_REPORTED, MQL),
+            (0.01, EventType.TOUCH, {"direction": "human"}),
+            until=0.1,
+        )
+        == []
+    )

@@ -19,13 +19,23 @@ def fed(made, dead, good=0, tp=HERE, source="hubspot", begin=0):
     """Count so many letters and then so many good records; give the states that were written."""
     said = []
     for offset in range(begin, begin + dead + good):
-        said += made.count(tp, source, record(b"", tp.topic, partition=tp.partition, offset=offset), dead=offset < begin + dead)
+        said += made.count(
+            tp,
+            source,
+            record(b"", tp.topic, partition=tp.partition, offset=offset),
+            dead=offset < begin + dead,
+        )
     return [sources.read(out.key, out.value) for out in said]
 
 
 def test_a_source_is_parked_behind_the_letter_that_is_too_many():
     (state,) = fed(breakers(), 100)
-    assert (state.source, state.partition, state.state, state.offset) == ("hubspot", 0, "parked", 100)
+    assert (state.source, state.partition, state.state, state.offset) == (
+        "hubspot",
+        0,
+        "parked",
+        100,
+    )
 
 
 def test_few_letters_park_nobody_whatever_their_share():
@@ -50,7 +60,11 @@ def test_only_that_source_and_only_in_that_partition_is_parked():
     late = record(b"body", HERE.topic, b"k", [("h", b"v")], offset=150, timestamp=7)
     out = made.parks(HERE, "hubspot", late)
     assert (out.topic, out.key, out.value) == ("lead.parked", b"k", b"body")
-    assert dict(out.headers) == {"h": b"v", PARKED_HEADER: b"lead.raw.crm:0:150", RECEIVED_HEADER: b"7"}
+    assert dict(out.headers) == {
+        "h": b"v",
+        PARKED_HEADER: b"lead.raw.crm:0:150",
+        RECEIVED_HEADER: b"7",
+    }
     assert made.parks(HERE, "segment", late) is None
     assert made.parks(THERE, "hubspot", late) is None
 
@@ -93,5 +107,7 @@ def test_what_came_well_before_the_letters_counts_too():
 def test_letters_that_a_person_sends_again_park_nobody():
     made = breakers(least=10)
     for offset in range(50):
-        again = record(b"", HERE.topic, headers=[(REPLAY_HEADER, b"lead.raw.crm:0:1:0")], offset=offset)
+        again = record(
+            b"", HERE.topic, headers=[(REPLAY_HEADER, b"lead.raw.crm:0:1:0")], offset=offset
+        )
         assert made.count(HERE, "hubspot", again, dead=True) == []

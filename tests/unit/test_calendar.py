@@ -33,7 +33,11 @@ OFFICE = table()
     ("text", "start", "expected"),
     [
         ("1 day", "2025-10-25T10:00", "2025-10-26T10:00"),  # 25 hours
-        ("1 day", "2025-03-29T02:30", "2025-03-30T03:30"),  # the wall time falls into the gap and moves on
+        (
+            "1 day",
+            "2025-03-29T02:30",
+            "2025-03-30T03:30",
+        ),  # the wall time falls into the gap and moves on
         ("1 week", "2025-03-23T02:30", "2025-03-30T03:30"),
         ("24 hours", "2025-10-25T10:00", "2025-10-26T09:00"),
         ("5 minutes", "2025-10-26T02:58", "2025-10-26T02:03"),  # elapsed, through the fold
@@ -62,7 +66,10 @@ def test_a_budget_that_ends_at_a_closing_ends_there_and_not_at_the_next_opening(
     ("hours", "expected"),
     [
         (("09:00-12:00", "13:00-18:00"), 8),  # a pause is no open time
-        (("09:00-13:00", "12:00-18:00", "09:00-09:00"), 9),  # what two cover counts once, what has no length is nothing
+        (
+            ("09:00-13:00", "12:00-18:00", "09:00-09:00"),
+            9,
+        ),  # what two cover counts once, what has no length is nothing
         (("00:00-24:00",), 24),
         (("22:00-06:00",), 8),
         (("22:00-06:00", "05:00-12:00"), 14),  # 05:00 to 06:00 is two days' and counts once
@@ -78,22 +85,41 @@ def test_a_business_day_is_as_much_as_the_calendar_is_open_on_one_day(hours, exp
 
 def test_a_business_day_goes_on_over_a_pause():
     assert (
-        wall(add(at("2026-06-15T11:00"), Duration.read("1 business day"), table(hours=("09:00-12:00", "13:00-18:00"))))
+        wall(
+            add(
+                at("2026-06-15T11:00"),
+                Duration.read("1 business day"),
+                table(hours=("09:00-12:00", "13:00-18:00")),
+            )
+        )
         == "2026-06-16T11:00"
     )
 
 
 def test_a_share_of_business_time_is_open_time_too():
-    assert wall(add(at("2026-06-15T16:00"), Duration.read("4 business hours"), OFFICE, (3, 4))) == "2026-06-16T10:00"
+    assert (
+        wall(add(at("2026-06-15T16:00"), Duration.read("4 business hours"), OFFICE, (3, 4)))
+        == "2026-06-16T10:00"
+    )
 
 
 def test_a_span_over_midnight_belongs_to_the_day_on_which_it_begins():
     night = table(hours=("22:00-06:00",), closed=(date(2026, 6, 17),))
-    assert night.between(at("2026-06-13T00:00"), at("2026-06-13T12:00")) == 6 * HOUR  # Friday's, on Saturday
-    assert night.between(at("2026-06-15T00:00"), at("2026-06-15T12:00")) == 0  # nobody began on Sunday
-    assert night.between(at("2026-06-16T12:00"), at("2026-06-18T12:00")) == 8 * HOUR  # Tuesday's, but not Wednesday's
-    assert night.between(at("2025-12-31T20:00"), at("2026-01-01T12:00")) == 8 * HOUR  # over New Year
-    assert night.between(at("2024-12-31T20:00"), at("2025-01-01T12:00")) == 8 * HOUR  # and from one block of years to the next
+    assert (
+        night.between(at("2026-06-13T00:00"), at("2026-06-13T12:00")) == 6 * HOUR
+    )  # Friday's, on Saturday
+    assert (
+        night.between(at("2026-06-15T00:00"), at("2026-06-15T12:00")) == 0
+    )  # nobody began on Sunday
+    assert (
+        night.between(at("2026-06-16T12:00"), at("2026-06-18T12:00")) == 8 * HOUR
+    )  # Tuesday's, but not Wednesday's
+    assert (
+        night.between(at("2025-12-31T20:00"), at("2026-01-01T12:00")) == 8 * HOUR
+    )  # over New Year
+    assert (
+        night.between(at("2024-12-31T20:00"), at("2025-01-01T12:00")) == 8 * HOUR
+    )  # and from one block of years to the next
 
 
 @pytest.mark.parametrize(
@@ -101,14 +127,20 @@ def test_a_span_over_midnight_belongs_to_the_day_on_which_it_begins():
     [
         ("00:00-24:00", 23, 25),
         ("00:00-06:00", 5, 7),
-        ("01:00-02:30", 1, 1.5),  # it closes at the gap; at the first 02:30, and the second is no opening
+        (
+            "01:00-02:30",
+            1,
+            1.5,
+        ),  # it closes at the gap; at the first 02:30, and the second is no opening
         ("02:30-06:00", 3, 4.5),  # it opens behind the gap; at the first 02:30, and goes on
         ("02:15-02:45", 0, 0.5),  # the wall never shows it; once, not twice
         ("01:00-03:00", 1, 3),  # 03:00 comes once
         ("03:00-06:00", 3, 3),
     ],
 )
-def test_on_the_days_on_which_the_clocks_turn_an_edge_is_the_first_instant_that_shows_its_time_or_a_later_one(hours, gap, fold):
+def test_on_the_days_on_which_the_clocks_turn_an_edge_is_the_first_instant_that_shows_its_time_or_a_later_one(
+    hours, gap, fold
+):
     hours = table(hours=(hours,), days=("sunday",))
     assert hours.between(at("2025-03-29T12:00"), at("2025-03-31T12:00")) == gap * HOUR
     assert hours.between(at("2025-10-25T12:00"), at("2025-10-27T12:00")) == fold * HOUR
@@ -122,7 +154,12 @@ def test_a_night_shift_is_an_hour_shorter_or_longer_when_the_clocks_turn():
 
 @pytest.mark.parametrize(
     ("zone", "opening"),
-    [("Asia/Kolkata", "03:30"), ("Asia/Kathmandu", "03:15"), ("America/St_Johns", "11:30"), ("Australia/Lord_Howe", "22:30")],
+    [
+        ("Asia/Kolkata", "03:30"),
+        ("Asia/Kathmandu", "03:15"),
+        ("America/St_Johns", "11:30"),
+        ("Australia/Lord_Howe", "22:30"),
+    ],
 )
 def test_zones_may_lie_half_an_hour_or_three_quarters_beside_utc(zone, opening):
     hours = table(zone)
@@ -132,20 +169,34 @@ def test_zones_may_lie_half_an_hour_or_three_quarters_beside_utc(zone, opening):
 
 def test_a_zone_may_turn_by_half_an_hour_and_skip_a_midnight_or_a_day():
     lord_howe = table("Australia/Lord_Howe", ("00:00-24:00",), ("sunday",))
-    assert lord_howe.between(at("2026-04-04T00:00", "UTC"), at("2026-04-06T00:00", "UTC")) == 24.5 * HOUR
-    assert lord_howe.between(at("2026-10-03T00:00", "UTC"), at("2026-10-05T00:00", "UTC")) == 23.5 * HOUR
+    assert (
+        lord_howe.between(at("2026-04-04T00:00", "UTC"), at("2026-04-06T00:00", "UTC"))
+        == 24.5 * HOUR
+    )
+    assert (
+        lord_howe.between(at("2026-10-03T00:00", "UTC"), at("2026-10-05T00:00", "UTC"))
+        == 23.5 * HOUR
+    )
     havana = table("America/Havana", ("00:00-24:00",), ("sunday",))
     assert havana.between(at("2025-03-08T12:00", "UTC"), at("2025-03-10T12:00", "UTC")) == 23 * HOUR
     assert havana.between(at("2025-11-01T12:00", "UTC"), at("2025-11-03T12:00", "UTC")) == 25 * HOUR
-    friday = table("Pacific/Apia", days=("friday",))  # that of 30 December 2011 never was, and does not move to Saturday
+    friday = table(
+        "Pacific/Apia", days=("friday",)
+    )  # that of 30 December 2011 never was, and does not move to Saturday
     assert friday.between(at("2011-12-25T00:00", "UTC"), at("2012-01-04T00:00", "UTC")) == 0
 
 
 def test_holidays_and_own_closed_days_are_closed():
     hours = table(holidays="FR", closed=(date(2026, 7, 15),))
-    assert hours.between(at("2026-07-13T00:00"), at("2026-07-18T00:00")) == 3 * 9 * HOUR  # 14 July, and the day after it
-    assert table(holidays="US").between(at("2021-12-31T00:00"), at("2022-01-01T00:00")) == 0  # New Year, observed in the year before
-    night = table(hours=("22:00-06:00",), holidays="PH")  # 31 December is one, and another block of years
+    assert (
+        hours.between(at("2026-07-13T00:00"), at("2026-07-18T00:00")) == 3 * 9 * HOUR
+    )  # 14 July, and the day after it
+    assert (
+        table(holidays="US").between(at("2021-12-31T00:00"), at("2022-01-01T00:00")) == 0
+    )  # New Year, observed in the year before
+    night = table(
+        hours=("22:00-06:00",), holidays="PH"
+    )  # 31 December is one, and another block of years
     assert night.between(at("2024-12-31T12:00"), at("2025-01-01T12:00")) == 0
 
 
@@ -177,7 +228,10 @@ def test_check_names_the_line_of_a_calendar_that_is_never_open(tmp_path):
     text = (FUNNELS / "default.yaml").read_text()
     path = tmp_path / "funnel.yaml"
     path.write_text(text.replace('hours: ["09:00-18:00"]', 'hours: ["09:00-09:00"]'))
-    with pytest.raises(FunnelError, match=r"calendars\.office\.hours: a calendar that is never open; write hours like"):
+    with pytest.raises(
+        FunnelError,
+        match=r"calendars\.office\.hours: a calendar that is never open; write hours like",
+    ):
         load(path)
 
 
@@ -186,7 +240,9 @@ def test_a_duration_is_at_most_ten_years_so_that_a_due_instant_stays_within_the_
         with pytest.raises(ValueError, match="is more than 10 years: write at most"):
             Duration.read(text)
     once_a_week = table(days=("monday",))
-    assert add(at("2100-01-01T00:00"), Duration.read("3660 business days"), once_a_week, (3, 2)) > at("2200-01-01T00:00")
+    assert add(
+        at("2100-01-01T00:00"), Duration.read("3660 business days"), once_a_week, (3, 2)
+    ) > at("2200-01-01T00:00")
 
 
 def test_events_from_1970_to_2100_find_a_calendar_and_the_years_outside_are_refused():
@@ -196,7 +252,9 @@ def test_events_from_1970_to_2100_find_a_calendar_and_the_years_outside_are_refu
         assert hours.between(start, start + 7 * 24 * HOUR) == 45 * HOUR
         assert hours.between(start, hours.add(start, 100 * HOUR)) == 100 * HOUR
     for year in (1960, 2300):
-        with pytest.raises(ValueError, match="lies outside of the years 1965 to 2299 that a calendar covers"):
+        with pytest.raises(
+            ValueError, match="lies outside of the years 1965 to 2299 that a calendar covers"
+        ):
             OFFICE.elapsed(to_ms(datetime(year, 6, 1, tzinfo=UTC)))
     with pytest.raises(ValueError, match="outside of the years"):
         OFFICE.add(at("2026-06-15T09:00"), 3_000_000 * HOUR)

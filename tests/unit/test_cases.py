@@ -26,7 +26,9 @@ def outcome(source, *bodies):
     for body in bodies:
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
         headers = [("leadstream-source", source.encode())]
-        effects = normalise(record(raw, headers=headers, timestamp=RECEIVED), connection(lambda _name: "", ZONE))
+        effects = normalise(
+            record(raw, headers=headers, timestamp=RECEIVED), connection(lambda _name: "", ZONE)
+        )
         refused += [one.reason for one in effects.rejected]
         ignored += effects.ignored
         for out in effects.outs:
@@ -54,8 +56,12 @@ def case(*parts):
 
 def test_every_case_that_lies_beside_the_checkout_has_its_place_here():
     if not (SHARED / "cases").is_dir():
-        pytest.skip("the cases' collection is no part of the product: put ../shared beside the checkout")
-    assert {path.name for path in (SHARED / "cases").iterdir() if path.is_dir()} == {path.name for path in CASES.iterdir()}
+        pytest.skip(
+            "the cases' collection is no part of the product: put ../shared beside the checkout"
+        )
+    assert {path.name for path in (SHARED / "cases").iterdir() if path.is_dir()} == {
+        path.name for path in CASES.iterdir()
+    }
 
 
 def bodies(*parts):
@@ -63,7 +69,7 @@ def bodies(*parts):
 
 
 def one(world, refused=()):
-    assert refused == ()  or list(refused) == []
+    assert refused == () or list(refused) == []
     (lead,) = leads(world)
     return lead
 
@@ -123,7 +129,13 @@ def test_a_win_that_is_taken_back_and_lost_was_none():
     assert [clock for clock in facts(lead, "clock") if clock["stage"] == "customer"] == []
 
 
-@pytest.mark.parametrize(("source", "parts", "stage"), [("hubspot", ("hubspot_restore", "body.json"), "mql"), ("salesforce", ("salesforce_undelete", "bodies.json"), "sal")])
+@pytest.mark.parametrize(
+    ("source", "parts", "stage"),
+    [
+        ("hubspot", ("hubspot_restore", "body.json"), "mql"),
+        ("salesforce", ("salesforce_undelete", "bodies.json"), "sal"),
+    ],
+)
 def test_what_was_restored_stands_as_before_in_the_same_journey(source, parts, stage):
     raw = bodies(*parts)
     lead = one(*outcome(source, raw)[:2])
@@ -140,15 +152,27 @@ def test_an_owner_that_was_cleared_is_no_assignment():
 
 
 def test_what_a_machine_computes_keeps_no_deal_fresh():
-    world, refused, ignored = outcome("hubspot", case("hubspot_sync_keeps_stalled_deal_fresh", "body.json"))
-    (clock, *_) = [clock for clock in facts(one(world, refused), "clock") if (clock["stage"], clock["clock"]) == ("opportunity", "stalled")]
+    world, refused, ignored = outcome(
+        "hubspot", case("hubspot_sync_keeps_stalled_deal_fresh", "body.json")
+    )
+    (clock, *_) = [
+        clock
+        for clock in facts(one(world, refused), "clock")
+        if (clock["stage"], clock["clock"]) == ("opportunity", "stalled")
+    ]
     assert clock["status"] in ("breached", "escalated")
     assert len(ignored) == 28
 
 
 def test_amounts_that_were_cleared_are_unknown_and_machines_decimals_are_rounded():
-    world, refused, _ = outcome("hubspot", case("hubspot_amount_cleared_and_long_decimals", "body.json"))
-    found = {name.rpartition(":")[2]: deal["amount"] for lead in leads(world) for name, deal in deals(lead).items()}
+    world, refused, _ = outcome(
+        "hubspot", case("hubspot_amount_cleared_and_long_decimals", "body.json")
+    )
+    found = {
+        name.rpartition(":")[2]: deal["amount"]
+        for lead in leads(world)
+        for name, deal in deals(lead).items()
+    }
     assert refused == []
     assert found == {"32743017": None, "32743018": "33.333333", "32743019": "12500000"}
     world, refused, _ = outcome("salesforce", *bodies("salesforce_amount_nulled", "bodies.json"))
@@ -167,7 +191,9 @@ def test_a_blank_stage_is_no_word():
     assert lead.state["stage"] == "sql"
 
 
-@pytest.mark.parametrize(("source", "name"), [("salesforce", "bodies.json"), ("hubspot", "hubspot.json")])
+@pytest.mark.parametrize(
+    ("source", "name"), [("salesforce", "bodies.json"), ("hubspot", "hubspot.json")]
+)
 def test_a_crms_word_that_a_lead_is_closed_ends_it_at_any_stage_before_the_deal(source, name):
     lead = one(*outcome(source, bodies("salesforce_rejected_before_mql", name))[:2])
     assert lead.state["stage"] == "disqualified"
@@ -178,7 +204,10 @@ def test_ids_of_15_and_18_characters_are_one_record():
     world = World()
     for source, name in (("cloudevents", "export.json"), ("salesforce", "cdc.json")):
         headers = [("leadstream-source", source.encode())]
-        effects = normalise(record(case("salesforce_15_and_18", name), headers=headers, timestamp=RECEIVED), connection(lambda _name: "", ZONE))
+        effects = normalise(
+            record(case("salesforce_15_and_18", name), headers=headers, timestamp=RECEIVED),
+            connection(lambda _name: "", ZONE),
+        )
         assert effects.rejected == ()
         for out in effects.outs:
             world.takes(orjson.loads(out.value)["event"])
@@ -190,11 +219,15 @@ def test_ids_of_15_and_18_characters_are_one_record():
 @pytest.mark.parametrize("name", ["cometd.json", "eventbridge.json"])
 def test_a_change_event_is_read_in_whatever_it_is_wrapped(name):
     lead = one(*outcome("salesforce", case("salesforce_envelopes", name))[:2])
-    assert [move["why"] for move in facts(lead, "transition") if move["to"] == "inquiry"] == ["lead.created"]
+    assert [move["why"] for move in facts(lead, "transition") if move["to"] == "inquiry"] == [
+        "lead.created"
+    ]
 
 
 def test_an_opt_out_in_salesforce_is_one():
-    assert one(*outcome("salesforce", *bodies("salesforce_opt_out", "bodies.json"))[:2]).state["opted_out"]
+    assert one(*outcome("salesforce", *bodies("salesforce_opt_out", "bodies.json"))[:2]).state[
+        "opted_out"
+    ]
 
 
 def test_a_contact_role_says_whose_a_deal_is():
@@ -202,7 +235,9 @@ def test_a_contact_role_says_whose_a_deal_is():
     assert one(world, refused).state["stage"] == "customer"
 
 
-@pytest.mark.parametrize("name", ["body-null.json", "body-object_Object.json", "body-undefined.json"])
+@pytest.mark.parametrize(
+    "name", ["body-null.json", "body-object_Object.json", "body-undefined.json"]
+)
 def test_a_placeholder_names_nobody(name):
     world, refused, _ = outcome("segment", case("segment_placeholder_user_ids", name))
     assert (len(leads(world)), refused) == (3, [])
@@ -214,7 +249,15 @@ def test_a_groups_traits_are_the_accounts():
     assert {lead.state["account"] for lead in leads(world)} == {"Acme"}
 
 
-@pytest.mark.parametrize("parts", [("segment_alias", "body.json"), ("segment_alias", "body-anonymous.json"), ("segment_user_id_is_email", "body.json")], ids="/".join)
+@pytest.mark.parametrize(
+    "parts",
+    [
+        ("segment_alias", "body.json"),
+        ("segment_alias", "body-anonymous.json"),
+        ("segment_user_id_is_email", "body.json"),
+    ],
+    ids="/".join,
+)
 def test_two_ids_of_one_person_are_one_lead(parts):
     one(*outcome("segment", case(*parts))[:2])
 
@@ -226,12 +269,27 @@ def test_an_optional_detail_never_costs_its_event():
 
 def test_an_event_without_an_id_collides_with_none():
     """As segment_no_message_id describes it."""
-    events = [{"type": "track", "event": name, "userId": "nomid-1", "properties": {"email": "nomid@example.com"}} for name in ("Pricing Viewed", "Form Submitted", "Trial Started")]
+    events = [
+        {
+            "type": "track",
+            "event": name,
+            "userId": "nomid-1",
+            "properties": {"email": "nomid@example.com"},
+        }
+        for name in ("Pricing Viewed", "Form Submitted", "Trial Started")
+    ]
     world, refused, _ = outcome("segment", *events)
     assert one(world, refused).state["events"] == 3
 
 
-@pytest.mark.parametrize(("source", "parts"), [("segment", ("segment_lone_surrogate", "body.json")), ("hubspot", ("segment_lone_surrogate", "hubspot-body.json")), ("google", ("google_lone_surrogate", "body.json"))])
+@pytest.mark.parametrize(
+    ("source", "parts"),
+    [
+        ("segment", ("segment_lone_surrogate", "body.json")),
+        ("hubspot", ("segment_lone_surrogate", "hubspot-body.json")),
+        ("google", ("google_lone_surrogate", "body.json")),
+    ],
+)
 def test_half_an_emoji_costs_nothing(source, parts):
     assert one(*outcome(source, case(*parts))[:2]).state["events"] >= 1
 
@@ -249,7 +307,9 @@ def test_metas_test_lead_is_one_and_counted_nowhere():
 def test_metas_leads_are_known_by_their_work_address_and_a_blank_answer_is_none():
     world, refused, _ = outcome("meta", *bodies("meta_work_email_and_blank", "bodies.json"))
     assert refused == []
-    assert {"email:we.603900011@example.com", "email:bl.603900011@example.com"} <= set(world.rows.heads)
+    assert {"email:we.603900011@example.com", "email:bl.603900011@example.com"} <= set(
+        world.rows.heads
+    )
 
 
 def test_a_page_of_leads_is_read_as_leads():
@@ -260,12 +320,17 @@ def test_a_page_of_leads_is_read_as_leads():
 def test_all_spellings_of_an_address_are_one():
     from streams.sources.values import email_alias
 
-    assert len({email_alias(text) for text in bodies("email_spellings", "spellings.json").values()}) == 1
+    assert (
+        len({email_alias(text) for text in bodies("email_spellings", "spellings.json").values()})
+        == 1
+    )
 
 
 def test_a_clock_over_the_change_of_time_is_right():
     lead = one(*outcome("cloudevents", case("sla_over_dst", "body.json"))[:2])
-    assert [clock["status"] for clock in facts(lead, "clock") if clock["clock"] == "first_touch"] == ["met"]
+    assert [
+        clock["status"] for clock in facts(lead, "clock") if clock["clock"] == "first_touch"
+    ] == ["met"]
 
 
 def test_no_case_is_left_out():

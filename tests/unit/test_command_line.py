@@ -14,8 +14,12 @@ from streams.cli.data import _question
 from streams.cli.identity import _alias
 
 FUNNEL = load(FUNNELS / "default.yaml")
-EVIL = "ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
-SHOWN = r"ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
+EVIL = (
+    "ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
+)
+SHOWN = (
+    r"ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
+)
 
 
 @pytest.fixture
@@ -26,7 +30,9 @@ def out(monkeypatch):
     return written
 
 
-def test_a_name_from_outside_neither_styles_nor_links_nor_steers_the_terminal_nor_forges_a_line(out):
+def test_a_name_from_outside_neither_styles_nor_links_nor_steers_the_terminal_nor_forges_a_line(
+    out,
+):
     context.console.print(EVIL, highlight=False, soft_wrap=True)
     assert out.getvalue() == SHOWN + "\n"
 
@@ -49,11 +55,21 @@ def test_json_for_machines_escapes_what_a_terminal_would_obey_and_reads_back_as_
 
 
 @pytest.mark.parametrize("machine", ["Asia/Tokyo", "America/Los_Angeles", "UTC"])
-def test_an_instant_without_a_zone_is_the_reporting_zones_wherever_the_machine_stands(monkeypatch, machine):
+def test_an_instant_without_a_zone_is_the_reporting_zones_wherever_the_machine_stands(
+    monkeypatch, machine
+):
     monkeypatch.setenv("TZ", machine)
     time.tzset()
     try:
-        asked = [_question(FUNNEL, "", "", text, "", None).asof for text in ("2026-07-01T12:00", "2026-07-01T10:00Z", "2026-07-01T12:00:00+02:00", "2026-07-01")]
+        asked = [
+            _question(FUNNEL, "", "", text, "", None).asof
+            for text in (
+                "2026-07-01T12:00",
+                "2026-07-01T10:00Z",
+                "2026-07-01T12:00:00+02:00",
+                "2026-07-01",
+            )
+        ]
     finally:
         monkeypatch.undo()
         time.tzset()
@@ -94,7 +110,18 @@ def test_a_name_is_written_as_events_carry_it(typed, alias):
     assert _alias(typed) == alias
 
 
-@pytest.mark.parametrize("typed", ["jane", "email:", "email:jane", "email:email:jane@example.com", "phone:+33123456789", "segment:anon:1", ""])
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "jane",
+        "email:",
+        "email:jane",
+        "email:email:jane@example.com",
+        "phone:+33123456789",
+        "segment:anon:1",
+        "",
+    ],
+)
 def test_what_names_nobody_strongly_is_refused(typed):
     with pytest.raises(context.Failed, match=r"is not a strong alias|is no email address"):
         _alias(typed)

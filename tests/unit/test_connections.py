@@ -10,7 +10,9 @@ from streams.settings import Settings
 def opened(monkeypatch):
     """What ClickHouse's client would be opened with."""
     said = {}
-    monkeypatch.setattr(connections.clickhouse_connect, "get_client", lambda **options: said.update(options))
+    monkeypatch.setattr(
+        connections.clickhouse_connect, "get_client", lambda **options: said.update(options)
+    )
 
     def open_(**fields):
         said.clear()
@@ -32,15 +34,40 @@ def opened(monkeypatch):
 )
 def test_an_address_of_clickhouse_is_read_as_it_is_written(opened, url, host, port, secure, path):
     said = opened(clickhouse_url=url)
-    assert (said["host"], said["port"], said["secure"], said["proxy_path"]) == (host, port, secure, path)
+    assert (said["host"], said["port"], said["secure"], said["proxy_path"]) == (
+        host,
+        port,
+        secure,
+        path,
+    )
 
 
 def test_a_user_in_the_address_goes_before_the_settings(opened):
-    said = opened(clickhouse_url="https://ann:p%40ss@click.example", clickhouse_user="bob", clickhouse_ca_file="/ca.pem")
-    assert (said["username"], said["password"], said["ca_cert"], said["verify"]) == ("ann", "p@ss", "/ca.pem", True)
+    said = opened(
+        clickhouse_url="https://ann:p%40ss@click.example",
+        clickhouse_user="bob",
+        clickhouse_ca_file="/ca.pem",
+    )
+    assert (said["username"], said["password"], said["ca_cert"], said["verify"]) == (
+        "ann",
+        "p@ss",
+        "/ca.pem",
+        True,
+    )
 
 
-@pytest.mark.parametrize("url", ["click.example", "tcp://click.example", "http://", "http://x/?database=lead", "", "http://ann:secret@x:port", "http://[::1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "click.example",
+        "tcp://click.example",
+        "http://",
+        "http://x/?database=lead",
+        "",
+        "http://ann:secret@x:port",
+        "http://[::1",
+    ],
+)
 def test_what_is_no_address_of_clickhouse_is_refused_by_its_setting_and_not_repeated(url):
     with pytest.raises(connections.BadConnection, match="LEADSTREAM_CLICKHOUSE_URL") as refused:
         connections.clickhouse_client(Settings(clickhouse_url=url))
@@ -53,7 +80,10 @@ def test_what_is_no_address_of_clickhouse_is_refused_by_its_setting_and_not_repe
         ({"kafka_security": "SASL_SSL"}, "KAFKA_SASL_MECHANISM"),
         ({"kafka_sasl_mechanism": "PLAIN"}, "KAFKA_SECURITY"),
         ({"kafka_security": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "PLAIN"}, "KAFKA_USERNAME"),
-        ({"kafka_security": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "OAUTHBEARER"}, "OAUTH_TOKEN_URL"),
+        (
+            {"kafka_security": "SASL_PLAINTEXT", "kafka_sasl_mechanism": "OAUTHBEARER"},
+            "OAUTH_TOKEN_URL",
+        ),
         ({"kafka_security": "SSL", "kafka_ca_file": "/no/such.pem"}, "KAFKA_CA_FILE"),
     ],
 )

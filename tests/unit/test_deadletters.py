@@ -14,7 +14,9 @@ from streams.intake import deadletters as intake
 from tests.support.kafka import record
 
 POST = Post("lead.deadletters", "normalise", lambda _record: "meta")
-HEADERS = st.lists(st.tuples(st.text(max_size=20), st.none() | st.binary(max_size=50)), max_size=4).map(tuple)
+HEADERS = st.lists(
+    st.tuples(st.text(max_size=20), st.none() | st.binary(max_size=50)), max_size=4
+).map(tuple)
 
 
 def put_together(outs):
@@ -32,14 +34,23 @@ def test_what_is_kept_is_what_came(key, headers, value):
 def test_a_body_of_control_characters_is_kept_in_pieces_that_kafka_takes():
     """As JSON text 990 kB of them were 2.4 MB, which the broker refused: the worker ended at each start again."""
     body = b"\x01" * 990_000
-    outs = letter(POST, record(body, headers=[("h", b"\xff" * 900_000)]), LetterKind.REFUSED, "why" * 10_000)
+    outs = letter(
+        POST, record(body, headers=[("h", b"\xff" * 900_000)]), LetterKind.REFUSED, "why" * 10_000
+    )
     assert max(out.size for out in outs) < MAX_RECORD
     assert len({out.key for out in outs}) == 1
     assert put_together(outs).value == body
 
 
 def test_a_part_is_kept_with_its_records_own_key_and_headers():
-    (out,) = letter(POST, record(b"[1,2]", key=b"k", headers=[("h", b"v")]), LetterKind.REFUSED, "why", part=1, body=b"2")
+    (out,) = letter(
+        POST,
+        record(b"[1,2]", key=b"k", headers=[("h", b"v")]),
+        LetterKind.REFUSED,
+        "why",
+        part=1,
+        body=b"2",
+    )
     assert deadletters.opened(out.value) == Original(b"k", (("h", b"v"),), b"2")
     assert deadletters.described(out.headers).id.endswith(":1")
 
@@ -73,13 +84,20 @@ def test_what_somebody_else_wrote_is_neither_letter_nor_mark(body):
 
 
 def test_a_letter_of_a_later_release_with_more_to_say_is_read():
-    said = Letter(id="a", topic="t", partition=0, offset=1, stamp=1, worker="w", kind="failed", reason="r").model_dump()
+    said = Letter(
+        id="a", topic="t", partition=0, offset=1, stamp=1, worker="w", kind="failed", reason="r"
+    ).model_dump()
     assert Letter.model_validate({**said, "more": 1}).id == "a"
 
 
 def told(worker="advance", stamp=1, mark=None):
     """Give a record of lead.deadletters: a letter of one place, or its mark."""
-    (out,) = letter(Post("lead.deadletters", worker), record(b"", timestamp=stamp, offset=7), LetterKind.FAILED, "why")
+    (out,) = letter(
+        Post("lead.deadletters", worker),
+        record(b"", timestamp=stamp, offset=7),
+        LetterKind.FAILED,
+        "why",
+    )
     if mark:
         said = Mark(letter=deadletters.described(out.headers), what=mark, by="ann", at=5)
         return record(b"", key=out.key, headers=[(MARK_HEADER, said.model_dump_json().encode())])
@@ -87,7 +105,9 @@ def told(worker="advance", stamp=1, mark=None):
 
 
 def waiting(*records):
-    return [(one.letter.worker, one.letter.stamp) for one in intake.entries(records) if not one.fate]
+    return [
+        (one.letter.worker, one.letter.stamp) for one in intake.entries(records) if not one.fate
+    ]
 
 
 def test_a_letter_that_a_crash_writes_again_keeps_its_fate():
@@ -134,4 +154,6 @@ def test_a_traceback_in_the_log_quotes_no_value(caplog):
         assert "advance" in Failures("advance").log(record(b"", "lead.touches"), error)
     text = caplog.text
     assert "jane" not in text.replace('read("jane")', "")
-    assert all(part in text for part in ("ValidationError: name: int_parsing", "ValueError", "in read"))
+    assert all(
+        part in text for part in ("ValidationError: name: int_parsing", "ValueError", "in read")
+    )

@@ -26,7 +26,9 @@ def test_the_committed_files_are_what_the_code_makes(acls):
 
 
 def test_a_topic_whose_writer_is_nobody_here_is_refused(acls, monkeypatch):
-    unknown = topics.Topic("lead.new", "somebody", "deliver", 1, "a topic that acls.py has not heard of")
+    unknown = topics.Topic(
+        "lead.new", "somebody", "deliver", 1, "a topic that acls.py has not heard of"
+    )
     monkeypatch.setattr(topics, "TOPICS", (*topics.TOPICS, unknown))
     with pytest.raises(ValueError, match=r"lead\.new.*somebody"):
         acls.script()
@@ -41,7 +43,11 @@ def test_every_topic_has_a_writer_and_a_reader(acls):
 @pytest.mark.parametrize("worker", WORKERS)
 def test_a_worker_reads_what_it_is_built_on_and_has_its_group_and_changelog(acls, worker):
     mine = [rule for rule in acls.rules() if rule.role == worker]
-    named = {name.replace("$PARTITIONS", "4").replace("$GENERATION", "1") for rule in mine for name in rule.names}
+    named = {
+        name.replace("$PARTITIONS", "4").replace("$GENERATION", "1")
+        for rule in mine
+        for name in rule.names
+    }
     assert {*topics.READS[worker], topics.DEADLETTERS, Settings().app_id(worker)} <= named
     assert (Settings().changelog(worker) in named) is (worker in topics.STATEFUL)
     assert not any(rule.prefixed for rule in mine)
@@ -50,9 +56,16 @@ def test_a_worker_reads_what_it_is_built_on_and_has_its_group_and_changelog(acls
 def test_a_retriever_reads_and_writes_where_its_vendors_bodies_are_and_has_a_group_for_each(acls):
     retrieved = {name: one for name, one in SOURCES.items() if one.retrieval}
     raw = {one.topic for one in retrieved.values()}
-    assert (set(acls.reads("retriever")), set(acls.writes("retriever"))) == (raw, raw | {topics.DEADLETTERS})
-    (groups,) = [rule.names for rule in acls.rules() if (rule.role, rule.kind) == ("retriever", "group")]
-    assert [name.replace("$PARTITIONS", "4") for name in groups] == [Settings().app_id(f"retriever-{name}") for name in retrieved]
+    assert (set(acls.reads("retriever")), set(acls.writes("retriever"))) == (
+        raw,
+        raw | {topics.DEADLETTERS},
+    )
+    (groups,) = [
+        rule.names for rule in acls.rules() if (rule.role, rule.kind) == ("retriever", "group")
+    ]
+    assert [name.replace("$PARTITIONS", "4") for name in groups] == [
+        Settings().app_id(f"retriever-{name}") for name in retrieved
+    ]
 
 
 def test_who_is_outside_writes_bodies_and_reads_what_is_for_everybody(acls):
@@ -63,5 +76,11 @@ def test_who_is_outside_writes_bodies_and_reads_what_is_for_everybody(acls):
 
 
 def test_compose_gives_its_publisher_the_same_rights(acls):
-    line = next(line for line in (FOLDER / "outside.sh").read_text().splitlines() if line.startswith("topics="))
-    assert tuple(line.strip('"').replace('topics="', "").replace("--topic ", "").split()) == acls.writes("publisher")
+    line = next(
+        line
+        for line in (FOLDER / "outside.sh").read_text().splitlines()
+        if line.startswith("topics=")
+    )
+    assert tuple(
+        line.strip('"').replace('topics="', "").replace("--topic ", "").split()
+    ) == acls.writes("publisher")

@@ -11,9 +11,19 @@ from tests.conftest import ROOT, tool
 
 DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
-RULES = {path.stem: yaml.safe_load(path.read_text()) for path in sorted((PROMETHEUS / "rules").glob("*.yml"))}
-TESTS = {path.name: yaml.safe_load(path.read_text()) for path in sorted(PROMETHEUS.glob("*.test.yml"))}
-ALERTS = {rule["alert"]: rule for file in RULES.values() for group in file["groups"] for rule in group["rules"]}
+RULES = {
+    path.stem: yaml.safe_load(path.read_text())
+    for path in sorted((PROMETHEUS / "rules").glob("*.yml"))
+}
+TESTS = {
+    path.name: yaml.safe_load(path.read_text()) for path in sorted(PROMETHEUS.glob("*.test.yml"))
+}
+ALERTS = {
+    rule["alert"]: rule
+    for file in RULES.values()
+    for group in file["groups"]
+    for rule in group["rules"]
+}
 RECEIVERS = DEPLOY / "alertmanager" / "alertmanager.yml"
 
 
@@ -31,15 +41,29 @@ def test_prometheus_reads_its_rules_and_its_configuration(tmp_path):
     promtool = tool("promtool", "prometheus")
     ran(promtool, "check", "rules", *(f"rules/{name}.yml" for name in RULES))
     (tmp_path / "generations").mkdir()
-    (tmp_path / "generations" / "2.json").write_text('[{"targets": ["advance-2:9100"]}]')  # as docs/operations.md has it
-    here = (PROMETHEUS / "prometheus.yml").read_text().replace("/etc/prometheus/rules", f"{PROMETHEUS}/rules").replace("/etc/prometheus", str(tmp_path))
+    (tmp_path / "generations" / "2.json").write_text(
+        '[{"targets": ["advance-2:9100"]}]'
+    )  # as docs/operations.md has it
+    here = (
+        (PROMETHEUS / "prometheus.yml")
+        .read_text()
+        .replace("/etc/prometheus/rules", f"{PROMETHEUS}/rules")
+        .replace("/etc/prometheus", str(tmp_path))
+    )
     (tmp_path / "prometheus.yml").write_text(here)
     ran(promtool, "check", "config", tmp_path / "prometheus.yml")
 
 
 def test_every_process_that_has_metrics_is_scraped():
-    jobs = {job["job_name"]: job for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]}
-    targets = {target.partition(":")[0] for one in jobs["leadstream"]["static_configs"] for target in one["targets"]}
+    jobs = {
+        job["job_name"]: job
+        for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
+    }
+    targets = {
+        target.partition(":")[0]
+        for one in jobs["leadstream"]["static_configs"]
+        for target in one["targets"]
+    }
     assert targets == {*WORKERS, "ticker", "gateway", "live"}
     assert jobs["leadstream"]["file_sd_configs"]
 
@@ -54,7 +78,13 @@ def test_an_alert_has_a_severity_an_owner_and_a_page_that_says_what_to_do(name):
 
 @pytest.mark.parametrize("name", ALERTS)
 def test_an_alert_is_tested_firing_and_not_firing(name):
-    cases = [case for file in TESTS.values() for one in file["tests"] for case in one["alert_rule_test"] if case["alertname"] == name]
+    cases = [
+        case
+        for file in TESTS.values()
+        for one in file["tests"]
+        for case in one["alert_rule_test"]
+        if case["alertname"] == name
+    ]
     assert any(case["exp_alerts"] for case in cases)
     assert any(not case["exp_alerts"] for case in cases)
 
@@ -72,7 +102,9 @@ def test_alertmanager_routes_each_alert_to_its_owner_team():
         "customer_success": ["customer-success"],
         "operations": ["operations"],
     }.items():
-        said = ran(amtool, "config", "routes", "test", f"--config.file={RECEIVERS}", f"owner_team={team}").strip()
+        said = ran(
+            amtool, "config", "routes", "test", f"--config.file={RECEIVERS}", f"owner_team={team}"
+        ).strip()
         assert [name.removesuffix("-nobody-told-yet") for name in said.split(",")] == receivers
 
 
@@ -94,8 +126,13 @@ def test_the_committed_dashboard_is_what_the_code_makes():
 def test_grafana_looks_for_dashboards_where_compose_mounts_them():
     from tests.support.deployed import compose
 
-    provider = yaml.safe_load((DEPLOY / "grafana/provisioning/dashboards/leadstream.yaml").read_text())["providers"][0]
-    assert f"./grafana/dashboards:{provider['options']['path']}:ro" in compose()["services"]["grafana"]["volumes"]
+    provider = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/dashboards/leadstream.yaml").read_text()
+    )["providers"][0]
+    assert (
+        f"./grafana/dashboards:{provider['options']['path']}:ro"
+        in compose()["services"]["grafana"]["volumes"]
+    )
 
 
 def test_the_funnels_json_schema_is_what_the_model_says():
@@ -104,4 +141,6 @@ def test_the_funnels_json_schema_is_what_the_model_says():
     from schemas.funnel import Funnel
     from schemas.reading import FUNNELS
 
-    assert json.loads((FUNNELS / "funnel.schema.json").read_text()) == json.loads(json.dumps(Funnel.model_json_schema()))
+    assert json.loads((FUNNELS / "funnel.schema.json").read_text()) == json.loads(
+        json.dumps(Funnel.model_json_schema())
+    )

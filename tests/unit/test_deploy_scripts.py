@@ -16,7 +16,14 @@ BIN = ROOT / "deploy" / "bin"
 
 def held(*words, **variables):
     command = ["sh", str(BIN / "hold-on-78"), *words]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env={**os.environ, **variables}, start_new_session=True)
+    return subprocess.Popen(
+        command,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, **variables},
+        start_new_session=True,
+    )
 
 
 @pytest.fixture
@@ -64,7 +71,9 @@ def test_a_stop_reaches_the_worker_and_waits_until_it_has_finished(limit):
 
 def test_a_generation_that_was_dropped_is_not_folded_again(limit, tmp_path):
     (tmp_path / "dropped").touch()
-    process = limit(held("sh", "-c", "echo ran", LEADSTREAM_FUNNEL=str(tmp_path), LEADSTREAM_GENERATION="2"))
+    process = limit(
+        held("sh", "-c", "echo ran", LEADSTREAM_FUNNEL=str(tmp_path), LEADSTREAM_GENERATION="2")
+    )
     assert "generation 2 was dropped" in process.stderr.readline()
     process.terminate()
     out, _ = process.communicate()
@@ -92,9 +101,16 @@ def port():
 
 
 def healthy(*words, **variables):
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
+    }
     variables.setdefault("HOLD_PID_FILE", "/nowhere")
-    done = subprocess.run([sys.executable, str(BIN / "leadstream-healthy"), *words], env={**environment, **variables}, capture_output=True, timeout=30)
+    done = subprocess.run(
+        [sys.executable, str(BIN / "leadstream-healthy"), *words],
+        env={**environment, **variables},
+        capture_output=True,
+        timeout=30,
+    )
     return done.returncode == 0
 
 
@@ -114,7 +130,9 @@ def test_a_process_that_is_gone_is_not_healthy(port):
     assert not healthy()
 
 
-def test_a_process_that_hangs_for_a_minute_is_ended_so_that_docker_starts_it_again(port, limit, tmp_path):
+def test_a_process_that_hangs_for_a_minute_is_ended_so_that_docker_starts_it_again(
+    port, limit, tmp_path
+):
     file = tmp_path / "hold.pid"
     process = limit(held("sleep", "60", HOLD_PID_FILE=str(file)))
     while not file.exists() or not file.read_text():

@@ -14,7 +14,9 @@ from streams.sources.registry import SOURCES
 from tests.conftest import ROOT
 
 FUNNEL = load_funnel(FUNNELS / "default.yaml")
-LAUGHS = "a0: &a0 [lol]\n" + "".join(f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9))
+LAUGHS = "a0: &a0 [lol]\n" + "".join(
+    f"a{n + 1}: &a{n + 1} [{', '.join([f'*a{n}'] * 9)}]\n" for n in range(9)
+)
 READERS = [
     (load_funnel, FunnelError),
     (files.load, files.MappingError),
@@ -30,8 +32,12 @@ ATTACKS = [
 
 
 @pytest.mark.parametrize(("read", "refusal"), READERS, ids=["funnel", "mapping", "records"])
-@pytest.mark.parametrize(("text", "said"), ATTACKS, ids=["laughs", "deep", "digits", "date", "bytes"])
-def test_no_file_costs_more_than_it_is_long_and_each_is_refused_with_a_reason(tmp_path, read, refusal, text, said):
+@pytest.mark.parametrize(
+    ("text", "said"), ATTACKS, ids=["laughs", "deep", "digits", "date", "bytes"]
+)
+def test_no_file_costs_more_than_it_is_long_and_each_is_refused_with_a_reason(
+    tmp_path, read, refusal, text, said
+):
     path = tmp_path / "file.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(refusal, match=said):
@@ -46,7 +52,11 @@ def test_a_file_beyond_the_bound_is_not_read_to_its_end(tmp_path, monkeypatch):
         documents.read(path)
 
 
-@pytest.mark.parametrize("file", [*FUNNELS.glob("*.yaml"), *(FUNNELS.parent / "mappings").glob("*.yaml")], ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "file",
+    [*FUNNELS.glob("*.yaml"), *(FUNNELS.parent / "mappings").glob("*.yaml")],
+    ids=lambda path: path.stem,
+)
 def test_what_is_shipped_reads_as_yaml_itself_reads_it(file):
     assert documents.read(file).value == yaml.safe_load(file.read_text())
 
@@ -83,14 +93,20 @@ def mapping(data, name):
     return path
 
 
-@pytest.mark.parametrize("name", ["../secret.csv", "{}/secret.csv", "link.csv", "'a\\0b'", "sub/../../secret.csv"])
+@pytest.mark.parametrize(
+    "name", ["../secret.csv", "{}/secret.csv", "link.csv", "'a\\0b'", "sub/../../secret.csv"]
+)
 def test_a_mapping_does_not_choose_files_outside_of_its_folder(data, name):
     path = mapping(data, name.format(data.parent))
     if "0" in name:
         path.write_text(path.read_text().replace("'a\\0b'", '"a\\0b"'))
-    with pytest.raises(files.MappingError, match=r"mapping\.yaml:5: file .* lies outside of the data folder"):
+    with pytest.raises(
+        files.MappingError, match=r"mapping\.yaml:5: file .* lies outside of the data folder"
+    ):
         files.load(path, data)
-    with pytest.raises(files.MappingError, match="lies outside"):  # also where somebody made the link since
+    with pytest.raises(
+        files.MappingError, match="lies outside"
+    ):  # also where somebody made the link since
         list(files.read(files.load(path), data))
 
 
@@ -106,10 +122,14 @@ def test_a_pattern_names_columns_and_does_nothing_else(data, pattern):
     path = mapping(data, "good.csv")
     path.write_text(path.read_text().replace("shop:{id}", f"shop:{pattern}", 1))
     if pattern == "{id.__class__}":  # a column may have a dot, and this file has no such one
-        with pytest.raises(files.MappingError, match=r"mapping\.yaml:9: .* good\.csv has no column 'id\.__class__'"):
+        with pytest.raises(
+            files.MappingError, match=r"mapping\.yaml:9: .* good\.csv has no column 'id\.__class__'"
+        ):
             files.load(path, data)
         return
-    with pytest.raises(files.MappingError, match=r"mapping\.yaml:9: files\.0\.events\.0\.id: .* is no pattern"):
+    with pytest.raises(
+        files.MappingError, match=r"mapping\.yaml:9: files\.0\.events\.0\.id: .* is no pattern"
+    ):
         files.load(path, data)
 
 

@@ -68,33 +68,59 @@ def play(until, said):
     current, known, revisions, names = row.Row("lead"), [], [], {}
 
     def keep(step, at, cause):
-        revisions.extend(Revision(*change[:4], change.revision, change.content, at, cause) for change in step.changes)
+        revisions.extend(
+            Revision(*change[:4], change.revision, change.content, at, cause)
+            for change in step.changes
+        )
         return step.row
 
     def tick(until_ms):
         nonlocal current
-        while (due := row.tick(current, current.watermark, DEFINITION).next_due) is not None and due < until_ms:
+        while (
+            due := row.tick(current, current.watermark, DEFINITION).next_due
+        ) is not None and due < until_ms:
             current = keep(row.tick(current, due + 1, DEFINITION), due + 1, None)
 
-    for number, (day, learned, kind, fields) in sorted(enumerate(said, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]):
+    for number, (day, learned, kind, fields) in sorted(
+        enumerate(said, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]
+    ):
         at, seen = int(T0 + day * DAY), int(T0 + (day if learned is None else learned) * DAY) + 400
         tick(seen)
         name, content = f"e{number}", {key: value for key, value in fields.items() if key[0] != "_"}
         if kind in WORDS:
-            ends = (Origin(birth, "", end, fields.get("_kind", "")) for birth, end in enumerate(("lead", "mate")))
+            ends = (
+                Origin(birth, "", end, fields.get("_kind", ""))
+                for birth, end in enumerate(("lead", "mate"))
+            )
             said_by = f"{name}|lead:mate" if kind != "link" else "link:lead:mate"
             edge = Edge(at, 0, said_by, kind, *ends)
-            current = keep(row.connect(current, edge, DEFINITION), seen, _cause("edge", "", 0, orjson.dumps(edge.plain())))
+            current = keep(
+                row.connect(current, edge, DEFINITION),
+                seen,
+                _cause("edge", "", 0, orjson.dumps(edge.plain())),
+            )
             continue
         body = orjson.dumps({"source": "segment", **content}, option=orjson.OPT_SORT_KEYS).decode()
-        event, copied = Event(at, RANK[kind], 0, short(name), fields.get("_from", "lead"), kind.value, body), "_from" in fields
+        event, copied = (
+            Event(at, RANK[kind], 0, short(name), fields.get("_from", "lead"), kind.value, body),
+            "_from" in fields,
+        )
         known.append(Known(event, name, seen, fields.get("_held", False)))
         names[event.id] = name
-        current = keep(row.advance(current, event, DEFINITION, copied=copied), seen, _cause("event", name, copied, ""))
+        current = keep(
+            row.advance(current, event, DEFINITION, copied=copied),
+            seen,
+            _cause("event", name, copied, ""),
+        )
     end = int(T0 + until * DAY)
     tick(end)
     state = row.state_of(row.tick(current, end, DEFINITION).row, DEFINITION).state
-    return state, sorted(one for one in known if one.event.origin in state["origins"]), revisions, end
+    return (
+        state,
+        sorted(one for one in known if one.event.origin in state["origins"]),
+        revisions,
+        end,
+    )
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
@@ -112,7 +138,9 @@ def test_every_golden_file_belongs_to_a_case():
 
 
 @pytest.mark.parametrize("opted_out", [False, True])
-def test_no_nurture_clock_is_ahead_of_a_lead_whose_other_half_forbade_contact_before_the_two_were_parted(opted_out):
+def test_no_nurture_clock_is_ahead_of_a_lead_whose_other_half_forbade_contact_before_the_two_were_parted(
+    opted_out,
+):
     _, known, revisions, end = play(6, [(0, None, E.CREATED, {"kind": "form"})])
     view = story("lead", {"opted_out": opted_out}, known, revisions, DEFINITION, end, {})["outlook"]
     assert any(one["clock"].startswith("nurturing.") for one in view["running"]) is not opted_out

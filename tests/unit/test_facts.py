@@ -19,32 +19,66 @@ def said(folded, kind):
 
 
 def clocks(folded, name):
-    return [clock for clock in said(folded, "clock") if f"{clock['stage']}.{clock['clock']}" == name]
+    return [
+        clock for clock in said(folded, "clock") if f"{clock['stage']}.{clock['clock']}" == name
+    ]
 
 
 def changed(name, **changes):
     """Prepare the default funnel with one stage changed."""
-    return prepare(FIRST.model_copy(update={"stages": {**FIRST.stages, name: FIRST.stages[name].model_copy(update=changes)}}))
+    return prepare(
+        FIRST.model_copy(
+            update={"stages": {**FIRST.stages, name: FIRST.stages[name].model_copy(update=changes)}}
+        )
+    )
 
 
 def test_each_lapse_of_a_clock_that_touches_restart_is_a_fact_and_a_late_touch_ends_its_own():
     folded = fold(history((0, E.CREATED, {}), (40, E.TOUCH, HUMAN), (50, E.TOUCH, HUMAN)), 81)
-    found = [(clock["status"], clock["stopped_at"]) for clock in clocks(folded, "nurturing.nurture_touch")]
+    found = [
+        (clock["status"], clock["stopped_at"])
+        for clock in clocks(folded, "nurturing.nurture_touch")
+    ]
     assert found == [("breached", T0 + 40 * DAY), ("breached", None)]
 
 
 def test_a_clock_that_a_move_ends_before_it_is_due_is_cancelled():
-    folded = fold(history((0, E.OPPORTUNITY_WON, DEAL), (5, E.STAGE_REPORTED, stage("churned"))), 60)
-    assert [(clock["status"], clock["stopped_at"]) for clock in clocks(folded, "customer.onboarding")] == [("cancelled", None)]
+    folded = fold(
+        history((0, E.OPPORTUNITY_WON, DEAL), (5, E.STAGE_REPORTED, stage("churned"))), 60
+    )
+    assert [
+        (clock["status"], clock["stopped_at"]) for clock in clocks(folded, "customer.onboarding")
+    ] == [("cancelled", None)]
 
 
 @pytest.mark.parametrize(
     ("clock", "due"),
     [
-        ({"within": "30 business minutes", "stopped_by": ("human",)}, T0 + DAY + HOUR // 2),  # the office opens on the next day
-        ({"within": "30 business minutes", "calendar": "always", "stopped_by": ("human",)}, T0 + 12 * HOUR + HOUR // 2),
-        ({"within": "1 business day", "hot_within": "10 business minutes", "hot_calendar": "always", "stopped_by": ("human",)}, T0 + 12 * HOUR + HOUR // 6),
-        ({"within": "1 business day", "hot_within": "10 business minutes", "stopped_by": ("human",)}, T0 + DAY + HOUR // 6),
+        (
+            {"within": "30 business minutes", "stopped_by": ("human",)},
+            T0 + DAY + HOUR // 2,
+        ),  # the office opens on the next day
+        (
+            {"within": "30 business minutes", "calendar": "always", "stopped_by": ("human",)},
+            T0 + 12 * HOUR + HOUR // 2,
+        ),
+        (
+            {
+                "within": "1 business day",
+                "hot_within": "10 business minutes",
+                "hot_calendar": "always",
+                "stopped_by": ("human",),
+            },
+            T0 + 12 * HOUR + HOUR // 6,
+        ),
+        (
+            {
+                "within": "1 business day",
+                "hot_within": "10 business minutes",
+                "stopped_by": ("human",),
+            },
+            T0 + DAY + HOUR // 6,
+        ),
     ],
 )
 def test_a_clock_runs_in_its_own_calendar_a_hot_one_in_that_of_the_hot(clock, due):
@@ -54,30 +88,66 @@ def test_a_clock_runs_in_its_own_calendar_a_hot_one_in_that_of_the_hot(clock, du
 
 
 def test_who_forbade_contact_before_nurturing_has_no_nurture_clock():
-    assert clocks(fold(history((0, E.CREATED, {}), (0.1, E.CONSENT, {"granted": False})), 100), "nurturing.nurture_touch") == []
+    assert (
+        clocks(
+            fold(history((0, E.CREATED, {}), (0.1, E.CONSENT, {"granted": False})), 100),
+            "nurturing.nurture_touch",
+        )
+        == []
+    )
 
 
 def test_inactive_starts_with_no_points():
-    told = [(0, E.STAGE_REPORTED, MQL), (190, E.TOUCH, {"kind": "form"}), (196, E.TOUCH, {"kind": "form"})]
+    told = [
+        (0, E.STAGE_REPORTED, MQL),
+        (190, E.TOUCH, {"kind": "form"}),
+        (196, E.TOUCH, {"kind": "form"}),
+    ]
     assert path(fold(history(*told), 200)) == "inquiry* mql recycled inactive"
 
 
 def test_recycled_is_no_longer_hot():
-    told = [(0, E.CREATED, {"kind": "demo_form"}), (1, E.REJECTED, {"reason": "not-ready"}), (5, E.STAGE_REPORTED, MQL)]
+    told = [
+        (0, E.CREATED, {"kind": "demo_form"}),
+        (1, E.REJECTED, {"reason": "not-ready"}),
+        (5, E.STAGE_REPORTED, MQL),
+    ]
     assert [handoff["hot"] for handoff in said(fold(history(*told), 6), "handoff")] == [True, False]
 
 
 def test_a_loss_that_is_voided_gives_back_the_timer_and_the_clocks_as_they_were():
     under = changed("sal", timer=Timer(after="30 days", to="recycled"))
-    lost = [(0, E.ACCEPTED, {}), (1, E.OPPORTUNITY_LOST, DEAL), (5, E.STAGE_REPORTED, {"stage": "Working", "source": "salesforce"})]
-    assert fold(history(*lost), 6, under).state["timer_at"] == fold(history(lost[0]), 6, under).state["timer_at"]
-    again = fold(history((0, E.OPPORTUNITY_CREATED, DEAL), (40, E.OPPORTUNITY_LOST, DEAL), (50, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "late"}})), 51)
-    assert [clock["stopped_at"] for clock in clocks(again, "opportunity.stalled")] == [T0 + 50 * DAY]
+    lost = [
+        (0, E.ACCEPTED, {}),
+        (1, E.OPPORTUNITY_LOST, DEAL),
+        (5, E.STAGE_REPORTED, {"stage": "Working", "source": "salesforce"}),
+    ]
+    assert (
+        fold(history(*lost), 6, under).state["timer_at"]
+        == fold(history(lost[0]), 6, under).state["timer_at"]
+    )
+    again = fold(
+        history(
+            (0, E.OPPORTUNITY_CREATED, DEAL),
+            (40, E.OPPORTUNITY_LOST, DEAL),
+            (50, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "late"}}),
+        ),
+        51,
+    )
+    assert [clock["stopped_at"] for clock in clocks(again, "opportunity.stalled")] == [
+        T0 + 50 * DAY
+    ]
 
 
 def test_a_generations_first_version_holds_from_the_beginning_of_time():
-    first, later = (FIRST.model_copy(update={"version": name, "effective_from": date(year, 1, 1)}) for name, year in (("1", 2027), ("2", 2028)))
-    assert {move["version"] for move in said(fold(history((0, E.CREATED, {})), 20, prepare(first, later)), "transition")} == {"1"}
+    first, later = (
+        FIRST.model_copy(update={"version": name, "effective_from": date(year, 1, 1)})
+        for name, year in (("1", 2027), ("2", 2028))
+    )
+    assert {
+        move["version"]
+        for move in said(fold(history((0, E.CREATED, {})), 20, prepare(first, later)), "transition")
+    } == {"1"}
 
 
 def test_an_opening_balance_at_mql_is_no_hand_off():
@@ -85,40 +155,67 @@ def test_an_opening_balance_at_mql_is_no_hand_off():
 
 
 def test_what_can_not_be_applied_is_noted_with_why():
-    folded = fold(history((0, E.OPPORTUNITY_CREATED, DEAL), (0.1, E.REJECTED, {"reason": "no-fit"})), 0.2)
-    assert [(note["what"], note["reason"], note["current"]) for note in said(folded, "note")] == [("ignored", "no-fit", "opportunity")]
+    folded = fold(
+        history((0, E.OPPORTUNITY_CREATED, DEAL), (0.1, E.REJECTED, {"reason": "no-fit"})), 0.2
+    )
+    assert [(note["what"], note["reason"], note["current"]) for note in said(folded, "note")] == [
+        ("ignored", "no-fit", "opportunity")
+    ]
 
 
 def test_a_move_says_how_long_the_stage_before_was_held_by_the_wall_and_in_open_hours():
     folded = fold(history((0, E.STAGE_REPORTED, MQL), (1.25, E.ACCEPTED, {})), 2)
     accepted = next(move for move in said(folded, "transition") if move["to"] == "sal")
     assert (accepted["dwell_ms"], accepted["business_ms"]) == (1.25 * DAY, 15 * HOUR)
-    assert all("dwell_ms" not in move for move in said(folded, "transition") if move["implied"] or move["to"] == "mql")
+    assert all(
+        "dwell_ms" not in move
+        for move in said(folded, "transition")
+        if move["implied"] or move["to"] == "mql"
+    )
 
 
 def test_a_hand_off_says_when_it_was_assigned_and_first_touched_by_a_person_in_open_hours():
-    told = [(0, E.STAGE_REPORTED, MQL), (1 / 24, E.ASSIGNED, {"owner": "ann"}), (3 / 24, E.TOUCH, HUMAN), (5 / 24, E.TOUCH, HUMAN), (1, E.ASSIGNED, {"owner": "bob"})]
+    told = [
+        (0, E.STAGE_REPORTED, MQL),
+        (1 / 24, E.ASSIGNED, {"owner": "ann"}),
+        (3 / 24, E.TOUCH, HUMAN),
+        (5 / 24, E.TOUCH, HUMAN),
+        (1, E.ASSIGNED, {"owner": "bob"}),
+    ]
     handoff = said(fold(history(*told), 2), "handoff")[0]
     assert (handoff["assigned_at"], handoff["touched_at"]) == (T0 + HOUR, T0 + 3 * HOUR)
     assert (handoff["to_assigned_ms"], handoff["to_touch_ms"]) == (HOUR, 2 * HOUR)
 
 
 def test_the_newest_word_of_owner_and_record_holds():
-    told = [(0, E.CREATED, {"owner": "ann", "record_url": "https://crm.example/1"}), (1, E.ASSIGNED, {"owner": "bob", "record_url": "https://crm.example/2"})]
+    told = [
+        (0, E.CREATED, {"owner": "ann", "record_url": "https://crm.example/1"}),
+        (1, E.ASSIGNED, {"owner": "bob", "record_url": "https://crm.example/2"}),
+    ]
     state = fold(history(*told), 2).state
     assert (state["owner"], state["record_url"]) == ("bob", "https://crm.example/2")
 
 
 def test_a_deal_stays_in_the_journey_it_began_in():
-    told = [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (120, E.OPPORTUNITY_WON, DEAL)]
+    told = [
+        (0, E.OPPORTUNITY_CREATED, DEAL),
+        (1, E.OPPORTUNITY_LOST, DEAL),
+        (120, E.OPPORTUNITY_WON, DEAL),
+    ]
     folded = fold(history(*told), 121)
     assert folded.state["journey"] == 2
     assert [(journey, deal["status"]) for _, deal, journey in facts(folded, "deal")] == [(1, "won")]
 
 
 def test_a_lost_deal_that_moves_again_is_open():
-    told = [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (2, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "talks"}})]
-    assert [(deal["status"], deal["closed_at"]) for deal in said(fold(history(*told), 3), "deal")] == [("open", None)]
+    told = [
+        (0, E.OPPORTUNITY_CREATED, DEAL),
+        (1, E.OPPORTUNITY_LOST, DEAL),
+        (2, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "talks"}}),
+    ]
+    assert [
+        (deal["status"], deal["closed_at"]) for deal in said(fold(history(*told), 3), "deal")
+    ] == [("open", None)]
 
 
 @pytest.mark.parametrize(
@@ -129,14 +226,20 @@ def test_a_lost_deal_that_moves_again_is_open():
     ],
 )  # fmt: skip
 def test_a_crms_own_stage_of_a_deal_says_how_it_ended(source, word, stands):
-    told = [(0, E.OPPORTUNITY_CREATED, {**DEAL, "source": source}), (1, E.OPPORTUNITY_STAGE_CHANGED, {"source": source, "deal": {"id": "d1", "stage": word}})]
+    told = [
+        (0, E.OPPORTUNITY_CREATED, {**DEAL, "source": source}),
+        (1, E.OPPORTUNITY_STAGE_CHANGED, {"source": source, "deal": {"id": "d1", "stage": word}}),
+    ]
     assert fold(history(*told), 2).state["stage"] == stands
 
 
 @pytest.mark.parametrize(
     ("marketing", "found"),
     [
-        ({"click": "gclid", "utm_source": "letter", "utm_medium": "email"}, ("google", "paid_search")),
+        (
+            {"click": "gclid", "utm_source": "letter", "utm_medium": "email"},
+            ("google", "paid_search"),
+        ),
         ({"utm_source": "letter", "utm_medium": "email"}, ("letter", "email")),
         ({"utm_source": "letter"}, ("letter", "other")),
         ({"platform": "meta", "click": "gclid"}, ("meta", "paid_social")),
@@ -158,20 +261,39 @@ def test_stages_that_are_reported_at_one_instant_go_by_their_place_in_the_funnel
 
 def test_a_stage_that_nobody_maps_comes_last_of_its_instant():
     told = [(0, E.STAGE_REPORTED, stage("odd")), (0, E.STAGE_REPORTED, stage("lead"))]
-    assert [[note["current"] for note in said(fold(history(*order), 0.1), "note")] for order in (told, told[::-1])] == [["inquiry"], ["inquiry"]]
+    assert [
+        [note["current"] for note in said(fold(history(*order), 0.1), "note")]
+        for order in (told, told[::-1])
+    ] == [["inquiry"], ["inquiry"]]
 
 
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
-        ([(0.125, E.ASSIGNED, {"owner": "ann"}), (0.25, E.TOUCH, HUMAN)], {"to_assigned_ms": 3 * HOUR, "to_touch_ms": 3 * HOUR, "negative": False}),
-        ([(0.125, E.TOUCH, HUMAN), (0.25, E.ASSIGNED, {"owner": "ann"})], {"to_assigned_ms": 6 * HOUR, "to_touch_ms": -3 * HOUR, "negative": True}),
-        ([(0.125, E.TOUCH, HUMAN)], {"assigned_at": None, "to_touch_ms": 3 * HOUR, "negative": False}),
+        (
+            [(0.125, E.ASSIGNED, {"owner": "ann"}), (0.25, E.TOUCH, HUMAN)],
+            {"to_assigned_ms": 3 * HOUR, "to_touch_ms": 3 * HOUR, "negative": False},
+        ),
+        (
+            [(0.125, E.TOUCH, HUMAN), (0.25, E.ASSIGNED, {"owner": "ann"})],
+            {"to_assigned_ms": 6 * HOUR, "to_touch_ms": -3 * HOUR, "negative": True},
+        ),
+        (
+            [(0.125, E.TOUCH, HUMAN)],
+            {"assigned_at": None, "to_touch_ms": 3 * HOUR, "negative": False},
+        ),
         ([(0.125, E.ASSIGNED, {"owner": "ann"})], {"to_assigned_ms": 3 * HOUR, "touched_at": None}),
     ],
-    ids=["assigned, then touched", "touched, then assigned", "touched by whom no system named", "never touched"],
+    ids=[
+        "assigned, then touched",
+        "touched, then assigned",
+        "touched by whom no system named",
+        "never touched",
+    ],
 )
-def test_speed_to_lead_counts_open_hours_to_the_assignment_and_from_there_to_the_first_human_touch(told, expected):
+def test_speed_to_lead_counts_open_hours_to_the_assignment_and_from_there_to_the_first_human_touch(
+    told, expected
+):
     (handoff,) = said(fold(history((0, E.STAGE_REPORTED, MQL), *told), 2), "handoff")
     assert {name: handoff[name] for name in expected} == expected
     assert ("to_touch_ms" in handoff) == (handoff["touched_at"] is not None)
@@ -179,12 +301,18 @@ def test_speed_to_lead_counts_open_hours_to_the_assignment_and_from_there_to_the
 
 @pytest.mark.parametrize(
     ("end", "cancelled"),
-    [((20, E.STAGE_REPORTED, stage("churned")), T0 + 20 * DAY), ((40, E.STAGE_REPORTED, stage("churned")), None)],
+    [
+        ((20, E.STAGE_REPORTED, stage("churned")), T0 + 20 * DAY),
+        ((40, E.STAGE_REPORTED, stage("churned")), None),
+    ],
     ids=["before it is due", "after"],
 )
 def test_a_cancelled_clock_says_when_it_was_and_one_that_was_breached_stays_so(end, cancelled):
     (clock,) = clocks(fold(history((0, E.OPPORTUNITY_WON, DEAL), end), 60), "customer.onboarding")
-    assert (clock["status"], clock["cancelled_at"]) == ("cancelled" if cancelled else "breached", cancelled)
+    assert (clock["status"], clock["cancelled_at"]) == (
+        "cancelled" if cancelled else "breached",
+        cancelled,
+    )
 
 
 def test_the_points_that_a_timer_took_come_back_with_the_entry_that_it_counted_from():

@@ -88,14 +88,28 @@ def test_a_handshake_of_any_bytes_is_refused():
 @given(st.binary(max_size=40), st.text(max_size=40))
 def test_no_signature_check_raises_whatever_a_stranger_sends(raw, text):
     stranger = raw.decode("latin-1")
-    headers = {scheme.header.lower(): stranger for vendor in SOURCES.values() for route in vendor.routes for scheme in route.schemes}
+    headers = {
+        scheme.header.lower(): stranger
+        for vendor in SOURCES.values()
+        for route in vendor.routes
+        for scheme in route.schemes
+    }
     for vendor in SOURCES.values():
         for route in vendor.routes:
             for secrets in ((), ("secret",), ("secret", "the one before")):
                 for shown in (headers, dict.fromkeys(headers, text)):
                     call = Call(stranger, shown, {stranger: text}, raw, 0)
-                    assert route.proof is None or route.proof(call, lambda _name, secrets=secrets: secrets) is None
-                    assert route.handshake is None or route.handshake({"hub.verify_token": text}, lambda _name, secrets=secrets: secrets) is None
+                    assert (
+                        route.proof is None
+                        or route.proof(call, lambda _name, secrets=secrets: secrets) is None
+                    )
+                    assert (
+                        route.handshake is None
+                        or route.handshake(
+                            {"hub.verify_token": text}, lambda _name, secrets=secrets: secrets
+                        )
+                        is None
+                    )
     assert bearer_token(text) != "secret-token"
     assert not equal("\ud83d", stranger)
 
@@ -160,9 +174,7 @@ def test_any_other_one_is_refused(said):
 def hubspot_headers(uri, body):
     stamp = str(int(time.time() * 1000))
     return {
-        "X-HubSpot-Signature-v3": signing.hubspot_sign(
-            "hubspot-secret", "POST", uri, body, stamp
-        ),
+        "X-HubSpot-Signature-v3": signing.hubspot_sign("hubspot-secret", "POST", uri, body, stamp),
         "X-HubSpot-Request-Timestamp": stamp,
     }
 
@@ -367,7 +379,10 @@ def test_an_address_that_asks_too_often_is_turned_away_before_it_is_read_but_for
     ask, probe = ("POST", "/v1/segment", b"{}", {}), ("GET", "/healthz", b"", {})
     answers = gateway.several([ask, ask, ask, probe])
     assert [one.status_code for one in answers] == [401, 401, 429, 200]
-    assert int(answers[2].headers["retry-after"]) in (999, 1000)  # what is left of it after the time that three answers took
+    assert int(answers[2].headers["retry-after"]) in (
+        999,
+        1000,
+    )  # what is left of it after the time that three answers took
 
 
 @pytest.mark.parametrize(
@@ -473,7 +488,9 @@ def test_a_vendor_is_answered_before_its_patience_ends_though_kafka_says_nothing
     async def play():
         async with (
             gateway.app.router.lifespan_context(gateway.app),
-            httpx.AsyncClient(transport=httpx.ASGITransport(gateway.app), base_url="http://g") as client,
+            httpx.AsyncClient(
+                transport=httpx.ASGITransport(gateway.app), base_url="http://g"
+            ) as client,
         ):
             await asyncio.sleep(0)
             headers = {"X-Signature": signing.segment("segment-secret", b"{}")}
@@ -481,7 +498,11 @@ def test_a_vendor_is_answered_before_its_patience_ends_though_kafka_says_nothing
             return (await asyncio.wait_for(asked, 10)).status_code
 
     assert asyncio.run(play()) == 503
-    assert {name: vendor.patience for name, vendor in SOURCES.items() if vendor.patience <= 5} == {"hubspot": 5, "linkedin": 3, "segment": 5}
+    assert {name: vendor.patience for name, vendor in SOURCES.items() if vendor.patience <= 5} == {
+        "hubspot": 5,
+        "linkedin": 3,
+        "segment": 5,
+    }
 
 
 # ------------------------------------------------------------ who hangs up
@@ -518,8 +539,6 @@ def test_a_client_that_hangs_up_is_counted_and_leaves_no_traceback(caplog):
     asyncio.run(gateway.app(scope, receive, send))
     assert counter._value.get() == before + 1
     assert not caplog.records
-
-
 
 
 def test_each_event_of_a_batch_is_judged_by_itself():

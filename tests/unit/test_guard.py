@@ -34,9 +34,14 @@ async def _socket(websocket):
 
 
 def _inner():
-    routes = [Route(path, _page, methods=["GET", "POST"]) for path in ("/", "/api/feed", "/healthz", "/metrics")]
+    routes = [
+        Route(path, _page, methods=["GET", "POST"])
+        for path in ("/", "/api/feed", "/healthz", "/metrics")
+    ]
     routes.append(WebSocketRoute("/socket", _socket))
-    return Starlette(routes=routes, middleware=[Middleware(CORSMiddleware, allow_origins=["*"])])  # as NiceGUI's socket.io does
+    return Starlette(
+        routes=routes, middleware=[Middleware(CORSMiddleware, allow_origins=["*"])]
+    )  # as NiceGUI's socket.io does
 
 
 def client(peer="127.0.0.1", base=OURS, **settings):
@@ -45,12 +50,34 @@ def client(peer="127.0.0.1", base=OURS, **settings):
     return TestClient(app, base_url=base, client=(peer, 5), follow_redirects=False)
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1:8380", "127.0.0.1", "localhost:1", "LOCALHOST", "localhost.", "[::1]:8380", "127.9.9.9"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "127.0.0.1:8380",
+        "127.0.0.1",
+        "localhost:1",
+        "LOCALHOST",
+        "localhost.",
+        "[::1]:8380",
+        "127.9.9.9",
+    ],
+)
 def test_loopback_answers_to_its_names(host):
     assert client().get("/api/feed", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "127.0.0.1.evil.example", "localhost.evil.example", "10.0.0.1", "[::2]", "0.0.0.0:8380", "evil.example:8380"])
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "127.0.0.1.evil.example",
+        "localhost.evil.example",
+        "10.0.0.1",
+        "[::2]",
+        "0.0.0.0:8380",
+        "evil.example:8380",
+    ],
+)
 @pytest.mark.parametrize("path", ["/", "/api/feed", "/metrics"])
 def test_a_name_that_is_not_ours_is_refused_as_a_rebound_one_would_be(host, path):
     answer = client().get(path, headers={"Host": host})
@@ -68,12 +95,24 @@ def test_probes_ask_by_any_name():
     assert client().get("/healthz", headers={"Host": "10.1.2.3:8080"}).status_code == 200
 
 
-STRANGERS = ["http://evil.example", "http://127.0.0.1:9999", "https://127.0.0.1", "null", "http://127.0.0.1:8380.evil.example", "file://", "http://127.0.0.1:8380/x", "http://u@127.0.0.1:8380", ""]
+STRANGERS = [
+    "http://evil.example",
+    "http://127.0.0.1:9999",
+    "https://127.0.0.1",
+    "null",
+    "http://127.0.0.1:8380.evil.example",
+    "file://",
+    "http://127.0.0.1:8380/x",
+    "http://u@127.0.0.1:8380",
+    "",
+]
 
 
 @pytest.mark.parametrize("origin", STRANGERS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_another_origin_is_refused_and_told_nothing_that_a_browser_would_let_it_read(origin, method):
+def test_another_origin_is_refused_and_told_nothing_that_a_browser_would_let_it_read(
+    origin, method
+):
     answer = client().request(method, "/api/feed", headers={"Origin": origin})
     assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -85,24 +124,51 @@ def test_the_page_itself_asks_and_no_answer_allows_any_origin():
         assert answer.status_code == 200
         assert not [name for name in answer.headers if name.startswith("access-control")]
     assert client().post("/api/feed").status_code == 403  # whoever posts says its origin
-    assert client().get("/api/feed", headers={"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}).status_code == 403
-    assert client().get("/", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}).status_code == 200  # a link
+    assert (
+        client()
+        .get("/api/feed", headers={"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"})
+        .status_code
+        == 403
+    )
+    assert (
+        client()
+        .get("/", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
+        .status_code
+        == 200
+    )  # a link
 
 
-@pytest.mark.parametrize("headers", [{"Origin": "http://evil.example"}, {}, {"Origin": OURS, "Host": "evil.example"}, {"Origin": "http://evil.example", "Host": "evil.example"}])
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "http://evil.example"},
+        {},
+        {"Origin": OURS, "Host": "evil.example"},
+        {"Origin": "http://evil.example", "Host": "evil.example"},
+    ],
+)
 def test_a_websocket_of_another_name_or_origin_is_refused_before_it_opens(headers):
-    with pytest.raises(WebSocketDisconnect), client().websocket_connect("/socket", headers={"Host": "127.0.0.1:8380", **headers}):
+    with (
+        pytest.raises(WebSocketDisconnect),
+        client().websocket_connect("/socket", headers={"Host": "127.0.0.1:8380", **headers}),
+    ):
         pass
 
 
 def test_a_websocket_of_the_page_opens():
-    with client().websocket_connect("/socket", headers={"Host": "127.0.0.1:8380", "Origin": OURS}) as socket:
+    with client().websocket_connect(
+        "/socket", headers={"Host": "127.0.0.1:8380", "Origin": OURS}
+    ) as socket:
         socket.send_text("hello")
         assert socket.receive_text() == "hello"
 
 
 def test_every_answer_has_the_headers_refusals_too():
-    for answer in (client().get("/"), client().get("/", headers={"Host": "evil.example"}), client(live_token=TOKEN).get("/login")):
+    for answer in (
+        client().get("/"),
+        client().get("/", headers={"Host": "evil.example"}),
+        client(live_token=TOKEN).get("/login"),
+    ):
         policy = answer.headers["Content-Security-Policy"]
         assert "frame-ancestors 'none'" in policy
         assert "script-src 'self' 'nonce-" in policy
@@ -152,13 +218,17 @@ def test_outside_a_session_begins_with_the_token_and_its_cookie_is_kept_from_scr
     asked = outside.get("/", headers={"Accept": "text/html"})
     assert (asked.status_code, asked.headers["location"]) == (303, "/login")
     assert 'type="password"' in outside.get("/login").text
-    assert outside.post("/login", data={"token": TOKEN}).status_code == 403  # of no origin: a form elsewhere
+    assert (
+        outside.post("/login", data={"token": TOKEN}).status_code == 403
+    )  # of no origin: a form elsewhere
     origin = {"Origin": "https://leads.example.com"}
     assert outside.post("/login", data={"token": "x" * 20}, headers=origin).status_code == 401
     opened = outside.post("/login", data={"token": TOKEN}, headers=origin)
     assert (opened.status_code, opened.headers["location"]) == (303, "/")
     attributes = opened.headers["set-cookie"].lower()
-    assert all(name in attributes for name in ("httponly", "samesite=strict", "secure", "max-age=43200"))
+    assert all(
+        name in attributes for name in ("httponly", "samesite=strict", "secure", "max-age=43200")
+    )
     assert TOKEN not in attributes
     assert outside.get("/api/feed").status_code == 200
     with outside.websocket_connect("wss://leads.example.com/socket", headers=origin) as socket:
@@ -168,9 +238,25 @@ def test_outside_a_session_begins_with_the_token_and_its_cookie_is_kept_from_scr
 
 def test_without_a_session_there_are_only_the_form_probes_and_metrics():
     outside = client(**NAMED)
-    statuses = {path: outside.get(path).status_code for path in ("/", "/api/feed", "/login", "/healthz", "/metrics", "/loginx", "/openapi.json")}
-    assert statuses == {"/": 401, "/api/feed": 401, "/login": 200, "/healthz": 200, "/metrics": 200, "/loginx": 401, "/openapi.json": 401}
-    with pytest.raises(WebSocketDisconnect), outside.websocket_connect("/socket", headers={"Host": "leads.example.com", "Origin": "https://leads.example.com"}):
+    statuses = {
+        path: outside.get(path).status_code
+        for path in ("/", "/api/feed", "/login", "/healthz", "/metrics", "/loginx", "/openapi.json")
+    }
+    assert statuses == {
+        "/": 401,
+        "/api/feed": 401,
+        "/login": 200,
+        "/healthz": 200,
+        "/metrics": 200,
+        "/loginx": 401,
+        "/openapi.json": 401,
+    }
+    with (
+        pytest.raises(WebSocketDisconnect),
+        outside.websocket_connect(
+            "/socket", headers={"Host": "leads.example.com", "Origin": "https://leads.example.com"}
+        ),
+    ):
         pass
 
 
@@ -180,7 +266,11 @@ def test_a_session_ends_with_its_time_its_token_and_any_change_of_its_cookie(mon
     value = outside.cookies[login.COOKIE]
 
     def status(cookie, **settings):
-        return client(**{**NAMED, **settings}).get("/api/feed", headers={"Cookie": f"{login.COOKIE}={cookie}"}).status_code
+        return (
+            client(**{**NAMED, **settings})
+            .get("/api/feed", headers={"Cookie": f"{login.COOKIE}={cookie}"})
+            .status_code
+        )
 
     assert status(value) == 200
     assert status(value, live_token=TOKEN[::-1]) == 401
@@ -204,9 +294,16 @@ def test_a_machine_sends_the_token_as_bearer_and_another_scheme_is_no_reason_to_
     outside = client(**NAMED)
     assert outside.get("/api/feed", headers={"Authorization": f"bearer {TOKEN}"}).status_code == 200
     refused = outside.get("/api/feed", headers={"Authorization": "Bearer wrong"})
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (401, 'Bearer realm="leadstream"')
-    assert outside.post("/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
-    assert outside.post("/api/feed", headers={"Authorization": "Basic eDp5"}).status_code == 403  # a browser sends this by itself
+    assert (refused.status_code, refused.headers["www-authenticate"]) == (
+        401,
+        'Bearer realm="leadstream"',
+    )
+    assert (
+        outside.post("/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
+    )
+    assert (
+        outside.post("/api/feed", headers={"Authorization": "Basic eDp5"}).status_code == 403
+    )  # a browser sends this by itself
 
 
 def counted(result):
@@ -219,7 +316,10 @@ def test_after_ten_wrong_tokens_an_address_waits_also_with_the_right_one_and_oth
     before = counted("refused"), counted("limited")
     asked = Settings(**OUTSIDE)
     app = Guard(_inner(), guard.names(asked), guard.login(asked))
-    one, other = (TestClient(app, base_url="https://live", client=(peer, 5)) for peer in ("10.0.0.8", "10.0.0.9"))
+    one, other = (
+        TestClient(app, base_url="https://live", client=(peer, 5))
+        for peer in ("10.0.0.8", "10.0.0.9")
+    )
     for _ in range(login.FAILURES):
         assert one.get("/api/feed", headers={"Authorization": "Bearer wrong"}).status_code == 401
     assert one.get("/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 401
@@ -234,31 +334,64 @@ def test_addresses_that_fail_are_forgotten_before_they_fill_the_memory(monkeypat
     asked = Settings(**OUTSIDE)
     made = guard.login(asked)
     for number in range(20):
-        TestClient(Guard(_inner(), guard.names(asked), made), base_url="https://live", client=(f"10.0.0.{number}", 5)).get("/", headers={"Authorization": "Bearer x"})
+        TestClient(
+            Guard(_inner(), guard.names(asked), made),
+            base_url="https://live",
+            client=(f"10.0.0.{number}", 5),
+        ).get("/", headers={"Authorization": "Bearer x"})
     assert len(made._failures) == 5
 
 
 def test_a_proxys_word_is_believed_from_the_proxy_only():
-    behind = {"base": "https://leads.example.com", "host": "0.0.0.0", "allowed_hosts": "leads.example.com"}
+    behind = {
+        "base": "https://leads.example.com",
+        "host": "0.0.0.0",
+        "allowed_hosts": "leads.example.com",
+    }
     behind |= {"trusted_proxy_header": "X-Forwarded-User", "trusted_proxies": "10.0.0.0/24, ::1"}
     said = {"X-Forwarded-User": "ann"}
     assert client("10.0.0.7", **behind).get("/api/feed", headers=said).status_code == 200
     assert client("10.0.1.7", **behind).get("/api/feed", headers=said).status_code == 401
     assert client("10.0.0.7", **behind).get("/api/feed").status_code == 401
-    assert client("10.0.0.7", **behind).get("/api/feed", headers={"X-Forwarded-User": " "}).status_code == 401
-    assert client("10.0.0.7", **behind).get("/login").status_code == 404  # there is no token to type
+    assert (
+        client("10.0.0.7", **behind).get("/api/feed", headers={"X-Forwarded-User": " "}).status_code
+        == 401
+    )
+    assert (
+        client("10.0.0.7", **behind).get("/login").status_code == 404
+    )  # there is no token to type
 
 
 @pytest.mark.parametrize("body", [b"token=" + b"x" * 10_000, b"\xff\xfe", b"a=1&" * 100])
 def test_no_form_makes_the_login_fail_otherwise_than_by_a_status(body):
-    headers = {"Origin": "https://leads.example.com", "Content-Type": "application/x-www-form-urlencoded"}
-    assert client(**NAMED).post("/login", content=body, headers=headers).status_code in (400, 401, 413)
+    headers = {
+        "Origin": "https://leads.example.com",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    assert client(**NAMED).post("/login", content=body, headers=headers).status_code in (
+        400,
+        401,
+        413,
+    )
 
 
-@pytest.mark.parametrize(("peer", "said", "secure"), [("10.0.0.7", "https", True), ("10.0.0.7", "http", False), ("10.0.1.7", "https", False)])
-def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is_one(peer, said, secure):
-    behind = client(peer, "http://live", **{**OUTSIDE, "trusted_proxy_header": "X-User", "trusted_proxies": "10.0.0.0/24"})
-    opened = behind.post("/login", data={"token": TOKEN}, headers={"Origin": "http://live", "X-Forwarded-Proto": said})
+@pytest.mark.parametrize(
+    ("peer", "said", "secure"),
+    [("10.0.0.7", "https", True), ("10.0.0.7", "http", False), ("10.0.1.7", "https", False)],
+)
+def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is_one(
+    peer, said, secure
+):
+    behind = client(
+        peer,
+        "http://live",
+        **{**OUTSIDE, "trusted_proxy_header": "X-User", "trusted_proxies": "10.0.0.0/24"},
+    )
+    opened = behind.post(
+        "/login",
+        data={"token": TOKEN},
+        headers={"Origin": "http://live", "X-Forwarded-Proto": said},
+    )
     assert opened.status_code == 303
     assert ("secure" in opened.headers["set-cookie"].lower()) == secure
 

@@ -21,8 +21,6 @@ from tests.support.resolving import KEY, World
 DAY = 86_400_000
 
 
-
-
 JANE, ANON, CLICK, USER = "email:jane@x.example", "segment:anon:1", "gclid:1", "segment:user:1"
 
 
@@ -38,7 +36,17 @@ def test_an_event_that_names_nobody_is_held_and_goes_to_whom_its_alias_turns_out
 
 def test_an_event_that_is_held_and_comes_again_is_counted_and_not_held_twice():
     world = World()
-    record = {"t": "event", "event": {"id": "visit", "aliases": [ANON], "type": "touch", "occurred_at": 1, "source": "segment"}, "received_at": 1}
+    record = {
+        "t": "event",
+        "event": {
+            "id": "visit",
+            "aliases": [ANON],
+            "type": "touch",
+            "occurred_at": 1,
+            "source": "segment",
+        },
+        "received_at": 1,
+    }
     first = identity.resolve(world.row(ANON), record, 1, 1, KEY)
     again = identity.resolve(first.row, record, 2, 2, KEY)
     assert [(one.held, one.repeated) for one in (first, again)] == [(1, 0), (0, 1)]
@@ -65,7 +73,9 @@ def test_a_weak_alias_leads_to_the_first_that_it_learns_and_the_next_shares_it()
     world.happens(JANE, CLICK)
     world.happens(USER, CLICK)
     world.happens(CLICK, name="whose")
-    assert [touch.lead for touch in world.touches if touch.record.get("name") == "whose"] == [world.id(JANE)]
+    assert [touch.lead for touch in world.touches if touch.record.get("name") == "whose"] == [
+        world.id(JANE)
+    ]
     assert world.leads_to == [(CLICK, world.id(JANE), "leads"), (CLICK, world.id(USER), "shares")]
     assert len(world.leads()) == 2
 
@@ -92,18 +102,39 @@ def test_a_held_event_that_this_release_can_not_read_keeps_no_other_from_its_lea
     for name in ("first", "second", "third"):
         world.happens(ANON, name=name)
     known = world.row(ANON)
-    older = tuple((since, {**one, "event": {**one["event"], "type": "gone"}} if one["event"]["id"] == "second" else one) for since, one in known.held)
+    older = tuple(
+        (
+            since,
+            {**one, "event": {**one["event"], "type": "gone"}}
+            if one["event"]["id"] == "second"
+            else one,
+        )
+        for since, one in known.held
+    )
     world.rows.put(ANON, replace(known, held=older))
     world.happens(JANE, ANON)
     assert world.released() == ["first", "third"]
 
 
 def test_a_held_event_that_this_release_can_not_read_is_a_letter_that_its_alias_takes_again():
-    held = {"t": "event", "event": {"id": "e", "type": "gone", "occurred_at": 1, "source": "s", "aliases": [ANON]}, "received_at": 1}
+    held = {
+        "t": "event",
+        "event": {"id": "e", "type": "gone", "occurred_at": 1, "source": "s", "aliases": [ANON]},
+        "received_at": 1,
+    }
     before = identity.AliasRow(ANON, held=((1, held),))
-    link = {"t": "link", "word": "link", "id": "", "at": 0, "sequence": 0, "origin": [1, "", "origin", ""]}
+    link = {
+        "t": "link",
+        "word": "link",
+        "id": "",
+        "at": 0,
+        "sequence": 0,
+        "origin": [1, "", "origin", ""],
+    }
     logic = Resolve(KEY, lambda _what, _number: None)
-    effects = logic.record(kafka.record(orjson.dumps(link), "lead.events", ANON.encode()), identity.dump(before), 5)
+    effects = logic.record(
+        kafka.record(orjson.dumps(link), "lead.events", ANON.encode()), identity.dump(before), 5
+    )
     assert [orjson.loads(one.body) for one in effects.rejected] == [held]
     assert identity.load(ANON, effects.row, lambda _name: None).held == ()
 
@@ -134,7 +165,13 @@ def test_a_merge_of_three_records_makes_one_lead_of_them():
 
 def info(world, number, other):
     for n in range(number):
-        world.happens(*((other.format(n=n), "email:info@x.example") if "contact" in other else ("email:info@x.example", other.format(n=n))))
+        world.happens(
+            *(
+                (other.format(n=n), "email:info@x.example")
+                if "contact" in other
+                else ("email:info@x.example", other.format(n=n))
+            )
+        )
 
 
 @pytest.mark.parametrize("other", ["hubspot:1:account{n}:7", "segment:user:{n}", "meta:lead:{n}"])
@@ -144,7 +181,9 @@ def test_an_address_that_twenty_share_joins_no_more_whether_it_names_the_event_o
     assert (len(world.leads()), world.leads_to) == (1, [])
     info(world, SHARED_LEADS + 5, other)
     assert world.row("email:info@x.example").shared == 5
-    assert {(alias, what) for alias, _, what in world.leads_to} == {("email:info@x.example", "full")}
+    assert {(alias, what) for alias, _, what in world.leads_to} == {
+        ("email:info@x.example", "full")
+    }
     assert len(world.leads_to) == SHARED_LEADS  # told once
     late = other.format(n=SHARED_LEADS + 1)
     world.happens(late)
@@ -155,12 +194,24 @@ def test_a_contact_may_stand_on_any_number_of_deals():
     world = World()
     world.happens("hubspot:1:contact:1")
     for number in range(SHARED_LEADS + 5):
-        world.happens("hubspot:1:contact:1", f"hubspot:1:deal:{number}", kind="identity.linked", deal={"id": f"hubspot:1:deal:{number}"})
+        world.happens(
+            "hubspot:1:contact:1",
+            f"hubspot:1:deal:{number}",
+            kind="identity.linked",
+            deal={"id": f"hubspot:1:deal:{number}"},
+        )
     assert [len(known) for known in world.leads()] == [SHARED_LEADS + 6]
 
 
 def hubspot(world, number, subscription, **fields):
-    part = {"portalId": 1, "subscriptionId": 1, "eventId": number, "occurredAt": number, "subscriptionType": subscription, **fields}
+    part = {
+        "portalId": 1,
+        "subscriptionId": 1,
+        "eventId": number,
+        "occurredAt": number,
+        "subscriptionType": subscription,
+        **fields,
+    }
     found = SOURCES["hubspot"].normalise([part], 1 << 41, Connection())
     assert found.rejected == []
     for event in found.events:
@@ -169,7 +220,15 @@ def hubspot(world, number, subscription, **fields):
 
 
 def on_deal(world, number, contact, **fields):
-    hubspot(world, number, "contact.associationChange", associationType="CONTACT_TO_DEAL", fromObjectId=contact, toObjectId=9, **fields)
+    hubspot(
+        world,
+        number,
+        "contact.associationChange",
+        associationType="CONTACT_TO_DEAL",
+        fromObjectId=contact,
+        toObjectId=9,
+        **fields,
+    )
 
 
 def deals(world):
@@ -186,7 +245,9 @@ def test_a_deal_with_two_contacts_is_the_first_ones_and_the_second_influenced_it
     for number, contact in enumerate((1, 2), 1):
         hubspot(world, number, "contact.creation", objectId=contact)
     hubspot(world, 10, "deal.creation", objectId=9)
-    hubspot(world, 11, "deal.propertyChange", objectId=9, propertyName="amount", propertyValue="100")
+    hubspot(
+        world, 11, "deal.propertyChange", objectId=9, propertyName="amount", propertyValue="100"
+    )
     on_deal(world, 12, 1)
     on_deal(world, 13, 2)
     one, two = world.id("hubspot:1:contact:1"), world.id("hubspot:1:contact:2")
@@ -204,20 +265,42 @@ def test_the_amount_of_a_deal_when_it_was_created_is_the_first_that_is_stated():
     world = World()
     hubspot(world, 1, "deal.creation", objectId=9)
     for number, amount in ((2, "100"), (3, "250")):
-        hubspot(world, number, "deal.propertyChange", objectId=9, propertyName="amount", propertyValue=amount)
-    (said,) = [orjson.loads(fact.content) for folded in world.facts().values() for fact in folded.facts.values() if fact.kind == "deal"]
+        hubspot(
+            world,
+            number,
+            "deal.propertyChange",
+            objectId=9,
+            propertyName="amount",
+            propertyValue=amount,
+        )
+    (said,) = [
+        orjson.loads(fact.content)
+        for folded in world.facts().values()
+        for fact in folded.facts.values()
+        if fact.kind == "deal"
+    ]
     assert (said["amount_opened"], said["amount"]) == ("100", "250")
 
 
 def test_two_leads_that_salesforce_converted_into_one_contact_are_one_and_no_conflict():
     world = World()
     for number in (1, 2):
-        header = {"entityName": "Lead", "recordIds": [f"L{number}"], "changeType": "UPDATE", "transactionKey": f"t{number}", "commitTimestamp": number}
+        header = {
+            "entityName": "Lead",
+            "recordIds": [f"L{number}"],
+            "changeType": "UPDATE",
+            "transactionKey": f"t{number}",
+            "commitTimestamp": number,
+        }
         body = {"ChangeEventHeader": header, "IsConverted": True, "ConvertedContactId": "C1"}
-        for event in SOURCES["salesforce"].normalise(body, 1 << 41, Connection(salesforce_org="o")).events:
+        for event in (
+            SOURCES["salesforce"].normalise(body, 1 << 41, Connection(salesforce_org="o")).events
+        ):
             world.stamp += 1
             world.takes(event.model_dump(mode="json", exclude_none=True, exclude_defaults=True))
-    assert world.leads() == {frozenset({"salesforce:o:lead:L1", "salesforce:o:lead:L2", "salesforce:o:contact:C1"})}
+    assert world.leads() == {
+        frozenset({"salesforce:o:lead:L1", "salesforce:o:lead:L2", "salesforce:o:contact:C1"})
+    }
 
 
 PATTERNS = Settings(ignored_aliases="email:info@*, phone:+33123456789 ,").ignored()
@@ -232,29 +315,44 @@ PATTERNS = Settings(ignored_aliases="email:info@*, phone:+33123456789 ,").ignore
         (("email:info@x.example",), None),
     ],
 )
-def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_another_is_counted(aliases, left):
+def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_another_is_counted(
+    aliases, left
+):
     counted = []
     ignored = Ignored(PATTERNS, lambda what, number: counted.append((what, number)))
     event = LeadEvent(id="e", type="touch", occurred_at=1, source="segment", aliases=aliases)
     imported = kafka.record(event.model_dump_json())
-    body = {"specversion": "1.0", "id": "e", "source": "s", "type": "leadstream.touch", "data": {"aliases": aliases}}
+    body = {
+        "specversion": "1.0",
+        "id": "e",
+        "source": "s",
+        "type": "leadstream.touch",
+        "data": {"aliases": aliases},
+    }
     live = kafka.record(orjson.dumps(body))
     for effects in (normalise(live, Connection(), ignored), normalise_import(imported, ignored)):
         assert effects.rejected == ()
-        assert [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs] == ([left] if left else [])
+        assert [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs] == (
+            [left] if left else []
+        )
         assert [out.key.decode() for out in effects.outs] == (left or [])
     assert counted == [("ignored", left is None)] * 2
 
 
 def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_keeps_what_was_stated():
     minute, at = 60_000, 1_767_600_000_000
-    event = LeadEvent(id="e", type="touch", occurred_at=at, source="segment", aliases=("email:jane@x.example",))
+    event = LeadEvent(
+        id="e", type="touch", occurred_at=at, source="segment", aliases=("email:jane@x.example",)
+    )
 
     def imported(received_at):
         (out,) = normalise_import(kafka.record(event.model_dump_json(), timestamp=received_at)).outs
         return orjson.loads(out.value)["event"]
 
-    assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (at - 6 * minute, at)
+    assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (
+        at - 6 * minute,
+        at,
+    )
     assert imported(at - 5 * minute)["occurred_at"] == at
     assert "stated_at" not in imported(at - 5 * minute)
 
@@ -275,9 +373,17 @@ def test_a_deal_is_named_after_the_people_of_its_crm():
 def test_a_deal_that_names_two_people_makes_nobody_one():
     world = World()
     world.happens("hubspot:1:deal:9", JANE, kind="opportunity.created", deal={"id": "d9"})
-    world.happens("hubspot:1:deal:9", "email:joe@x.example", kind="opportunity.stage_changed", deal={"id": "d9"})
+    world.happens(
+        "hubspot:1:deal:9",
+        "email:joe@x.example",
+        kind="opportunity.stage_changed",
+        deal={"id": "d9"},
+    )
     world.happens("email:joe@x.example")
-    assert world.leads() == {frozenset({"hubspot:1:deal:9", JANE}), frozenset({"email:joe@x.example"})}
+    assert world.leads() == {
+        frozenset({"hubspot:1:deal:9", JANE}),
+        frozenset({"email:joe@x.example"}),
+    }
 
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
@@ -288,7 +394,12 @@ def test_a_link_is_as_old_as_the_first_event_that_named_both_whichever_was_read_
         aliases, kind, at = said[number]
         world.happens(*aliases, kind=kind, at=at, name=f"e{number}")
     assert {len(known) for known in world.leads()} == {1}
-    assert {fact.kind for folded in world.facts().values() for fact in folded.facts.values() if fact.kind == "conflict"} == set()
+    assert {
+        fact.kind
+        for folded in world.facts().values()
+        for fact in folded.facts.values()
+        if fact.kind == "conflict"
+    } == set()
 
 
 def test_an_opt_out_does_not_follow_a_deal_to_its_next_contact():
@@ -308,11 +419,17 @@ def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and
     """1,300 anonymous ids of one address made a row that no batch took: its worker ended at each start again."""
     world = World()
     for number in range(3_000):
-        world.happens("email:jane@x.example", f"segment:anon:{number}-{'x' * 250}", name=f"e{number}")
+        world.happens(
+            "email:jane@x.example", f"segment:anon:{number}-{'x' * 250}", name=f"e{number}"
+        )
     head = world.rows.heads["email:jane@x.example"]
     assert max(len(head), *map(len, world.rows.pages["email:jane@x.example"].values())) < 200_000
-    assert [one for one in world.leads_to if one[2] == CROWDED] == [("email:jane@x.example", world.id("email:jane@x.example"), CROWDED)]
-    assert all(world.row(f"segment:anon:{number}-{'x' * 250}").origin for number in (0, 1_500, 2_999))
+    assert [one for one in world.leads_to if one[2] == CROWDED] == [
+        ("email:jane@x.example", world.id("email:jane@x.example"), CROWDED)
+    ]
+    assert all(
+        world.row(f"segment:anon:{number}-{'x' * 250}").origin for number in (0, 1_500, 2_999)
+    )
     told = len(world.leads_to)
     world.happens("email:jane@x.example", f"segment:anon:7-{'x' * 250}")
     assert len(world.leads_to) == told  # an old one among thousands is known
@@ -321,6 +438,11 @@ def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and
 def test_what_one_alias_holds_fits_a_record():
     world = World()
     for number in range(HELD_EVENTS):
-        world.happens(ANON, name=f"e{number}", attributes={f"{n}": "x" * 500 for n in range(20)}, url="x" * 40_000)
+        world.happens(
+            ANON,
+            name=f"e{number}",
+            attributes={f"{n}": "x" * 500 for n in range(20)},
+            url="x" * 40_000,
+        )
     assert len(world.rows.heads[ANON]) < MAX_RECORD
     assert len(world.row(ANON).held) + world.row(ANON).expired == HELD_EVENTS

@@ -230,7 +230,11 @@ def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
         folder.mkdir()
         mapping = importing.write(folder, rows_of_file, order)
         command = [sys.executable, "-m", "tests.benchmarks.importing", "--measure", str(mapping)]
-        told = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+        told = json.loads(
+            subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
+        )
         assert told["accepted"] == told["published"] == rows_of_file
         peaks.append(told["peak_mb"])
-    assert peaks[1] < peaks[0] + 40  # the caches that are bounded have filled by the first; the file is twice as large
+    assert (
+        peaks[1] < peaks[0] + 40
+    )  # the caches that are bounded have filled by the first; the file is twice as large

@@ -120,7 +120,10 @@ FILES = [
     ({"encoding": "base64"}, "is no encoding of text"),
     ({"key": "Nope"}, "has no column 'Nope'"),
     ({"values": {"Email": {"value": "x"}}}, "has a column of that name too"),
-    ({"values": {"x": {"column": "y"}, "y": {"column": "Amount"}}}, "'y' is no column and no value above"),
+    (
+        {"values": {"x": {"column": "y"}, "y": {"column": "Amount"}}},
+        "'y' is no column and no value above",
+    ),
     ({"values": {"x": {"text": "{x}"}}}, "'x' is no column and no value above"),
     ({"values": {"x": {"column": "Id"}}, "key": "x"}, "'x' is a value; name a column here"),
     (
@@ -239,11 +242,19 @@ def test_the_event_that_tests_share_is_the_plainest(tmp_path):
     assert said(tmp_path, spec(event=EVENT)) == ""
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "schemas" / "mappings").glob("*.yaml")), ids=lambda one: one.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "schemas" / "mappings").glob("*.yaml")), ids=lambda one: one.stem
+)
 def test_a_ready_mapping_names_records_as_its_vendors_events_do(path):
     """Pipedrive's called a person a contact, so nobody of the history was who the webhooks spoke of."""
     mapping = files.load(path)
     vendor = SOURCES.get(mapping.source)
-    patterns = [one for spec in mapping.files for event in spec.events for one in (event.alias, *event.also)]
-    named = {one.split(":")[2] for one in patterns if one.startswith(f"{mapping.source}:") and one.count(":") == 3}
+    patterns = [
+        one for spec in mapping.files for event in spec.events for one in (event.alias, *event.also)
+    ]
+    named = {
+        one.split(":")[2]
+        for one in patterns
+        if one.startswith(f"{mapping.source}:") and one.count(":") == 3
+    }
     assert vendor is None or named <= {*vendor.records, *vendor.deals}

@@ -566,7 +566,10 @@ def test_parquet_is_read_with_its_types(tmp_path):
 
 def test_a_file_that_is_no_parquet_says_so(tmp_path):
     pytest.importorskip("pyarrow")
-    with pytest.raises(files.MappingError, match=r"mapping\.yaml:6: .*is no Parquet file: write it again, or as CSV"):
+    with pytest.raises(
+        files.MappingError,
+        match=r"mapping\.yaml:6: .*is no Parquet file: write it again, or as CSV",
+    ):
         run(tmp_path, spec(file="a.parquet"), a_parquet="Id,Email")
 
 
@@ -634,7 +637,10 @@ def test_files_that_real_systems_wrote_are_read_as_they_were_meant(name):
 
 NEEDS = [
     ({"type": "consent", "fields": {"granted": {"column": "Note"}}}, "consent"),
-    ({"type": "lead.stage_reported", "fields": {"stage": {"column": "Note"}}}, "lead.stage_reported"),
+    (
+        {"type": "lead.stage_reported", "fields": {"stage": {"column": "Note"}}},
+        "lead.stage_reported",
+    ),
     ({"type": "score_changed", "fields": {"score": {"column": "Note"}}}, "score_changed"),
     ({"type": "opportunity.won", "fields": {"deal.id": {"column": "Note"}}}, "opportunity.won"),
 ]

@@ -11,7 +11,14 @@ from streams.sources.adapter import Connection
 from streams.sources.registry import SOURCES
 
 COST = {"platform": "meta", "account": "a", "day": "2026-01-31", "amount": "5", "currency": "EUR"}
-AIM = {"metric": "inflow", "value": 1, "start": "2026-01-01", "end": "2026-01-31", "strategy": "s", "owner": "ann"}
+AIM = {
+    "metric": "inflow",
+    "value": 1,
+    "start": "2026-01-01",
+    "end": "2026-01-31",
+    "strategy": "s",
+    "owner": "ann",
+}
 SAID = {"respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}
 
 
@@ -22,16 +29,31 @@ def test_two_keys_are_one_only_if_their_parts_are(one, other):
 
 def test_a_separator_within_a_part_makes_no_key_of_another_record():
     pairs = [
-        [Spend(**COST, campaign=campaign, breakdown=rest) for campaign, rest in (("a|b", ""), ("a", "b|"), ("a", "b"))],
-        [SurveyAnswer(**SAID, survey=survey, question=question) for survey, question in (("a|b", "c"), ("a", "b|c"))],
-        [Target(**{**AIM, "metric": metric, "owner": owner}) for metric, owner in (("inflow", "x|y"), ("inflow|x", "y"))],
+        [
+            Spend(**COST, campaign=campaign, breakdown=rest)
+            for campaign, rest in (("a|b", ""), ("a", "b|"), ("a", "b"))
+        ],
+        [
+            SurveyAnswer(**SAID, survey=survey, question=question)
+            for survey, question in (("a|b", "c"), ("a", "b|c"))
+        ],
+        [
+            Target(**{**AIM, "metric": metric, "owner": owner})
+            for metric, owner in (("inflow", "x|y"), ("inflow|x", "y"))
+        ],
     ]
     for records in pairs:
         assert len({record.key for record in records}) == len(records)
 
 
 def insight(**fields):
-    return {"account_id": "1", "date_start": "2026-01-31", "date_stop": "2026-01-31", "spend": "1.50", **fields}
+    return {
+        "account_id": "1",
+        "date_start": "2026-01-31",
+        "date_stop": "2026-01-31",
+        "spend": "1.50",
+        **fields,
+    }
 
 
 def cost(micros="1500000", **segments):
@@ -44,7 +66,9 @@ def cost(micros="1500000", **segments):
 
 
 def read(vendor, body):
-    return SOURCES[vendor].normalise(orjson.loads(orjson.dumps(body)), 1_769_900_000_000, Connection())
+    return SOURCES[vendor].normalise(
+        orjson.loads(orjson.dumps(body)), 1_769_900_000_000, Connection()
+    )
 
 
 def test_breakdowns_of_two_rows_differ_where_a_value_holds_what_stood_between_two():
@@ -55,11 +79,38 @@ def test_breakdowns_of_two_rows_differ_where_a_value_holds_what_stood_between_tw
 
 
 BAD = [
-    ("google", {"results": [cost(), cost(micros="n/a"), cost(micros="2")]}, 2, ["'n/a' is no number"]),
+    (
+        "google",
+        {"results": [cost(), cost(micros="n/a"), cost(micros="2")]},
+        2,
+        ["'n/a' is no number"],
+    ),
     ("google", {"results": [cost(), cost(micros="1e999999999"), 5]}, 1, 2),
-    ("google", [{"results": [cost()]}, {"requestId": "a page with no row"}, {"results": [cost(micros="2")]}], 2, []),
+    (
+        "google",
+        [
+            {"results": [cost()]},
+            {"requestId": "a page with no row"},
+            {"results": [cost(micros="2")]},
+        ],
+        2,
+        [],
+    ),
     ("google", [{"results": [cost()]}, 7, {"results": "none"}], 1, 2),
-    ("meta", {"data": [insight(), insight(spend="n/a"), insight(inline_link_clicks="many"), 5, insight(ad_id="2")]}, 2, 3),
+    (
+        "meta",
+        {
+            "data": [
+                insight(),
+                insight(spend="n/a"),
+                insight(inline_link_clicks="many"),
+                5,
+                insight(ad_id="2"),
+            ]
+        },
+        2,
+        3,
+    ),
 ]
 
 

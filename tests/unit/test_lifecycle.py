@@ -7,7 +7,19 @@ from schemas.reading import FUNNELS, load
 from streams.domain import row
 from streams.domain.definition import prepare
 from streams.sources import measuring
-from tests.support.stories import DAY, DEAL, DEFINITION, MQL, T0, E, facts, fold, history, path, stage
+from tests.support.stories import (
+    DAY,
+    DEAL,
+    DEFINITION,
+    MQL,
+    T0,
+    E,
+    facts,
+    fold,
+    history,
+    path,
+    stage,
+)
 
 RULES = [
     ("a new inquiry is nurtured by itself after one business day", [(0, E.CREATED, {})], 20, "inquiry nurturing"),
@@ -57,7 +69,9 @@ RULES = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "until", "expected"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES])
+@pytest.mark.parametrize(
+    ("said", "until", "expected"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES]
+)
 def test_rule(said, until, expected):
     assert path(fold(history(*said), until)) == expected
 
@@ -69,15 +83,28 @@ def test_the_deal_won_before_its_first_contact_enters_inquiry_when_the_contact_s
 
 
 def test_a_void_takes_an_event_back_and_a_voided_void_has_no_effect():
-    events = history((0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), (0.2, E.VOID, {"voids": "e1"}))
+    events = history(
+        (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), (0.2, E.VOID, {"voids": "e1"})
+    )
     assert path(fold(events, 0.3)) == "inquiry"
-    again = [*events, *history((0, E.CREATED, {}), (0, E.CREATED, {}), (0, E.CREATED, {}), (0.25, E.VOID, {"voids": "e2"}))[3:]]
+    again = [
+        *events,
+        *history(
+            (0, E.CREATED, {}),
+            (0, E.CREATED, {}),
+            (0, E.CREATED, {}),
+            (0.25, E.VOID, {"voids": "e2"}),
+        )[3:],
+    ]
     assert path(fold(again, 0.3)) == "inquiry mql"
 
 
 def test_every_hand_off_ends_accepted_rejected_or_timed_out():
     ends = [(1, E.ACCEPTED, {}), (1, E.REJECTED, {"reason": "no-fit"}), (1, E.TOUCH, {})]
-    outcomes = [facts(fold(history((0, E.STAGE_REPORTED, MQL), end), 30), "handoff")[0][1]["outcome"] for end in ends]
+    outcomes = [
+        facts(fold(history((0, E.STAGE_REPORTED, MQL), end), 30), "handoff")[0][1]["outcome"]
+        for end in ends
+    ]
     assert outcomes == ["accepted", "rejected", "timed_out"]
 
 
@@ -88,8 +115,16 @@ def test_a_late_proof_turns_a_breach_into_met_under_a_higher_revision():
     proved = row.advance(breached.row, touch, DEFINITION)
 
     def clock(step):
-        changes = [(c.revision, orjson.loads(c.content)) for c in step.changes if c.kind == "clock" and c.content]
-        return next((revision, said["status"]) for revision, said in changes if said["clock"] == "first_touch")
+        changes = [
+            (c.revision, orjson.loads(c.content))
+            for c in step.changes
+            if c.kind == "clock" and c.content
+        ]
+        return next(
+            (revision, said["status"])
+            for revision, said in changes
+            if said["clock"] == "first_touch"
+        )
 
     assert clock(breached)[1] in ("breached", "escalated")
     assert clock(proved)[1] == "met"
@@ -98,14 +133,19 @@ def test_a_late_proof_turns_a_breach_into_met_under_a_higher_revision():
 
 def test_a_hot_lead_must_be_touched_within_five_minutes_also_at_night():
     at_night = history((0.6, E.CREATED, {"kind": "demo_form"}))
-    clock = next(said for _, said, _ in facts(fold(at_night, 1), "clock") if said["clock"] == "first_touch")
+    clock = next(
+        said for _, said, _ in facts(fold(at_night, 1), "clock") if said["clock"] == "first_touch"
+    )
     assert clock["due_at"] == at_night[0].at + 300_000
 
 
 def test_disagreement_of_gate_and_crm_is_a_fact():
     folded = fold(history((0, E.STAGE_REPORTED, MQL)), 1)
     said = facts(folded, "disagreement")[0][1]
-    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in said.pop("rules")] == [("score", False, "0"), ("suppressed", True, "")]
+    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in said.pop("rules")] == [
+        ("score", False, "0"),
+        ("suppressed", True, ""),
+    ]
     assert said == {
         "at": T0,
         "gate": False,
@@ -135,7 +175,10 @@ def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
     quiet = prepare(DEFINITION.first.funnel.model_copy(update={"enabled_sources": ("segment",)}))
     assert "mql.decision" in measuring.not_measured(quiet.first.funnel)
     said = history((0, E.STAGE_REPORTED, MQL))
-    started = [{clock["clock"] for _, clock, _ in facts(fold(said, 2, under), "clock")} for under in (DEFINITION, quiet)]
+    started = [
+        {clock["clock"] for _, clock, _ in facts(fold(said, 2, under), "clock")}
+        for under in (DEFINITION, quiet)
+    ]
     assert started == [{"first_touch", "decision"}, set()]
 
 
@@ -148,12 +191,23 @@ def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
 
 
 def test_a_bots_flood_counts_sixty_a_minute_and_no_more():
-    folded = fold([event._replace(id=f"b{n}") for n in range(200) for event in history((0, E.TOUCH, {"kind": "page_view"}))], 1)
+    folded = fold(
+        [
+            event._replace(id=f"b{n}")
+            for n in range(200)
+            for event in history((0, E.TOUCH, {"kind": "page_view"}))
+        ],
+        1,
+    )
     assert folded.state["events"] == 60
 
 
 def test_an_event_that_the_flood_cap_refuses_leaves_the_leads_timers_as_they_were():
-    views = [event._replace(id=f"b{n}") for n in range(61) for event in history((0, E.TOUCH, {"kind": "page_view"}))]
+    views = [
+        event._replace(id=f"b{n}")
+        for n in range(61)
+        for event in history((0, E.TOUCH, {"kind": "page_view"}))
+    ]
     current = row.Row("lead")
     for event in sorted(views)[:60]:
         step = row.advance(current, event, DEFINITION)

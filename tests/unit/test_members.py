@@ -11,7 +11,9 @@ from streams.domain.members import LINK, MERGE, UNMERGE, Edge, Origin
 from tests.support.stories import DEFINITION
 
 A, B, C = (Origin(number, "", name, "") for number, name in enumerate("abc"))
-H1, H2 = (Origin(number, "", name, "hubspot:1:contact") for number, name in enumerate(("h1", "h2"), 5))
+H1, H2 = (
+    Origin(number, "", name, "hubspot:1:contact") for number, name in enumerate(("h1", "h2"), 5)
+)
 
 
 def edge(at, word, one, other):
@@ -26,18 +28,44 @@ def grouped(*edges):
 CASES = [
     ("a link joins", [edge(1, LINK, A, B)], ["ab"]),
     ("links chain", [edge(1, LINK, A, B), edge(2, LINK, B, C)], ["abc"]),
-    ("a circle of links is one lead", [edge(1, LINK, A, B), edge(2, LINK, B, C), edge(3, LINK, C, A)], ["abc"]),
-    ("an unmerge parts what a link joined", [edge(1, LINK, A, B), edge(2, UNMERGE, A, B)], ["a", "b"]),
-    ("also when it came before the link", [edge(1, UNMERGE, A, B), edge(2, LINK, A, B)], ["a", "b"]),
+    (
+        "a circle of links is one lead",
+        [edge(1, LINK, A, B), edge(2, LINK, B, C), edge(3, LINK, C, A)],
+        ["abc"],
+    ),
+    (
+        "an unmerge parts what a link joined",
+        [edge(1, LINK, A, B), edge(2, UNMERGE, A, B)],
+        ["a", "b"],
+    ),
+    (
+        "also when it came before the link",
+        [edge(1, UNMERGE, A, B), edge(2, LINK, A, B)],
+        ["a", "b"],
+    ),
     ("a later merge joins again", [edge(1, UNMERGE, A, B), edge(2, MERGE, A, B)], ["ab"]),
     ("a later unmerge parts again", [edge(1, MERGE, A, B), edge(2, UNMERGE, A, B)], ["a", "b"]),
-    ("a bar holds around a corner", [edge(1, UNMERGE, A, B), edge(2, LINK, A, C), edge(3, LINK, C, B)], ["ac", "b"]),
-    ("two contacts of one CRM are not linked", [edge(1, LINK, H1, A), edge(2, LINK, A, H2)], ["ah1", "h2"]),
-    ("but the CRM may say that they are one", [edge(1, LINK, H1, A), edge(2, LINK, A, H2), edge(3, MERGE, H1, H2)], ["ah1h2"]),
+    (
+        "a bar holds around a corner",
+        [edge(1, UNMERGE, A, B), edge(2, LINK, A, C), edge(3, LINK, C, B)],
+        ["ac", "b"],
+    ),
+    (
+        "two contacts of one CRM are not linked",
+        [edge(1, LINK, H1, A), edge(2, LINK, A, H2)],
+        ["ah1", "h2"],
+    ),
+    (
+        "but the CRM may say that they are one",
+        [edge(1, LINK, H1, A), edge(2, LINK, A, H2), edge(3, MERGE, H1, H2)],
+        ["ah1h2"],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("edges", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES])
+@pytest.mark.parametrize(
+    ("edges", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
+)
 def test_who_is_one(edges, expected):
     assert grouped(*edges) == expected
     assert grouped(*reversed(edges)) == expected
@@ -51,24 +79,37 @@ def test_a_link_that_is_left_out_is_a_conflict():
 TWO = (edge(1, LINK, H1, A), edge(2, LINK, A, H2))
 
 
-@pytest.mark.parametrize("word", [edge(3, MERGE, H1, H2), edge(3, UNMERGE, H1, H2), edge(3, UNMERGE, A, H2)], ids=["merge", "unmerge", "of the address"])
+@pytest.mark.parametrize(
+    "word",
+    [edge(3, MERGE, H1, H2), edge(3, UNMERGE, H1, H2), edge(3, UNMERGE, A, H2)],
+    ids=["merge", "unmerge", "of the address"],
+)
 def test_a_word_that_comes_later_settles_a_conflict(word):
     assert members.groups(frozenset({*TWO, word})).conflicts == ()
 
 
 def test_a_link_that_comes_after_the_word_asks_again():
     parted = edge(1, UNMERGE, A, B)
-    assert [one.id for one in members.groups(frozenset({parted, edge(2, LINK, A, B)})).conflicts] == ["link2"]
-    assert members.groups(frozenset({parted, edge(2, LINK, A, B), edge(3, UNMERGE, A, B)})).conflicts == ()
+    assert [
+        one.id for one in members.groups(frozenset({parted, edge(2, LINK, A, B)})).conflicts
+    ] == ["link2"]
+    assert (
+        members.groups(frozenset({parted, edge(2, LINK, A, B), edge(3, UNMERGE, A, B)})).conflicts
+        == ()
+    )
 
 
 def test_both_halves_say_that_they_are_in_conflict():
     both = frozenset(TWO)
-    events = frozenset({said("h1", 1, EventType.CREATED, "h1"), said("h2", 2, EventType.CREATED, "h2")})
+    events = frozenset(
+        {said("h1", 1, EventType.CREATED, "h1"), said("h2", 2, EventType.CREATED, "h2")}
+    )
     for lead in ("h1", "h2"):
         folded = row.fold_group(lead, events, both, DEFINITION, 100)
         assert folded.state["conflicts"] == 1
-        assert [orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "conflict"] == [{"a": "a", "b": "h2"}]
+        assert [
+            orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "conflict"
+        ] == [{"a": "a", "b": "h2"}]
 
 
 def said(name, at, kind, origin, **fields):
@@ -81,7 +122,9 @@ PARTED = frozenset({edge(10, MERGE, A, B), edge(20, UNMERGE, A, B)})
 
 
 def opted_out(lead, *events, edges=PARTED):
-    return row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100).state["opted_out"]
+    return row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100).state[
+        "opted_out"
+    ]
 
 
 @pytest.mark.parametrize("kind", [EventType.CONSENT, EventType.ERASE])
@@ -109,7 +152,10 @@ def test_a_merge_carries_an_opt_out_to_the_whole():
 
 
 def test_a_consent_that_another_half_gave_does_not_overrule_a_refusal_of_ones_own():
-    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 15, EventType.CONSENT, "b", granted=True)
+    no, yes = (
+        said("no", 3, EventType.CONSENT, "a"),
+        said("yes", 15, EventType.CONSENT, "b", granted=True),
+    )
     assert opted_out("a", no, yes)
     assert opted_out("b", no, yes) is False  # its own word came later, while they were one
 
@@ -118,7 +164,9 @@ MERGED = frozenset({edge(10, MERGE, A, B)})
 
 
 @pytest.mark.parametrize("kind", [EventType.CONSENT, EventType.ERASE])
-def test_a_merge_carries_a_refusal_also_to_a_half_that_consented_later_before_the_two_were_one(kind):
+def test_a_merge_carries_a_refusal_also_to_a_half_that_consented_later_before_the_two_were_one(
+    kind,
+):
     no, yes = said("no", 3, kind, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
     assert opted_out("a", no, yes, edges=MERGED)
     assert opted_out("b", no, yes, edges=PARTED)  # and an unmerge leaves it on both
@@ -126,19 +174,28 @@ def test_a_merge_carries_a_refusal_also_to_a_half_that_consented_later_before_th
 
 
 def test_a_consent_after_the_merge_speaks_for_the_whole():
-    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 12, EventType.CONSENT, "b", granted=True)
+    no, yes = (
+        said("no", 3, EventType.CONSENT, "a"),
+        said("yes", 12, EventType.CONSENT, "b", granted=True),
+    )
     assert not opted_out("a", no, yes, edges=MERGED)
 
 
 def test_whoever_was_left_with_anothers_refusal_may_consent_for_himself():
-    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 25, EventType.CONSENT, "b", granted=True)
+    no, yes = (
+        said("no", 3, EventType.CONSENT, "a"),
+        said("yes", 25, EventType.CONSENT, "b", granted=True),
+    )
     assert opted_out("b", no)
     assert not opted_out("b", no, yes)
     assert opted_out("a", no, yes)
 
 
 def test_two_aliases_of_one_event_never_were_two_so_a_consent_under_either_speaks_for_both():
-    no, yes = said("no", 3, EventType.CONSENT, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
+    no, yes = (
+        said("no", 3, EventType.CONSENT, "a"),
+        said("yes", 5, EventType.CONSENT, "b", granted=True),
+    )
     assert not opted_out("a", no, yes, edges=frozenset({edge(10, LINK, A, B)}))
 
 
@@ -168,7 +225,11 @@ DEALS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("edges", "expected", "influenced"), [case[1:] for case in DEALS], ids=[case[0] for case in DEALS])
+@pytest.mark.parametrize(
+    ("edges", "expected", "influenced"),
+    [case[1:] for case in DEALS],
+    ids=[case[0] for case in DEALS],
+)
 def test_whose_a_deal_is(edges, expected, influenced):
     found = members.groups(frozenset(edges))
     assert sorted({"".join(sorted(group)) for group in found.members.values()}) == expected
@@ -191,7 +252,11 @@ def test_a_word_that_is_sent_again_and_says_another_time_counts_once_by_its_smal
     steps = [row.connect(current, edge(10, MERGE, A, B), DEFINITION)]
     for one in order:
         steps.append(row.connect(steps[-1].row, one, DEFINITION))
-    assert steps[-1].row.edges == {edge(10, MERGE, A, B), AGAIN[1]} == members.smallest([edge(10, MERGE, A, B), *order])
+    assert (
+        steps[-1].row.edges
+        == {edge(10, MERGE, A, B), AGAIN[1]}
+        == members.smallest([edge(10, MERGE, A, B), *order])
+    )
     assert not opted_out("b", no, edges=steps[-1].row.edges)  # parted on day 12, before the refusal
 
 

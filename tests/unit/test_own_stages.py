@@ -20,7 +20,11 @@ BLOCK = yaml.safe_load(re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[1])
 def definitions(tmp_path_factory):
     """Write the file as the guide says, over a copy of the shipped one, and read it as the commands do."""
     file = tmp_path_factory.mktemp("funnel") / "own.yaml"
-    file.write_text(yaml.safe_dump({**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK}, sort_keys=False))
+    file.write_text(
+        yaml.safe_dump(
+            {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK}, sort_keys=False
+        )
+    )
     return prepare(load(file))
 
 
@@ -40,12 +44,17 @@ def test_leads_go_their_way_by_the_firms_own_names(definitions, events, way):
 
 
 def test_the_guide_names_every_role():
-    roles = {role for stage in load(FUNNELS / "default.yaml").stages.values() if (role := stage.role)}
+    roles = {
+        role for stage in load(FUNNELS / "default.yaml").stages.values() if (role := stage.role)
+    }
     assert all(f"`role: {role}`" in GUIDE for role in roles)
 
 
 def test_a_ladder_without_a_hand_off_is_refused_with_what_to_write():
-    stages = {name: {key: value for key, value in stage.items() if key != "handoff"} for name, stage in BLOCK["stages"].items()}
+    stages = {
+        name: {key: value for key, value in stage.items() if key != "handoff"}
+        for name, stage in BLOCK["stages"].items()
+    }
     whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
     with pytest.raises(ValueError, match="write `handoff: "):
         Funnel.model_validate(whole)
@@ -59,15 +68,32 @@ def timed(spec):
 
 
 LATE = [
-    ("a deal that a timer gave up and that is won all the same", {"after": "30 days", "to": "lost"}, "closed_won"),
-    ("also where it may be taken back", {"after": "30 days", "to": "lost", "taken_back_within": "30 days"}, "closed_won"),
-    ("also from another detour", {"after": "30 days", "to": "later", "taken_back_within": "30 days"}, "closed_won"),
+    (
+        "a deal that a timer gave up and that is won all the same",
+        {"after": "30 days", "to": "lost"},
+        "closed_won",
+    ),
+    (
+        "also where it may be taken back",
+        {"after": "30 days", "to": "lost", "taken_back_within": "30 days"},
+        "closed_won",
+    ),
+    (
+        "also from another detour",
+        {"after": "30 days", "to": "later", "taken_back_within": "30 days"},
+        "closed_won",
+    ),
 ]
 
 
 @pytest.mark.parametrize(("timer", "end"), [one[1:] for one in LATE], ids=[one[0] for one in LATE])
 def test_what_comes_back_from_a_timer_overrules_no_hand_off_that_people_decided(timer, end):
-    events = history((0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), (2, E.OPPORTUNITY_CREATED, DEAL), (40, E.OPPORTUNITY_WON, DEAL))
+    events = history(
+        (0, E.STAGE_REPORTED, MQL),
+        (1, E.ACCEPTED, {}),
+        (2, E.OPPORTUNITY_CREATED, DEAL),
+        (40, E.OPPORTUNITY_WON, DEAL),
+    )
     folded = fold(events, 41, timed(timer))
     assert path(folded).split()[-1] == end
     ((_, handoff, _),) = facts(folded, "handoff")
@@ -75,16 +101,46 @@ def test_what_comes_back_from_a_timer_overrules_no_hand_off_that_people_decided(
 
 
 def test_the_team_that_a_lead_is_handed_to_may_write_about_it():
-    stages = {**BLOCK["stages"], "ready": {**BLOCK["stages"]["ready"], "owner": "marketing", "handoff": {"to": "customer_success", "accepted_by": "demo_booked"}}}
+    stages = {
+        **BLOCK["stages"],
+        "ready": {
+            **BLOCK["stages"]["ready"],
+            "owner": "marketing",
+            "handoff": {"to": "customer_success", "accepted_by": "demo_booked"},
+        },
+    }
     whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
-    events = history((0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {"attributes": {"team": "customer_success"}}))
-    assert not [note for _, note, _ in facts(fold(events, 2, prepare(Funnel.model_validate(whole))), "note") if note["what"] == "not the owner"]
+    events = history(
+        (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {"attributes": {"team": "customer_success"}})
+    )
+    assert not [
+        note
+        for _, note, _ in facts(fold(events, 2, prepare(Funnel.model_validate(whole))), "note")
+        if note["what"] == "not the owner"
+    ]
 
 
 def test_a_name_that_mermaid_could_not_read_is_drawn_as_a_label():
-    stages = {("Demo booked: <b>" if name == "demo_booked" else name): stage for name, stage in BLOCK["stages"].items()}
-    stages["ready"] = {**stages["ready"], "handoff": {"to": "sales", "accepted_by": "Demo booked: <b>"}}
+    stages = {
+        ("Demo booked: <b>" if name == "demo_booked" else name): stage
+        for name, stage in BLOCK["stages"].items()
+    }
+    stages["ready"] = {
+        **stages["ready"],
+        "handoff": {"to": "sales", "accepted_by": "Demo booked: <b>"},
+    }
     ladder = ["Demo booked: <b>" if name == "demo_booked" else name for name in BLOCK["ladder"]]
-    drawn = mermaid(prepare(Funnel.model_validate({**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "ladder": ladder, "stages": stages})).first)
+    drawn = mermaid(
+        prepare(
+            Funnel.model_validate(
+                {
+                    **yaml.safe_load((FUNNELS / "default.yaml").read_text()),
+                    **BLOCK,
+                    "ladder": ladder,
+                    "stages": stages,
+                }
+            )
+        ).first
+    )
     assert 'state "Demo booked: <b>" as s3' in drawn
     assert "ready --> s3" in drawn

@@ -49,7 +49,9 @@ def folded(events, now):
     return row.fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
 
 
-def test_a_row_of_four_hundred_newsletters_is_small_and_says_what_the_whole_history_says(decade, old):
+def test_a_row_of_four_hundred_newsletters_is_small_and_says_what_the_whole_history_says(
+    decade, old
+):
     current = old
     assert len(current.events) <= packs.KEEP + packs.SLACK + sum(1 for _ in current.packs)
     assert len(row.dump(current, None)) < 50_000
@@ -73,7 +75,13 @@ def test_packs_in_which_nothing_can_happen_are_folded_without_being_unpacked(old
 @pytest.mark.parametrize(
     "late",
     [
-        event("late", T0 + 60 * HOUR, EventType.STAGE_REPORTED, source="hubspot", stage="marketingqualifiedlead"),
+        event(
+            "late",
+            T0 + 60 * HOUR,
+            EventType.STAGE_REPORTED,
+            source="hubspot",
+            stage="marketingqualifiedlead",
+        ),
         event("late", T0 + 60 * HOUR, EventType.VOID, voids="n3"),
         event("late", T0 + 60 * HOUR, kind="call", direction="human"),
         event("n7", T0 + 2 * HOUR, kind="demo_form"),
@@ -96,14 +104,19 @@ def test_a_packed_touch_delivered_again_changes_nothing(decade, old):
 
 def test_a_touch_a_day_is_packed_as_well_as_many():
     daily = [event("first", T0, EventType.CREATED, kind="form")]
-    daily += [event(f"d{n}", T0 + n * 24 * HOUR, kind="page_view", direction="inbound") for n in range(1, 400)]
+    daily += [
+        event(f"d{n}", T0 + n * 24 * HOUR, kind="page_view", direction="inbound")
+        for n in range(1, 400)
+    ]
     current = grown(daily)
     assert len(current.events) <= packs.KEEP + packs.SLACK + 1
     assert row.state_of(current, DEFINITION) == folded(daily, 0)
 
 
 def test_unpacking_gives_back_what_was_packed(decade):
-    kept, made = packs.pack(frozenset(decade), frozenset({(e.id, e.origin) for e in decade}), (), ZONE)
+    kept, made = packs.pack(
+        frozenset(decade), frozenset({(e.id, e.origin) for e in decade}), (), ZONE
+    )
     events, direct = packs.unpack(made)
     assert kept | events == frozenset(decade)
     assert direct == {(e.id, e.origin) for e in events}

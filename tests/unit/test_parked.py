@@ -11,7 +11,15 @@ DAY = topics.DAY_MS
 
 def state(days, what="parked"):
     at = int(time.time() * 1000) - int(days * DAY)
-    return SourceState(source="meta", topic="lead.raw.ads", partition=0, state=what, offset=1, at=at, worker="normalise")
+    return SourceState(
+        source="meta",
+        topic="lead.raw.ads",
+        partition=0,
+        state=what,
+        offset=1,
+        at=at,
+        worker="normalise",
+    )
 
 
 def test_what_was_parked_within_the_topics_days_is_all_there_whatever_was_removed_before_it():

@@ -23,7 +23,9 @@ def written():
         try:
             raise error
         except type(error):
-            record = logging.LogRecord(name, logging.ERROR, "", 0, "%s: Error receiving", ("node 0",), sys.exc_info())
+            record = logging.LogRecord(
+                name, logging.ERROR, "", 0, "%s: Error receiving", ("node 0",), sys.exc_info()
+            )
         handler.handle(record)
         return lines.pop()
 
@@ -37,6 +39,12 @@ def test_a_broker_that_hangs_up_is_one_line(written, name):
     )
 
 
-@pytest.mark.parametrize(("name", "error"), [("kafka.net.selector", ValueError("a bug")), ("leadstream.gateway", ConnectionResetError("ours"))])
+@pytest.mark.parametrize(
+    ("name", "error"),
+    [
+        ("kafka.net.selector", ValueError("a bug")),
+        ("leadstream.gateway", ConnectionResetError("ours")),
+    ],
+)
 def test_any_other_error_keeps_its_traceback(written, name, error):
     assert "Traceback" in written(name, error)

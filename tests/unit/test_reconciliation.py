@@ -133,7 +133,9 @@ def test_an_opening_balance_is_no_entry():
 
 def test_an_opening_balance_that_two_systems_stated_stood_there_since_the_earlier_day():
     begun = Journey(1, at("2026-01-15T09:00"), opening=True)
-    entries = tuple(Entry(1, at(day), opening=True) for day in ("2026-01-17T09:00", "2026-01-15T09:00"))
+    entries = tuple(
+        Entry(1, at(day), opening=True) for day in ("2026-01-17T09:00", "2026-01-15T09:00")
+    )
     stood = lead(journeys=[begun])._replace(entries=entries)
     assert judged([row()], stood) == [("1", Reason.OPENING, -1, "stood there on 2026-01-15")]
 

@@ -18,9 +18,7 @@ from streams.intake.records import RecordsError, read
 from tests.support.kafka import record
 
 FUNNEL = load(FUNNELS / "default.yaml")
-ANSWER = (
-    '{"record": "answer", "survey": "s", "question": "q", "respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}'
-)
+ANSWER = '{"record": "answer", "survey": "s", "question": "q", "respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}'
 COST = '{"record": "spend", "platform": "fair", "account": "1", "day": "2026-01-31", "amount": "900.50", "currency": "EUR", "campaign": "Hall 7"}'
 
 
@@ -44,7 +42,11 @@ answers:
     said = read(yaml, FUNNEL)
     assert said == read(lines, FUNNEL)
     assert [type(one) for one in said] == [Target, Rate, Spend, SurveyAnswer]
-    assert (said[0].value, said[0].end, said[0].scope) == (Decimal(120), date(2026, 3, 31), '{"stage":"mql"}')
+    assert (said[0].value, said[0].end, said[0].scope) == (
+        Decimal(120),
+        date(2026, 3, 31),
+        '{"stage":"mql"}',
+    )
 
 
 TARGET = '{"record": "target", "metric": "inflow", "value": 1, "owner": "a", "start": "2026-01-01", "end": "2026-01-31", "strategy": "s"%s}'
@@ -79,7 +81,9 @@ def test_a_wrong_line_is_named_with_its_number_and_reason(tmp_path, line, reason
 
 def test_a_yaml_file_names_the_lines_of_all_its_mistakes(tmp_path):
     path = tmp_path / "wrong.yaml"
-    path.write_text("goals: []\nrates:\n  - {currency: usd, reporting: EUR, day: 2026-01-02, rate: '1'}\n  - 5\n")
+    path.write_text(
+        "goals: []\nrates:\n  - {currency: usd, reporting: EUR, day: 2026-01-02, rate: '1'}\n  - 5\n"
+    )
     with pytest.raises(RecordsError) as caught:
         read(path, FUNNEL)
     assert [problem.line for problem in caught.value.problems] == [1, 3, 4]
@@ -94,9 +98,14 @@ def test_a_yaml_file_names_the_lines_of_all_its_mistakes(tmp_path):
 def test_a_record_that_nobody_can_read_stops_no_other():
     written = []
     writer = SimpleNamespace(write=lambda batch: written.append(batch.rows) or Written())
-    good = Rate(currency="USD", reporting="EUR", day="2026-01-02", rate="0.9").model_dump_json().encode()
+    good = (
+        Rate(currency="USD", reporting="EUR", day="2026-01-02", rate="0.9")
+        .model_dump_json()
+        .encode()
+    )
     records = [
-        record(value, topics.RATES, offset=n, timestamp=7) for n, value in enumerate((b"{", b"{}", None, b"[1]", good))
+        record(value, topics.RATES, offset=n, timestamp=7)
+        for n, value in enumerate((b"{", b"{}", None, b"[1]", good))
     ]
     refused = Deliver(writer).write([(TP(topics.RATES, 0), records)])
     assert [one.record.offset for one in refused] == [0, 1, 2, 3]
@@ -107,7 +116,15 @@ def test_a_record_that_nobody_can_read_stops_no_other():
 def test_an_edge_whose_receipt_is_no_time_stops_no_other():
     """Its row is written, and then the sink computed with what it said: every topic stood, at each start again."""
     edge = [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]]
-    bodies = [orjson.dumps({"t": "edge", "edge": edge, "received_at": at}) for at in ("x", None, 1.5, True)]
-    records = [record(body, topics.TOUCHES, key=b"00000000-0000-8000-8000-000000000001", offset=n) for n, body in enumerate(bodies)]
-    refused = Deliver(SimpleNamespace(write=lambda _batch: Written())).write([(TP(topics.TOUCHES, 0), records)])
+    bodies = [
+        orjson.dumps({"t": "edge", "edge": edge, "received_at": at})
+        for at in ("x", None, 1.5, True)
+    ]
+    records = [
+        record(body, topics.TOUCHES, key=b"00000000-0000-8000-8000-000000000001", offset=n)
+        for n, body in enumerate(bodies)
+    ]
+    refused = Deliver(SimpleNamespace(write=lambda _batch: Written())).write(
+        [(TP(topics.TOUCHES, 0), records)]
+    )
     assert [one.record.offset for one in refused] == [0, 1, 2, 3]

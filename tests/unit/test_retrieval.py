@@ -78,13 +78,20 @@ def test_metas_errors_are_told_apart_by_their_code(status, error, verdict):
 # ---------------------------------------------------------------- HubSpot
 def test_hubspot_is_asked_for_contacts_that_were_made_and_for_deals_that_name_nobody():
     asks = wanted("hubspot", retrieving.HUBSPOT_DELIVERY)
-    assert [ask.path for ask in asks] == ["/crm/v3/objects/contacts/5", "/crm/v3/objects/deals/7", "/crm/v3/objects/deals/8"]
+    assert [ask.path for ask in asks] == [
+        "/crm/v3/objects/contacts/5",
+        "/crm/v3/objects/deals/7",
+        "/crm/v3/objects/deals/8",
+    ]
     assert "email" in dict(asks[0].params)["properties"].split(",")
     assert asks[1].params == (("associations", "contacts"),)
 
 
 def test_only_the_portal_of_the_token_is_asked_for_where_several_send():
-    body = [retrieving.hubspot_event("contact.creation", 5, 1), retrieving.hubspot_event("contact.creation", 5, 1, portalId=34)]
+    body = [
+        retrieving.hubspot_event("contact.creation", 5, 1),
+        retrieving.hubspot_event("contact.creation", 5, 1, portalId=34),
+    ]
     asks = SOURCES["hubspot"].retrieval.wanted(body, Connection(hubspot_portal="34"))
     assert [ask.key for ask in asks] == ["34:contact:5"]
 
@@ -101,12 +108,29 @@ def test_a_contact_of_hubspots_is_published_with_portal_and_type_and_names_its_a
 def test_the_contacts_of_a_deal_come_page_by_page_and_each_page_says_whose_the_deal_is():
     ask = wanted("hubspot", retrieving.HUBSPOT_DELIVERY)[1]
     first = answered("hubspot", ask, retrieving.hubspot_deal("7", ["5"], after="p2"))
-    assert (first.following.path, dict(first.following.params)["after"]) == ("/crm/v3/objects/deals/7/associations/contacts", "p2")
-    second = answered("hubspot", first.following, {"results": [{"id": "6", "type": "deal_to_contact"}], "paging": {"next": {"after": "p3"}}})
-    assert (second.following.path, dict(second.following.params)["after"]) == (first.following.path, "p3")
-    third = answered("hubspot", second.following, {"results": [{"id": "9", "type": "deal_to_contact"}]})
+    assert (first.following.path, dict(first.following.params)["after"]) == (
+        "/crm/v3/objects/deals/7/associations/contacts",
+        "p2",
+    )
+    second = answered(
+        "hubspot",
+        first.following,
+        {"results": [{"id": "6", "type": "deal_to_contact"}], "paging": {"next": {"after": "p3"}}},
+    )
+    assert (second.following.path, dict(second.following.params)["after"]) == (
+        first.following.path,
+        "p3",
+    )
+    third = answered(
+        "hubspot", second.following, {"results": [{"id": "9", "type": "deal_to_contact"}]}
+    )
     assert third.following is None
-    linked = [event["aliases"] for page in (first, second, third) for body in page.bodies for event in read("hubspot", body)]
+    linked = [
+        event["aliases"]
+        for page in (first, second, third)
+        for body in page.bodies
+        for event in read("hubspot", body)
+    ]
     assert linked == [[f"hubspot:33:contact:{key}", "hubspot:33:deal:7"] for key in "569"]
 
 
@@ -119,7 +143,13 @@ def test_a_next_page_of_another_host_is_not_followed():
 
 # ---------------------------------------------------------------- LinkedIn
 def test_linkedin_is_asked_for_the_response_and_then_for_its_form():
-    (ask,) = wanted("linkedin", [retrieving.LINKEDIN_NOTIFICATION, {**retrieving.LINKEDIN_NOTIFICATION, "leadAction": "DELETED"}])
+    (ask,) = wanted(
+        "linkedin",
+        [
+            retrieving.LINKEDIN_NOTIFICATION,
+            {**retrieving.LINKEDIN_NOTIFICATION, "leadAction": "DELETED"},
+        ],
+    )
     assert ask.path == "/leadFormResponses/1a2b-4"
     assert dict(ask.headers)["LinkedIn-Version"].isdigit()
     first = answered("linkedin", ask, retrieving.linkedin_response("1a2b-4"))
@@ -137,33 +167,69 @@ def test_a_response_of_linkedins_whose_form_is_gone_is_published_without_it():
     assert not form.needed
     (body,) = answered("linkedin", form, None).bodies
     assert "form" not in orjson.loads(body)[0]
-    assert read("linkedin", body)[1]["aliases"][-1] == "email:kim@a.example"  # the lone address of its answers
+    assert (
+        read("linkedin", body)[1]["aliases"][-1] == "email:kim@a.example"
+    )  # the lone address of its answers
 
 
 # ---------------------------------------------------------------- Salesforce
-@pytest.mark.parametrize("wrap", [lambda part: part, lambda part: {"data": {"payload": part}}, lambda part: {"events": [part, part]}])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        lambda part: part,
+        lambda part: {"data": {"payload": part}},
+        lambda part: {"events": [part, part]},
+    ],
+)
 def test_salesforce_is_asked_for_each_record_of_a_gap_event(wrap):
-    asks = wanted("salesforce", wrap(retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLF", "00Q5f000005bwLGEAY")))
-    assert [ask.path.rpartition("/")[2] for ask in asks] == ["00Q5f000005bwLFEAY", "00Q5f000005bwLGEAY"]
+    asks = wanted(
+        "salesforce",
+        wrap(
+            retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLF", "00Q5f000005bwLGEAY")
+        ),
+    )
+    assert [ask.path.rpartition("/")[2] for ask in asks] == [
+        "00Q5f000005bwLFEAY",
+        "00Q5f000005bwLGEAY",
+    ]
     assert asks[0].path.startswith("/services/data/v")
 
 
-@pytest.mark.parametrize(("change", "entity"), [("GAP_DELETE", "Lead"), ("UPDATE", "Lead"), ("GAP_UPDATE", "Account"), ("GAP_OVERFLOW", "Lead")])
+@pytest.mark.parametrize(
+    ("change", "entity"),
+    [
+        ("GAP_DELETE", "Lead"),
+        ("UPDATE", "Lead"),
+        ("GAP_UPDATE", "Account"),
+        ("GAP_OVERFLOW", "Lead"),
+    ],
+)
 def test_salesforce_is_not_asked_for_what_the_event_says_or_no_record_can(change, entity):
-    assert wanted("salesforce", retrieving.salesforce_gap(change, entity, "00Q5f000005bwLFEAY")) == ()
+    assert (
+        wanted("salesforce", retrieving.salesforce_gap(change, entity, "00Q5f000005bwLFEAY")) == ()
+    )
 
 
 def test_a_record_of_salesforces_is_published_as_it_came():
-    (ask,) = wanted("salesforce", retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY"))
+    (ask,) = wanted(
+        "salesforce", retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY")
+    )
     (body,) = answered("salesforce", ask, retrieving.salesforce_lead("00Q5f000005bwLFEAY")).bodies
-    assert {event["type"] for event in read("salesforce", body)} >= {"lead.created", "lead.stage_reported"}
+    assert {event["type"] for event in read("salesforce", body)} >= {
+        "lead.created",
+        "lead.stage_reported",
+    }
 
 
 def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_is_counted_where_a_retriever_does():
     gap = retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY")
     without = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, Connection())
     with_one = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, ORG)
-    assert ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored) == (True, [], ["GAP_UPDATE"])
+    assert ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored) == (
+        True,
+        [],
+        ["GAP_UPDATE"],
+    )
 
 
 @pytest.mark.parametrize("connection", [Connection(), ORG])
@@ -177,13 +243,27 @@ def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_is_coun
         ("GAP_DELETE", "Task", []),
     ],
 )
-def test_a_gap_that_is_a_deletion_or_its_end_says_that_whether_the_record_is_read_or_not(change, entity, types, connection):
-    found = SOURCES["salesforce"].normalise(retrieving.salesforce_gap(change, entity, "00Q5f000005bwLFEAY"), 1_800_000_000_000, connection)
+def test_a_gap_that_is_a_deletion_or_its_end_says_that_whether_the_record_is_read_or_not(
+    change, entity, types, connection
+):
+    found = SOURCES["salesforce"].normalise(
+        retrieving.salesforce_gap(change, entity, "00Q5f000005bwLFEAY"),
+        1_800_000_000_000,
+        connection,
+    )
     assert ([event.type.value for event in found.events], found.rejected) == (types, [])
 
 
 def test_a_record_that_came_back_is_read_again():
-    assert len(wanted("salesforce", retrieving.salesforce_gap("GAP_UNDELETE", "Lead", "00Q5f000005bwLFEAY"))) == 1
+    assert (
+        len(
+            wanted(
+                "salesforce",
+                retrieving.salesforce_gap("GAP_UNDELETE", "Lead", "00Q5f000005bwLFEAY"),
+            )
+        )
+        == 1
+    )
 
 
 def test_salesforces_limit_of_a_day_comes_as_403_and_is_no_wrong_token():
@@ -201,7 +281,18 @@ def test_a_status_means_what_http_says(status, verdict):
     assert by_status(status, None) == verdict
 
 
-@pytest.mark.parametrize("answer", [None, [], "no", {}, {"error": "no"}, {"error": {"message": "kim@a.example"}}, [{"errorCode": "X" * 90}]])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        None,
+        [],
+        "no",
+        {},
+        {"error": "no"},
+        {"error": {"message": "kim@a.example"}},
+        [{"errorCode": "X" * 90}],
+    ],
+)
 def test_an_error_is_named_by_a_word_of_the_vendors_and_never_by_a_sentence(answer):
     assert len(named_error(answer)) <= 60
     assert "@" not in named_error(answer)
@@ -238,7 +329,10 @@ VALUES = st.sampled_from(
 )  # fmt: skip
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | VALUES | st.text(max_size=8),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=6),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(NAMES | st.text(max_size=5), inner, max_size=6)
+    ),
     max_leaves=40,
 )
 
@@ -258,7 +352,12 @@ def replaced(body, path, other):
 @settings(max_examples=EXAMPLES, deadline=None)
 @given(st.data())
 def test_whatever_comes_wanted_does_not_raise_and_asks_for_no_id_twice(vendor, data):
-    known = st.builds(replaced, st.just(retrieving.NOTIFICATIONS[vendor]), st.lists(st.integers(0, 5), max_size=6), ANY)
+    known = st.builds(
+        replaced,
+        st.just(retrieving.NOTIFICATIONS[vendor]),
+        st.lists(st.integers(0, 5), max_size=6),
+        ANY,
+    )
     body = data.draw(ANY | known | st.lists(known, max_size=3))
     asks = wanted(vendor, body)
     assert len({ask.key for ask in asks}) == len(asks)

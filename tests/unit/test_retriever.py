@@ -28,12 +28,18 @@ META = SOURCES["meta"]
 
 def environment(**more):
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
-    return {**kept, "PYTHONPATH": str(ROOT), **{f"LEADSTREAM_{name}": value for name, value in more.items()}}
+    return {
+        **kept,
+        "PYTHONPATH": str(ROOT),
+        **{f"LEADSTREAM_{name}": value for name, value in more.items()},
+    }
 
 
 def run(**more):
     command = [sys.executable, "-m", "streams.cli.main", "retriever"]
-    return subprocess.run(command, env=environment(**more), capture_output=True, text=True, timeout=120)
+    return subprocess.run(
+        command, env=environment(**more), capture_output=True, text=True, timeout=120
+    )
 
 
 @pytest.mark.parametrize(
@@ -59,7 +65,12 @@ def test_while_kafka_is_away_it_is_alive_says_what_it_waits_for_and_ends_on_a_si
     port = free_port()
     values = environment(META_TOKEN="t", BROKERS=f"127.0.0.1:{free_port()}", METRICS_PORT=str(port))
     with (tmp_path / "log").open("wb") as log:
-        process = subprocess.Popen([sys.executable, "-m", "streams.cli.main", "retriever"], env=values, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            [sys.executable, "-m", "streams.cli.main", "retriever"],
+            env=values,
+            stdout=log,
+            stderr=log,
+        )
 
     def ready():
         try:
@@ -91,7 +102,9 @@ def test_a_notification_is_read_also_one_that_is_sent_again():
     assert len(wants(BODY)) == len(wants(BODY, (REPLAY_HEADER, b"1"), (RECEIVED_HEADER, b"1"))) == 2
 
 
-@pytest.mark.parametrize("value", [None, b"", b"no JSON", b"[]", Tick(1, "lead.raw.ads", 0, 4).dump(), b"\xff" * 9])
+@pytest.mark.parametrize(
+    "value", [None, b"", b"no JSON", b"[]", Tick(1, "lead.raw.ads", 0, 4).dump(), b"\xff" * 9]
+)
 def test_what_is_no_notification_wants_nothing(value):
     assert wants(value) == ()
 
@@ -113,7 +126,9 @@ def test_a_stack_starts_one_once_a_token_is_set_and_ends_it_before_its_broker(tm
     roles = stack.wanted(tmp_path, Settings(hubspot_token="t"))
     assert "retriever" in roles
     layers = watch.in_order([*roles, "broker"])
-    assert next(place for place, layer in enumerate(layers) if "retriever" in layer) < layers.index(("broker",))
+    assert next(place for place, layer in enumerate(layers) if "retriever" in layer) < layers.index(
+        ("broker",)
+    )
     assert "metrics-retriever" in home.choose_ports(tmp_path, {})
 
 

@@ -17,19 +17,65 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": "{}"})
         batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": None})
     batch.state({**common, "content": orjson.dumps({"stage": "mql"}).decode()})
-    batch.touch(0, 1, "l", {"t": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1})
-    batch.touch(0, 1, "l", {"t": "edge", "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]], "received_at": 1})
-    batch.letter(Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=1))
+    batch.touch(
+        0, 1, "l", {"t": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1}
+    )
+    batch.touch(
+        0,
+        1,
+        "l",
+        {
+            "t": "edge",
+            "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]],
+            "received_at": 1,
+        },
+    )
+    batch.letter(
+        Letter(
+            id="t:0:1:0",
+            topic="t",
+            partition=0,
+            offset=1,
+            worker="w",
+            kind="refused",
+            reason="why",
+            stamp=1,
+        )
+    )
     batch.cut({"generation": 1, "partition": 0, "next_offset": 1, "now": 1})
     batch.archived(0, 1)
-    hole = {"worker": "w", "topic": "t", "partition": 0, "first": 1, "following": 2, "accepted_at": 1}
-    batch.definition({"generation": 1, "version": "1", "effective_from": 0, "digest": "d", "content": "{}"})
+    hole = {
+        "worker": "w",
+        "topic": "t",
+        "partition": 0,
+        "first": 1,
+        "following": 2,
+        "accepted_at": 1,
+    }
+    batch.definition(
+        {"generation": 1, "version": "1", "effective_from": 0, "digest": "d", "content": "{}"}
+    )
     batch.alias({"alias": "a", "kind": "email", "origin": "o", "what": "full"})
     batch.hole({"generation": 1, **hole})
     batch.spend(Spend(platform="p", account="a", day="2026-01-01", amount="1", currency="EUR"), 1)
-    batch.target(Target(metric="inflow", value="3", owner="o", start="2026-01-01", end="2026-03-31", strategy="s"), 1)
+    batch.target(
+        Target(
+            metric="inflow",
+            value="3",
+            owner="o",
+            start="2026-01-01",
+            end="2026-03-31",
+            strategy="s",
+        ),
+        1,
+    )
     batch.rate(Rate(currency="USD", reporting="EUR", day="2026-01-01", rate="0.9"), 1)
-    batch.answer(SurveyAnswer(survey="s", question="q", respondent="0" * 16, team="t", answered_at=1, score=4), 1)
+    batch.answer(
+        SurveyAnswer(
+            survey="s", question="q", respondent="0" * 16, team="t", answered_at=1, score=4
+        ),
+        1,
+    )
     assert set(batch.rows) == set(ORDER)
     for table, rows in batch.rows.items():
         names, types = columns_of(table)
@@ -39,7 +85,16 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
 
 def test_a_mark_replaces_its_letter_and_a_letter_written_again_behind_it_does_not():
     names = columns_of("dead_letters")[0]
-    said = Letter(id="t:0:1:0", topic="t", partition=0, offset=1, worker="w", kind="refused", reason="why", stamp=1)
+    said = Letter(
+        id="t:0:1:0",
+        topic="t",
+        partition=0,
+        offset=1,
+        worker="w",
+        kind="refused",
+        reason="why",
+        stamp=1,
+    )
     batch = Batch()
     batch.letter(said)
     batch.letter(said, Mark(letter=said, what="replayed", by="ann", at=7))

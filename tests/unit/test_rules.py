@@ -7,7 +7,19 @@ import pytest
 
 from schemas.funnel import Rule, Timer
 from streams.domain.definition import prepare
-from tests.support.stories import DAY, DEAL, DEFINITION, MQL, T0, E, facts, fold, history, path, stage
+from tests.support.stories import (
+    DAY,
+    DEAL,
+    DEFINITION,
+    MQL,
+    T0,
+    E,
+    facts,
+    fold,
+    history,
+    path,
+    stage,
+)
 from tests.support.variants import FIRST, mql, variant
 
 HUMAN, INBOUND, AUTOMATED = ({"direction": name} for name in ("human", "inbound", "automated"))
@@ -52,11 +64,17 @@ CLOCKS = [
 
 
 def clock(folded, name):
-    found = [said for _, said, _ in facts(folded, "clock") if f"{said['stage']}.{said['clock']}" == name]
+    found = [
+        said for _, said, _ in facts(folded, "clock") if f"{said['stage']}.{said['clock']}" == name
+    ]
     return found[-1] if found else None
 
 
-@pytest.mark.parametrize(("said", "until", "name", "expected"), [row[1:] for row in CLOCKS], ids=[row[0] for row in CLOCKS])
+@pytest.mark.parametrize(
+    ("said", "until", "name", "expected"),
+    [row[1:] for row in CLOCKS],
+    ids=[row[0] for row in CLOCKS],
+)
 def test_clock(said, until, name, expected):
     found = clock(fold(history(*said), until), name)
     assert found is not None
@@ -70,7 +88,9 @@ NONE = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("said", "until", "name"), [row[1:] for row in NONE], ids=[row[0] for row in NONE])
+@pytest.mark.parametrize(
+    ("said", "until", "name"), [row[1:] for row in NONE], ids=[row[0] for row in NONE]
+)
 def test_no_clock(said, until, name):
     assert clock(fold(history(*said), until), name) is None
 
@@ -81,21 +101,37 @@ VENDORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "word", "to"), [(s, word, to) for s, words in VENDORS for word, to in words.items()])
+@pytest.mark.parametrize(
+    ("source", "word", "to"), [(s, word, to) for s, words in VENDORS for word, to in words.items()]
+)
 def test_a_vendors_stage_is_the_agreed_stage(source, word, to):
-    assert fold(history((0, E.STAGE_REPORTED, {"source": source, "stage": word})), 0.01).state["stage"] == to
+    assert (
+        fold(history((0, E.STAGE_REPORTED, {"source": source, "stage": word})), 0.01).state["stage"]
+        == to
+    )
 
 
 def test_salesforces_closed_not_converted_is_a_rejection():
-    said = history((0, E.STAGE_REPORTED, MQL), (1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "Closed - Not Converted"}))
+    said = history(
+        (0, E.STAGE_REPORTED, MQL),
+        (1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "Closed - Not Converted"}),
+    )
     assert facts(fold(said, 2), "handoff")[0][1]["outcome"] == "rejected"
 
 
-REASONS = {"not-ready": "recycled", "no-fit": "disqualified", "competitor": "disqualified", "duplicate": "disqualified", "spam": "disqualified"}
+REASONS = {
+    "not-ready": "recycled",
+    "no-fit": "disqualified",
+    "competitor": "disqualified",
+    "duplicate": "disqualified",
+    "spam": "disqualified",
+}
 
 
 @pytest.mark.parametrize(("reason", "to"), REASONS.items())
-@pytest.mark.parametrize("standing", [(0, E.STAGE_REPORTED, MQL), (0, E.ACCEPTED, {})], ids=["mql", "sal"])
+@pytest.mark.parametrize(
+    "standing", [(0, E.STAGE_REPORTED, MQL), (0, E.ACCEPTED, {})], ids=["mql", "sal"]
+)
 def test_a_rejections_reason_decides_where_the_lead_goes(standing, reason, to):
     folded = fold(history(standing, (1, E.REJECTED, {"reason": reason})), 2)
     assert folded.state["stage"] == to
@@ -109,16 +145,34 @@ def test_nurturing_and_evangelist_stand_beside_the_ladder_so_passing_them_by_is_
 
 
 def test_what_happens_to_a_churned_customer_is_the_end_until_somebody_qualifies_it_by_hand():
-    churned = [(0, E.OPPORTUNITY_WON, DEAL), (10, E.STAGE_REPORTED, {**stage("churned"), "source": "cloudevents"})]
-    assert fold(history(*churned, (20, E.TOUCH, {"kind": "demo_form"})), 30).state["stage"] == "churned"
+    churned = [
+        (0, E.OPPORTUNITY_WON, DEAL),
+        (10, E.STAGE_REPORTED, {**stage("churned"), "source": "cloudevents"}),
+    ]
+    assert (
+        fold(history(*churned, (20, E.TOUCH, {"kind": "demo_form"})), 30).state["stage"]
+        == "churned"
+    )
     assert fold(history(*churned, (20, E.ACCEPTED, {})), 21).state["journey"] == 2
 
 
 def test_origin_is_the_leads_and_never_changes_while_source_and_channel_are_the_journeys():
-    ad = {"source": "google", "marketing": {"platform": "google", "campaign": "c"}, "kind": "ad_lead_form"}
-    said = [(0, E.CREATED, {"origin": "Partner"}), (1, E.STAGE_REPORTED, MQL), (2, E.REJECTED, {"reason": "not-ready"}), (200, E.TOUCH, ad)]
+    ad = {
+        "source": "google",
+        "marketing": {"platform": "google", "campaign": "c"},
+        "kind": "ad_lead_form",
+    }
+    said = [
+        (0, E.CREATED, {"origin": "Partner"}),
+        (1, E.STAGE_REPORTED, MQL),
+        (2, E.REJECTED, {"reason": "not-ready"}),
+        (200, E.TOUCH, ad),
+    ]
     journeys = [fact for _, fact, _ in facts(fold(history(*said), 201), "journey")]
-    assert [(one["origin"], one["source"]) for one in journeys] == [("partner", ""), ("partner", "google")]
+    assert [(one["origin"], one["source"]) for one in journeys] == [
+        ("partner", ""),
+        ("partner", "google"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["facebook", "fb", "meta"])
@@ -140,12 +194,17 @@ def test_an_opening_balance_is_marked_and_its_clocks_start_at_the_cut_over():
 
 def test_a_hand_off_has_two_sides_and_a_joint_stage_two_owners():
     for team in ("marketing", "sales"):
-        said = history((0, E.STAGE_REPORTED, MQL), (0.1, E.ACCEPTED, {"attributes": {"team": team}}))
+        said = history(
+            (0, E.STAGE_REPORTED, MQL), (0.1, E.ACCEPTED, {"attributes": {"team": team}})
+        )
         assert [note["what"] for _, note, _ in facts(fold(said, 0.2), "note")] == []
 
 
 def test_a_journey_disqualified_as_spam_leaves_the_denominators_however_the_crm_says_it():
-    said = history((0, E.STAGE_REPORTED, MQL), (0.1, E.STAGE_REPORTED, {"stage": "disqualified", "reason": "spam"}))
+    said = history(
+        (0, E.STAGE_REPORTED, MQL),
+        (0.1, E.STAGE_REPORTED, {"stage": "disqualified", "reason": "spam"}),
+    )
     folded = fold(said, 1)
     assert facts(folded, "journey")[0][1]["excluded"] == "spam"
     assert facts(folded, "handoff")[0][1]["outcome"] == "rejected"
@@ -158,7 +217,9 @@ def test_a_first_word_that_no_mapping_knows_is_counted():
 
 @pytest.mark.parametrize("field", ["account", "segment"])
 def test_the_gate_is_asked_whenever_it_may_read_something_new(field):
-    gate = FIRST.gate.model_copy(update={"all": (*FIRST.gate.all, Rule(name=field, field=field, op="known"))})
+    gate = FIRST.gate.model_copy(
+        update={"all": (*FIRST.gate.all, Rule(name=field, field=field, op="known"))}
+    )
     under = prepare(FIRST.model_copy(update={"gate": gate}))
     said = history((0, E.CREATED, {"kind": "demo_form"}), (0.1, E.ASSIGNED, {field: "acme"}))
     assert [path(fold(said[:count], 0.2, under)) for count in (1, 2)] == ["inquiry", "inquiry mql"]
@@ -166,11 +227,20 @@ def test_the_gate_is_asked_whenever_it_may_read_something_new(field):
 
 def test_an_implied_entry_that_is_reported_begins_its_clocks_and_timers_then():
     said = history((0, E.TOUCH, {"kind": "page_view"}), (0.3, E.CREATED, {}))
-    assert fold(said, 0.31).state["timer_at"] == fold(history((0.3, E.CREATED, {})), 0.31).state["timer_at"]
+    assert (
+        fold(said, 0.31).state["timer_at"]
+        == fold(history((0.3, E.CREATED, {})), 0.31).state["timer_at"]
+    )
 
 
 def test_an_open_episode_keeps_where_its_rejection_leads():
-    later = FIRST.model_copy(update={"version": "2", "effective_from": date(2026, 1, 6), "rejections": {**FIRST.rejections, "no-fit": "recycled"}})
+    later = FIRST.model_copy(
+        update={
+            "version": "2",
+            "effective_from": date(2026, 1, 6),
+            "rejections": {**FIRST.rejections, "no-fit": "recycled"},
+        }
+    )
     said = history((0, E.STAGE_REPORTED, MQL), (3, E.REJECTED, {"reason": "no-fit"}))
     assert fold(said, 4, prepare(FIRST, later)).state["stage"] == "disqualified"
 
@@ -179,7 +249,15 @@ def test_a_loss_is_taken_back_for_90_days_also_where_no_timer_ends_it():
     stages = {**FIRST.stages, "lost": FIRST.stages["lost"].model_copy(update={"timer": None})}
     under = prepare(FIRST.model_copy(update={"stages": stages}))
     journeys = [
-        fold(history((0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL), (day, E.OPPORTUNITY_WON, DEAL)), 400, under).state["journey"]
+        fold(
+            history(
+                (0, E.OPPORTUNITY_CREATED, DEAL),
+                (1, E.OPPORTUNITY_LOST, DEAL),
+                (day, E.OPPORTUNITY_WON, DEAL),
+            ),
+            400,
+            under,
+        ).state["journey"]
         for day in (80, 300)
     ]
     assert journeys == [1, 2]
@@ -193,7 +271,9 @@ def test_a_write_by_a_team_that_does_not_own_the_stage_is_flagged_and_not_lost()
 
 
 def test_a_deal_of_two_leads_is_influenced_for_whoever_is_not_its_primary_contact():
-    said = history((0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, {"deal": {"id": "x", "role": "influencer"}}))
+    said = history(
+        (0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, {"deal": {"id": "x", "role": "influencer"}})
+    )
     assert facts(fold(said, 0.2), "deal")[0][1]["role"] == "influencer"
 
 
@@ -204,9 +284,20 @@ def test_a_test_lead_is_kept_and_flagged():
 
 
 def test_equal_timestamps_go_by_the_stage_they_speak_of():
-    folded = fold(history((0, E.OPPORTUNITY_WON, DEAL), (0, E.ACCEPTED, {}), (0, E.STAGE_REPORTED, MQL), (0, E.CREATED, {})), 0.1)
+    folded = fold(
+        history(
+            (0, E.OPPORTUNITY_WON, DEAL),
+            (0, E.ACCEPTED, {}),
+            (0, E.STAGE_REPORTED, MQL),
+            (0, E.CREATED, {}),
+        ),
+        0.1,
+    )
     assert path(folded).replace("*", "") == "inquiry mql sal sql opportunity customer"
-    assert [said["to"] for _, said, _ in facts(folded, "transition") if said["implied"]] == ["sql", "opportunity"]
+    assert [said["to"] for _, said, _ in facts(folded, "transition") if said["implied"]] == [
+        "sql",
+        "opportunity",
+    ]
 
 
 def test_equal_rank_goes_by_the_sources_sequence():
@@ -221,12 +312,15 @@ def test_a_suppressed_lead_never_passes_the_gate():
 
 
 def test_hot_is_who_asks_for_a_demo_or_a_call_and_nobody_else():
-    kinds = {kind: fold(history((0, E.CREATED, {"kind": kind})), 0.1).state["hot"] for kind in FIRST.gate.points}
-    assert {kind for kind, hot in kinds.items() if hot} == {"demo_form", "contact_form", "call_requested"}
-
-
-
-
+    kinds = {
+        kind: fold(history((0, E.CREATED, {"kind": kind})), 0.1).state["hot"]
+        for kind in FIRST.gate.points
+    }
+    assert {kind for kind, hot in kinds.items() if hot} == {
+        "demo_form",
+        "contact_form",
+        "call_requested",
+    }
 
 
 def folded_under(definitions, *said, until=400.0):
@@ -239,9 +333,19 @@ def folded_under(definitions, *said, until=400.0):
 
 
 WHO = [
-    ("source", (0, E.CREATED, {"kind": "demo_form"}), "inquiry", {"gate": True, "source": False, "moved": False}),
+    (
+        "source",
+        (0, E.CREATED, {"kind": "demo_form"}),
+        "inquiry",
+        {"gate": True, "source": False, "moved": False},
+    ),
     ("source", (0, E.STAGE_REPORTED, MQL), "mql", {"gate": False, "source": True, "moved": True}),
-    ("gate", (0, E.STAGE_REPORTED, MQL), "inquiry", {"gate": False, "source": True, "moved": False}),
+    (
+        "gate",
+        (0, E.STAGE_REPORTED, MQL),
+        "inquiry",
+        {"gate": False, "source": True, "moved": False},
+    ),
     ("gate", (0, E.CREATED, {"kind": "demo_form"}), "mql", None),
     ("either", (0, E.STAGE_REPORTED, MQL), "mql", {"gate": False, "source": True, "moved": True}),
     ("either", (0, E.CREATED, {"kind": "demo_form"}), "mql", None),
@@ -253,7 +357,12 @@ def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, said, stands, d
     folded = folded_under(prepare(variant(stages=mql(decided_by=decided_by))), said, until=0.1)
     assert folded.state["stage"] == stands
     found = [fact for _, fact, _ in facts(folded, "disagreement")]
-    assert [{key: fact[key] for key in disagreement} for fact in found] == ([disagreement] if disagreement else []) if disagreement else not found
+    assert (
+        [{key: fact[key] for key in disagreement} for fact in found]
+        == ([disagreement] if disagreement else [])
+        if disagreement
+        else not found
+    )
 
 
 def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_said_is_kept():
@@ -261,7 +370,12 @@ def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_said_i
     folded = folded_under(definitions, (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), until=0.2)
     assert folded.state["stage"] == "inquiry"
     assert [note["what"] for _, note, _ in facts(folded, "note")] == ["no authority"]
-    heard = folded_under(definitions, (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "mql"}), until=0.2)
+    heard = folded_under(
+        definitions,
+        (0, E.CREATED, {}),
+        (0.1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "mql"}),
+        until=0.2,
+    )
     assert heard.state["stage"] == "mql"
 
 
@@ -269,55 +383,104 @@ def test_a_changed_definition_binds_new_episodes_and_leaves_open_ones_their_own(
     from datetime import date
 
     shorter = mql(timer=Timer(after="2 days", to="recycled"))
-    definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), stages=shorter))
+    definitions = prepare(
+        FIRST, variant(version="2", effective_from=date(2026, 1, 8), stages=shorter)
+    )
     before = folded_under(definitions, (0, E.STAGE_REPORTED, MQL), until=20)
     after = folded_under(definitions, (4, E.STAGE_REPORTED, MQL), until=20)
-    assert [at for at, said, _ in facts(before, "transition") if said["to"] == "recycled"] == [T0 + 14 * DAY]
-    assert [at for at, said, _ in facts(after, "transition") if said["to"] == "recycled"] == [T0 + 6 * DAY]
+    assert [at for at, said, _ in facts(before, "transition") if said["to"] == "recycled"] == [
+        T0 + 14 * DAY
+    ]
+    assert [at for at, said, _ in facts(after, "transition") if said["to"] == "recycled"] == [
+        T0 + 6 * DAY
+    ]
     assert [said["version"] for _, said, _ in facts(before, "clock")][:1] == ["1"]
     assert [said["version"] for _, said, _ in facts(after, "clock")][:1] == ["2"]
 
 
 GATES = [
-    ({"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)}, {"attributes": {"size": "250"}}, True),
-    ({"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)}, {"attributes": {"size": "many"}}, False),
+    (
+        {"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)},
+        {"attributes": {"size": "250"}},
+        True,
+    ),
+    (
+        {"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)},
+        {"attributes": {"size": "many"}},
+        False,
+    ),
     ({"all": (Rule(name="big", field="attributes.size", op=">=", value=100),)}, {}, False),
-    ({"any": (Rule(name="a", field="segment", op="in", value=("x", "y")), Rule(name="b", field="hot", op="==", value=True))}, {"segment": "y"}, True),
-    ({"any": (Rule(name="a", field="segment", op="in", value=("x", "y")), Rule(name="b", field="hot", op="==", value=True))}, {"segment": "z"}, False),
+    (
+        {
+            "any": (
+                Rule(name="a", field="segment", op="in", value=("x", "y")),
+                Rule(name="b", field="hot", op="==", value=True),
+            )
+        },
+        {"segment": "y"},
+        True,
+    ),
+    (
+        {
+            "any": (
+                Rule(name="a", field="segment", op="in", value=("x", "y")),
+                Rule(name="b", field="hot", op="==", value=True),
+            )
+        },
+        {"segment": "z"},
+        False,
+    ),
     ({"none": (Rule(name="known", field="account", op="known"),)}, {"account": "acme"}, False),
     ({"none": (Rule(name="known", field="account", op="known"),)}, {}, True),
     ({"all": (Rule(name="cheap", field="score", op="<", value=40),)}, {}, True),
     ({"all": (Rule(name="not x", field="segment", op="!=", value="x"),)}, {"segment": "x"}, False),
-    ({"all": (Rule(name="origin", field="origin", op="not in", value=("sales",)),)}, {"origin": "partner"}, True),
+    (
+        {"all": (Rule(name="origin", field="origin", op="not in", value=("sales",)),)},
+        {"origin": "partner"},
+        True,
+    ),
 ]
 
 
 @pytest.mark.parametrize(("rules", "said", "passes"), GATES)
 def test_a_gate_is_named_rules_and_says_what_each_saw(rules, said, passes):
     gate = FIRST.gate.model_copy(update={"all": (), "any": (), "none": (), **rules})
-    folded = folded_under(prepare(variant(gate=gate)), (0, E.CREATED, {"kind": "form", **said}), until=0.1)
+    folded = folded_under(
+        prepare(variant(gate=gate)), (0, E.CREATED, {"kind": "form", **said}), until=0.1
+    )
     assert (folded.state["stage"] == "mql") is passes
     if passes:
         decision = facts(folded, "decision")[0][1]
-        assert {rule["rule"] for rule in decision["rules"]} == {rule.name for each in rules.values() for rule in each}
+        assert {rule["rule"] for rule in decision["rules"]} == {
+            rule.name for each in rules.values() for rule in each
+        }
         assert all(rule["need"] for rule in decision["rules"])
 
 
 def test_a_decision_under_a_reported_qualification_says_which_rules_failed():
     decision = facts(fold(history((0, E.STAGE_REPORTED, MQL)), 0.1), "decision")[0][1]
-    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in decision["rules"]] == [("score", False, "0"), ("suppressed", True, "")]
+    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in decision["rules"]] == [
+        ("score", False, "0"),
+        ("suppressed", True, ""),
+    ]
 
 
 def test_a_firm_without_a_marketing_department_gives_every_stage_to_sales():
     stages = {name: one.model_copy(update={"owner": "sales"}) for name, one in FIRST.stages.items()}
-    folded = folded_under(prepare(variant(stages=stages)), (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), until=2)
+    folded = folded_under(
+        prepare(variant(stages=stages)), (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), until=2
+    )
     assert {said["owner_team"] for _, said, _ in facts(folded, "transition")} == {"sales"}
 
 
 def test_facts_carry_the_version_under_which_they_were_decided():
     folded = fold(history((0, E.CREATED, {"kind": "demo_form"}), (1, E.ACCEPTED, {})), 2)
     for kind in ("journey", "transition", "clock", "handoff", "decision"):
-        assert {orjson.loads(fact.content)["version"] for fact in folded.facts.values() if fact.kind == kind} == {"1"}, kind
+        assert {
+            orjson.loads(fact.content)["version"]
+            for fact in folded.facts.values()
+            if fact.kind == kind
+        } == {"1"}, kind
     assert DEFINITION.first.funnel.version == "1"
 
 
@@ -332,7 +495,9 @@ def test_of_two_contents_of_one_event_the_smallest_counts_whichever_came_first()
     for order in (twice, twice[::-1]):
         folded = fold(order, 2)
         assert folded.state["score"] == 30
-        assert [at for at, said, _ in facts(folded, "transition") if said["to"] == "inquiry"] == [T0]
+        assert [at for at, said, _ in facts(folded, "transition") if said["to"] == "inquiry"] == [
+            T0
+        ]
 
 
 def test_a_clock_is_judged_up_to_the_last_thing_that_happened_though_nobody_told_the_time():
@@ -353,7 +518,11 @@ def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
 
 def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_was():
     definitions = prepare(variant(stages=mql(decided_by="gate")))
-    said = [(0, E.CREATED, {"kind": "demo_form"}), (20, E.STAGE_REPORTED, MQL), (21, E.ACCEPTED, {})]
+    said = [
+        (0, E.CREATED, {"kind": "demo_form"}),
+        (20, E.STAGE_REPORTED, MQL),
+        (21, E.ACCEPTED, {}),
+    ]
     refused = folded_under(definitions, *said[:2], until=200)
     assert clock(refused, "recycled.review")["status"] == "escalated"
     assert [one["gate"] for _, one, _ in facts(refused, "disagreement")] == [False]
@@ -364,10 +533,16 @@ def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_
 def test_a_gate_that_changes_during_an_episode_judges_the_next_one():
     from datetime import date
 
-    stricter = FIRST.gate.model_copy(update={"all": (Rule(name="score", field="score", op=">=", value=70),)})
-    definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), gate=stricter))
+    stricter = FIRST.gate.model_copy(
+        update={"all": (Rule(name="score", field="score", op=">=", value=70),)}
+    )
+    definitions = prepare(
+        FIRST, variant(version="2", effective_from=date(2026, 1, 8), gate=stricter)
+    )
     form = (5, E.TOUCH, {"kind": "demo_form"})
-    assert folded_under(definitions, (0, E.CREATED, {}), form, until=6).state["stage"] == "mql"  # nurturing began under version 1
+    assert (
+        folded_under(definitions, (0, E.CREATED, {}), form, until=6).state["stage"] == "mql"
+    )  # nurturing began under version 1
     assert folded_under(definitions, (4, E.CREATED, {}), form, until=6).state["stage"] != "mql"
 
 

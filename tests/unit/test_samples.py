@@ -14,20 +14,31 @@ from tests.support.sampled import TABLE
 RECEIVED = 1_790_000_000_000
 
 
-
 # Tables that a warehouse made of a vendor's records: the mapping that imports them, what each row becomes
 FILES = [
     ("hubspot/contact_merge_audit_data.csv", "hubspot", {"merge"}),
-    ("hubspot/contact_property_history_data.csv", "hubspot", set()),  # the names of its properties are hashed
+    (
+        "hubspot/contact_property_history_data.csv",
+        "hubspot",
+        set(),
+    ),  # the names of its properties are hashed
     ("hubspot/deal_property_history_data.csv", "hubspot", set()),
     ("hubspot/deal_stage_data.csv", "hubspot", {"opportunity.stage_changed"}),
-    ("marketo/marketo_activity_change_data_value_data.csv", "marketo", set()),  # of its fields none is a stage
+    (
+        "marketo/marketo_activity_change_data_value_data.csv",
+        "marketo",
+        set(),
+    ),  # of its fields none is a stage
     ("marketo/marketo_activity_delete_lead_data.csv", "marketo", {"lead.deleted"}),
     ("marketo/marketo_activity_merge_leads_data.csv", "marketo", {"merge"}),
     ("marketo/marketo_lead_data.csv", "marketo", {"lead.created"}),
     ("salesforce_objects/sf_lead_data.csv", "salesforce", {"lead.created", "lead.stage_reported"}),
     ("salesforce_objects/sf_opportunity_data.csv", "salesforce", {"opportunity.created"}),
-    ("salesforce_objects/sf_opportunity_history_data.csv", "salesforce", {"opportunity.stage_changed"}),
+    (
+        "salesforce_objects/sf_opportunity_history_data.csv",
+        "salesforce",
+        {"opportunity.stage_changed"},
+    ),
     ("ad_spend/campaign_stats_data.csv", "spend", {"google"}),
     ("ad_spend/facebook_ads_basic_ad_data.csv", "spend", {"meta"}),
 ]
@@ -41,9 +52,13 @@ OTHERS = {
 @pytest.fixture(params=["the repository's", "the vendors'"])
 def samples(request):
     """Give each folder of bodies: the synthetic ones of the repository, and real ones beside the checkout."""
-    folder = ROOT / "tests" / "samples" if request.param == "the repository's" else SHARED / "samples"
+    folder = (
+        ROOT / "tests" / "samples" if request.param == "the repository's" else SHARED / "samples"
+    )
     if not folder.is_dir():
-        pytest.skip("the vendors' samples are no part of the product: put ../shared beside the checkout")
+        pytest.skip(
+            "the vendors' samples are no part of the product: put ../shared beside the checkout"
+        )
     return folder
 
 
@@ -52,8 +67,12 @@ def normalise(samples, name, vendor):
     return SOURCES[vendor].normalise(body, RECEIVED, Connection())
 
 
-@pytest.mark.parametrize(("name", "vendor", "types", "spend", "refused"), TABLE, ids=[row[0] for row in TABLE])
-def test_a_vendors_body_becomes_these_events_or_is_refused_for_this_reason(samples, name, vendor, types, spend, refused):
+@pytest.mark.parametrize(
+    ("name", "vendor", "types", "spend", "refused"), TABLE, ids=[row[0] for row in TABLE]
+)
+def test_a_vendors_body_becomes_these_events_or_is_refused_for_this_reason(
+    samples, name, vendor, types, spend, refused
+):
     found = normalise(samples, name, vendor)
     assert [event.type.value for event in found.events] == types
     assert len(found.spend) == spend
@@ -62,7 +81,9 @@ def test_a_vendors_body_becomes_these_events_or_is_refused_for_this_reason(sampl
 
 
 @pytest.mark.parametrize(("name", "mapping", "kinds"), FILES, ids=[row[0] for row in FILES])
-def test_a_table_of_a_warehouse_is_imported_row_by_row_and_none_is_refused(samples, name, mapping, kinds):
+def test_a_table_of_a_warehouse_is_imported_row_by_row_and_none_is_refused(
+    samples, name, mapping, kinds
+):
     folder, _, file = name.partition("/")
     spec = files.load(ROOT / "tests" / "samples" / "mappings" / f"{mapping}.yaml", samples / folder)
     only = spec.model_copy(update={"files": tuple(one for one in spec.files if one.file == file)})
@@ -75,29 +96,46 @@ def test_a_table_of_a_warehouse_is_imported_row_by_row_and_none_is_refused(sampl
 
 
 def test_every_body_and_table_of_a_vendor_has_a_row(samples):
-    there = {str(path.relative_to(samples)) for path in samples.glob("*/*") if path.parent.name != "mappings"}
+    there = {
+        str(path.relative_to(samples))
+        for path in samples.glob("*/*")
+        if path.parent.name != "mappings"
+    }
     assert there == {row[0] for row in TABLE} | {row[0] for row in FILES} | OTHERS
 
 
 def test_both_forms_of_a_snowplow_event_are_one_event(samples):
-    one, other = (normalise(samples, f"snowplow/enriched_page_view.{form}", "snowplow").events for form in ("json", "tsv"))
+    one, other = (
+        normalise(samples, f"snowplow/enriched_page_view.{form}", "snowplow").events
+        for form in ("json", "tsv")
+    )
     assert one == other
     assert one[0].occurred_at == 1_385_424_237_886
 
 
 def test_a_linkedin_response_names_its_person_by_the_form_that_comes_with_it(samples):
-    response, form = (orjson.loads((samples / "linkedin_lead_sync" / f"lead_form_{name}.json").read_bytes()) for name in ("response", "questions"))
-    joined = SOURCES["linkedin"].normalise({**response, "form": form}, RECEIVED, Connection()).events[1]
+    response, form = (
+        orjson.loads((samples / "linkedin_lead_sync" / f"lead_form_{name}.json").read_bytes())
+        for name in ("response", "questions")
+    )
+    joined = (
+        SOURCES["linkedin"].normalise({**response, "form": form}, RECEIVED, Connection()).events[1]
+    )
     assert joined.aliases[1].startswith("email:")
     assert joined.marketing.campaign.isdigit()
 
 
 def test_micros_of_ga4_are_not_taken_for_milliseconds(samples):
-    assert normalise(samples, "ga4/mp_generate_lead.json", "ga4").events[0].occurred_at == 1_700_000_000_123
+    assert (
+        normalise(samples, "ga4/mp_generate_lead.json", "ga4").events[0].occurred_at
+        == 1_700_000_000_123
+    )
 
 
 def test_a_retry_of_hubspot_keeps_the_events_id(samples):
-    events = normalise(samples, "hubspot/lifecycle_sequence_out_of_order_with_retry.json", "hubspot").events
+    events = normalise(
+        samples, "hubspot/lifecycle_sequence_out_of_order_with_retry.json", "hubspot"
+    ).events
     assert events[2].id == events[3].id
     assert len({event.id for event in events}) == 5
 
@@ -117,12 +155,20 @@ def test_a_google_test_lead_is_kept_and_flagged(samples):
 
 
 def test_cost_micros_and_decimal_strings_are_exact(samples):
-    assert normalise(samples, "ad_spend/google_ads_search_stream.json", "google").spend[0].amount == "28.19"
-    assert normalise(samples, "ad_spend/meta_insights_daily.json", "meta").spend[0].amount == "76.53"
+    assert (
+        normalise(samples, "ad_spend/google_ads_search_stream.json", "google").spend[0].amount
+        == "28.19"
+    )
+    assert (
+        normalise(samples, "ad_spend/meta_insights_daily.json", "meta").spend[0].amount == "76.53"
+    )
 
 
 def test_meta_seconds_are_not_taken_for_milliseconds(samples):
-    assert normalise(samples, "meta_lead_ads/webhook_single.json", "meta").events[0].occurred_at == 1_630_087_926_000
+    assert (
+        normalise(samples, "meta_lead_ads/webhook_single.json", "meta").events[0].occurred_at
+        == 1_630_087_926_000
+    )
 
 
 def test_an_event_dated_after_its_receipt_is_dated_to_it_and_keeps_what_it_stated(samples):
@@ -133,12 +179,17 @@ def test_an_event_dated_after_its_receipt_is_dated_to_it_and_keeps_what_it_state
 
 def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(samples):
     if not (samples / "signatures.json").exists():
-        pytest.skip("signatures over real bodies stand beside them; those of our own are made by tests/unit/test_gateway.py")
+        pytest.skip(
+            "signatures over real bodies stand beside them; those of our own are made by tests/unit/test_gateway.py"
+        )
     said = orjson.loads((samples / "signatures.json").read_bytes())
     vector = said["hubspot_v3_sdk_vector"]
 
     def hubspot(one, signature, body, at):
-        headers = {"x-hubspot-request-timestamp": one["timestamp"], "x-hubspot-signature-v3": signature}
+        headers = {
+            "x-hubspot-request-timestamp": one["timestamp"],
+            "x-hubspot-signature-v3": signature,
+        }
         secret = one.get("client_secret") or one["secret"]
         return signing.proven("hubspot", secret, body, headers, one["uri"], at) == body
 
@@ -146,7 +197,12 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
     assert hubspot(vector, vector["signature_v3"], vector["body"].encode(), at)
     assert not hubspot(vector, vector["signature_v3"], vector["body"].encode(), at + 300_001)
     own = said["hubspot_v3"]
-    assert hubspot(own, own["X-HubSpot-Signature-v3"], (samples / own["file"]).read_bytes(), int(own["timestamp"]))
+    assert hubspot(
+        own,
+        own["X-HubSpot-Signature-v3"],
+        (samples / own["file"]).read_bytes(),
+        int(own["timestamp"]),
+    )
     for vendor, header, secret in (
         ("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret"), ("linkedin", "X-LI-Signature", "client_secret"),
     ):  # fmt: skip
@@ -156,7 +212,13 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
         assert signing.proven(vendor, ("another", one[secret]), body, headers) == body
         assert signing.proven(vendor, "another", body, headers) is None
     linkedin = said["linkedin"]
-    _, answer = SOURCES["linkedin"].routes[0].handshake({"challengeCode": linkedin["challengeCode"]}, lambda _name: (linkedin["client_secret"],))
+    _, answer = (
+        SOURCES["linkedin"]
+        .routes[0]
+        .handshake(
+            {"challengeCode": linkedin["challengeCode"]}, lambda _name: (linkedin["client_secret"],)
+        )
+    )
     assert orjson.loads(answer)["challengeResponse"] == linkedin["challengeResponse"]
 
 
@@ -167,15 +229,32 @@ def test_the_google_key_is_compared_and_removed_before_anything_is_stored(sample
     assert signing.proven("google", "another", whole) is None
 
 
-@pytest.mark.parametrize(("stated", "expected"), [("1719705600000", "2024-06-30"), ("2024-06-30", "2024-06-30"), ("2024-06-30T09:00:00Z", "2024-06-30"), ("", "")])
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ("1719705600000", "2024-06-30"),
+        ("2024-06-30", "2024-06-30"),
+        ("2024-06-30T09:00:00Z", "2024-06-30"),
+        ("", ""),
+    ],
+)
 def test_a_close_date_is_a_day_however_a_crm_writes_it(stated, expected):
     assert Deal(id="d", close_date=stated).close_date == expected
 
 
 @pytest.mark.parametrize("stated", ["soon", "2026-13-45", "99999999999999999999", "9" * 30])
 def test_one_close_date_that_is_no_day_refuses_its_own_event_only(stated):
-    common = {"portalId": 1, "subscriptionId": 1, "occurredAt": 1, "objectId": 9, "subscriptionType": "deal.propertyChange"}
-    wrong, good = ({**common, "eventId": number, "propertyName": name, "propertyValue": value} for number, (name, value) in enumerate([("closedate", stated), ("amount", "5")]))
+    common = {
+        "portalId": 1,
+        "subscriptionId": 1,
+        "occurredAt": 1,
+        "objectId": 9,
+        "subscriptionType": "deal.propertyChange",
+    }
+    wrong, good = (
+        {**common, "eventId": number, "propertyName": name, "propertyValue": value}
+        for number, (name, value) in enumerate([("closedate", stated), ("amount", "5")])
+    )
     found = SOURCES["hubspot"].normalise([wrong, good], RECEIVED, Connection())
     assert ([event.deal.amount for event in found.events], len(found.rejected)) == (["5"], 1)
     assert "is no day" in found.rejected[0][0]

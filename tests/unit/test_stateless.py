@@ -16,11 +16,15 @@ from tests.support.records import HERE
 def worker(turn, **limits):
     breakers = Breakers("normalise", Limits(**limits), "lead.parked", "lead.sources")
     post = Post("lead.deadletters", "normalise", lambda _record: "hubspot")
-    return SimpleNamespace(post=post, breakers=breakers, turn=turn, hooks=Hooks(), failures=Failures("normalise"))
+    return SimpleNamespace(
+        post=post, breakers=breakers, turn=turn, hooks=Hooks(), failures=Failures("normalise")
+    )
 
 
 def kinds(outs):
-    return [deadletters.described(out.headers).kind for out in outs if out.topic == "lead.deadletters"]
+    return [
+        deadletters.described(out.headers).kind for out in outs if out.topic == "lead.deadletters"
+    ]
 
 
 def test_a_body_of_half_a_million_bad_parts_is_one_letter():

@@ -76,16 +76,26 @@ time.sleep(600)
 
 
 @pytest.mark.parametrize("portable", [False, True], ids=["kernel", "pipe"])
-def test_children_outlive_the_thread_that_asked_for_them_and_end_with_a_supervisor_that_is_killed(tmp_path, portable):
+def test_children_outlive_the_thread_that_asked_for_them_and_end_with_a_supervisor_that_is_killed(
+    tmp_path, portable
+):
     environment = {**os.environ, **({"LEADSTREAM_NO_PDEATHSIG": "1"} if portable else {})}
-    supervisor = subprocess.Popen([sys.executable, "-c", SUPERVISOR, str(tmp_path)], cwd=ROOT, env=environment)
+    supervisor = subprocess.Popen(
+        [sys.executable, "-c", SUPERVISOR, str(tmp_path)], cwd=ROOT, env=environment
+    )
     try:
-        until(lambda: (tmp_path / "pids").exists() and "up" in (tmp_path / "out").read_text(), "two children")
+        until(
+            lambda: (tmp_path / "pids").exists() and "up" in (tmp_path / "out").read_text(),
+            "two children",
+        )
         both = [int(pid) for pid in (tmp_path / "pids").read_text().split()]
         until(lambda: psutil.Process(both[1]).name() == "sleep", "the foreign program")
         if portable:
             until(lambda: psutil.Process(both[1]).children(), "the guard of the foreign program")
-        family = [*both, *(child.pid for pid in both for child in psutil.Process(pid).children(recursive=True))]
+        family = [
+            *both,
+            *(child.pid for pid in both for child in psutil.Process(pid).children(recursive=True)),
+        ]
         assert not any(gone(pid) for pid in family)
         supervisor.kill()
         until(lambda: all(gone(pid) for pid in family), f"the end of {family}")
@@ -103,7 +113,9 @@ def test_a_role_whose_process_lives_is_not_started_a_second_time(tmp_path):
             ours.call(ours.start, "broker", command, {}, subprocess.DEVNULL, subprocess.DEVNULL)
         first.kill()
         first.wait()
-        second = ours.call(ours.start, "broker", command, {}, subprocess.DEVNULL, subprocess.DEVNULL)
+        second = ours.call(
+            ours.start, "broker", command, {}, subprocess.DEVNULL, subprocess.DEVNULL
+        )
         second.kill()
         second.wait()
     finally:
@@ -115,7 +127,9 @@ def survivor(folder, role, **recorded):
     (folder / "run").mkdir(exist_ok=True)
     with (folder / "run" / f"{role}.pid").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        process = subprocess.Popen(["sleep", "600"], pass_fds=[lock.fileno()], start_new_session=True)
+        process = subprocess.Popen(
+            ["sleep", "600"], pass_fds=[lock.fileno()], start_new_session=True
+        )
         json.dump({"pid": process.pid, "started": pids.started(process.pid), **recorded}, lock)
     return process
 
@@ -133,7 +147,9 @@ def test_what_a_dead_supervisor_left_is_ended_and_said_even_if_it_is_stopped(tmp
 def test_a_pid_that_somebody_else_has_today_is_never_ended(tmp_path, sleeper, monkeypatch):
     monkeypatch.setattr(children, "FREE_SECONDS", 0.2)
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "gateway.pid").write_text(json.dumps({"pid": sleeper.pid, "started": pids.started(sleeper.pid)}))  # nobody holds it
+    (tmp_path / "run" / "gateway.pid").write_text(
+        json.dumps({"pid": sleeper.pid, "started": pids.started(sleeper.pid)})
+    )  # nobody holds it
     children.end_survivors(tmp_path, pytest.fail)
     held = survivor(tmp_path, "broker", pid=sleeper.pid, started=pids.started(sleeper.pid) - 100)
     try:
@@ -150,7 +166,13 @@ def test_a_broker_that_nobody_recorded_is_found_by_its_lock_and_its_command(tmp_
     logs_folder.mkdir(parents=True)
     (logs_folder / ".lock").touch()
     hold = "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
-    command = [sys.executable, "-c", hold, str(logs_folder / ".lock"), str(tmp_path / "kafka" / "server.properties")]
+    command = [
+        sys.executable,
+        "-c",
+        hold,
+        str(logs_folder / ".lock"),
+        str(tmp_path / "kafka" / "server.properties"),
+    ]
     broker = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert broker.stdout.readline() == b"held\n"
     told = []
@@ -169,7 +191,10 @@ def with_data(folder, name):
 
 
 @pytest.mark.parametrize("data", DATA)
-@pytest.mark.parametrize("text", [None, "", '{"identity_key": "12', "[]", '{"identity_key": ""}', '{"ingest_token": "x"}'])
+@pytest.mark.parametrize(
+    "text",
+    [None, "", '{"identity_key": "12', "[]", '{"identity_key": ""}', '{"ingest_token": "x"}'],
+)
 def test_a_home_with_data_never_gets_a_new_identity_key(tmp_path, data, text):
     with_data(tmp_path, data)
     path = tmp_path / "secrets.json"
@@ -180,7 +205,9 @@ def test_a_home_with_data_never_gets_a_new_identity_key(tmp_path, data, text):
     assert (path.read_text() if path.exists() else None) == text
 
 
-def test_secrets_are_made_once_and_a_broken_file_of_a_home_without_data_is_made_again_with_a_word(tmp_path):
+def test_secrets_are_made_once_and_a_broken_file_of_a_home_without_data_is_made_again_with_a_word(
+    tmp_path,
+):
     first = home.load_secrets(tmp_path, pytest.fail)
     assert home.load_secrets(tmp_path, pytest.fail) == first
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
@@ -193,7 +220,9 @@ def test_secrets_are_made_once_and_a_broken_file_of_a_home_without_data_is_made_
 def test_a_secret_of_a_later_version_is_added_and_the_others_stay(tmp_path):
     first = home.load_secrets(tmp_path)
     with_data(tmp_path, DATA[0])
-    (tmp_path / "secrets.json").write_text(json.dumps({name: value for name, value in first.items() if name != "hubspot_secret"}))
+    (tmp_path / "secrets.json").write_text(
+        json.dumps({name: value for name, value in first.items() if name != "hubspot_secret"})
+    )
     told = []
     second = home.load_secrets(tmp_path, told.append)
     assert {name for name in first if first[name] != second[name]} == {"hubspot_secret"}
@@ -220,14 +249,18 @@ def test_a_home_keeps_its_ports_and_says_which_one_is_taken(tmp_path):
     assert told == [f"port {first['gateway']} is taken: gateway gets {second['gateway']}"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"pid": 1, "environment": {}, "processes": []}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "{}", '{"pid": 1, "environment": {}, "processes": []}']
+)
 def test_a_broken_state_file_reads_as_no_stack(tmp_path, text):
     (tmp_path / "stack.json").write_text(text)
     assert home.read(tmp_path) is None
 
 
 def shown(pid, started, *processes):
-    return json.dumps({"pid": pid, "started": started, "environment": {}, "processes": list(processes)})
+    return json.dumps(
+        {"pid": pid, "started": started, "environment": {}, "processes": list(processes)}
+    )
 
 
 def test_a_pid_that_is_used_again_is_not_taken_for_the_stack_or_a_process_of_it(tmp_path, sleeper):
@@ -235,7 +268,12 @@ def test_a_pid_that_is_used_again_is_not_taken_for_the_stack_or_a_process_of_it(
     (tmp_path / "stack.json").write_text(shown(sleeper.pid, began - 100))
     assert home.read(tmp_path) is None
     process = {"role": "live", "pid": sleeper.pid, "state": "running"}
-    own = shown(os.getpid(), pids.started(os.getpid()), {**process, "started": began}, {**process, "started": began - 100})
+    own = shown(
+        os.getpid(),
+        pids.started(os.getpid()),
+        {**process, "started": began},
+        {**process, "started": began - 100},
+    )
     (tmp_path / "stack.json").write_text(own)
     assert [one["state"] for one in home.read(tmp_path)["processes"]] == ["running", "dead"]
 
@@ -243,7 +281,9 @@ def test_a_pid_that_is_used_again_is_not_taken_for_the_stack_or_a_process_of_it(
 def test_a_reader_waits_for_a_living_supervisor_to_write_the_state_again(tmp_path):
     (tmp_path / "stack.json").write_text("{")
     lock = home.take_lock(tmp_path)
-    writer = threading.Timer(0.3, home.write, (tmp_path / "stack.json", shown(os.getpid(), pids.started(os.getpid()))))
+    writer = threading.Timer(
+        0.3, home.write, (tmp_path / "stack.json", shown(os.getpid(), pids.started(os.getpid())))
+    )
     writer.start()
     assert home.read(tmp_path)["pid"] == os.getpid()
     lock.close()
@@ -276,7 +316,11 @@ def test_a_wide_home_is_tightened_and_what_is_not_ours_in_that_folder_is_left(tm
     for path in (folder, *folder.rglob("*")):
         path.chmod(0o755 if path.is_dir() else 0o644)
     home.make_private(folder)
-    wide = {str(path.relative_to(folder)) for path in (folder, *folder.rglob("*")) if path.stat().st_mode & 0o077}
+    wide = {
+        str(path.relative_to(folder))
+        for path in (folder, *folder.rglob("*"))
+        if path.stat().st_mode & 0o077
+    }
     assert wide == {"mine", "mine/notes"}
 
 
@@ -306,7 +350,9 @@ def test_a_log_is_rotated_under_a_process_that_goes_on_and_stays_bounded(tmp_pat
     path = tmp_path / "logs" / "x.log"
     write = "import sys\nfor line in sys.stdin: print(line.strip() * 10, flush=True)"
     with logs.opened(tmp_path, "x") as log:
-        process = subprocess.Popen([sys.executable, "-c", write], stdin=subprocess.PIPE, stdout=log, text=True)
+        process = subprocess.Popen(
+            [sys.executable, "-c", write], stdin=subprocess.PIPE, stdout=log, text=True
+        )
     lines = [f"line-{number:04};" for number in range(40)]
     for line in lines:
         process.stdin.write(line + "\n")
@@ -320,7 +366,9 @@ def test_a_log_is_rotated_under_a_process_that_goes_on_and_stays_bounded(tmp_pat
     assert all(file.stat().st_size <= 1100 for file in files)
     text = "".join(file.read_text() for file in reversed(files))
     kept = lines[-text.count("\n") :]
-    assert text == "".join(line * 10 + "\n" for line in kept)  # the newest, in order, none twice, none lost
+    assert text == "".join(
+        line * 10 + "\n" for line in kept
+    )  # the newest, in order, none twice, none lost
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
 
 
@@ -334,10 +382,17 @@ def test_a_flood_between_two_looks_does_not_break_the_bound(tmp_path):
 def test_why_a_role_stopped_is_read_from_its_file_else_from_its_log(tmp_path):
     assert stopped.reason(tmp_path, "advance@2")[0].startswith("no reason is known")
     with logs.opened(tmp_path, "advance@2") as log:
-        log.write(b"2026-01-01 10:00:00,000 CRITICAL leadstream.engine advance stops: put the file back\n2026-01-01 10:00:00,001 INFO x bye\n")
-    assert stopped.reason(tmp_path, "advance@2") == ("advance stops: put the file back", f"leadstream resume advance@2 --home {tmp_path}")
+        log.write(
+            b"2026-01-01 10:00:00,000 CRITICAL leadstream.engine advance stops: put the file back\n2026-01-01 10:00:00,001 INFO x bye\n"
+        )
+    assert stopped.reason(tmp_path, "advance@2") == (
+        "advance stops: put the file back",
+        f"leadstream resume advance@2 --home {tmp_path}",
+    )
     (tmp_path / "stopped").mkdir()
-    (tmp_path / "stopped" / "advance@2.json").write_text('{"reason": "a hole", "command": "leadstream holes accept", "at": 1}')
+    (tmp_path / "stopped" / "advance@2.json").write_text(
+        '{"reason": "a hole", "command": "leadstream holes accept", "at": 1}'
+    )
     assert stopped.reason(tmp_path, "advance@2") == ("a hole", "leadstream holes accept")
     stopped.forget(tmp_path, "advance@2")
     assert stopped.reason(tmp_path, "advance@2")[0] == "advance stops: put the file back"
@@ -402,7 +457,13 @@ def watched(tmp_path):
     told, memories = [], {"broker": Memory(), "ticker": Memory()}
     processes = {role: Killed() for role in memories}
     shown = {role: Process(role, 1, "starting", "", log="/x.log") for role in memories}
-    stack = SimpleNamespace(home=tmp_path, say=told.append, memory=memories.__getitem__, _processes=processes, _shown=shown)
+    stack = SimpleNamespace(
+        home=tmp_path,
+        say=told.append,
+        memory=memories.__getitem__,
+        _processes=processes,
+        _shown=shown,
+    )
     watch = Watch(stack, Settings(supervise_ticker=10.0))
 
     def hear(seconds, broker, ticker):
@@ -417,10 +478,15 @@ def watched(tmp_path):
     return hear, shown, told
 
 
-WELL, UNHEARD = answers.Answer(alive=True, ready=True), answers.Answer(alive=True, reason="no tick was acknowledged")
+WELL, UNHEARD = (
+    answers.Answer(alive=True, ready=True),
+    answers.Answer(alive=True, reason="no tick was acknowledged"),
+)
 
 
-def test_a_ticker_that_is_not_heard_while_the_broker_answers_is_killed_and_one_whose_broker_is_away_is_not(watched):
+def test_a_ticker_that_is_not_heard_while_the_broker_answers_is_killed_and_one_whose_broker_is_away_is_not(
+    watched,
+):
     hear, shown, told = watched
     assert hear(1, WELL, WELL) == []
     assert shown["ticker"].state == "running"
@@ -467,7 +533,12 @@ def test_a_process_tells_that_it_lives_that_it_waits_and_that_it_hangs():
     question = {"x": answers.Question(port, "/readyz")}
     try:
         with frozen() as silent:
-            asked = {**question, "frozen": answers.Question(silent, "/readyz"), "kafka": answers.Question(silent), "gone": answers.Question(1)}
+            asked = {
+                **question,
+                "frozen": answers.Question(silent, "/readyz"),
+                "kafka": answers.Question(silent),
+                "gone": answers.Question(1),
+            }
             probe.beat()
             said = answers.ask(asked, 0.3)
         assert said["x"] == answers.Answer(alive=True, ready=False, reason=waits[0])
@@ -486,8 +557,12 @@ def test_a_process_tells_that_it_lives_that_it_waits_and_that_it_hangs():
 
 
 def test_a_refusal_is_an_answer_and_garbage_is_none():
-    assert answers.of_http(b"HTTP/1.1 422 Unprocessable\r\n\r\n{}") == answers.Answer(alive=True, ready=True)
-    assert answers.of_http(b"HTTP/1.1 500 Oh\r\n\r\nboom") == answers.Answer(alive=True, reason="not ready")
+    assert answers.of_http(b"HTTP/1.1 422 Unprocessable\r\n\r\n{}") == answers.Answer(
+        alive=True, ready=True
+    )
+    assert answers.of_http(b"HTTP/1.1 500 Oh\r\n\r\nboom") == answers.Answer(
+        alive=True, reason="not ready"
+    )
     assert answers.of_http(b"SSH-2.0\r\n") == answers.SILENT
 
 
@@ -563,7 +638,10 @@ def test_a_ticker_that_begins_badly_recovers(ticking, how):
     begin, acknowledged, made, _ = ticking
     begin(how, how, "well")
     assert acknowledged.waits_for(9).endswith("has acknowledged no tick yet")
-    until(lambda: made == [how, how, "well"] and not acknowledged.waits_for(0.2), "ticks by the third client")
+    until(
+        lambda: made == [how, how, "well"] and not acknowledged.waits_for(0.2),
+        "ticks by the third client",
+    )
 
 
 def test_a_ticker_whose_clients_never_even_end_ends_itself(ticking):
@@ -589,13 +667,21 @@ def found(topic, **changes):
 
 
 def test_a_topic_as_declared_differs_in_nothing():
-    assert [difference for topic in TOPICS for difference in admin.compare(topic, found(topic), 4, 1)] == []
+    assert [
+        difference for topic in TOPICS for difference in admin.compare(topic, found(topic), 4, 1)
+    ] == []
 
 
 def test_each_kind_of_difference_is_named_with_whose_move_it_is():
     topic = TOPICS[0]
     settings = {**topic.settings(), "retention.ms": "5", "flush.ms": "7"}
-    wrong = found(topic, partitions=3, replicas=2, settings=settings, overrides=frozenset({"flush.ms", "retention.ms"}))
+    wrong = found(
+        topic,
+        partitions=3,
+        replicas=2,
+        settings=settings,
+        overrides=frozenset({"flush.ms", "retention.ms"}),
+    )
     said = admin.compare(topic, wrong, 4, 1)
     assert [one.kind for one in said] == [admin.STANDS, admin.STANDS, admin.SET, admin.NOTE]
     assert [one.what.split(":")[0] for one in said] == [
@@ -608,7 +694,11 @@ def test_each_kind_of_difference_is_named_with_whose_move_it_is():
 
 
 def test_what_kafka_python_answers_is_read_by_topic():
-    answer = {"topic": {"lead.events": {"retention.ms": {"value": "5", "config_source": "DYNAMIC_TOPIC_CONFIG"}}}}
+    answer = {
+        "topic": {
+            "lead.events": {"retention.ms": {"value": "5", "config_source": "DYNAMIC_TOPIC_CONFIG"}}
+        }
+    }
     assert admin.by_topic(answer)["lead.events"]["retention.ms"]["value"] == "5"
 
 
@@ -642,7 +732,15 @@ def test_time_that_stands_fails():
 
 
 def test_every_process_that_does_not_run_is_named_with_its_reason_and_its_command():
-    base = {"role": "x", "state": "running", "restarts": 0, "last_exit": None, "reason": "", "command": "", "log": "/x.log"}
+    base = {
+        "role": "x",
+        "state": "running",
+        "restarts": 0,
+        "last_exit": None,
+        "reason": "",
+        "command": "",
+        "log": "/x.log",
+    }
     assert health.processes([base]) == "all run"
     wrong = [
         {**base, "state": "stopped", "reason": "a hole", "command": "leadstream holes accept x"},

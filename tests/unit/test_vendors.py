@@ -28,7 +28,11 @@ def test_the_default_funnel_says_of_a_vendor_what_its_file_says(name):
     assert FUNNEL.vendors.get(name, {}) == vendor.stages
     assert FUNNEL.origins.default.get(name, "") == vendor.origin
     ends = FUNNEL.deals.get(name)
-    assert (tuple(ends.won), tuple(ends.lost)) == (vendor.won, vendor.lost) if ends else not (vendor.won or vendor.lost)
+    assert (
+        (tuple(ends.won), tuple(ends.lost)) == (vendor.won, vendor.lost)
+        if ends
+        else not (vendor.won or vendor.lost)
+    )
 
 
 @pytest.mark.parametrize("name", VENDORS)
@@ -51,12 +55,12 @@ def test_every_route_of_a_vendor_is_open_to_its_sender_alone_and_described(name)
     assert SOURCES[name].routes or name == GENERIC
 
 
-
-
 @pytest.mark.parametrize(("source", "good", "bad", "together"), BODIES.values(), ids=BODIES)
 @settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.integers(0, 20), min_size=1, max_size=6), JUNK)
-def test_whatever_stands_in_a_part_costs_no_more_than_that_part(source, good, bad, together, places, junk):
+def test_whatever_stands_in_a_part_costs_no_more_than_that_part(
+    source, good, bad, together, places, junk
+):
     body = together(good, spoiled(good, places, junk), good)
     raw = json.dumps(body).encode()
     alone = SOURCES[source].normalise(together(good, good), 1_795_000_000_000, CONNECTION)

@@ -1,6 +1,5 @@
 """A part that can't be read becomes a letter whose replay its own adapter reads: it says the same of that part, and of no other."""
 
-
 import orjson
 import pytest
 
@@ -14,7 +13,7 @@ from tests.support.bodies import (
 def test_a_letter_of_a_part_is_read_alone_and_says_the_same(source, good, bad, together):
     """Rows of Google's costs and Meta's insights were no body of theirs: mended, they could not be replayed."""
     first, others = outcome(source, orjson.dumps(together(good, {**good, **bad}, good)))
-    (letter, original), = first
+    ((letter, original),) = first
     assert others >= 2
     again, others = outcome(source, original.value)
     assert ([said.reason for said, _ in again], others) == ([letter.reason], 0)
@@ -32,7 +31,13 @@ def test_a_body_that_is_one_bad_part_is_kept_as_it_came(source, good, bad, toget
 
 def test_a_cloudevent_in_binary_mode_is_kept_as_it_came():
     """Its letter held the attributes twice, as headers and in the body: its replay was another event."""
-    headers = [("ce_specversion", b"1.0"), ("ce_id", b"1"), ("ce_source", b"shop"), ("ce_type", b"leadstream.touch"), ("ce_time", b"soon")]
+    headers = [
+        ("ce_specversion", b"1.0"),
+        ("ce_id", b"1"),
+        ("ce_source", b"shop"),
+        ("ce_type", b"leadstream.touch"),
+        ("ce_time", b"soon"),
+    ]
     ((_, original),), _ = outcome("cloudevents", b'{"email": "a@b.example"}', headers)
     assert original.value == b'{"email": "a@b.example"}'
     assert [header for header in original.headers if header[0].startswith("ce_")] == headers

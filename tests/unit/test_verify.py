@@ -15,11 +15,26 @@ def merged(joined_at):
     """Give an archive of two leads of an hour ago, which somebody merged at `joined_at`; no copy has arrived."""
     found = archive.Archive()
     for lead in (ONE, TWO):
-        said = LeadEvent(id=f"shop:{lead}", type=EventType.TOUCH, occurred_at=OLD, source="shop", aliases=("email:a@x.example",))
+        said = LeadEvent(
+            id=f"shop:{lead}",
+            type=EventType.TOUCH,
+            occurred_at=OLD,
+            source="shop",
+            aliases=("email:a@x.example",),
+        )
         event = to_event(said, lead)
         found.events[lead].add(event)
         found.received[event] = OLD
-    found.edges.add(members.Edge(OLD, 0, "edge", members.MERGE, members.Origin(OLD, "", ONE, ""), members.Origin(OLD + 1, "", TWO, "")))
+    found.edges.add(
+        members.Edge(
+            OLD,
+            0,
+            "edge",
+            members.MERGE,
+            members.Origin(OLD, "", ONE, ""),
+            members.Origin(OLD + 1, "", TWO, ""),
+        )
+    )
     found.joined = dict.fromkeys((ONE, TWO), joined_at)
     return found
 

@@ -15,7 +15,9 @@ NOW = 1_767_600_000_000  # 5 January 2026
 
 
 def later(version="2", day="2026-01-07", **changes):
-    return FIRST.model_copy(update={"version": version, "effective_from": date.fromisoformat(day), **changes})
+    return FIRST.model_copy(
+        update={"version": version, "effective_from": date.fromisoformat(day), **changes}
+    )
 
 
 def said(funnel, generation=1):

@@ -133,7 +133,9 @@ class ValueOf(Written):
     otherwise: Text | None = Field(default=None, alias="else")  # for words that `map` lacks
     as_: As | None = Field(default=None, alias="as")
     cut: Annotated[int, Field(ge=1, le=500)] | None = None  # keep so many characters
-    divide: Literal[100, 1_000, 1_000_000] | None = None  # of a number in cents, thousandths, micros
+    divide: Literal[100, 1_000, 1_000_000] | None = (
+        None  # of a number in cents, thousandths, micros
+    )
     required: bool = False
 
     @model_validator(mode="after")

@@ -160,9 +160,7 @@ def _yaml(problem: documents.Problem) -> str:
     return f"can't be read as YAML from here on: {hint}"
 
 
-def _mistakes(
-    path: Path, tree: yaml.Node | None, error: ValidationError, kind: Kind
-) -> list[str]:
+def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError, kind: Kind) -> list[str]:
     found = []
     errors = error.errors()
     for item in errors:

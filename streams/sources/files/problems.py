@@ -27,8 +27,7 @@ def fail(file: Placed, problems: list[Problem]) -> None:
     """
     if problems:
         lines = [
-            f"{file.at(*one.path)}: {'.'.join(map(str, one.path))}: {one.text}"
-            for one in problems
+            f"{file.at(*one.path)}: {'.'.join(map(str, one.path))}: {one.text}" for one in problems
         ]
         raise MappingError("\n".join(dict.fromkeys(lines)))
 

@@ -19,7 +19,15 @@ import orjson
 from schemas import topics
 from schemas.events import EventType, LeadEvent
 from schemas.records import Spend
-from streams.sources.adapter import RESERVED, Connection, Fault, FaultError, Normalised, each, near_field
+from streams.sources.adapter import (
+    RESERVED,
+    Connection,
+    Fault,
+    FaultError,
+    Normalised,
+    each,
+    near_field,
+)
 from streams.sources.values import aliases, email_alias, iso_ms, phone_alias, record
 from streams.sources.vendor import WORK, Vendor
 
@@ -52,12 +60,19 @@ def data_of(part: dict[str, Any]) -> dict[str, Any]:
         try:
             found = base64.b64decode(part["data_base64"], validate=True)
         except (binascii.Error, TypeError, ValueError) as error:
-            raise FaultError(Fault("data_base64", "is no Base64: write an object as `data`, or the Base64 of its JSON")) from error
+            raise FaultError(
+                Fault(
+                    "data_base64",
+                    "is no Base64: write an object as `data`, or the Base64 of its JSON",
+                )
+            ) from error
     if isinstance(found, str | bytes):
         try:
             found = orjson.loads(found)
         except orjson.JSONDecodeError as error:
-            raise FaultError(Fault("data", "is a text that holds no JSON: write an object")) from error
+            raise FaultError(
+                Fault("data", "is a text that holds no JSON: write an object")
+            ) from error
     if found is not None and not isinstance(found, dict):
         raise FaultError(Fault("data", f"is a {type(found).__name__}: write an object"))
     return dict(found or {})
@@ -73,9 +88,19 @@ def take(part: dict[str, Any], out: Normalised) -> None:
     if record(part).get("specversion") != "1.0":
         raise FaultError(Fault("specversion", "must be 1.0"))
     kind, source, key = part["type"], part["source"], part["id"]
-    if not isinstance(kind, str) or not kind.startswith(PREFIX) or kind.removeprefix(PREFIX) not in _TYPES:
+    if (
+        not isinstance(kind, str)
+        or not kind.startswith(PREFIX)
+        or kind.removeprefix(PREFIX) not in _TYPES
+    ):
         shown = str(kind)[:100]
-        raise FaultError(Fault("type", f"{shown!r} is none of ours: write {PREFIX}lead.created and the like", near_type(shown)))
+        raise FaultError(
+            Fault(
+                "type",
+                f"{shown!r} is none of ours: write {PREFIX}lead.created and the like",
+                near_type(shown),
+            )
+        )
     for name, text in (("source", source), ("id", key)):
         if not isinstance(text, str) or not text:
             raise FaultError(Fault(name, "is a text that is not empty (CloudEvents 1.0)"))
@@ -89,13 +114,23 @@ def take(part: dict[str, Any], out: Normalised) -> None:
         return
     voids = data.get("voids")
     if voids is not None and not str(voids).startswith(f"{system}:"):
-        raise FaultError(Fault("data.voids", f"{str(voids)[:100]!r} is no event of {system}: write {system}:<id>"))
+        raise FaultError(
+            Fault(
+                "data.voids", f"{str(voids)[:100]!r} is no event of {system}: write {system}:<id>"
+            )
+        )
     named = data.pop("aliases", None) or ()
-    known = aliases(*(_alias(one) for one in named), email_alias(data.pop("email", None)), phone_alias(data.pop("phone", None)))
+    known = aliases(
+        *(_alias(one) for one in named),
+        email_alias(data.pop("email", None)),
+        phone_alias(data.pop("phone", None)),
+    )
     if not known:
         unknown = next((name for name in data if name not in LeadEvent.model_fields), None)
         if unknown is not None:  # a name is misspelled more often than it is forgotten
-            raise FaultError(Fault(f"data.{unknown}"[:100], "no field of ours", near_field((unknown,))))
+            raise FaultError(
+                Fault(f"data.{unknown}"[:100], "no field of ours", near_field((unknown,)))
+            )
         beside = any(part.get(name) for name in NAMES)
         beside_it = "what names the lead stands beside it: write it into `data`"
         nobody = "names nobody: write `email`, `phone` or `aliases`"

@@ -17,7 +17,19 @@ from schemas.events import EventType
 from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.proof import by_any, equal
-from streams.sources.values import aliases, count, email_alias, first_time, identified, money, name, number, phone_alias, record, text
+from streams.sources.values import (
+    aliases,
+    count,
+    email_alias,
+    first_time,
+    identified,
+    money,
+    name,
+    number,
+    phone_alias,
+    record,
+    text,
+)
 from streams.sources.vendor import Call, Route, Secret, Secrets, Vendor
 
 MICROS = 1_000_000
@@ -28,7 +40,12 @@ def normalise(body: Any, received_at: int, _connection: Connection) -> Normalise
     """Turn a lead, or a search stream of cost rows."""
     if isinstance(body, list) or "results" in record(body):
         pages = body if isinstance(body, list) else [body]
-        return each([row for page in pages for row in _rows(page)], received_at, _cost, lambda row: [{"results": [row]}])
+        return each(
+            [row for page in pages for row in _rows(page)],
+            received_at,
+            _cost,
+            lambda row: [{"results": [row]}],
+        )
     if not isinstance(body, dict):
         raise ValueError("a body of Google's is a lead, or a search stream of cost rows")  # noqa: TRY004 - the sender's mistake
     body = {field: value for field, value in body.items() if field != "google_key"}
@@ -55,7 +72,9 @@ def _lead(body: dict[str, Any], out: Normalised) -> None:
         phone_alias(columns.get("PHONE_NUMBER")) or phone_alias(columns.get("WORK_PHONE")),
     )
     if not known:
-        raise ValueError("no lead_id, EMAIL, phone number or gcl_id that names anybody: nobody to give this to")
+        raise ValueError(
+            "no lead_id, EMAIL, phone number or gcl_id that names anybody: nobody to give this to"
+        )
     campaign = text(body.get("campaign_id"))
     try:
         at = first_time(body.get("lead_submit_time"))
@@ -198,7 +217,11 @@ VENDOR = Vendor(
             keys=("lead_id",),
             example=_EXAMPLE,
         ),
-        Route("/v1/spend/google", "Take a search stream of costs, from whoever asks Google for it.", example=_EXAMPLE_OF_COSTS),
+        Route(
+            "/v1/spend/google",
+            "Take a search stream of costs, from whoever asks Google for it.",
+            example=_EXAMPLE_OF_COSTS,
+        ),
     ),
     secrets=(Secret("google_key", "the key of the lead form's webhook"),),
     origin="marketing",

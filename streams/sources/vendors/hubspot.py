@@ -17,7 +17,19 @@ from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each, written
 from streams.sources.proof import base64_digest, by_any, equal, recent
 from streams.sources.retrieval import Answer, Ask, Retrieval, each_once, listed
-from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
+from streams.sources.values import (
+    aliases,
+    day_in,
+    email_alias,
+    identified,
+    iso_ms,
+    money,
+    named_by,
+    number,
+    phone_alias,
+    record,
+    text,
+)
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
 
 # Types of objects, by number and by the name that the older format uses (developers.hubspot.com, object type ids).
@@ -26,14 +38,27 @@ _TYPES = {
     "0-18": "communication", "0-27": "task", "0-46": "note", "0-47": "meeting", "0-48": "call", "0-49": "email", "0-116": "postal_mail",
     "0-136": "lead",
 }  # fmt: skip
-_ASSOCIATIONS = {3: ("deal", "contact"), 4: ("contact", "deal")}  # association type ids that HubSpot defines
+_ASSOCIATIONS = {
+    3: ("deal", "contact"),
+    4: ("contact", "deal"),
+}  # association type ids that HubSpot defines
 _URL = {"contact": "0-1", "deal": "0-3"}
 # Work that somebody logged with a person: a touch once it is associated with a contact. HubSpot counts the same as a contact
 # made (property notes_last_contacted); a note or a task is none, but it is activity on a deal.
-_CONTACTED = {"call": "call", "email": "email", "meeting": "meeting", "communication": "message", "postal_mail": "letter"}
+_CONTACTED = {
+    "call": "call",
+    "email": "email",
+    "meeting": "meeting",
+    "communication": "message",
+    "postal_mail": "letter",
+}
 _WORKED_ON = {**_CONTACTED, "note": "note", "task": "task"}
 # Properties that HubSpot itself keeps when somebody works on a contact.
-_HUMAN = {"notes_last_contacted": "contacted", "hs_sales_email_last_replied": "email_reply", "hs_last_booked_meeting_date": "meeting"}
+_HUMAN = {
+    "notes_last_contacted": "contacted",
+    "hs_sales_email_last_replied": "email_reply",
+    "hs_last_booked_meeting_date": "meeting",
+}
 # Who changed a property, where it was a machine (changeSource): what it computes is no activity of anybody.
 _MACHINES = frozenset({
     "AI_GROUP", "ANALYTICS", "ASSOCIATIONS", "AUTOMATION_PLATFORM", "BATCH_UPDATE", "BEHAVIORAL_EVENTS", "CALCULATED", "CLONE_OBJECTS",
@@ -49,11 +74,18 @@ _COMPUTED = (
     "engagements_last_*", "amount_in_home_currency", "deal_currency_code_*", "closed_*", "followercount", "linkedinconnections",
     "kloutscoregeneral", "surveymonkeyeventlastupdated", "webinareventlastupdated", "ip_*", "lastactivitydate",
 )  # fmt: skip
-_DEAL_FIELDS = {"dealstage": "stage", "amount": "amount", "deal_currency_code": "currency", "closedate": "close_date"}
+_DEAL_FIELDS = {
+    "dealstage": "stage",
+    "amount": "amount",
+    "deal_currency_code": "currency",
+    "closedate": "close_date",
+}
 _PEOPLE = ("email", "work_email", "hs_additional_emails")
 _WINDOW_MS = 300_000
 _API = Option("hubspot_api", "https://api.hubapi.com", "HubSpot's API")
-_PORTAL = Option("hubspot_portal", "", "the portal whose token a retriever has, where several portals send")
+_PORTAL = Option(
+    "hubspot_portal", "", "the portal whose token a retriever has, where several portals send"
+)
 _PLURAL = {"contact": "contacts", "deal": "deals"}
 _PERSONAL = (*_PEOPLE, "phone", "mobilephone", "company")  # what `_read` reads of a contact
 # What HubSpot decodes in the address before it signs: these, and nothing else (its documentation).
@@ -68,7 +100,9 @@ def normalise(body: Any, received_at: int, connection: Connection) -> Normalised
     """Turn one delivery."""
     if not isinstance(body, list):
         raise ValueError("a HubSpot delivery is a list of events")  # noqa: TRY004 - the sender's mistake, not ours
-    return each(body, received_at, lambda part, out: _one(part, connection, out), lambda part: [part])
+    return each(
+        body, received_at, lambda part, out: _one(part, connection, out), lambda part: [part]
+    )
 
 
 def _kind(type_id: Any, named: str) -> str:
@@ -100,15 +134,31 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
     deal = {"deal": {"id": alias}} if kind == "deal" else {}
     match action:
         case "creation" if kind == "contact":
-            common["id"] = f"{alias}:created"  # once, whoever tells it: the webhook, or the record that is read
+            common["id"] = (
+                f"{alias}:created"  # once, whoever tells it: the webhook, or the record that is read
+            )
             stated = "CRM_UI" if part.get("changeSource") == "CRM_UI" else None
-            out.add(type=EventType.CREATED, kind="crm", direction="inbound", origin=stated, **common, **shown)
+            out.add(
+                type=EventType.CREATED,
+                kind="crm",
+                direction="inbound",
+                origin=stated,
+                **common,
+                **shown,
+            )
         case "creation":
             out.add(type=EventType.OPPORTUNITY_CREATED, **common, **shown, **deal)
         case "deletion":
-            out.add(type=EventType.OPPORTUNITY_DELETED if deal else EventType.DELETED, **common, **deal)
+            out.add(
+                type=EventType.OPPORTUNITY_DELETED if deal else EventType.DELETED, **common, **deal
+            )
         case "restore":
-            out.add(type=EventType.OPPORTUNITY_RESTORED if deal else EventType.RESTORED, **common, **shown, **deal)
+            out.add(
+                type=EventType.OPPORTUNITY_RESTORED if deal else EventType.RESTORED,
+                **common,
+                **shown,
+                **deal,
+            )
         case "privacyDeletion" if kind == "contact":
             out.add(type=EventType.ERASE, **common)
         case "merge":
@@ -130,7 +180,11 @@ def _read(part: dict[str, Any], out: Normalised) -> None:
 
     Its stages and amounts were told by the webhooks, with their times.
     """
-    found, kind, portal = part["object"], _kind(part.get("objectTypeId"), ""), number(part["portalId"])
+    found, kind, portal = (
+        part["object"],
+        _kind(part.get("objectTypeId"), ""),
+        number(part["portalId"]),
+    )
     if kind not in _URL:
         out.ignored.append(kind)
         return
@@ -138,20 +192,49 @@ def _read(part: dict[str, Any], out: Normalised) -> None:
     alias, at = f"hubspot:{portal}:{kind}:{key}", iso_ms(found["updatedAt"])
     common: dict[str, Any] = {"source": "hubspot", "record_url": _address_of(portal, kind, key)}
     if kind == "contact":
-        people = (email_alias(one) for name in _PEOPLE for one in (text(properties.get(name)) or "").split(";"))
-        known = aliases(alias, *people, *(phone_alias(properties.get(name)) for name in ("phone", "mobilephone")))
+        people = (
+            email_alias(one)
+            for name in _PEOPLE
+            for one in (text(properties.get(name)) or "").split(";")
+        )
+        known = aliases(
+            alias,
+            *people,
+            *(phone_alias(properties.get(name)) for name in ("phone", "mobilephone")),
+        )
         if found.get("createdAt"):
             made = iso_ms(found["createdAt"])
             inbound = {"kind": "crm", "direction": "inbound"}
-            out.add(id=f"{alias}:created", type=EventType.CREATED, occurred_at=made, aliases=(alias,), **inbound, **common)
+            out.add(
+                id=f"{alias}:created",
+                type=EventType.CREATED,
+                occurred_at=made,
+                aliases=(alias,),
+                **inbound,
+                **common,
+            )
         name = f"{alias}:read:{digest([known, properties.get('company')])}"
-        out.add(id=name, type=EventType.LINKED, occurred_at=at, aliases=known, account=text(properties.get("company")), **common)
+        out.add(
+            id=name,
+            type=EventType.LINKED,
+            occurred_at=at,
+            aliases=known,
+            account=text(properties.get("company")),
+            **common,
+        )
         return
     results = record(record(found.get("associations")).get("contacts")).get("results")
     for one in results if isinstance(results, list) else ():
         contact = f"hubspot:{portal}:contact:{_needed(one.get('id'))}"
         name = f"hubspot:association:{portal}:{one['id']}:{key}:read"
-        out.add(id=name, type=EventType.LINKED, occurred_at=at, aliases=(contact, alias), deal={"id": alias}, **common)
+        out.add(
+            id=name,
+            type=EventType.LINKED,
+            occurred_at=at,
+            aliases=(contact, alias),
+            deal={"id": alias},
+            **common,
+        )
 
 
 def _record_of(part: dict[str, Any], action: str) -> str:
@@ -167,11 +250,20 @@ def _event_id(part: dict[str, Any], key: str) -> str:
     """Make the id; where HubSpot left out what makes it one, of the whole event but the number of the attempt."""
     if part.get("eventId") in (None, "") or part.get("subscriptionId") in (None, ""):
         return f"hubspot:body-{digest({name: value for name, value in part.items() if name != 'attemptNumber'})}"
-    parts = (part["portalId"], part["subscriptionId"], part["eventId"], key, part["occurredAt"], part.get("propertyName", ""))
+    parts = (
+        part["portalId"],
+        part["subscriptionId"],
+        part["eventId"],
+        key,
+        part["occurredAt"],
+        part.get("propertyName", ""),
+    )
     return "hubspot:" + ":".join(map(str, parts))
 
 
-def _merge(part: dict[str, Any], portal: int, kind: str, common: dict[str, Any], out: Normalised) -> None:
+def _merge(
+    part: dict[str, Any], portal: int, kind: str, common: dict[str, Any], out: Normalised
+) -> None:
     """Say that several records are one. The one that is left may be one of them, or a new one."""
     winner = common["aliases"][0]
     keys = [part.get("primaryObjectId"), *part["mergedObjectIds"]]
@@ -213,7 +305,9 @@ def _ends(part: dict[str, Any], named: str) -> tuple[str, str] | None:
 def _deal_of(part: dict[str, Any], found: dict[str, Any], out: Normalised) -> None:
     """Say whose a deal is, or no longer is. The contact's own row must know which deal."""
     portal, at = number(part["portalId"]), number(part["occurredAt"])
-    contact, deal = (f"hubspot:{portal}:{kind}:{_needed(found[kind])}" for kind in ("contact", "deal"))
+    contact, deal = (
+        f"hubspot:{portal}:{kind}:{_needed(found[kind])}" for kind in ("contact", "deal")
+    )
     out.add(
         id=f"hubspot:association:{portal}:{found['contact']}:{found['deal']}:{at}",
         type=EventType.UNMERGE if part.get("associationRemoved") else EventType.LINKED,
@@ -224,7 +318,9 @@ def _deal_of(part: dict[str, Any], found: dict[str, Any], out: Normalised) -> No
     )
 
 
-def _work(part: dict[str, Any], kind: str, with_kind: str, found: dict[str, Any], out: Normalised) -> None:
+def _work(
+    part: dict[str, Any], kind: str, with_kind: str, found: dict[str, Any], out: Normalised
+) -> None:
     """Add the touch of an engagement: it names nobody until it is associated."""
     if part.get("associationRemoved"):
         out.ignored.append(f"association {kind} removed")
@@ -250,10 +346,18 @@ def _needed(value: Any) -> str:
 
 def _computed(part: dict[str, Any], name: str, connection: Connection) -> bool:
     """Say whether a machine keeps a property, by who changed it and by its name."""
-    return part.get("changeSource") in _MACHINES or named_by(name, connection.get("hubspot_computed", ",".join(_COMPUTED)))
+    return part.get("changeSource") in _MACHINES or named_by(
+        name, connection.get("hubspot_computed", ",".join(_COMPUTED))
+    )
 
 
-def _property(part: dict[str, Any], alias: str, connection: Connection, common: dict[str, Any], out: Normalised) -> None:
+def _property(
+    part: dict[str, Any],
+    alias: str,
+    connection: Connection,
+    common: dict[str, Any],
+    out: Normalised,
+) -> None:
     name, value = str(part["propertyName"]), text(part.get("propertyValue")) or ""
     if name in _PEOPLE or name in ("phone", "mobilephone"):
         _address(name, value, alias, common, out)
@@ -300,7 +404,13 @@ def _status(value: str, common: dict[str, Any], out: Normalised) -> None:
             out.ignored.append("hs_lead_status")
 
 
-def _deal_property(part: dict[str, Any], alias: str, connection: Connection, common: dict[str, Any], out: Normalised) -> None:
+def _deal_property(
+    part: dict[str, Any],
+    alias: str,
+    connection: Connection,
+    common: dict[str, Any],
+    out: Normalised,
+) -> None:
     name, value = str(part["propertyName"]), text(part.get("propertyValue")) or ""
     if name not in _DEAL_FIELDS:
         if not value or _computed(part, name, connection):
@@ -314,12 +424,20 @@ def _deal_property(part: dict[str, Any], alias: str, connection: Connection, com
     elif value and name == "closedate":
         found = day_in(value, connection.get("zone", "UTC"))
     if found is None:
-        what = "amount: write a number" if name == "amount" else "day: write one like 2026-01-31, or ms since the epoch"
+        what = (
+            "amount: write a number"
+            if name == "amount"
+            else "day: write one like 2026-01-31, or ms since the epoch"
+        )
         raise ValueError(f"propertyValue {value[:40]!r} is no {what}")
     if not found and name in ("dealstage", "deal_currency_code"):
         out.ignored.append(f"{name} cleared")
         return
-    out.add(type=EventType.OPPORTUNITY_STAGE_CHANGED, deal={"id": alias, _DEAL_FIELDS[name]: found}, **common)
+    out.add(
+        type=EventType.OPPORTUNITY_STAGE_CHANGED,
+        deal={"id": alias, _DEAL_FIELDS[name]: found},
+        **common,
+    )
 
 
 def wanted(body: Any, connection: Connection) -> tuple[Ask, ...]:
@@ -328,14 +446,19 @@ def wanted(body: Any, connection: Connection) -> tuple[Ask, ...]:
     Another portal's record of the same number is another record: a token reads those of its own.
     """
     own = connection.get(_PORTAL.name)
-    return each_once((part for part in listed(body) if not own or text(record(part).get("portalId")) == own), _ask)
+    return each_once(
+        (part for part in listed(body) if not own or text(record(part).get("portalId")) == own),
+        _ask,
+    )
 
 
 def _ask(part: Any) -> list[Ask]:
     named, _, action = str(part.get("subscriptionType") or part["eventType"]).partition(".")
     kind = _kind(part.get("objectTypeId"), named)
     if kind == "deal":
-        fits = action in ("creation", "restore") or (action == "propertyChange" and part["propertyName"] in _DEAL_FIELDS)
+        fits = action in ("creation", "restore") or (
+            action == "propertyChange" and part["propertyName"] in _DEAL_FIELDS
+        )
     else:
         fits = kind == "contact" and action == "creation"
     if not fits:
@@ -343,9 +466,20 @@ def _ask(part: Any) -> list[Ask]:
     portal, key = number(part["portalId"]), _record_of(part, action)
     if not (key.isascii() and key.isdigit()):
         return []
-    params = (("associations", "contacts"),) if kind == "deal" else (("properties", ",".join(_PERSONAL)),)
+    params = (
+        (("associations", "contacts"),)
+        if kind == "deal"
+        else (("properties", ",".join(_PERSONAL)),)
+    )
     carried = written({"portalId": portal, "objectTypeId": _URL[kind]})
-    return [Ask(f"{portal}:{kind}:{key}", f"/crm/v3/objects/{_PLURAL[kind]}/{key}", params, carried=carried)]
+    return [
+        Ask(
+            f"{portal}:{kind}:{key}",
+            f"/crm/v3/objects/{_PLURAL[kind]}/{key}",
+            params,
+            carried=carried,
+        )
+    ]
 
 
 def answers(ask: Ask, answer: Any) -> Answer:
@@ -353,7 +487,10 @@ def answers(ask: Ask, answer: Any) -> Answer:
     around = orjson.loads(ask.carried)
     known = around.get("object")
     if known:  # a page of a deal's contacts
-        found = {**known, "associations": {"contacts": {"results": list(listed(record(answer)["results"]))}}}
+        found = {
+            **known,
+            "associations": {"contacts": {"results": list(listed(record(answer)["results"]))}},
+        }
         paging = answer.get("paging")
     else:
         found = record(answer)
@@ -366,21 +503,31 @@ def answers(ask: Ask, answer: Any) -> Answer:
         return Answer((body,))
     carried = written({**around, "object": {"id": found["id"], "updatedAt": found["updatedAt"]}})
     path = ask.path if known else f"{ask.path}/associations/contacts"
-    return Answer((body,), Ask(ask.key, path, (("after", after), ("limit", "500")), carried=carried))
+    return Answer(
+        (body,), Ask(ask.key, path, (("after", after), ("limit", "500")), carried=carried)
+    )
 
 
 def sign(secret: str, method: str, uri: str, body: bytes, timestamp: str) -> str:
     """Sign as HubSpot does: base64(HMAC-SHA256(secret, method + uri + body + timestamp))."""
-    return base64_digest(secret, method.encode() + uri.encode(errors="replace") + body + timestamp.encode())
+    return base64_digest(
+        secret, method.encode() + uri.encode(errors="replace") + body + timestamp.encode()
+    )
 
 
 def prove(call: Call, secrets: Secrets) -> bytes | None:
     """Check signature v3, at most 300 s old."""
-    stamp, stated = call.headers.get("x-hubspot-request-timestamp", ""), call.headers.get("x-hubspot-signature-v3", "")
+    stamp, stated = (
+        call.headers.get("x-hubspot-request-timestamp", ""),
+        call.headers.get("x-hubspot-signature-v3", ""),
+    )
     if not recent(stamp, call.now, _WINDOW_MS):
         return None
     decoded = _ENCODED.sub(lambda found: _DECODED[found[0].upper()], call.address)
-    good = by_any(secrets("hubspot_secret"), lambda secret: equal(sign(secret, "POST", decoded, call.body, stamp), stated))
+    good = by_any(
+        secrets("hubspot_secret"),
+        lambda secret: equal(sign(secret, "POST", decoded, call.body, stamp), stated),
+    )
     return call.body if good else None
 
 
@@ -411,8 +558,16 @@ VENDOR = Vendor(
             "Take a batch of HubSpot's webhooks.",
             prove,
             (
-                Scheme("HubSpotSignature", "X-HubSpot-Signature-v3", "Base64 HMAC-SHA256 of POST, address, body and timestamp."),
-                Scheme("HubSpotTimestamp", "X-HubSpot-Request-Timestamp", "Milliseconds since the epoch; at most 300 s old."),
+                Scheme(
+                    "HubSpotSignature",
+                    "X-HubSpot-Signature-v3",
+                    "Base64 HMAC-SHA256 of POST, address, body and timestamp.",
+                ),
+                Scheme(
+                    "HubSpotTimestamp",
+                    "X-HubSpot-Request-Timestamp",
+                    "Milliseconds since the epoch; at most 300 s old.",
+                ),
             ),
             "X-HubSpot-Signature-v3",
             ("objectId", "primaryObjectId", "fromObjectId"),
@@ -421,7 +576,11 @@ VENDOR = Vendor(
     ),
     secrets=(Secret("hubspot_secret", "the app's client secret"),),
     options=(
-        Option("hubspot_computed", ",".join(_COMPUTED), "patterns of properties that machines keep, with commas between"),
+        Option(
+            "hubspot_computed",
+            ",".join(_COMPUTED),
+            "patterns of properties that machines keep, with commas between",
+        ),
         _API,
         _PORTAL,
     ),
@@ -442,7 +601,9 @@ VENDOR = Vendor(
     retries="up to 10 attempts in 24 hours, unordered",
     retrieval=Retrieval(
         address=_API,
-        token=Secret("hubspot_token", "a private app's token, with the scopes to read contacts and deals"),
+        token=Secret(
+            "hubspot_token", "a private app's token, with the scopes to read contacts and deals"
+        ),
         wanted=wanted,
         answers=answers,
         rate=8.0,

@@ -17,7 +17,18 @@ from schemas.records import Spend
 from streams.sources.adapter import Connection, Normalised, each, written
 from streams.sources.proof import by_any, equal, signed
 from streams.sources.retrieval import Answer, Ask, Retrieval, Verdict, by_status, each_once, listed
-from streams.sources.values import aliases, count, email_alias, identified, iso_ms, money, number, phone_alias, record, text
+from streams.sources.values import (
+    aliases,
+    count,
+    email_alias,
+    identified,
+    iso_ms,
+    money,
+    number,
+    phone_alias,
+    record,
+    text,
+)
 from streams.sources.vendor import Option, Route, Scheme, Secret, Secrets, Vendor
 
 # What Meta's own test tool answers forms with (developers.facebook.com/tools/lead-ads-testing).
@@ -28,19 +39,37 @@ _ASKED = "id,created_time,ad_id,form_id,campaign_id,is_organic,platform,field_da
 # Codes of the Graph API's errors, whose status is 400 for most of them (its documentation, error handling and rate limits).
 _LIMITED, _UNWELL = frozenset({4, 17, 32, 341, 613, *range(80_000, 80_015)}), frozenset({1, 2})
 _NO_TOKEN = frozenset({10, 102, 190, *range(200, 300)})
-_BREAKDOWN = ("adset_id", "ad_id", "publisher_platform", "device_platform", "impression_device", "age", "gender", "country")
+_BREAKDOWN = (
+    "adset_id",
+    "ad_id",
+    "publisher_platform",
+    "device_platform",
+    "impression_device",
+    "age",
+    "gender",
+    "country",
+)
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
     """Turn a webhook, a retrieved lead, a page of leads, or a page of insights."""
     if not isinstance(body, dict):
-        raise ValueError("a body of Meta's is an object: a webhook (entry), a lead (field_data), or a page (data)")  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004 - whose move it is stands in the text
+            "a body of Meta's is an object: a webhook (entry), a lead (field_data), or a page (data)"
+        )
     if "field_data" in body:
         return each([body], received_at, _lead)
     if isinstance(body.get("data"), list):
-        return each(body["data"], received_at, lambda part, out: _of_page(part, connection, out), lambda part: {"data": [part]})
+        return each(
+            body["data"],
+            received_at,
+            lambda part, out: _of_page(part, connection, out),
+            lambda part: {"data": [part]},
+        )
     if not isinstance(body.get("entry"), list):
-        raise ValueError("neither a webhook (entry), a lead (field_data) nor a page of leads or insights (data)")  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004
+            "neither a webhook (entry), a lead (field_data) nor a page of leads or insights (data)"
+        )
     changes = [(record(entry), change) for entry in body["entry"] for change in _changes(entry)]
     return each(changes, received_at, lambda part, out: _change(part[0], part[1], out), _delivery)
 
@@ -106,9 +135,17 @@ def _lead(lead: dict[str, Any], out: Normalised) -> None:
         type=EventType.LINKED,
         occurred_at=at,
         source="meta",
-        aliases=aliases(f"meta:lead:{key}", _first(answers, "mail", email_alias), _first(answers, "phone", phone_alias)),
+        aliases=aliases(
+            f"meta:lead:{key}",
+            _first(answers, "mail", email_alias),
+            _first(answers, "phone", phone_alias),
+        ),
         account=_first(answers, "company", text),
-        test=any(value.startswith(_TEST) or value.lower() in _TEST_MAIL for values in answers.values() for value in values),
+        test=any(
+            value.startswith(_TEST) or value.lower() in _TEST_MAIL
+            for values in answers.values()
+            for value in values
+        ),
         marketing={"platform": "meta", **({"campaign": campaign} if campaign else {})},
     )
 
@@ -120,14 +157,24 @@ def _answers(fields: Any) -> dict[str, list[str]]:
         values = record(field).get("values")
         question = text(record(field).get("name"), 200)
         if question:
-            kept = [found for value in (values if isinstance(values, list) else [values]) if (found := text(value))]
+            kept = [
+                found
+                for value in (values if isinstance(values, list) else [values])
+                if (found := text(value))
+            ]
             answers[question.lower()] = kept
     return answers
 
 
-def _first(answers: Mapping[str, list[str]], word: str, read: Callable[[Any], str | None]) -> str | None:
+def _first(
+    answers: Mapping[str, list[str]], word: str, read: Callable[[Any], str | None]
+) -> str | None:
     """Return what the first question about `word` was answered with: Meta's own names before a form's."""
-    own = [name for name in ("email", "work_email", "phone_number", "work_phone_number", "company_name") if word in name]
+    own = [
+        name
+        for name in ("email", "work_email", "phone_number", "work_phone_number", "company_name")
+        if word in name
+    ]
     for question in dict.fromkeys((*own, *(question for question in answers if word in question))):
         for value in answers.get(question, ()):
             if not value.startswith(_TEST) and (found := read(value)):
@@ -137,7 +184,9 @@ def _first(answers: Mapping[str, list[str]], word: str, read: Callable[[Any], st
 
 def _insight(row: dict[str, Any], connection: Connection, out: Normalised) -> None:
     if row["date_start"] != row["date_stop"]:
-        raise ValueError(f"a row from {row['date_start']} to {row['date_stop']} is no day; ask insights with time_increment=1")
+        raise ValueError(
+            f"a row from {row['date_start']} to {row['date_stop']} is no day; ask insights with time_increment=1"
+        )
     breakdown = {key: found for key in _BREAKDOWN if (found := text(row.get(key)))}
     out.spend.append(
         Spend(
@@ -162,7 +211,11 @@ def wanted(body: Any, _connection: Connection) -> tuple[Ask, ...]:
 
 def _ask(change: Any) -> list[Ask]:
     key = identified(change["value"]["leadgen_id"]) if change["field"] == "leadgen" else None
-    return [Ask(key, f"/{key}", (("fields", _ASKED),))] if key and key.isascii() and key.isdigit() else []
+    return (
+        [Ask(key, f"/{key}", (("fields", _ASKED),))]
+        if key and key.isascii() and key.isdigit()
+        else []
+    )
 
 
 def answers(_ask: Ask, answer: Any) -> Answer:
@@ -184,7 +237,9 @@ def judged(status: int, answer: Any) -> Verdict:
         return Verdict.AGAIN
     if code in _NO_TOKEN:
         return Verdict.TOKEN
-    gone = code == 100 and error.get("error_subcode") == 33  # it is not there, or not this token's to see
+    gone = (
+        code == 100 and error.get("error_subcode") == 33
+    )  # it is not there, or not this token's to see
     return Verdict.GONE if gone else by_status(status, answer)
 
 
@@ -192,7 +247,11 @@ def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | 
     """Answer the challenge that Meta sends once, when the subscription is made."""
     stated = query.get("hub.verify_token", "")
     good = by_any(secrets("meta_verify_token"), lambda token: equal(token, stated))
-    return ("text/plain", query.get("hub.challenge", "")[:1_000]) if good and query.get("hub.mode") == "subscribe" else None
+    return (
+        ("text/plain", query.get("hub.challenge", "")[:1_000])
+        if good and query.get("hub.mode") == "subscribe"
+        else None
+    )
 
 
 _EXAMPLE: Any = {
@@ -236,15 +295,31 @@ VENDOR = Vendor(
             "/v1/meta",
             "Take a body of Meta's webhooks.",
             signed("meta_app_secret", "x-hub-signature-256", prefix="sha256="),
-            (Scheme("MetaSignature", "X-Hub-Signature-256", "`sha256=` and the hexadecimal HMAC-SHA256 of the body."),),
+            (
+                Scheme(
+                    "MetaSignature",
+                    "X-Hub-Signature-256",
+                    "`sha256=` and the hexadecimal HMAC-SHA256 of the body.",
+                ),
+            ),
             "X-Hub-Signature-256",
             handshake=_handshake,
             example=_EXAMPLE,
         ),
-        Route("/v1/spend/meta", "Take a page of insights, from whoever asks Meta for them.", example=_EXAMPLE_OF_COSTS),
+        Route(
+            "/v1/spend/meta",
+            "Take a page of insights, from whoever asks Meta for them.",
+            example=_EXAMPLE_OF_COSTS,
+        ),
     ),
-    secrets=(Secret("meta_app_secret", "the app's secret"), Secret("meta_verify_token", "the word that the subscription was made with")),
-    options=(Option("meta_currency", "EUR", "the currency of accounts whose reports name none"), _API),
+    secrets=(
+        Secret("meta_app_secret", "the app's secret"),
+        Secret("meta_verify_token", "the word that the subscription was made with"),
+    ),
+    options=(
+        Option("meta_currency", "EUR", "the currency of accounts whose reports name none"),
+        _API,
+    ),
     origin="marketing",
     retries="repeats for 36 hours, unordered, several leads a body",
     retrieval=Retrieval(

@@ -14,8 +14,28 @@ from typing import Any
 from schemas import topics
 from schemas.events import EventType
 from streams.sources.adapter import Connection, Normalised, digest, each, written
-from streams.sources.retrieval import Answer, Ask, Retrieval, Verdict, by_status, each_once, named_error
-from streams.sources.values import aliases, day_in, email_alias, identified, iso_ms, money, named_by, number, phone_alias, record, text
+from streams.sources.retrieval import (
+    Answer,
+    Ask,
+    Retrieval,
+    Verdict,
+    by_status,
+    each_once,
+    named_error,
+)
+from streams.sources.values import (
+    aliases,
+    day_in,
+    email_alias,
+    identified,
+    iso_ms,
+    money,
+    named_by,
+    number,
+    phone_alias,
+    record,
+    text,
+)
 from streams.sources.vendor import Option, Route, Secret, Vendor
 
 _KINDS = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
@@ -32,7 +52,9 @@ _COMPUTED = (
 # Of a record that is read: what it had when it was made, and who it is.
 _MADE, _WHO = ("LeadSource", "Company"), ("Email", "PersonEmail", "Phone", "MobilePhone", "OwnerId")
 _API = Option(
-    "salesforce_api", "", "the org's address, where a retriever reads again what a gap event names: https://<domain>.my.salesforce.com"
+    "salesforce_api",
+    "",
+    "the org's address, where a retriever reads again what a gap event names: https://<domain>.my.salesforce.com",
 )
 _SOBJECTS = "/services/data/v60.0/sobjects"
 _READ_AGAIN = frozenset({"GAP_CREATE", "GAP_UPDATE", "GAP_UNDELETE"})
@@ -48,7 +70,10 @@ def canonical(key: str) -> str:
     if not found:
         return key
     fives = (found[1][place : place + 5] for place in (0, 5, 10))
-    return found[1] + "".join(_CHECKSUM[sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")] for five in fives)
+    return found[1] + "".join(
+        _CHECKSUM[sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")]
+        for five in fives
+    )
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
@@ -79,22 +104,39 @@ def _unwrapped(part: Any) -> dict[str, Any]:
     for _ in range(len(_WRAPS)):
         if "ChangeEventHeader" in record(found):
             return dict(found)
-        found = next((inner for name in _WRAPS if isinstance(inner := record(found).get(name), dict)), None)
-    raise ValueError("no ChangeEventHeader: a change event stands bare, or in payload, data or detail")
+        found = next(
+            (inner for name in _WRAPS if isinstance(inner := record(found).get(name), dict)), None
+        )
+    raise ValueError(
+        "no ChangeEventHeader: a change event stands bare, or in payload, data or detail"
+    )
 
 
 class _Change:
     """One change of one record, as its handlers need it."""
 
-    def __init__(self, header: dict[str, Any], fields: dict[str, Any], key: str, connection: Connection) -> None:
+    def __init__(
+        self, header: dict[str, Any], fields: dict[str, Any], key: str, connection: Connection
+    ) -> None:
         self.type, self.entity, self.key = header["changeType"], header["entityName"], key
-        self.org, self.fields, self.connection = connection.get("salesforce_org", "default"), fields, connection
+        self.org, self.fields, self.connection = (
+            connection.get("salesforce_org", "default"),
+            fields,
+            connection,
+        )
         cleared = header.get("nulledFields")
         self.cleared = frozenset(map(str, cleared)) if isinstance(cleared, list) else frozenset()
-        self.at, sequence = number(header["commitTimestamp"]), number(header.get("sequenceNumber") or 0)
+        self.at, sequence = (
+            number(header["commitTimestamp"]),
+            number(header.get("sequenceNumber") or 0),
+        )
         transaction = text(header.get("transactionKey")) or f"body-{digest([header, fields])}"
         self.name = f"salesforce:{transaction}:{sequence}:{key}"
-        self.common: dict[str, Any] = {"occurred_at": self.at, "sequence": sequence, "source": "salesforce"}
+        self.common: dict[str, Any] = {
+            "occurred_at": self.at,
+            "sequence": sequence,
+            "source": "salesforce",
+        }
         self.shown = {"record_url": f"https://login.salesforce.com/{key}"}
 
     def alias(self, kind: str, value: Any) -> str | None:
@@ -126,20 +168,31 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
     header = part["ChangeEventHeader"]
     kind, entity = header["changeType"], str(header["entityName"])
     if kind == "GAP_OVERFLOW":
-        raise ValueError(f"GAP_OVERFLOW: changes of {entity} were lost; run a full resync of {entity}")
+        raise ValueError(
+            f"GAP_OVERFLOW: changes of {entity} were lost; run a full resync of {entity}"
+        )
     if kind in ("GAP_DELETE", "GAP_UNDELETE") and entity in _HANDLERS:
-        header = {**header, "changeType": kind.removeprefix("GAP_")}  # a record that is read does not say that it was away
+        header = {
+            **header,
+            "changeType": kind.removeprefix("GAP_"),
+        }  # a record that is read does not say that it was away
     elif kind in _READ_AGAIN and entity in _KINDS and connection.get(_API.name):
         out.ignored.append(kind)  # the record that a retriever reads says how it stands
         return
     elif str(kind).startswith("GAP_"):
         ids = ", ".join(map(str, header["recordIds"]))
-        raise ValueError(f"{kind}: {entity} {ids} changed and the event does not say how; read it again")
+        raise ValueError(
+            f"{kind}: {entity} {ids} changed and the event does not say how; read it again"
+        )
     turn = _HANDLERS.get(entity)
     if turn is None:
         out.ignored.append(entity)
         return
-    fields = {name: value for name, value in part.items() if value is not None and name != "ChangeEventHeader"}
+    fields = {
+        name: value
+        for name, value in part.items()
+        if value is not None and name != "ChangeEventHeader"
+    }
     for key in header["recordIds"]:
         turn(_Change(header, fields, canonical(str(key)), connection), out)
 
@@ -156,7 +209,11 @@ def _asks(part: Any) -> list[Ask]:
     entity = str(header["entityName"])
     if header["changeType"] not in _READ_AGAIN or entity not in _KINDS:
         return []
-    keys = [canonical(key) for key in map(str, header["recordIds"]) if _ID.fullmatch(key) and key.strip("0")]
+    keys = [
+        canonical(key)
+        for key in map(str, header["recordIds"])
+        if _ID.fullmatch(key) and key.strip("0")
+    ]
     return [Ask(key, f"{_SOBJECTS}/{entity}/{key}") for key in keys]
 
 
@@ -180,17 +237,31 @@ def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> Non
     if turn is None or entity not in _KINDS:
         out.ignored.append(entity or "record")
         return
-    fields = {name: value for name, value in found.items() if value is not None and name != "attributes"}
+    fields = {
+        name: value for name, value in found.items() if value is not None and name != "attributes"
+    }
     made = {name: fields[name] for name in (*_MADE, *_WHO) if name in fields}
     stamp = found.get("SystemModstamp") or found.get("LastModifiedDate")
     if found.get("CreatedDate"):
-        header = {"changeType": "CREATE", "transactionKey": f"record-{key}", "commitTimestamp": iso_ms(found["CreatedDate"])}
+        header = {
+            "changeType": "CREATE",
+            "transactionKey": f"record-{key}",
+            "commitTimestamp": iso_ms(found["CreatedDate"]),
+        }
         turn(_Change({**header, "entityName": entity}, made, key, connection), out)
     gone = found.get("IsDeleted") is True
-    header = {"changeType": "DELETE" if gone else "UPDATE", "transactionKey": f"record-{key}-{stamp}", "commitTimestamp": iso_ms(stamp)}
+    header = {
+        "changeType": "DELETE" if gone else "UPDATE",
+        "transactionKey": f"record-{key}-{stamp}",
+        "commitTimestamp": iso_ms(stamp),
+    }
     state = {name: value for name, value in fields.items() if name not in _MADE}
-    master = canonical(str(found["MasterRecordId"])) if identified(found.get("MasterRecordId")) else ""
-    if gone and master and entity in ("Lead", "Contact"):  # deleted because it became part of another
+    master = (
+        canonical(str(found["MasterRecordId"])) if identified(found.get("MasterRecordId")) else ""
+    )
+    if (
+        gone and master and entity in ("Lead", "Contact")
+    ):  # deleted because it became part of another
         one = _Change({**header, "entityName": entity}, {}, key, connection)
         both = (one.alias(_KINDS[entity], master), one.alias(_KINDS[entity], key))
         out.add(id=f"{one.name}:merged", type=EventType.MERGE, aliases=aliases(*both), **one.common)
@@ -232,7 +303,13 @@ def _lead(change: _Change, out: Normalised) -> None:
         deal = change.alias("opportunity", fields.get("ConvertedOpportunityId"))
         if contact:  # Salesforce's word: the contact may have been there, with a lead that was converted before
             both = (known[0], contact)
-            out.add(id=f"{change.name}:converted", type=EventType.MERGE, aliases=both, attributes={"record": "converted"}, **common)
+            out.add(
+                id=f"{change.name}:converted",
+                type=EventType.MERGE,
+                aliases=both,
+                attributes={"record": "converted"},
+                **common,
+            )
         if deal:
             _on_deal(f"{change.name}:deal", known[0], deal, {}, common, out)
     _rest(change, known, {"Status", "IsConverted"}, owner, out)
@@ -256,33 +333,70 @@ def _gone_or_back(change: _Change, known: tuple[str, ...], out: Normalised) -> b
     return True
 
 
-def _rest(change: _Change, known: tuple[str, ...], heard: set[str], owner: dict[str, Any], out: Normalised) -> None:
+def _rest(
+    change: _Change, known: tuple[str, ...], heard: set[str], owner: dict[str, Any], out: Normalised
+) -> None:
     """Add what leads and contacts have alike: consent, owner, and that somebody worked on the record."""
     fields, common = change.fields, change.common
     opted_out = fields.get("HasOptedOutOfEmail")
     if isinstance(opted_out, bool) and (opted_out or change.type != "CREATE"):
-        out.add(id=f"{change.name}:consent", type=EventType.CONSENT, aliases=known, granted=not opted_out, **common)
+        out.add(
+            id=f"{change.name}:consent",
+            type=EventType.CONSENT,
+            aliases=known,
+            granted=not opted_out,
+            **common,
+        )
     if change.type == "CREATE":
         return
     if owner or "OwnerId" in change.cleared:
-        out.add(id=f"{change.name}:owner", type=EventType.ASSIGNED, aliases=known[:1], **(owner or {"owner": ""}), **common, **change.shown)
+        out.add(
+            id=f"{change.name}:owner",
+            type=EventType.ASSIGNED,
+            aliases=known[:1],
+            **(owner or {"owner": ""}),
+            **common,
+            **change.shown,
+        )
     elif change.type == "UPDATE" and change.only_computed:
         out.ignored.append(f"{change.entity} computed")
     elif change.type == "UPDATE" and not heard & fields.keys() and not isinstance(opted_out, bool):
-        out.add(id=change.name, type=EventType.TOUCH, aliases=known, kind="crm_update", direction="inbound", **common, **change.shown)
+        out.add(
+            id=change.name,
+            type=EventType.TOUCH,
+            aliases=known,
+            kind="crm_update",
+            direction="inbound",
+            **common,
+            **change.shown,
+        )
 
 
-def _on_deal(name: str, person: str, deal: str, role: dict[str, Any], common: dict[str, Any], out: Normalised) -> None:
+def _on_deal(
+    name: str, person: str, deal: str, role: dict[str, Any], common: dict[str, Any], out: Normalised
+) -> None:
     """Say whose a deal is, under the person's alias: the row of a second contact must know which deal it influenced."""
-    out.add(id=name, type=EventType.LINKED, aliases=(person, deal), deal={"id": deal, **role}, **common)
+    out.add(
+        id=name, type=EventType.LINKED, aliases=(person, deal), deal={"id": deal, **role}, **common
+    )
 
 
 def _opportunity(change: _Change, out: Normalised) -> None:
     fields, common = change.fields, {**change.common, **change.shown}
     alias = f"salesforce:{change.org}:opportunity:{change.key}"
     if change.type in ("DELETE", "UNDELETE"):
-        kind = EventType.OPPORTUNITY_DELETED if change.type == "DELETE" else EventType.OPPORTUNITY_RESTORED
-        out.add(id=f"{change.name}:{kind.value}", type=kind, aliases=(alias,), deal={"id": alias}, **change.common)
+        kind = (
+            EventType.OPPORTUNITY_DELETED
+            if change.type == "DELETE"
+            else EventType.OPPORTUNITY_RESTORED
+        )
+        out.add(
+            id=f"{change.name}:{kind.value}",
+            type=kind,
+            aliases=(alias,),
+            deal={"id": alias},
+            **change.common,
+        )
         if change.type == "DELETE":
             return
     deal: dict[str, Any] = {"id": alias}
@@ -293,12 +407,22 @@ def _opportunity(change: _Change, out: Normalised) -> None:
         "stage": text(fields.get("StageName")),
     }
     deal |= {name: value for name, value in found.items() if value}
-    deal |= {name: "" for name, field in (("amount", "Amount"), ("close_date", "CloseDate")) if field in change.cleared}
+    deal |= {
+        name: ""
+        for name, field in (("amount", "Amount"), ("close_date", "CloseDate"))
+        if field in change.cleared
+    }
     contact = change.alias("contact", fields.get("ContactId"))
     if contact:
         _on_deal(f"{change.name}:contact", contact, alias, {}, change.common, out)
     if fields.get("OwnerId") and change.type != "CREATE":
-        out.add(id=f"{change.name}:owner", type=EventType.ASSIGNED, aliases=(alias,), owner=text(fields["OwnerId"]), **common)
+        out.add(
+            id=f"{change.name}:owner",
+            type=EventType.ASSIGNED,
+            aliases=(alias,),
+            owner=text(fields["OwnerId"]),
+            **common,
+        )
     if fields.get("IsWon") is True:
         kind = EventType.OPPORTUNITY_WON
     elif fields.get("IsClosed") is True:
@@ -311,7 +435,14 @@ def _opportunity(change: _Change, out: Normalised) -> None:
         out.ignored.append("Opportunity computed")
         return
     else:
-        out.add(id=change.name, type=EventType.TOUCH, aliases=(alias,), kind="crm_update", direction="inbound", **common)
+        out.add(
+            id=change.name,
+            type=EventType.TOUCH,
+            aliases=(alias,),
+            kind="crm_update",
+            direction="inbound",
+            **common,
+        )
         return
     reason = text(fields.get("Loss_Reason__c")) if kind == EventType.OPPORTUNITY_LOST else None
     out.add(id=change.name, type=kind, aliases=(alias,), deal=deal, reason=reason, **common)
@@ -319,9 +450,14 @@ def _opportunity(change: _Change, out: Normalised) -> None:
 
 def _contact_role(change: _Change, out: Normalised) -> None:
     """Join a contact and a deal. The primary one's word decides whose the deal is."""
-    contact, deal = change.alias("contact", change.fields.get("ContactId")), change.alias("opportunity", change.fields.get("OpportunityId"))
+    contact, deal = (
+        change.alias("contact", change.fields.get("ContactId")),
+        change.alias("opportunity", change.fields.get("OpportunityId")),
+    )
     if change.type == "DELETE" or not contact or not deal:
-        out.ignored.append(f"OpportunityContactRole {change.type}")  # a change that names neither side says nothing of them
+        out.ignored.append(
+            f"OpportunityContactRole {change.type}"
+        )  # a change that names neither side says nothing of them
         return
     primary = change.fields.get("IsPrimary") is True
     role = {} if primary else {"role": text(change.fields.get("Role"), 100) or "contact"}
@@ -337,12 +473,24 @@ def _activity(change: _Change, out: Normalised) -> None:
     fields, who = change.fields, change.person(change.fields.get("WhoId"))
     weak = f"salesforce:anon:{change.entity.lower()}-{change.key}"
     if who:
-        out.add(id=f"{change.name}:who", type=EventType.LINKED, aliases=(who, weak), **change.common)
-    done = change.entity == "Event" or fields.get("Status") == "Completed" or fields.get("IsClosed") is True
-    if change.type == "DELETE" or not done or (change.entity == "Event" and change.type != "CREATE"):
+        out.add(
+            id=f"{change.name}:who", type=EventType.LINKED, aliases=(who, weak), **change.common
+        )
+    done = (
+        change.entity == "Event"
+        or fields.get("Status") == "Completed"
+        or fields.get("IsClosed") is True
+    )
+    if (
+        change.type == "DELETE"
+        or not done
+        or (change.entity == "Event" and change.type != "CREATE")
+    ):
         out.ignored.append(f"{change.entity} {'open' if change.type != 'DELETE' else 'deleted'}")
         return
-    subtype = (text(fields.get("TaskSubtype")) or ("meeting" if change.entity == "Event" else "task")).lower()
+    subtype = (
+        text(fields.get("TaskSubtype")) or ("meeting" if change.entity == "Event" else "task")
+    ).lower()
     inbound, automated = fields.get("CallType") == "Inbound", subtype == "listemail"
     out.add(
         id=f"salesforce:{change.entity.lower()}:{change.key}:done",
@@ -383,10 +531,21 @@ VENDOR = Vendor(
     sends=frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved"}),
     evidence="seen",
     documentation="https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/",
-    routes=(Route("/v1/salesforce", "Take a change event of Salesforce from the relay.", keys=("id", "transactionKey"), example=_EXAMPLE),),
+    routes=(
+        Route(
+            "/v1/salesforce",
+            "Take a change event of Salesforce from the relay.",
+            keys=("id", "transactionKey"),
+            example=_EXAMPLE,
+        ),
+    ),
     options=(
         Option("salesforce_org", "default", "the org's name in aliases, where several orgs send"),
-        Option("salesforce_computed", ",".join(_COMPUTED), "patterns of fields that machines keep, with commas between"),
+        Option(
+            "salesforce_computed",
+            ",".join(_COMPUTED),
+            "patterns of fields that machines keep, with commas between",
+        ),
         _API,
     ),
     records=("lead", "contact"),
@@ -405,7 +564,10 @@ VENDOR = Vendor(
     retries="a relay's: events can be replayed for 72 hours",
     retrieval=Retrieval(
         address=_API,
-        token=Secret("salesforce_token", "an access token of a user who may read leads, contacts and opportunities"),
+        token=Secret(
+            "salesforce_token",
+            "an access token of a user who may read leads, contacts and opportunities",
+        ),
         wanted=wanted,
         answers=answers,
         rate=5.0,

@@ -13,7 +13,16 @@ from schemas.events import EventType
 from streams.sources import web
 from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.proof import signed
-from streams.sources.values import aliases, email_alias, first_time, iso_ms, name, phone_alias, record, text
+from streams.sources.values import (
+    aliases,
+    email_alias,
+    first_time,
+    iso_ms,
+    name,
+    phone_alias,
+    record,
+    text,
+)
 from streams.sources.vendor import Route, Scheme, Secret, Vendor
 
 _FORMS = {"demo": "demo_form", "contact": "contact_form"}
@@ -31,16 +40,25 @@ def normalise(body: Any, received_at: int, _connection: Connection) -> Normalise
 def _when(part: dict[str, Any], received_at: int) -> int:
     try:
         if part.get("originalTimestamp") and part.get("sentAt") and part.get("receivedAt"):
-            return iso_ms(part["receivedAt"]) - (iso_ms(part["sentAt"]) - iso_ms(part["originalTimestamp"]))
+            return iso_ms(part["receivedAt"]) - (
+                iso_ms(part["sentAt"]) - iso_ms(part["originalTimestamp"])
+            )
     except (ValueError, OverflowError):
         if not part.get("timestamp"):
             raise
-    return first_time(part.get("timestamp"), part.get("originalTimestamp"), part.get("sentAt")) or received_at
+    return (
+        first_time(part.get("timestamp"), part.get("originalTimestamp"), part.get("sentAt"))
+        or received_at
+    )
 
 
-def _people(part: dict[str, Any], traits: dict[str, Any], properties: dict[str, Any]) -> list[str | None]:
+def _people(
+    part: dict[str, Any], traits: dict[str, Any], properties: dict[str, Any]
+) -> list[str | None]:
     """Name whom a message is about: by address, by the ids of the site, before and after they changed."""
-    found: list[str | None] = [email_alias(traits.get("email")) or email_alias(properties.get("email"))]
+    found: list[str | None] = [
+        email_alias(traits.get("email")) or email_alias(properties.get("email"))
+    ]
     for key, also_anonymous in (("userId", False), ("previousId", True)):
         known = name(part.get(key))
         address = email_alias(known)
@@ -55,7 +73,10 @@ def _message(part: dict[str, Any], out: Normalised) -> None:
     if kind not in _KINDS:
         raise ValueError(f"type {str(kind)[:40]!r} is none of {', '.join(_KINDS)}")
     context, properties = record(part.get("context")), record(part.get("properties"))
-    traits = {**record(context.get("traits")), **(record(part.get("traits")) if kind != "group" else {})}
+    traits = {
+        **record(context.get("traits")),
+        **(record(part.get("traits")) if kind != "group" else {}),
+    }
     page = {**record(context.get("page")), **(properties if kind == "page" else {})}
     clicks = web.clicks(web.asked(page.get("search"), page.get("url")))
     anonymous = name(part.get("anonymousId"))
@@ -66,7 +87,9 @@ def _message(part: dict[str, Any], out: Normalised) -> None:
         phone_alias(traits.get("phone")),
     )
     if not found:
-        raise ValueError("no userId, anonymousId or email that names anybody: nobody to give this to")
+        raise ValueError(
+            "no userId, anonymousId or email that names anybody: nobody to give this to"
+        )
     key = text(part.get("messageId"), 150) or f"body-{digest(part)}"
     common: dict[str, Any] = {
         "id": f"segment:{kind}:{key}",
@@ -102,11 +125,15 @@ def _track(event: str, properties: dict[str, Any]) -> dict[str, Any]:
     return {"type": EventType.TOUCH, "kind": event, "direction": "inbound"}
 
 
-def _marketing(context: dict[str, Any], page: dict[str, Any], clicks: dict[str, str]) -> dict[str, str] | None:
+def _marketing(
+    context: dict[str, Any], page: dict[str, Any], clicks: dict[str, str]
+) -> dict[str, str] | None:
     campaign = record(context.get("campaign"))
     source, medium, title = (campaign.get(word) for word in ("source", "medium", "name"))
     landed = text(page.get("path")) or web.path(page.get("url"))
-    return web.marketing(clicks, source, medium, title, referrer=page.get("referrer"), landing_page=landed)
+    return web.marketing(
+        clicks, source, medium, title, referrer=page.get("referrer"), landing_page=landed
+    )
 
 
 _EXAMPLE: Any = {

@@ -240,7 +240,11 @@ VENDOR = Vendor(
     evidence="seen",
     documentation="https://docs.snowplow.io/docs/fundamentals/canonical-event/",
     routes=(
-        Route("/v1/snowplow", "Take enriched events of Snowplow from the relay, as TSV or JSON.", example=_EXAMPLE),
+        Route(
+            "/v1/snowplow",
+            "Take enriched events of Snowplow from the relay, as TSV or JSON.",
+            example=_EXAMPLE,
+        ),
     ),
     origin="marketing",
     retries="a relay's: at least once",
