@@ -147,6 +147,7 @@ class LeadEvent(BaseModel):
     direction: Direction | None = None  # of a touch
     stage: Text | None = None  # a stage in the source's own words
     reason: Text | None = None
+    handoff: Text | None = None  # of an answer: the stage whose hand-off it accepts or rejects
     score: Annotated[float, Field(allow_inf_nan=False)] | None = None
     granted: bool | None = None  # of a consent
     origin: Text | None = None  # marketing, sales, partner, ...

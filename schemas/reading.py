@@ -15,7 +15,9 @@ from pydantic import ValidationError
 
 from . import documents
 from .documents import Problem
-from .funnel import Funnel, Strict
+from .first_form import is_first
+from .funnel import Funnel
+from .strict import Strict
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,6 +37,12 @@ __all__ = [
 ]
 
 FUNNELS = Path(__file__).parent / "funnels"
+
+
+_FIRST_FORM = (
+    "is written in an older form: each stage stands under `ladder` or `aside` now, rules under "
+    "`gates`, points under `scoring`; `leadstream check --rewrite FILE` prints it in today's form"
+)
 
 
 class Clash(NamedTuple):
@@ -116,6 +124,9 @@ def load(path: Path) -> Funnel:
             [Problem(1, "funnel", "no funnel: begin with a copy of schemas/funnels/default.yaml")],
         )
     problems = documents.twice(tree)
+    if is_first(raw):
+        line = documents.line_of(tree, ["stages"])
+        raise FunnelError(path, [*problems, Problem(line, "stages", _FIRST_FORM)])
     try:
         funnel = Funnel.model_validate(raw)
     except ValidationError as error:
@@ -151,12 +162,8 @@ def incompatible(funnels: list[Funnel]) -> list[Clash]:
                 "effective_from",
                 f"version {other} comes into force on {funnel.effective_from} too; change one of them",
             )
-        if (funnel.shape(), funnel.stages.keys(), funnel.optional) != (
-            first.shape(),
-            first.stages.keys(),
-            first.optional,
-        ):
-            clash("stages", f"its stages differ from those of version {first.version}; {hint}")
+        if (funnel.shape(), [*funnel.stages]) != (first.shape(), [*first.stages]):
+            clash("ladder", f"its stages differ from those of version {first.version}; {hint}")
         if funnel.reporting.zone != first.reporting.zone:
             clash(
                 "reporting",

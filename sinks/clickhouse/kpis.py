@@ -13,7 +13,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.funnel import WINDOWS, Duration, Funnel
+from schemas.durations import Duration
+from schemas.funnel import FIGURES, Funnel
 from streams.sources import measuring
 
 from . import attainment
@@ -36,7 +37,7 @@ _SPEND_BY["campaign"] = _CAMPAIGN.replace("{}", "campaign")
 ARRIVAL = "arrival"  # the basis of figures that tell how events arrived: no definition decides them, and no order keeps them
 DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
 _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
-_HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (.+)$")
+_HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (?:needs: ([\w ]+) · )?(.+)$")
 _DAY_MS = 86_400_000
 
 # Whose an ad is, by the costs that name both; asked by campaign only, since it reads all that was spent.
@@ -101,6 +102,7 @@ WITH
   h AS (
     SELECT
       o.*,
+      o.stage AS handoff,
       j.by AS by,
       j.excluded AS excluded,
       event_time + toIntervalMillisecond({w_acceptance:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe,
@@ -161,6 +163,30 @@ class Kpi(NamedTuple):
     basis: str
     meaning: str
     sql: str
+    needs: tuple[str, ...] = ()  # one of these the funnel must have: a role, or one of _NEEDS
+
+
+_NEEDS = {
+    "handoff": "no stage hands a lead off",
+    "accepted": "no stage accepts a lead",
+    "gate": "no stage has a gate",
+}
+NOT_APPLICABLE = "not applicable"
+
+
+def lacking(kpi: Kpi, shape: Shape) -> str:
+    """Return why a funnel of this shape can't have a figure; empty where it can."""
+    has = {
+        "handoff": shape.handoffs,
+        "accepted": shape.accepted,
+        "gate": shape.gated,
+        "recycled": shape.recycled,
+        "nurture": shape.nurture,
+        "lost": shape.lost,
+    }
+    if not kpi.needs or any(has[one] for one in kpi.needs):
+        return ""
+    return _NEEDS.get(kpi.needs[0], f"no stage is {' or '.join(kpi.needs)}")
 
 
 class Question(NamedTuple):
@@ -178,7 +204,6 @@ class Question(NamedTuple):
     shape: Shape
     by: str = ""
     limits: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
-    optional: tuple[str, ...] = ()
     currency: str = "EUR"
     strategy: str = ""
     unmeasured: tuple[str, ...] = ()  # clocks that no enabled source can stop
@@ -192,17 +217,17 @@ class Question(NamedTuple):
         times = {"start": self.start, "end": self.end, "asof": self.asof}
         moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
         shape = self.shape
-        spans = {f"w_{name}": self.windows[name] for name in WINDOWS} | {
+        spans = {f"w_{name}": self.windows[f"figures.{name}"] for name in FIGURES} | {
             f"limit_{role}": ms for role, ms in self.limits.items()
         }
-        spans["w_deal"] = self.windows[shape.deal]
+        spans["w_deal"] = self.windows[shape.opens]
         values: dict[str, Any] = {
             "zone": self.zone,
-            "optional": list(self.optional),
+            "optional": list(shape.optional),
             "currency": self.currency,
             "strategy": self.strategy,
         }
-        chain = [stage for stage in shape.ladder if stage not in self.optional]
+        chain = [stage for stage in shape.ladder if stage not in shape.optional]
         values |= {
             "ladder": list(shape.ladder),
             "stages": chain[:-1],
@@ -224,6 +249,9 @@ class Question(NamedTuple):
             "ad": measuring.AD,
         }
         values["unmeasured"] = list(self.unmeasured)
+        values["handoffs"] = [one.stage for one in shape.handoffs]
+        first = next((one.stage for one in shape.handoffs if one.accepted == shape.accepted), "")
+        values["handoff"] = first
         return {**moments, **spans, **values}
 
 
@@ -243,11 +271,11 @@ def question(
         name: cohort_days * _DAY_MS if cohort_days else _span_ms(span)
         for name, span in funnel.windows().items()
     }
-    limits = {role: _limit_ms(funnel, getattr(shape, role)) for role in ("nurture", "recycled")}
+    limits = {role: _limit_ms(funnel, shape.of(role)) for role in ("nurture", "recycled")}
     reporting = funnel.reporting
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
     return Question(
-        start, end, asof, windows, reporting.zone, shape, by, limits, funnel.optional, reporting.currency, funnel.strategy,
+        start, end, asof, windows, reporting.zone, shape, by, limits, reporting.currency, funnel.strategy,
         unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
         aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
     )  # fmt: skip
@@ -255,7 +283,8 @@ def question(
 
 def _limit_ms(funnel: Funnel, stage: str) -> int:
     """Give how long a lead may stay untouched in a stage: its first clock's span, 0 where it has none."""
-    return next((_span_ms(clock.within) for clock in funnel.stages[stage].clocks.values()), 0)
+    clocks = funnel.stages[stage].clocks.values() if stage else ()
+    return next((_span_ms(clock.within) for clock in clocks), 0)
 
 
 def _span_ms(span: Duration) -> int:
@@ -274,7 +303,8 @@ def catalogue() -> tuple[Kpi, ...]:
         head, _, body = text.partition("\n")
         found = _HEADER.match(head)
         assert found, f"{path.name}: the first line must say kpi, basis and meaning"
-        out.append(Kpi(found[1], found[2], found[3], body.strip()))
+        needs = tuple((found[3] or "").split(" or ")) if found[3] else ()
+        out.append(Kpi(found[1], found[2], found[4], body.strip(), needs))
     return tuple(out)
 
 
@@ -299,6 +329,11 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
     figures = []
     for kpi in catalogue():
         if wanted and kpi.name not in wanted:
+            continue
+        if why := lacking(kpi, asked.shape):
+            nothing = dict.fromkeys(_FIGURES)
+            head = {"kpi": kpi.name, "basis": NOT_APPLICABLE, "dimensions": {"why": why}}
+            figures.append({**head, **nothing})
             continue
         result = client.query(
             sql(kpi, asked.by),

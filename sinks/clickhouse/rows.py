@@ -50,6 +50,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("test", "UInt8"),
             Column("excluded", WORD),
             Column("negative", "UInt8"),
+            Column("funnel", WORD),
             Column("version", WORD),
         ),
     ),
@@ -70,6 +71,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("source", WORD),
             Column("test", "UInt8"),
             Column("excluded", WORD),
+            Column("funnel", WORD),
             Column("version", WORD),
         ),
     ),
@@ -87,12 +89,14 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("hot", "UInt8"),
             Column("restarting", "UInt8"),
             Column("test", "UInt8"),
+            Column("funnel", WORD),
             Column("version", WORD),
         ),
     ),
     "handoff": (
         "handoffs",
         (
+            Column("stage", WORD),
             *DIMENSIONS,
             Column("outcome", WORD),
             Column("decided_at", WHEN),
@@ -104,15 +108,18 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("to_touch_ms", "Nullable(Int64)"),
             Column("negative", "UInt8"),
             Column("test", "UInt8"),
+            Column("funnel", WORD),
             Column("version", WORD),
         ),
     ),
     "decision": (
         "decisions",
         (
+            Column("stage", WORD),
             Column("decided_by", WORD, "by"),
             Column("score", "Float64"),
             Column("rules", "String"),
+            Column("funnel", WORD),
             Column("version", WORD),
         ),
     ),
@@ -126,6 +133,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("score", "Float64"),
             Column("rules", "String"),
             Column("moved", "UInt8"),
+            Column("funnel", WORD),
             Column("version", WORD),
         ),
     ),
@@ -203,13 +211,15 @@ _FIRST_STAGES = (
     "disqualified",
 )
 OLDER = {
+    ("handoffs", "stage"): "'mql'",  # the one that there was
+    ("decisions", "stage"): "'mql'",
     ("journeys", "entered"): (
         "mapFilter((_, at) -> toUnixTimestamp64Milli(at) != 0, map("
         + ", ".join(
             f"'{stage}', ifNull({stage}_at, toDateTime64(0, 3, 'UTC'))" for stage in _FIRST_STAGES
         )
         + "))"
-    )
+    ),
 }
 
 

@@ -72,7 +72,7 @@ def means(funnel: Funnel, spec: report.ReportOf, word: str) -> str | None:
     event = Event(0, RANK[kind], 0, "", "", kind.value, orjson.dumps(body).decode())
     current = Definition(funnel)
     meant = intent_of(event, current, current)
-    return None if meant.unmapped else meant.to
+    return None if meant.note else meant.to
 
 
 def counting(

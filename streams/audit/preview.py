@@ -124,7 +124,7 @@ WHERE then.stage != now.stage OR then.journey != now.journey
 """
 
 
-def _moved(client: Any, scratch: str, gated: str) -> list[Moved]:
+def _moved(client: Any, scratch: str, gated: tuple[str, ...]) -> list[Moved]:
     elsewhere = _ELSEWHERE.replace("{scratch}", scratch)
     standing = f"SELECT toString(lead_id), stage, journey FROM {{database}}v_lead_state WHERE lead_id IN ({elsewhere}) ORDER BY lead_id"
     transitions = (
@@ -156,10 +156,10 @@ def _by_lead(client: Any, statement: str, database: str) -> defaultdict[str, lis
 def _difference(
     running: list[tuple[int, str, str, int]],
     candidate: list[tuple[int, str, str, int]],
-    gated: str,
+    gated: tuple[str, ...],
     decided: str,
 ) -> str:
-    """Return the first move that only one of them makes; `decided` is what the gate of `gated` said."""
+    """Return the first move that only one of them makes; `decided` is what a gate said."""
     now, then = Counter(running), Counter(candidate)
     only = sorted(
         [
@@ -172,5 +172,5 @@ def _difference(
         return "the same moves in another order"
     (at, to, why, _), which = only[0]
     when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    decision_note = f" ({decided})" if which == "only now" and to == gated and decided else ""
+    decision_note = f" ({decided})" if which == "only now" and to in gated and decided else ""
     return f"{which}: enters {to} on {when} UTC because of {why}{decision_note}"

@@ -32,13 +32,23 @@ def sources(as_json: Json = False) -> None:
 
 
 @app.command()
-def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
+def check(
+    funnel: FunnelFile = DEFAULT,
+    as_json: Json = False,
+    rewrite: Annotated[
+        bool, typer.Option("--rewrite", help="Print a file of an older form in today's form.")
+    ] = False,
+) -> None:
     """Check a funnel definition, or a folder of versions. Example: leadstream check my-funnel.yaml."""
     from schemas import reading as definitions
+    from schemas.checking import nowhere_to_go
     from streams.domain.definition import prepare
     from streams.sources import measuring
     from streams.sources.registry import can_send
 
+    if rewrite:
+        _rewrite(funnel)
+        return
     try:
         found = prepare(*definitions.load_all(funnel))
     except definitions.FunnelError as error:
@@ -50,6 +60,11 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
         return
     console.print(f"{funnel}: good")
     for version in found.versions:
+        for what in nowhere_to_go(version.funnel):
+            console.print(
+                f"  version {version.funnel.version}: {what}: the lead stays and a note says so",
+                highlight=False,
+            )
         for name in measuring.not_measured(version.funnel):
             console.print(
                 f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it"
@@ -60,6 +75,26 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
             console.print(
                 f"  version {version.funnel.version}: enabled source {source} stops no clock: {hint}"
             )
+
+
+def _rewrite(funnel: Path) -> None:
+    """Print a file in today's form; the file itself is left as it is."""
+    from schemas import documents, first_form
+
+    try:
+        raw = documents.read(funnel).value
+    except documents.DocumentError as error:
+        raise Failed(f"{funnel}:{error.problem.line}: {error.problem.text}") from error
+    if not first_form.is_first(raw):
+        raise Failed(f"{funnel}: is in today's form already; `leadstream check {funnel}` checks it")
+    text = first_form.text(first_form.renewed(raw))
+    typer.echo(clean(text, keep="\n"), nl=False)
+    errors.print(
+        f"{funnel} itself is unchanged: put this into a new file (comments are not carried over) "
+        "and run `leadstream check` on it",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 @app.command()

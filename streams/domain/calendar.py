@@ -19,7 +19,8 @@ from zoneinfo import ZoneInfo
 
 import holidays
 
-from schemas.funnel import WEEKDAYS, Calendar, Duration
+from schemas.calendars import WEEKDAYS, Calendar
+from schemas.durations import Duration
 
 # Events are dated 1970 to 2100 (schemas/events.py) and clocks run on from there; outside of these years an instant is
 # refused, not guessed. A table begins at the anchor and grows to both sides.

@@ -17,8 +17,10 @@ from . import calendar
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas.funnel import Clock, Duration, Funnel
+    from schemas.durations import Duration
+    from schemas.funnel import Funnel
     from schemas.shape import Shape
+    from schemas.stages import Clock
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,6 +40,12 @@ class Definition:
     def shape(self) -> Shape:
         """Return what each stage is."""
         return self.funnel.shape()
+
+    @cached_property
+    def order(self) -> tuple[str, ...]:
+        """Return the order in which stages reported at one instant count: along the funnel."""
+        stages = dict.fromkeys((self.shape.entry, self.shape.nurture, *self.funnel.stages))
+        return tuple(filter(None, stages))
 
     def hours(self, name: str) -> calendar.OpenHours:
         """Give the table of a named calendar."""

@@ -9,14 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
-from schemas.shape import Where
+from schemas.shape import NOWHERE, Where
 from streams.sources.measuring import AD
 
 from . import statements
 from .gates import judge, only_rises
 from .history import by_stage
 from .journey import NEVER, Deal, Folded, Journey
-from .lifecycle import Ask, Intent, Outcome, Place, intent_of, outcome
+from .lifecycle import Ask, Intent, Outcome, Place, addressed, intent_of, outcome
 from .moving import LeadState
 from .packs import Pack, key_of
 from .standing import Standing, standing
@@ -100,8 +100,8 @@ class Fold(LeadState):
         learned = self._know(event, body)
         intent = intent_of(event, self.current, state.under if state.journeys else self.current)
         if event in self.judged.undone:  # a win that the deal took back: it was open
-            intent = intent._replace(to=self.shape.deal)
-        heard = intent
+            intent = intent._replace(to=self.shape.opens)
+        intent = heard = self._addressed(event, intent)
         silent = self._no_authority(event, intent, body)
         if silent:
             intent = Intent(Ask.TOUCH)
@@ -119,10 +119,13 @@ class Fold(LeadState):
         if silent:
             self.note(event, "no authority", stage=silent)
         journey = state.journeys[-1]
-        if (self._touch(event, body, journey) or learned) and state.stage in self.shape.judged:
+        if self._touch(event, body, journey) or learned:
             self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body, heard)
+
+    def _addressed(self, event: Event, intent: Intent) -> Intent:
+        return addressed(intent, self._standing(), event.at, self.state.under)
 
     def _identify(self, event: Event, body: Mapping[str, Any]) -> None:
         """Take what an event that joins says beside it: the record that is left, the account, that it is a test, the campaign.
@@ -196,7 +199,7 @@ class Fold(LeadState):
         journey, version = state.journeys[-1], self.definitions.at(pack.first)
         for body in map(parse, pack.bodies):
             kind, direction = body.get("kind", ""), body.get("direction", "inbound")
-            worth = self.funnel.gate.points.get(kind)
+            worth = self.funnel.scoring.points.get(kind)
             known = self._knows(_fields(body))
             named = state.origin or not version.origin(body)
             attributed = journey.attribution != ("", "", "") or not body.get("marketing")
@@ -213,7 +216,7 @@ class Fold(LeadState):
                 or (worth and worth.points < 0)
             ):
                 return False
-            if kind in self.funnel.gate.hot and not journey.hot:
+            if kind in self.funnel.scoring.hot and not journey.hot:
                 return False
         return self._in_time(touches) and self._shut(touches)
 
@@ -230,10 +233,10 @@ class Fold(LeadState):
 
     def _shut(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
-        state, gate = self.state, self.funnel.gate
-        if not self.asks_the_gate():
+        stage = self.next_gate()
+        if not stage:
             return True
-        score = state.journeys[-1].score.copy()
+        gate, score = self.funnel.gate_of(stage), self.state.journeys[-1].score.copy()
         for body, count, last in touches:
             score.add(body.get("kind", ""), last, count)
             if judge(gate, self.values(score.at(last))).passed:
@@ -243,21 +246,18 @@ class Fold(LeadState):
     def _first(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
         self.new_journey()
-        if intent.unmapped:
-            self._unmapped(event, intent, body)
+        self._noted(event, intent, body)
         if event.type == EventType.SNAPSHOT and intent.to:
             state.journeys[-1].opening = True
             self.enter(intent.to, event.at, "snapshot", signals=intent.signals, opening=True)
-        elif intent.ask in (Ask.REACH, Ask.ASIDE):
+        elif intent.ask in (Ask.REACH, Ask.ASIDE) and intent.to:
             self._reach(event, intent, body)
-            if not state.journeys[
-                -1
-            ].moves:  # the gate decides, and said no: somebody is known all the same
+            if not state.journeys[-1].moves:  # the gate said no: somebody is known all the same
                 self._first_heard(event, body)
-        else:  # the first thing that we hear of somebody makes an inquiry, until one is reported
+        else:  # the first thing heard of somebody makes an inquiry, until one is reported
             self._first_heard(event, body)
             if intent.ask is not Ask.TOUCH:
-                self._act(event, intent, body)
+                self._act(event, self._addressed(event, intent), body)
 
     def _first_heard(self, event: Event, body: Mapping[str, Any]) -> None:
         self.enter(
@@ -269,8 +269,11 @@ class Fold(LeadState):
             system=body["source"],
         )
 
-    def _unmapped(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
-        self.note(event, "unmapped", stage=body.get("stage", ""), reason=intent.reason)
+    def _noted(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+        """Note why an event could not be taken as it came."""
+        if intent.note:
+            stage = body.get("stage", "") or intent.handoff
+            self.note(event, intent.note, stage=stage, reason=intent.reason)
 
     def _opening(self, event: Event, intent: Intent) -> None:
         """Take the first snapshot of a lead of which something was known before: it stands where the CRM says, and passed nothing by.
@@ -290,105 +293,124 @@ class Fold(LeadState):
     def _act(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
         deal = (body.get("deal") or {}).get("id", "")
-        then = outcome(
-            intent, self._standing(self.judged.renamed.get(deal, deal)), event.at, self.shape
-        )
-        if intent.unmapped:
-            self._unmapped(event, intent, body)
+        place = self._standing(self.judged.renamed.get(deal, deal))
+        then = outcome(intent, place, event.at, self.shape)
+        self._noted(event, intent, body)
         if intent.to == state.stage:
             state.journeys[-1].moves[state.entry].confirmed = True
-        team = body.get("attributes", {}).get("team")
-        waits = state.stage == self.shape.handoff
-        mine = (state.stage, intent.to) if waits else (state.stage,)  # a hand-off has two sides
-        if team is not None and team not in self.funnel.owners(*mine):
-            owner = self.funnel.stages[state.stage].owner
-            self.note(event, "not the owner", team=team, owner=owner)
+        self._flag_stranger(event, intent, body)
         match then:
             case Outcome.TOUCH:
                 self.signal(intent.signals, event.at)
-            case Outcome.ECHO if event.type in (EventType.STAGE_REPORTED, EventType.ACCEPTED):
-                self.note(event, "echo", stage=intent.to)
-                if event.type == EventType.ACCEPTED:
-                    self.signal(intent.signals, event.at)
             case Outcome.ECHO:
-                self.signal(intent.signals, event.at)
+                if intent.answers or event.type == EventType.STAGE_REPORTED:
+                    self.note(event, "echo", stage=intent.to)
+                if event.type != EventType.STAGE_REPORTED and intent.ask is not Ask.REJECT:
+                    self.signal(intent.signals, event.at)
             case Outcome.IGNORE:
                 self.note(event, "ignored", stage=intent.to, reason=intent.reason)
+            case Outcome.STAY:
+                self.decide("rejected", event.at, intent.reason)
+                self.note(event, "nowhere to go", stage=state.stage, reason=intent.reason)
+                self.signal(intent.signals, event.at)
+            case Outcome.ANSWER:
+                accepted = intent.ask is Ask.REACH
+                self.decide("accepted" if accepted else "rejected", event.at, intent.reason)
+                self.signal(intent.signals, event.at)
             case Outcome.REPLACE:
                 self._replace(event, intent)
             case Outcome.TAKE_BACK:
-                self.void_last_move()
-                if state.stage == self.shape.handoff:
-                    self.decide("accepted", event.at, "late", overrule=True)
-                self._reach(event, intent, body, why="accepted late")
+                self._take_back(event, intent, body)
             case Outcome.REOPEN:
-                if (
-                    state.before is not None
-                ):  # an opening balance may stand at lost: there is no move to take back
-                    self.void_last_move()
-                if (
-                    self.shape.index(intent.to) > state.journeys[-1].reached
-                    or state.stage == self.shape.lost
-                ):
-                    self._reach(event, intent, body, why="reopened")
-                else:
-                    self.signal(intent.signals, event.at)
-            case Outcome.NEW_JOURNEY if intent.to == self.shape.gated and self._refuses(event.at):
-                self._agreed(
-                    event, body["source"]
-                )  # nothing moves: the disagreement stands with the present journey
+                self._reopen(event, intent, body)
+            case Outcome.NEW_JOURNEY if self._refuses(intent.to, event.at):
+                # Nothing moves: the disagreement stands with the present journey.
+                self._agreed(intent.to, event, body["source"])
             case Outcome.NEW_JOURNEY:
                 self.close_clocks(event.at, ("leave", *intent.signals))
                 self.new_journey()
                 self._reach(event, intent, body)
+            case Outcome.ENTER if intent.role == "lost":
+                self._lose(event, intent, body)
             case Outcome.ENTER:
-                if intent.to == self.shape.lost:
-                    self._imply_deal(event, body)
-                    within = self.funnel.stages[self.shape.lost].reopened_within
-                    before = self.remember(state.under.after(state.stage, event.at, within))
-                    self._reach(event, intent, body)
-                    state.before = before
-                else:
-                    self._reach(event, intent, body)
+                self._reach(event, intent, body)
+
+    def _flag_stranger(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+        """Note a word of a team that owns neither the stage nor the other side of its hand-off."""
+        stage, team = self.state.stage, body.get("attributes", {}).get("team")
+        sides = (stage, intent.to) if self.shape.handoff(stage) else (stage,)
+        if team is not None and team not in self.funnel.owners(*sides):
+            owner = self.funnel.stages[stage].owner
+            self.note(event, "not the owner", team=team, owner=owner)
+
+    def _take_back(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+        self.void_last_move()
+        self.decide("accepted", event.at, "late")
+        if self.shape.index(intent.to) > self.state.journeys[-1].reached:
+            self._reach(event, intent, body, why="accepted late")
+        else:
+            self.signal(intent.signals, event.at)
+
+    def _reopen(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+        state = self.state
+        if state.before is not None:  # an opening balance may stand at lost: no move to take back
+            self.void_last_move()
+        beyond = self.shape.index(intent.to) > state.journeys[-1].reached
+        if beyond or state.stage == self.shape.lost:
+            self._reach(event, intent, body, why="reopened")
+        else:
+            self.signal(intent.signals, event.at)
+
+    def _lose(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+        state = self.state
+        self._imply_deal(event, body)
+        within = self.funnel.stages[intent.to].reopened_within
+        before = self.remember(state.under.after(state.stage, event.at, within))
+        self._reach(event, intent, body)
+        state.before = before
+        state.journeys[-1].moves[state.entry].by_loss = True
 
     def _imply_deal(self, event: Event, body: Mapping[str, Any]) -> None:
         """Imply the deal of one that was lost before any stage that is worked was heard of: it existed all the same."""
-        shape, stage = self.shape, self.state.stage
-        if not shape.holds(Where.EARLY, stage):
+        shape, journey = self.shape, self.state.journeys[-1]
+        early = shape.holds(Where.EARLY, self.state.stage)
+        if not early or shape.index(shape.opens) <= journey.reached:
             return
-        if stage == shape.handoff:
-            self.decide("accepted", event.at, "")
         signals = ("leave", "accepted", "moved")
-        self.enter(
-            shape.deal, event.at, "implied", signals=signals, implied=True, system=body["source"]
-        )
+        system = body["source"]
+        self.enter(shape.opens, event.at, "implied", signals=signals, implied=True, system=system)
 
     def _standing(self, deal: str = "") -> Place:
-        state, journey = self.state, self.state.journeys[-1]
+        state = self.state
+        if not state.journeys:
+            return Place(state.stage, -1, frozenset(), 0, other_deals_open=False)
+        journey = state.journeys[-1]
         stood = state.stage == self.shape.lost  # an opening balance there may be reopened for ever
         until = state.before.until if state.before else NEVER if stood else 0
-        open_deals = {
-            each.id
-            for each in journey.deals.values()
-            if each.status == "open" and each.role == "primary"
-        }
+        deals = (one for one in journey.deals.values() if one.status == "open")
+        open_deals = {one.id for one in deals if one.role == "primary"}
         others = bool(open_deals - {deal}) if deal else len(open_deals) > 1
         entry = journey.moves[state.entry] if journey.moves else None
-        system, by_timer = (entry.system, entry.why == "timer") if entry else ("", False)
         return Place(
-            state.stage, journey.reached, journey.implied(), until, others, system, by_timer
+            state.stage,
+            journey.reached,
+            journey.implied(),
+            until,
+            others,
+            system=entry.system if entry else "",
+            by_timer=entry is not None and entry.why == "timer",
+            left=state.before.stage if state.before else NOWHERE,
+            waits=state.waits,
+            by_loss=entry is not None and entry.by_loss,
         )
 
     def _reach(self, event: Event, intent: Intent, body: Mapping[str, Any], why: str = "") -> None:
         state, to, judge, shape = self.state, intent.to, self.funnel, self.shape
-        if to == shape.gated and not self._agreed(event, body["source"]):
+        if to in shape.gated and not self._agreed(to, event, body["source"]):
             return
-        signals, waits = ("leave", *intent.signals), state.stage == shape.handoff
-        if waits and to in shape.detours:  # also where a CRM says the stage and not that it rejects
-            self.decide("rejected", event.at, intent.reason)
+        signals = ("leave", *intent.signals)
+        if state.waits and to in shape.detours:  # also where a CRM says the stage only
             signals = (*signals, "rejected")
-        elif waits:
-            self.decide("accepted", event.at, "")
         self.enter(
             to,
             event.at,
@@ -399,24 +421,22 @@ class Fold(LeadState):
         )
         if to in shape.detours and intent.reason in judge.excluded:
             state.journeys[-1].excluded = intent.reason
-        if intent.reason in judge.gate.suppressed:
+        if intent.reason in judge.scoring.suppressed:
             state.suppressed = intent.reason
 
-    def _refuses(self, at: int) -> bool:
-        stage = self.funnel.stages[self.shape.gated]
-        return stage.gate is not None and stage.decided_by == "gate" and not self.verdict(at).passed
+    def _refuses(self, stage: str, at: int) -> bool:
+        if stage not in self.shape.gated or self.funnel.ladder[stage].decided_by != "gate":
+            return False
+        return not self.verdict(stage, at).passed
 
-    def _agreed(self, event: Event, system: str) -> bool:
-        """Ask the gate about a reported qualification; where it decides and says no, nothing moves."""
-        stage = self.funnel.stages[self.shape.gated]
-        if stage.gate is None:
-            return True
-        verdict = self.verdict(event.at)
-        allowed = stage.decided_by != "gate" or verdict.passed
+    def _agreed(self, stage: str, event: Event, system: str) -> bool:
+        """Ask the gate about a reported stage; where it decides and says no, nothing moves."""
+        verdict = self.verdict(stage, event.at)
+        allowed = self.funnel.ladder[stage].decided_by != "gate" or verdict.passed
         if not verdict.passed:
-            self.disagree(event.at, verdict, source=True, system=system, moved=allowed)
+            self.disagree(stage, event.at, verdict, source=True, system=system, moved=allowed)
         if allowed:
-            self.decision(event.at, "source", verdict)
+            self.decision(stage, event.at, "source", verdict)
         return allowed
 
     def _replace(self, event: Event, intent: Intent) -> None:
@@ -451,21 +471,22 @@ class Fold(LeadState):
         state.last_activity = max(state.last_activity, event.at)
         state.origin = state.origin or self.current.origin(body)
         persona = body.get("attributes", {}).get("persona", "")
-        if persona in self.current.funnel.gate.suppressed:
+        if persona in self.current.funnel.scoring.suppressed:
             state.suppressed = persona
-        if body.get("test") and "test" in self.current.funnel.gate.suppressed:
+        if body.get("test") and "test" in self.current.funnel.scoring.suppressed:
             state.suppressed = "test"
         if event.type == EventType.ASSIGNED:
-            for journey in state.journeys[-1:]:
-                for handoff in journey.handoffs[
-                    -1:
-                ]:  # one whose owner was cleared waits for somebody again
-                    handoff.assigned_at = (
-                        (handoff.assigned_at or event.at) if fields["assigned_at"] else None
-                    )
+            self._assign(event.at if fields["assigned_at"] else None)
         if event.type == EventType.CONSENT:
             self.opt_out(event)
         return not known or before != (state.origin, state.suppressed, state.opted_out)
+
+    def _assign(self, at: int | None) -> None:
+        """Take that every hand-off which nobody touched has an owner, or waits for one again."""
+        handoffs = self.state.journeys[-1].handoffs if self.state.journeys else []
+        for handoff in handoffs:
+            if handoff.touched_at is None or handoff is handoffs[-1]:
+                handoff.assigned_at = (handoff.assigned_at or at) if at else None
 
     def _knows(self, fields: dict[str, Any]) -> bool:
         return all(self.state.lead.get(name) == value for name, value in fields.items())
@@ -489,35 +510,36 @@ class Fold(LeadState):
             state.last_outbound = event.at
         if direction == "human":
             state.last_human = event.at
-            for handoff in journey.handoffs[-1:]:
+            for handoff in journey.handoffs:
                 handoff.touched_at = handoff.touched_at or event.at
-        journey.hot = journey.hot or kind in self.funnel.gate.hot
+        journey.hot = journey.hot or kind in self.funnel.scoring.hot
         return bool(journey.score.add(kind, event.at)) or known != (
             journey.attribution,
             journey.hot,
         )
 
     def _gate(self, event: Event, body: Mapping[str, Any]) -> None:
-        state, shape = self.state, self.shape
-        if not self.asks_the_gate():
-            return
-        stage = self.funnel.stages[shape.gated]
-        verdict = self.verdict(event.at)
-        if not verdict.passed:
-            return
-        if stage.decided_by == "source":
-            self.disagree(event.at, verdict, source=False, system=body["source"], moved=False)
-            return
-        intent = Intent(Ask.REACH, shape.gated, signals=("moved",), by_hand=False)
-        then = outcome(intent, self._standing(), event.at, self.shape)
-        if then is Outcome.NEW_JOURNEY:
-            self.close_clocks(event.at, ("leave", "moved"))
-            self.new_journey()
-            state.journeys[-1].attribution = self.current.attribution(body.get("marketing") or {})
-            then = Outcome.ENTER
-        if then is Outcome.ENTER:
-            self.decision(event.at, "gate", verdict)
-            self.enter(shape.gated, event.at, "gate", signals=("leave", "moved"), system="gate")
+        """Ask the gates about what has become known, upward until one is shut."""
+        state = self.state
+        while stage := self.next_gate():
+            verdict = self.verdict(stage, event.at)
+            if not verdict.passed:
+                return
+            if self.funnel.ladder[stage].decided_by == "source":
+                system = body["source"]
+                self.disagree(stage, event.at, verdict, source=False, system=system, moved=False)
+                return
+            intent = Intent(Ask.REACH, stage, signals=("moved",), by_hand=False)
+            then = outcome(intent, self._standing(), event.at, self.shape)
+            if then is Outcome.NEW_JOURNEY:
+                self.close_clocks(event.at, ("leave", "moved"))
+                self.new_journey()
+                known = self.current.attribution(body.get("marketing") or {})
+                state.journeys[-1].attribution = known
+            elif then is not Outcome.ENTER:
+                return
+            self.decision(stage, event.at, "gate", verdict)
+            self.enter(stage, event.at, "gate", signals=("leave", "moved"), system="gate")
 
     def _deal(
         self, event: Event, stated: Mapping[str, Any], body: Mapping[str, Any], heard: Intent

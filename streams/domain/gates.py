@@ -13,7 +13,7 @@ from .calendar import local
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from schemas.funnel import Gate, Rule
+    from schemas.gates import Gate, Rule, Scoring
 
 _QUARTER_MS = 900_000  # every zone's offset is a multiple of a quarter of an hour
 
@@ -46,14 +46,14 @@ class Score:
     in any order, and old ones can be folded together (packs.py).
     """
 
-    def __init__(self, gate: Gate, zone: str) -> None:
+    def __init__(self, scoring: Scoring, zone: str) -> None:
         """Start with nothing. `zone` is the reporting zone, whose days cap what a day may bring."""
-        self.gate, self.zone = gate, zone
+        self.scoring, self.zone = scoring, zone
         self._seen: dict[tuple[str, int], int] = {}  # touches by kind and day
         self._days: list[int] = []  # days that brought points, in order
         self._sums: list[int] = []  # the points up to and with each of them
         self._today: dict[tuple[str, int], int] = {}
-        self._half_days = _half_days(gate)
+        self._half_days = _half_days(scoring)
 
     def copy(self) -> Score:
         """Give one that can be added to without changing this one."""
@@ -69,7 +69,7 @@ class Score:
         return self._count(kind, day, times)
 
     def _count(self, kind: str, day: int, times: int) -> int:
-        worth = self.gate.points.get(kind)
+        worth = self.scoring.points.get(kind)
         if worth is None:
             return 0
         points = worth.points * times
@@ -103,18 +103,19 @@ class Score:
             left, halvings = older, halvings + 1
         return total
 
-    def use(self, gate: Gate) -> None:
-        """Count anew under another gate: an episode is judged by the definition in force when it began (rule 21)."""
-        if gate is self.gate:
+    def use(self, scoring: Scoring) -> None:
+        """Count anew under another scoring: an episode keeps the definition in force when it began (rule 21)."""
+        if scoring is self.scoring:
             return
-        self.gate, self._half_days = gate, _half_days(gate)
+        self.scoring, self._half_days = scoring, _half_days(scoring)
         self._days, self._sums, self._today = [], [], {}
         for (kind, day), times in self._seen.items():
             self._count(kind, day, times)
 
 
-def _half_days(gate: Gate) -> int:
-    return gate.half_life.amount * {"day": 1, "week": 7}.get(gate.half_life.unit, 30)
+def _half_days(scoring: Scoring) -> int:
+    unit = {"day": 1, "week": 7}.get(scoring.half_life.unit, 30)
+    return scoring.half_life.amount * unit
 
 
 def judge(gate: Gate, values: Mapping[str, Any]) -> Verdict:

@@ -71,7 +71,7 @@ def by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
         if event.type != EventType.STAGE_REPORTED:
             return event.at, event.rank, 0
         current = definitions.at(event.at)
-        stages = [*current.funnel.stages, ""]
-        return event.at, event.rank, stages.index(intent_of(event, current, current).to)
+        to = intent_of(event, current, current).to
+        return event.at, event.rank, current.order.index(to) if to else len(current.order)
 
     return sorted(events, key=place)

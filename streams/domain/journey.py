@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 NEVER = 1 << 62
 
 
+class Left(NamedTuple):
+    """What a timer's move left: the stage, its entry, and what the journey was."""
+
+    stage: str
+    entry: int
+    reached: int
+    handoffs: int
+    score: Score
+    hot: bool
+
+
 @dataclass
 class Move:
     """One entry into a stage. `occurrence` counts the entries of this stage in this journey, from 0."""
@@ -31,17 +42,19 @@ class Move:
     reason: str = ""
     system: str = ""
     opening: bool = False
+    by_loss: bool = False  # a lost deal led there
     confirmed: bool = (
         False  # somebody said that it stands there: a timer's move that is no mere guess any more
     )
-    left: tuple[Score, bool] | None = None  # of a timer's move: score and hot as they were
+    left: Left | None = None  # of a timer's move: where the lead stood
     under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
 
 @dataclass
 class Handoff:
-    """One hand-off from marketing to sales, as the acceptance ledger keeps it."""
+    """One hand-off, as the ledger of its stage keeps it."""
 
+    stage: str
     at: int
     occurrence: int
     hot: bool
@@ -105,6 +118,9 @@ class Before:
     hot: bool
     until: int
     under: Definition
+    waits: bool
+    handoffs: int
+    answer: tuple[str, int | None, str]  # of the newest hand-off: outcome, when (ms), reason
 
 
 @dataclass
@@ -116,6 +132,7 @@ class State:
     since: int = 0
     entry: int = 0
     timer: int = NEVER
+    waits: bool = False  # the hand-off of `stage` was not answered yet
     horizon: int = 0
     journeys: list[Journey] = field(default_factory=list)
     running: list[Running] = field(default_factory=list)

@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.events import Event, EventType, parse
-from schemas.shape import NOWHERE, Shape, Where
+from schemas.shape import NOWHERE, HandoffStage, Role, Shape, Where
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -38,9 +38,11 @@ class Outcome(StrEnum):
 
     ENTER = "enter"  # the stage; those of the ladder passed by are implied, and marked so
     NEW_JOURNEY = "new journey"  # enter it as journey number + 1
-    TAKE_BACK = "take back"  # void the automatic recycling: same journey, accepted late
+    TAKE_BACK = "take back"  # void the timer's move: same journey, accepted late
     REOPEN = "reopen"  # void the loss, then enter what lies beyond
     REPLACE = "replace"  # the implied entry yields to the reported one (6-history, rule 16)
+    ANSWER = "answer"  # the hand-off is decided; the lead stays where it is
+    STAY = "stay"  # the funnel has no stage that takes it; noted
     TOUCH = "touch"  # nothing moves; activity is noted
     ECHO = "echo"  # a slow synchronisation: stored, never a move
     IGNORE = "ignore"  # nothing to apply it to; stored with why
@@ -54,9 +56,15 @@ class Intent(NamedTuple):
     reason: str = ""
     signals: tuple[str, ...] = ()
     by_hand: bool = True
-    unmapped: bool = False
-    acceptance: bool = False  # lead.accepted itself: who was handed the lead takes it
+    note: str = ""  # why it can't be taken as it came: it is stored with this word
     system: str = ""
+    role: Role | None = None  # beside the ladder: what is meant, whichever stage stands in for it
+    answers: bool = (
+        False  # lead.accepted or lead.rejected itself: the word of who was handed the lead
+    )
+    handoff: str = ""  # the stage whose hand-off an answer names
+    team: str = ""  # whose word it is
+    counts: bool = False  # an answer to the hand-off that waits, or that a timer ended
 
 
 class Place(NamedTuple):
@@ -69,6 +77,9 @@ class Place(NamedTuple):
     other_deals_open: bool
     system: str = ""  # whose word moved the lead here
     by_timer: bool = False  # nobody's word: a timer's
+    left: str = NOWHERE  # the stage to which it would be taken back
+    waits: bool = False  # a hand-off of this stage was not answered yet
+    by_loss: bool = False  # a lost deal led here
 
 
 class Case(NamedTuple):
@@ -107,28 +118,55 @@ def in_time(case: Case) -> bool:
 
 def accepted_in_time(case: Case) -> bool:
     """A loss by a timer is none of these: it is reopened as any loss is."""
-    by_timer = case.place.by_timer and case.place.stage != case.shape.lost
-    return by_timer and "accepted" in case.intent.signals and in_time(case)
+    by_timer = case.place.by_timer and not lost(case)
+    taken = case.intent.counts if case.intent.answers else "accepted" in case.intent.signals
+    return by_timer and taken and in_time(case)
 
 
 def an_acceptance(case: Case) -> bool:
-    return case.intent.acceptance
+    return case.intent.answers
+
+
+def awaited(case: Case) -> bool:
+    return case.place.waits
+
+
+def answered_here(case: Case) -> bool:
+    """The hand-off of this stage is acknowledged, or refused, without a move."""
+    handoff = case.shape.handoff(case.place.stage)
+    waits = case.place.waits and handoff is not None and handoff.here
+    return waits and case.intent.answers and case.intent.counts
+
+
+def of_another_handoff(case: Case) -> bool:
+    return case.place.waits and case.intent.answers and not case.intent.counts
+
+
+def nowhere_to_go(case: Case) -> bool:
+    return case.intent.to == NOWHERE
 
 
 def qualified(case: Case) -> bool:
     return case.step >= case.shape.index(case.shape.qualifying)
 
 
-def a_qualification(case: Case) -> bool:
-    return case.intent.to in (case.shape.gated, case.shape.handoff)
+def a_qualification_below(case: Case) -> bool:
+    marked = case.intent.to in case.shape.gated or case.shape.handoff(case.intent.to)
+    return bool(marked) and case.step < case.shape.index(case.place.stage)
+
+
+def lost(case: Case) -> bool:
+    return case.place.by_loss or case.place.stage == case.shape.lost
 
 
 def reopened(case: Case) -> bool:
-    return case.step > case.shape.index(case.shape.accepted) or case.step >= case.place.reached
+    last = case.shape.accepting[-1:]
+    above = bool(last) and case.step > case.shape.index(last[0])
+    return above or case.step >= case.place.reached
 
 
-def reopened_in_time(case: Case) -> bool:
-    return in_time(case) and reopened(case)
+def loss_reopened_in_time(case: Case) -> bool:
+    return lost(case) and in_time(case) and reopened(case)
 
 
 def reopened_by_hand(case: Case) -> bool:
@@ -142,23 +180,31 @@ def another_deal_open(case: Case) -> bool:
 
 
 def to_nurture(case: Case) -> bool:
-    return case.intent.to == case.shape.nurture
+    return case.intent.role == "nurture"
 
 
 def to_advocate(case: Case) -> bool:
-    return case.intent.to == case.shape.advocate
+    return case.intent.role == "advocate"
 
 
 def to_churned(case: Case) -> bool:
-    return case.intent.to == case.shape.churned
+    return case.intent.role == "churned"
 
 
 def to_disqualified(case: Case) -> bool:
-    return case.intent.to == case.shape.disqualified
+    return case.intent.role == "disqualified" and case.intent.to != NOWHERE
 
 
 def to_detour(case: Case) -> bool:
-    return case.intent.to in (case.shape.recycled, case.shape.lost, case.shape.disqualified)
+    return case.intent.role in ("recycled", "lost", "disqualified")
+
+
+def awaited_nowhere(case: Case) -> bool:
+    return awaited(case) and nowhere_to_go(case)
+
+
+def detour_nowhere(case: Case) -> bool:
+    return to_detour(case) and nowhere_to_go(case)
 
 
 class Rule(NamedTuple):
@@ -171,38 +217,47 @@ class Rule(NamedTuple):
 
 
 TABLE: tuple[Rule, ...] = (
-    # what is asked    where the lead stands      and                 what follows
-    Rule(Ask.REACH,    Where.NOWHERE,             always,             Outcome.ENTER),
-    Rule(Ask.REACH,    Where.ANYWHERE,            accepted_in_time,   Outcome.TAKE_BACK),
-    Rule(Ask.REACH,    Where.CUSTOMERS,           an_acceptance,      Outcome.TOUCH),
-    Rule(Ask.REACH,    Where.DEAL,                a_qualification,    Outcome.TOUCH),
-    Rule(Ask.REACH,    Where.LADDER,              beyond,             Outcome.ENTER),
-    Rule(Ask.REACH,    Where.LADDER,              only_implied,       Outcome.REPLACE),
-    Rule(Ask.REACH,    Where.LADDER,              same_stage,         Outcome.TOUCH),
-    Rule(Ask.REACH,    Where.LADDER,              always,             Outcome.ECHO),
-    Rule(Ask.REACH,    Where.DETOUR,              qualified,          Outcome.NEW_JOURNEY),
-    Rule(Ask.REACH,    Where.LOST,                reopened_in_time,   Outcome.REOPEN),
-    Rule(Ask.REACH,    Where.LOST,                reopened,           Outcome.NEW_JOURNEY),
-    Rule(Ask.REACH,    Where.ENDED,               reopened_by_hand,   Outcome.NEW_JOURNEY),
-    Rule(Ask.REACH,    Where.ANYWHERE,            only_implied,       Outcome.REPLACE),
-    Rule(Ask.REACH,    Where.DETOUR,              always,             Outcome.TOUCH),
-    Rule(Ask.REACH,    Where.ANYWHERE,            always,             Outcome.IGNORE),
-    Rule(Ask.ASIDE,    Where.NOWHERE,             always,             Outcome.ENTER),
-    Rule(Ask.ASIDE,    Where.ANYWHERE,            same_stage,         Outcome.TOUCH),
-    Rule(Ask.ASIDE,    Where.UNQUALIFIED,         to_nurture,         Outcome.ENTER),
-    Rule(Ask.ASIDE,    Where.LADDER,              to_advocate,        Outcome.ENTER),
-    Rule(Ask.ASIDE,    Where.CUSTOMERS,           to_churned,         Outcome.ENTER),
-    Rule(Ask.ASIDE,    Where.PROSPECTS,           to_detour,          Outcome.ENTER),
-    Rule(Ask.ASIDE,    Where.DETOUR_OR_LOST,      to_disqualified,    Outcome.ENTER),
-    Rule(Ask.ASIDE,    Where.ANYWHERE,            always,             Outcome.IGNORE),
-    Rule(Ask.REJECT,   Where.BEFORE_DEAL,         always,             Outcome.ENTER),
-    Rule(Ask.REJECT,   Where.DETOUR_OR_LOST,      to_disqualified,    Outcome.ENTER),
-    Rule(Ask.REJECT,   Where.ANYWHERE,            always,             Outcome.IGNORE),
-    Rule(Ask.LOSE,     Where.WORKED,              another_deal_open,  Outcome.TOUCH),
-    Rule(Ask.LOSE,     Where.WORKED_OR_EARLY,     always,             Outcome.ENTER),
-    Rule(Ask.LOSE,     Where.ANYWHERE,            always,             Outcome.IGNORE),
-    Rule(Ask.TOUCH,    Where.NOWHERE,             always,             Outcome.ENTER),
-    Rule(Ask.TOUCH,    Where.ANYWHERE,            always,             Outcome.TOUCH),
+    # what is asked    where the lead stands      and                     what follows
+    Rule(Ask.REACH,    Where.NOWHERE,             always,                 Outcome.ENTER),
+    Rule(Ask.REACH,    Where.ANYWHERE,            answered_here,          Outcome.ANSWER),
+    Rule(Ask.REACH,    Where.ANYWHERE,            accepted_in_time,       Outcome.TAKE_BACK),
+    Rule(Ask.REACH,    Where.CUSTOMERS,           an_acceptance,          Outcome.TOUCH),
+    Rule(Ask.REACH,    Where.DEAL,                a_qualification_below,  Outcome.TOUCH),
+    Rule(Ask.REACH,    Where.LADDER,              beyond,                 Outcome.ENTER),
+    Rule(Ask.REACH,    Where.LADDER,              only_implied,           Outcome.REPLACE),
+    Rule(Ask.REACH,    Where.LADDER,              same_stage,             Outcome.TOUCH),
+    Rule(Ask.REACH,    Where.LADDER,              always,                 Outcome.ECHO),
+    Rule(Ask.REACH,    Where.ANYWHERE,            loss_reopened_in_time,  Outcome.REOPEN),
+    Rule(Ask.REACH,    Where.DETOUR,              qualified,              Outcome.NEW_JOURNEY),
+    Rule(Ask.REACH,    Where.LOST,                reopened,               Outcome.NEW_JOURNEY),
+    Rule(Ask.REACH,    Where.ENDED,               reopened_by_hand,       Outcome.NEW_JOURNEY),
+    Rule(Ask.REACH,    Where.ANYWHERE,            only_implied,           Outcome.REPLACE),
+    Rule(Ask.REACH,    Where.DETOUR,              always,                 Outcome.TOUCH),
+    Rule(Ask.REACH,    Where.ANYWHERE,            always,                 Outcome.IGNORE),
+    Rule(Ask.ASIDE,    Where.PROSPECTS,           detour_nowhere,         Outcome.STAY),
+    Rule(Ask.ASIDE,    Where.NOWHERE,             always,                 Outcome.ENTER),
+    Rule(Ask.ASIDE,    Where.ANYWHERE,            same_stage,             Outcome.TOUCH),
+    Rule(Ask.ASIDE,    Where.UNQUALIFIED,         to_nurture,             Outcome.ENTER),
+    Rule(Ask.ASIDE,    Where.LADDER,              to_advocate,            Outcome.ENTER),
+    Rule(Ask.ASIDE,    Where.CUSTOMERS,           to_churned,             Outcome.ENTER),
+    Rule(Ask.ASIDE,    Where.PROSPECTS,           to_detour,              Outcome.ENTER),
+    Rule(Ask.ASIDE,    Where.DETOUR_OR_LOST,      to_disqualified,        Outcome.ENTER),
+    Rule(Ask.ASIDE,    Where.ANYWHERE,            always,                 Outcome.IGNORE),
+    Rule(Ask.REJECT,   Where.ANYWHERE,            of_another_handoff,     Outcome.ECHO),
+    Rule(Ask.REJECT,   Where.ANYWHERE,            answered_here,          Outcome.ANSWER),
+    Rule(Ask.REJECT,   Where.BEFORE_DEAL,         nowhere_to_go,          Outcome.STAY),
+    Rule(Ask.REJECT,   Where.BEFORE_DEAL,         always,                 Outcome.ENTER),
+    Rule(Ask.REJECT,   Where.PROSPECTS,           awaited_nowhere,        Outcome.STAY),
+    Rule(Ask.REJECT,   Where.PROSPECTS,           awaited,                Outcome.ENTER),
+    Rule(Ask.REJECT,   Where.ANYWHERE,            same_stage,             Outcome.IGNORE),
+    Rule(Ask.REJECT,   Where.DETOUR_OR_LOST,      to_disqualified,        Outcome.ENTER),
+    Rule(Ask.REJECT,   Where.ANYWHERE,            always,                 Outcome.IGNORE),
+    Rule(Ask.LOSE,     Where.WORKED,              another_deal_open,      Outcome.TOUCH),
+    Rule(Ask.LOSE,     Where.WORKED_OR_EARLY,     nowhere_to_go,          Outcome.STAY),
+    Rule(Ask.LOSE,     Where.WORKED_OR_EARLY,     always,                 Outcome.ENTER),
+    Rule(Ask.LOSE,     Where.ANYWHERE,            always,                 Outcome.IGNORE),
+    Rule(Ask.TOUCH,    Where.NOWHERE,             always,                 Outcome.ENTER),
+    Rule(Ask.TOUCH,    Where.ANYWHERE,            always,                 Outcome.TOUCH),
 )  # fmt: skip
 
 
@@ -222,7 +277,9 @@ def intent_of(event: Event, current: Definition, judge: Definition) -> Intent:
     `judge` the one that the present episode keeps, which says where a rejection leads.
     """
     body: Mapping[str, Any] = parse(event.body)
-    return _intent(event.type, body, current, judge)._replace(system=body["source"])
+    team = body.get("attributes", {}).get("team") or ""
+    intent = _intent(event.type, body, current, judge)
+    return intent._replace(system=body["source"], handoff=body.get("handoff", ""), team=team)
 
 
 def _intent(kind: str, body: Mapping[str, Any], current: Definition, judge: Definition) -> Intent:
@@ -231,12 +288,11 @@ def _intent(kind: str, body: Mapping[str, Any], current: Definition, judge: Defi
         case EventType.CREATED:
             return Intent(Ask.REACH, shape.entry, signals=(direction,), by_hand=False)
         case EventType.ACCEPTED:
-            signals = ("accepted", "moved")
-            return Intent(Ask.REACH, shape.accepted, signals=signals, acceptance=True)
+            return Intent(Ask.REACH, shape.accepted, signals=("accepted", "moved"), answers=True)
         case EventType.REJECTED:
-            return _rejection(body, judge)
+            return _rejection(body, judge)._replace(answers=True)
         case EventType.OPPORTUNITY_CREATED:
-            return Intent(Ask.REACH, shape.deal, signals=("accepted", "moved"))
+            return Intent(Ask.REACH, shape.opens, signals=("accepted", "moved"))
         case EventType.OPPORTUNITY_WON:
             return Intent(Ask.REACH, shape.won, signals=("accepted", "moved"))
         case EventType.OPPORTUNITY_LOST:
@@ -246,7 +302,7 @@ def _intent(kind: str, body: Mapping[str, Any], current: Definition, judge: Defi
         case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
             return _reported(body, current, judge)
         case EventType.DELETED:
-            return Intent(Ask.ASIDE, shape.disqualified, "deleted")
+            return Intent(Ask.ASIDE, shape.leads_to("disqualified"), "deleted", role="disqualified")
         case EventType.TOUCH:
             onboarded = ("onboarded",) if body.get("kind") == "onboarded" else ()
             return Intent(Ask.TOUCH, signals=(direction, *onboarded), by_hand=False)
@@ -255,13 +311,16 @@ def _intent(kind: str, body: Mapping[str, Any], current: Definition, judge: Defi
 
 
 def _rejection(body: Mapping[str, Any], judge: Definition) -> Intent:
-    reason, leads_to = body.get("reason") or NOT_STATED, judge.funnel.rejections
-    to = leads_to.get(reason, judge.shape.disqualified)
-    return Intent(Ask.REJECT, to, reason, ("rejected", "moved"), unmapped=reason not in leads_to)
+    reason, roles = body.get("reason") or NOT_STATED, judge.funnel.rejections
+    role = roles.get(reason, "disqualified")
+    note = "" if reason in roles else "unmapped"
+    to = judge.shape.leads_to(role)
+    return Intent(Ask.REJECT, to, reason, ("rejected", "moved"), note=note, role=role)
 
 
 def _loss(body: Mapping[str, Any], shape: Shape) -> Intent:
-    return Intent(Ask.LOSE, shape.lost, body.get("reason") or NOT_STATED, ("moved",))
+    reason = body.get("reason") or NOT_STATED
+    return Intent(Ask.LOSE, shape.leads_to("lost"), reason, ("moved",), role="lost")
 
 
 def _deal_stage(body: Mapping[str, Any], current: Definition) -> Intent:
@@ -271,7 +330,7 @@ def _deal_stage(body: Mapping[str, Any], current: Definition) -> Intent:
     ends = current.funnel.deals.get(body["source"])
     if ends and stage in ends.lost:
         return _loss(body, shape)
-    to = shape.won if ends and stage in ends.won else shape.deal
+    to = shape.won if ends and stage in ends.won else shape.opens
     return Intent(Ask.REACH, to, signals=("accepted", "moved"))
 
 
@@ -280,15 +339,74 @@ def _reported(body: Mapping[str, Any], current: Definition, judge: Definition) -
     known = word if word in funnel.stages else None
     stage = funnel.vendors.get(body["source"], {}).get(word, known)
     if stage is None:
-        return Intent(Ask.TOUCH, signals=("inbound",), by_hand=False, unmapped=True)
-    if stage == "rejected":
+        return Intent(Ask.TOUCH, signals=("inbound",), by_hand=False, note="unmapped")
+    if not isinstance(stage, str):
         return _rejection(body, judge)
-    reason, place = body.get("reason", ""), shape.index(stage)
-    if place < 0:  # backward only with a reason
+    reason, role = body.get("reason", ""), shape.role_of(stage)
+    if role:  # backward only with a reason
         unstated = NOT_STATED if stage in shape.detours else ""
-        return Intent(Ask.ASIDE, stage, reason or unstated, ("moved",))
-    accepted = ("accepted",) if place > shape.index(shape.handoff) else ()
-    return Intent(Ask.REACH, stage, reason, (*accepted, "moved"))
+        return Intent(Ask.ASIDE, stage, reason or unstated, ("moved",), role=role)
+    return Intent(Ask.REACH, stage, reason, ("moved",))
+
+
+def addressed(intent: Intent, place: Place, at: int, judge: Definition) -> Intent:
+    """Say which hand-off an answer is about, and whether a report of a stage accepts one.
+
+    At most one hand-off waits. An answer that names none counts for it where it is the funnel's
+    first, or the answer comes from a team on the receiving side; else it is a slow
+    synchronisation of the first one's. With none waiting, an acceptance is one of the next
+    hand-off that the lead has not reached.
+    """
+    shape = judge.shape
+    if intent.ask is Ask.REACH and intent.by_hand and not intent.answers:
+        passed = [one for one in shape.handoffs if shape.index(one.stage) <= place.reached]
+        before = (passed or shape.handoffs)[-1 if passed else 0 :][:1]
+        accepts = before and shape.index(intent.to) > shape.index(before[0].stage)
+        signals = ("accepted", *intent.signals) if accepts else intent.signals
+        return intent._replace(signals=tuple(dict.fromkeys(signals)))
+    if not intent.answers:
+        return intent
+    if intent.handoff and shape.handoff(intent.handoff) is None:
+        return intent._replace(ask=Ask.TOUCH, to=NOWHERE, answers=False, note="no such hand-off")
+    about = _awaited(place, at, shape)
+    counts = about is not None and _counts(intent, about, judge)
+    over = place.stage in shape.detours
+    if over and about is None and place.by_timer:  # a timer's move is taken back by an acceptance
+        counts = True
+    if intent.ask is not Ask.REACH:
+        return intent._replace(counts=counts)
+    goal = about if counts and about else _next(intent, place, judge, over=over)
+    if goal is None or (goal.accepted == shape.won and goal is not about):
+        return intent._replace(ask=Ask.TOUCH, to=NOWHERE, answers=False, note="no hand-off waits")
+    return intent._replace(to=goal.accepted, counts=counts)
+
+
+def _awaited(place: Place, at: int, shape: Shape) -> HandoffStage | None:
+    """Return the hand-off that waits, or that a timer ended which can still be taken back."""
+    if place.waits:
+        return shape.handoff(place.stage)
+    in_time = place.by_timer and at <= place.taken_back_until
+    return shape.handoff(place.left) if in_time else None
+
+
+def _counts(intent: Intent, about: HandoffStage, judge: Definition) -> bool:
+    if intent.handoff:
+        return intent.handoff == about.stage
+    return about == judge.shape.handoffs[0] or judge.funnel.receives(about.stage, intent.team)
+
+
+def _next(intent: Intent, place: Place, judge: Definition, *, over: bool) -> HandoffStage | None:
+    """Return the hand-off that an acceptance is about where none waits for it, or None."""
+    shape = judge.shape
+    if intent.handoff:
+        return shape.handoff(intent.handoff)
+    below = [one for one in shape.handoffs if one.accepted != shape.won]
+    reached = -1 if over else place.reached
+    ahead = (one for one in below if shape.index(one.stage) > reached)
+    following = None if place.waits else next(ahead, None)
+    if not below or (following and _counts(intent, following, judge)):
+        return following
+    return below[0] if following or place.waits else below[-1]
 
 
 def mermaid(current: Definition) -> str:
@@ -303,8 +421,8 @@ def mermaid(current: Definition) -> str:
     }
     lines = dict.fromkeys(["stateDiagram-v2"])
     for stage, name in named.items():
-        if stage != name:
-            shown = stage.replace('"', "'")
+        shown = current.funnel.title(stage).replace('"', "'")
+        if shown != name:
             lines[f'    state "{shown}" as {name}'] = None
     lines[f"    [*] --> {named[current.shape.entry]}"] = None
     for stage in stages:
@@ -329,7 +447,7 @@ def _arrows(stage: str, current: Definition) -> list[tuple[str, str]]:
     shape = current.shape
     standing = _drawn(stage, current)
     found: dict[tuple[str, str], list[str]] = {}
-    for intent in _all_intents(stage, current):
+    for intent in _all_intents(standing, current):
         follows = outcome(intent, standing, 0, shape)
         long_way = shape.index(intent.to) > standing.reached + 1
         if follows not in _ARROWS or (
@@ -345,28 +463,40 @@ def _arrows(stage: str, current: Definition) -> list[tuple[str, str]]:
 
 
 def _drawn(stage: str, current: Definition) -> Place:
-    """Return a lead that stands in a stage as most do; a recycled one was recycled by a timer."""
+    """Return a lead that stands in a stage as most do; what a timer takes it to, by the timer."""
     shape = current.shape
     beside = {
         shape.nurture: shape.index(shape.entry),
         shape.advocate: shape.index(shape.won),
-        shape.lost: shape.index(shape.deal),
+        shape.leads_to("lost"): shape.index(shape.opens),
     }
-    timers = [one.timer for one in current.funnel.stages.values() if one.timer]
-    by_timer = any(one.to == stage and one.taken_back_within for one in timers)
+    timers = {name: one.timer for name, one in current.funnel.stages.items() if one.timer}
+    by = [name for name, one in timers.items() if one.to == stage and one.taken_back_within]
     reached = max(shape.index(stage), beside.get(stage, -1))
-    return Place(stage, reached, frozenset(), 1, other_deals_open=False, by_timer=by_timer)
+    waits = shape.handoff(stage) is not None
+    return Place(
+        stage,
+        reached,
+        frozenset(),
+        1,
+        other_deals_open=False,
+        by_timer=bool(by),
+        left=by[0] if by else NOWHERE,
+        waits=waits,
+        by_loss=stage == shape.leads_to("lost") and not by,
+    )
 
 
-def _all_intents(stage: str, current: Definition) -> list[Intent]:
+def _all_intents(place: Place, current: Definition) -> list[Intent]:
     funnel, shape = current.funnel, current.shape
-    intents = []
-    for to in shape.ladder:
-        taken = to == shape.accepted
-        intents.append(Intent(Ask.REACH, to, acceptance=taken, signals=("accepted",) * taken))
-    beside = (to for to in funnel.stages if shape.index(to) < 0)
-    intents += [
-        Intent(Ask.ASIDE, to) for to in beside if to != shape.advocate or stage == shape.won
-    ]
-    intents += [Intent(Ask.REJECT, to, reason) for reason, to in funnel.rejections.items()]
-    return [*intents, Intent(Ask.LOSE, shape.lost)]
+    intents = [Intent(Ask.REACH, to) for to in shape.ladder]
+    for handoff in shape.handoffs:
+        answer = Intent(Ask.REACH, signals=("accepted",), answers=True, handoff=handoff.stage)
+        intents.append(addressed(answer, place, 0, current))
+    for to in funnel.aside:
+        role = shape.role_of(to)
+        if role != "advocate" or place.stage == shape.won:
+            intents.append(Intent(Ask.ASIDE, to, role=role))
+    for reason, role in funnel.rejections.items():
+        intents.append(Intent(Ask.REJECT, shape.leads_to(role), reason, role=role))
+    return [*intents, Intent(Ask.LOSE, shape.leads_to("lost"), role="lost")]

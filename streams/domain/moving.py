@@ -15,7 +15,7 @@ from schemas.shape import Where
 from . import statements
 from .clocks import ClockState, Running
 from .gates import Score, Verdict, judge
-from .journey import NEVER, Before, Handoff, Journey, Move, State
+from .journey import NEVER, Before, Handoff, Journey, Left, Move, State
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,14 +46,20 @@ class LeadState:
         """The version that the present episode is judged by."""
         return self.state.under.funnel
 
-    def asks_the_gate(self) -> bool:
-        """Return whether a gate may move the lead from where it stands."""
-        gated, stage = self.shape.gated, self.state.stage
-        return (
-            stage in self.shape.judged
-            and stage != gated
-            and self.funnel.stages[gated].gate is not None
-        )
+    def next_gate(self) -> str:
+        """Return the gated stage that is asked for the lead where it stands; empty where none is.
+
+        Gates are asked upward from what was reached, the lowest first, and none over a hand-off
+        that waits. What was recycled or given up starts from below.
+        """
+        state, shape = self.state, self.shape
+        if not state.journeys or state.waits:
+            return ""
+        again = shape.holds(Where.DETOUR, state.stage)
+        if not again and not shape.holds(Where.PROSPECTS, state.stage):
+            return ""
+        reached = -1 if again else state.journeys[-1].reached
+        return next((stage for stage in shape.gated if shape.index(stage) > reached), "")
 
     def fire(self, limit: int) -> None:
         """Fire the timers due before `limit`, each at its due time; they chain."""
@@ -66,23 +72,38 @@ class LeadState:
             back = None
             if spec.taken_back_within:
                 back = self.remember(state.under.after(stage, due, spec.taken_back_within))
-            if stage == self.shape.handoff:
+            if self.shape.index(spec.to) < 0:
                 self.decide("timed_out", due, "")
-            left = state.journeys[-1].score, state.journeys[-1].hot
+            journey = state.journeys[-1]
+            count = len(journey.handoffs)
+            left = Left(stage, state.entry, journey.reached, count, journey.score, journey.hot)
             self.enter(spec.to, due, "timer", signals=None)
-            state.before, state.journeys[-1].moves[-1].left = back, left
+            state.before, journey.moves[-1].left = back, left
 
     def remember(self, until: int) -> Before:
+        """Return where the lead stands, so that it can be taken back there until an instant."""
         state, journey = self.state, self.state.journeys[-1]
-        running = tuple(copy.copy(clock) for clock in state.running)
-        place = (state.stage, state.since, state.entry, state.timer, journey.reached)
+        newest = journey.handoffs[-1] if journey.handoffs else None
         return Before(
-            *place, running, dict(journey.clocks), journey.score, journey.hot, until, state.under
+            state.stage,
+            state.since,
+            state.entry,
+            state.timer,
+            journey.reached,
+            tuple(copy.copy(clock) for clock in state.running),
+            dict(journey.clocks),
+            journey.score,
+            journey.hot,
+            until,
+            state.under,
+            state.waits,
+            len(journey.handoffs),
+            (newest.outcome, newest.decided_at, newest.reason) if newest else ("", None, ""),
         )
 
-    def verdict(self, at: int) -> Verdict:
-        """Ask the gate of the episode about the lead as it stands at an instant."""
-        return judge(self.funnel.gate, self.values(self.state.journeys[-1].score.at(at)))
+    def verdict(self, stage: str, at: int) -> Verdict:
+        """Ask the episode's gate of a stage about the lead as it stands at an instant."""
+        return judge(self.funnel.gate_of(stage), self.values(self.state.journeys[-1].score.at(at)))
 
     def values(self, score: float) -> dict[str, Any]:
         """Give what a gate's rules may read (schemas.funnel.FIELDS)."""
@@ -117,6 +138,8 @@ class LeadState:
         """Move to a stage at `at`. `signals` stop the clocks of the stage left; None (a timer) cancels them."""
         state, journey, shape = self.state, self.state.journeys[-1], self.shape
         self.close_clocks(at, signals)
+        upward = shape.index(to) >= 0 or to == shape.advocate
+        self.decide("accepted" if upward else "rejected", at, "" if upward else reason)
         from_stage, place, under = state.stage, shape.index(to), self.definitions.at(at)
         place = (
             len(shape.ladder) if to == shape.advocate else place
@@ -134,7 +157,8 @@ class LeadState:
             Move(from_stage, to, at, why, occurrence, implied, reason, system, opening, under=under)
         )
         state.under = under
-        journey.score.use(under.funnel.gate)
+        journey.score.use(under.funnel.scoring)
+        state.waits = shape.handoff(to) is not None
         state.stage, state.since, state.entry, state.before, state.meanwhile = (
             to,
             at,
@@ -143,12 +167,21 @@ class LeadState:
             [],
         )
         if shape.holds(Where.DETOUR, to):
-            journey.score = Score(self.definitions.at(at).funnel.gate, self.funnel.reporting.zone)
+            scoring = self.definitions.at(at).funnel.scoring
+            journey.score = Score(scoring, self.funnel.reporting.zone)
             journey.hot = False
         self._start_clocks(to, at, occurrence)
-        if to == shape.handoff and not implied and not opening:
+        if not implied and not opening:
+            self.hand_off(at, occurrence)
+
+    def hand_off(self, at: int, occurrence: int) -> None:
+        """Begin a row of the ledger, where the stage that was entered hands the lead off."""
+        state, journey = self.state, self.state.journeys[-1]
+        if state.waits:
             assigned = at if state.lead.get("owner") else None
-            journey.handoffs.append(Handoff(at, occurrence, journey.hot, assigned, under=under))
+            journey.handoffs.append(
+                Handoff(state.stage, at, occurrence, journey.hot, assigned, under=state.under)
+            )
 
     def _occurrence(self, stage: str) -> int:
         return sum(move.to == stage for move in self.state.journeys[-1].moves)
@@ -158,7 +191,7 @@ class LeadState:
         score = (
             state.journeys[-1].score
             if state.journeys
-            else Score(self.funnel.gate, self.funnel.reporting.zone)
+            else Score(self.funnel.scoring, self.funnel.reporting.zone)
         )
         journey = Journey(len(state.journeys) + 1, score)
         if state.journeys:
@@ -168,10 +201,11 @@ class LeadState:
         state.before = None
 
     def void_last_move(self) -> None:
-        """Take back the recycling or the loss: the lead stands as it stood, and the fact of the move is withdrawn."""
+        """Take back a timer's move or a loss: the lead stands as it stood, its hand-off too."""
         state, journey, before = self.state, self.state.journeys[-1], self.state.before
         assert before is not None
-        journey.moves.pop()
+        del journey.moves[before.entry + 1 :]  # what it passed by is not implied either
+        del journey.handoffs[before.handoffs :]
         state.stage, state.since, state.entry, state.timer = (
             before.stage,
             before.since,
@@ -181,7 +215,11 @@ class LeadState:
         state.running, state.before = list(before.running), None
         journey.reached, journey.clocks = before.reached, before.clocks
         journey.score, journey.hot, state.under = before.score, before.hot, before.under
-        journey.score.use(before.under.funnel.gate)
+        journey.score.use(before.under.funnel.scoring)
+        state.waits = before.waits
+        if journey.handoffs:
+            newest = journey.handoffs[-1]
+            newest.outcome, newest.decided_at, newest.reason = before.answer
         meanwhile, state.meanwhile = state.meanwhile, []
         for signals, at in meanwhile:
             self.signal(signals, at)
@@ -189,46 +227,52 @@ class LeadState:
     def timed_out_of(self, stage: str) -> bool:
         """Say whether the last move was the timer's, out of a stage whose entry was its only reason."""
         last = self.state.journeys[-1].moves[-1]
-        return last.why == "timer" and last.from_stage == stage and not last.confirmed
+        return last.left is not None and last.left.stage == stage and not last.confirmed
 
     def take_timer_back(self) -> None:
-        """Take the last move back: the stage that it left is entered later than was thought, so its time was not over."""
+        """Take the last move back: its stage was entered later than thought, so time was not over."""
         state, journey = self.state, self.state.journeys[-1]
-        gone = journey.moves.pop()
-        episode = (gone.to, gone.occurrence)
-        journey.clocks = {
+        gone = journey.moves[-1]
+        left = gone.left
+        assert left is not None
+        del journey.moves[left.entry + 1 :]
+        del journey.handoffs[left.handoffs :]
+        journey.clocks = self._without(gone.to, gone.occurrence)
+        journey.reached = left.reached
+        state.waits = self.shape.handoff(left.stage) is not None
+        state.stage, state.entry, state.before, state.meanwhile = left.stage, left.entry, None, []
+        if self.shape.holds(Where.DETOUR, gone.to):
+            journey.score, journey.hot = left.score, left.hot
+
+    def _without(self, stage: str, occurrence: int) -> dict[Any, Any]:
+        """Return the journey's clocks but for those of one episode."""
+        clocks = self.state.journeys[-1].clocks
+        episode = (stage, occurrence)
+        return {
             key: kept
-            for key, kept in journey.clocks.items()
+            for key, kept in clocks.items()
             if (kept[0].stage, kept[0].occurrence) != episode
         }
-        state.stage, state.entry, state.before, state.meanwhile = (
-            gone.from_stage,
-            len(journey.moves) - 1,
-            None,
-            [],
-        )
-        if self.shape.holds(Where.DETOUR, gone.to) and gone.left:
-            journey.score, journey.hot = gone.left
 
     def begin_anew(self, at: int) -> None:
         """Begin the present episode at another instant: its entry was implied, and is reported now."""
         state, journey = self.state, self.state.journeys[-1]
         move = journey.moves[state.entry]
         move.under = state.under = self.definitions.at(at)
-        journey.score.use(state.under.funnel.gate)
-        episode = (state.stage, move.occurrence)
-        journey.clocks = {
-            key: kept
-            for key, kept in journey.clocks.items()
-            if (kept[0].stage, kept[0].occurrence) != episode
-        }
+        journey.score.use(state.under.funnel.scoring)
+        journey.clocks = self._without(state.stage, move.occurrence)
         state.since, state.running = at, []
+        state.waits = self.shape.handoff(state.stage) is not None
+        self.hand_off(at, move.occurrence)
         self._start_clocks(state.stage, at, move.occurrence)
 
     def _start_clocks(self, stage: str, at: int, occurrence: int) -> None:
         state = self.state
         spec = self.funnel.stages[stage]
-        state.timer = state.under.after(stage, at, spec.timer.after) if spec.timer else NEVER
+        state.timer = NEVER
+        if spec.timer:
+            hot = state.journeys[-1].hot and spec.timer.hot_after
+            state.timer = state.under.after(stage, at, hot or spec.timer.after)
         if stage != self.shape.nurture or not state.opted_out:
             self._run_clocks(stage, at, occurrence)
 
@@ -292,10 +336,12 @@ class LeadState:
             ended,
         )
 
-    def decide(self, outcome: str, at: int, reason: str, overrule: bool = False) -> None:
-        handoffs = self.state.journeys[-1].handoffs
-        if handoffs and (handoffs[-1].outcome == "pending" or overrule):
-            handoffs[-1].outcome, handoffs[-1].decided_at, handoffs[-1].reason = outcome, at, reason
+    def decide(self, outcome: str, at: int, reason: str) -> None:
+        """Answer the hand-off that waits, if one does; one that no report began has no row."""
+        state, rows = self.state, self.state.journeys[-1].handoffs[-1:]
+        if state.waits and rows and rows[0].stage == state.stage and rows[0].outcome == "pending":
+            rows[0].outcome, rows[0].decided_at, rows[0].reason = outcome, at, reason
+        state.waits = False
 
     def opt_out(self, event: Event) -> None:
         """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks, a consent starts them again."""
@@ -317,31 +363,29 @@ class LeadState:
             return
         state.opted_out = contact
         nurture = self.shape.nurture
-        if state.stage == nurture and contact:
+        if not nurture or state.stage != nurture:
+            return
+        if contact:
             self.close_clocks(at, None)
-        elif state.stage == nurture:
+        else:
             self._run_clocks(nurture, at, state.journeys[-1].moves[state.entry].occurrence)
 
-    def decision(self, at: int, by: str, verdict: Verdict) -> None:
-        self.state.journeys[-1].decisions.append({**self._asked(at, verdict), "by": by})
+    def decision(self, stage: str, at: int, by: str, verdict: Verdict) -> None:
+        """Keep what the gate of a stage was asked, and who decided."""
+        self.state.journeys[-1].decisions.append({**self._asked(stage, at, verdict), "by": by})
 
-    def _asked(self, at: int, verdict: Verdict) -> dict[str, Any]:
+    def _asked(self, stage: str, at: int, verdict: Verdict) -> dict[str, Any]:
         rows = [
             {"rule": rule, "passed": passed, "value": value, "need": need}
             for rule, passed, value, need in verdict.rules
         ]
-        return {"at": at, "score": verdict.score, "rules": rows, "version": self.funnel.version}
+        asked = {"stage": stage, "at": at, "score": verdict.score, "rules": rows}
+        return {**asked, "funnel": self.funnel.funnel, "version": self.funnel.version}
 
-    def disagree(self, at: int, verdict: Verdict, **fields: Any) -> None:
-        content = {
-            **self._asked(at, verdict),
-            "stage": self.shape.gated,
-            "gate": verdict.passed,
-            **fields,
-        }
-        self.state.journeys[-1].disagreements.setdefault(
-            f"{self.shape.gated}|{verdict.passed}", content
-        )
+    def disagree(self, stage: str, at: int, verdict: Verdict, **fields: Any) -> None:
+        """Keep that the gate of a stage and a source disagree; the first of each kind counts."""
+        content = {**self._asked(stage, at, verdict), "gate": verdict.passed, **fields}
+        self.state.journeys[-1].disagreements.setdefault(f"{stage}|{verdict.passed}", content)
 
     def note(self, event: Event, what: str, **fields: str) -> None:
         state = self.state

@@ -35,9 +35,9 @@ def outlook(
             {"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running
         ]
     }
-    if run.asks_the_gate():
-        rules = run.verdict(now).rules
-        view["missing_for"] = run.shape.gated
+    if stage := run.next_gate():
+        rules = run.verdict(stage, now).rules
+        view["missing_for"] = stage
         view["missing"] = [
             {"rule": rule, "value": value, "need": need}
             for rule, passed, value, need in rules

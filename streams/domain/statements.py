@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from schemas.events import Event
 
     from .clocks import ClockState, Running
-    from .definition import Definitions
+    from .definition import Definition, Definitions
 
 
 def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any]) -> Fact:
@@ -27,7 +27,7 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
     for journey in state.journeys:
         facts.append(_journey(lead, state, journey, definitions))
         facts += _moves(lead, journey)
-        facts += _handoffs(lead, journey, definitions.first.shape.handoff)
+        facts += _handoffs(lead, journey)
         facts += [
             _clock(lead, journey, running, ended) for running, ended in journey.clocks.values()
         ]
@@ -43,7 +43,7 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
                 FactKind.DECISION,
                 journey.number,
                 one["at"],
-                definitions.first.shape.gated,
+                one["stage"],
                 number,
                 **one,
             )
@@ -65,6 +65,11 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
     if state.timer < NEVER:
         due.append(state.timer)
     return Folded({fact.id: fact for fact in facts}, _state(state), min(due, default=None))
+
+
+def _judged(definition: Definition) -> dict[str, str]:
+    """Say which funnel, and which version of it, a fact is judged by."""
+    return {"funnel": definition.funnel.funnel, "version": definition.funnel.version}
 
 
 def _dimensions(journey: Journey, state_origin: str) -> dict[str, Any]:
@@ -95,7 +100,7 @@ def _journey(lead: str, state: State, journey: Journey, definitions: Definitions
         test=journey.test,
         excluded=journey.excluded,
         negative=any(later < earlier for earlier, later in itertools.pairwise(reached)),
-        version=journey.moves[0].under.funnel.version,
+        **_judged(journey.moves[0].under),
     )
 
 
@@ -114,7 +119,7 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
             "opening": move.opening,
             "owner_team": move.under.funnel.stages[move.to].owner,
             "occurrence": move.occurrence,
-            "version": move.under.funnel.version,
+            **_judged(move.under),
             "test": journey.test,
             "excluded": journey.excluded,
             "source": journey.attribution[0],
@@ -139,11 +144,12 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
     return facts
 
 
-def _handoffs(lead: str, journey: Journey, stage: str) -> list[Fact]:
+def _handoffs(lead: str, journey: Journey) -> list[Fact]:
     facts = []
     for handoff in journey.handoffs:
-        hours = handoff.under.team_hours(stage)
+        hours = handoff.under.team_hours(handoff.stage)
         fields: dict[str, Any] = {
+            "stage": handoff.stage,
             "outcome": handoff.outcome,
             "decided_at": handoff.decided_at,
             "reason": handoff.reason,
@@ -151,7 +157,7 @@ def _handoffs(lead: str, journey: Journey, stage: str) -> list[Fact]:
             "assigned_at": handoff.assigned_at,
             "touched_at": handoff.touched_at,
             "test": journey.test,
-            "version": handoff.under.funnel.version,
+            **_judged(handoff.under),
             **_dimensions(journey, ""),
         }
         del fields["origin"]
@@ -169,7 +175,7 @@ def _handoffs(lead: str, journey: Journey, stage: str) -> list[Fact]:
                 FactKind.HANDOFF,
                 journey.number,
                 handoff.at,
-                "handoff",
+                handoff.stage,
                 handoff.occurrence,
                 **fields,
             )
@@ -196,7 +202,7 @@ def _clock(lead: str, journey: Journey, running: Running, ended: ClockState) -> 
         hot=running.hot,
         restarting=bool(running.restarts),
         test=journey.test,
-        version=running.under.funnel.version,
+        **_judged(running.under),
     )
 
 

@@ -33,7 +33,18 @@ INFO = {
 }
 
 
-def _body(draw, kind):
+SHIPPED = (
+    "lead",
+    "marketingqualifiedlead",
+    "salesqualifiedlead",
+    "customer",
+    "recycled",
+    "evangelist",
+    "odd",
+)
+
+
+def _body(draw, kind, stages, handoffs):
     body = {"source": draw(st.sampled_from(["hubspot", "salesforce", "segment", "cloudevents"]))}
     match kind:
         case EventType.TOUCH:
@@ -45,18 +56,12 @@ def _body(draw, kind):
             body["direction"] = draw(st.sampled_from(["inbound", "human", "automated"]))
         case EventType.STAGE_REPORTED | EventType.SNAPSHOT:
             body["source"] = "hubspot"
-            stages = [
-                "lead",
-                "marketingqualifiedlead",
-                "salesqualifiedlead",
-                "customer",
-                "recycled",
-                "evangelist",
-                "odd",
-            ]
             body["stage"] = draw(st.sampled_from(stages))
+        case EventType.ACCEPTED:
+            body |= draw(answers(handoffs))
         case EventType.REJECTED:
             body["reason"] = draw(st.sampled_from(["not-ready", "not-ready", "no-fit", "spam", ""]))
+            body |= draw(answers(handoffs))
         case EventType.ASSIGNED:
             body["owner"] = draw(st.sampled_from(["ann", "bob"]))
         case EventType.CONSENT:
@@ -80,6 +85,17 @@ def _body(draw, kind):
                     st.sampled_from(["qualified", "closedwon", "closedlost"])
                 )
     return body
+
+
+def answers(handoffs):
+    """Draw which hand-off an answer names, and of which team it comes, where a funnel has several."""
+    if not handoffs:
+        return st.just({})
+    named = st.sampled_from(handoffs).map(lambda stage: {"handoff": stage})
+    of_a_team = st.sampled_from(["marketing", "sales", "success"]).map(
+        lambda team: {"attributes": {"team": team}}
+    )
+    return st.one_of(st.just({}), named, of_a_team)
 
 
 TYPES = [
@@ -108,11 +124,12 @@ def event(at, kind, name, body, sequence=0, origin="a"):
 
 
 @st.composite
-def event_sets(draw, most=14, origins=("a",)):
+def event_sets(draw, most=14, origins=("a",), stages=SHIPPED, handoffs=()):
+    """Draw events; `stages` are the words of CRMs, `handoffs` what an answer may name."""
     events, names = [], []
     for number in range(draw(st.integers(1, most))):
         kind = draw(st.sampled_from(TYPES))
-        body = _body(draw, kind)
+        body = _body(draw, kind, stages, handoffs)
         if kind == EventType.VOID:
             body["voids"] = draw(st.sampled_from(names)) if names else "none"
         name = f"{draw(st.integers(0, 2))}{number:02d}"

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from schemas.funnel import WEEKDAYS, Calendar, Duration
+from schemas.calendars import WEEKDAYS, Calendar
+from schemas.durations import Duration
 from streams.domain.calendar import OpenHours, add, local, to_ms
 from tests.support.shuffling import EXAMPLES, PROPERTY
 

@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.funnel import Gate
+from schemas.gates import Scoring
 from streams.domain.gates import Score
-from tests.support.shuffling import FIRST, PROPERTY
+from tests.support.shuffling import PROPERTY
 
 DAY = 86_400_000
 POINTS = {
@@ -20,19 +20,17 @@ touches = st.lists(
     max_size=40,
 )
 spans = st.builds("{} {}".format, st.integers(1, 12), st.sampled_from(["days", "weeks", "months"]))
-gates = spans.map(
-    lambda span: Gate(any=FIRST.gate.any or FIRST.gate.all, points=POINTS, half_life=span)
-)
+scorings = spans.map(lambda span: Scoring(points=POINTS, half_life=span))
 
 
-def obvious(gate, said, today):
+def obvious(scoring, said, today):
     """Give the score by its definition: one term a day."""
-    days = {"day": 1, "week": 7}.get(gate.half_life.unit, 30) * gate.half_life.amount
+    days = {"day": 1, "week": 7}.get(scoring.half_life.unit, 30) * scoring.half_life.amount
     often, earned = Counter(), Counter()
     for kind, day, times in said:
         often[kind, day] += times
     for (kind, day), times in often.items():
-        worth = gate.points.get(kind)
+        worth = scoring.points.get(kind)
         if worth:
             earned[day] += (
                 worth.points * times
@@ -42,23 +40,23 @@ def obvious(gate, said, today):
     return sum(points / 2 ** min(60, max(0, today - day) // days) for day, points in earned.items())
 
 
-def of(gate, said):
-    score = Score(gate, "UTC")
+def of(scoring, said):
+    score = Score(scoring, "UTC")
     for kind, day, times in said:
         score.add(kind, day * DAY, times)
     return score
 
 
 @PROPERTY
-@given(gates, gates, touches, touches, st.integers(0, 2000))
+@given(scorings, scorings, touches, touches, st.integers(0, 2000))
 def test_a_score_is_the_sum_over_its_days_whatever_the_order_and_whichever_gate_counts_it(
-    gate, other, before, after, today
+    scoring, other, before, after, today
 ):
-    score = of(gate, before)
+    score = of(scoring, before)
     copy = score.copy()
     copy.use(other)
     for kind, day, times in after:
         copy.add(kind, day * DAY, times)
-    assert abs(score.at(today * DAY) - obvious(gate, before, today)) < 1e-9
+    assert abs(score.at(today * DAY) - obvious(scoring, before, today)) < 1e-9
     assert abs(copy.at(today * DAY) - obvious(other, before + after, today)) < 1e-9
-    assert of(gate, before[::-1]).at(today * DAY) == score.at(today * DAY)
+    assert of(scoring, before[::-1]).at(today * DAY) == score.at(today * DAY)

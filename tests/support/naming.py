@@ -2,32 +2,32 @@
 
 import orjson
 
+from schemas.funnel import Windows
+from schemas.shape import HERE
+
 
 def stage_named(spec, to):
     timer = spec.timer and spec.timer.model_copy(update={"to": to[spec.timer.to]})
-    handoff = spec.handoff and spec.handoff.model_copy(
-        update={"accepted_by": to[spec.handoff.accepted_by]}
-    )
-    gate = spec.gate and to[spec.gate]
-    return spec.model_copy(update={"timer": timer, "handoff": handoff, "gate": gate})
+    handoff = spec.handoff
+    if handoff and handoff.accepted_by != HERE:
+        handoff = handoff.model_copy(update={"accepted_by": to[handoff.accepted_by]})
+    return spec.model_copy(update={"timer": timer, "handoff": handoff})
 
 
 def funnel_named(funnel, to):
+    windows = funnel.kpis.windows
+    spans = {to[name]: str(span) for name, span in (windows.model_extra or {}).items()}
+    named = Windows.model_validate({**spans, "figures": windows.figures})
     return funnel.model_copy(
         update={
-            "ladder": tuple(to[name] for name in funnel.ladder),
-            "optional": tuple(to[name] for name in funnel.optional),
-            "stages": {to[name]: stage_named(spec, to) for name, spec in funnel.stages.items()},
-            "kpis": funnel.kpis.model_copy(
-                update={
-                    "windows": {
-                        to.get(name, name): span for name, span in funnel.kpis.windows.items()
-                    }
-                }
-            ),
-            "rejections": {reason: to[name] for reason, name in funnel.rejections.items()},
+            "ladder": {to[name]: stage_named(spec, to) for name, spec in funnel.ladder.items()},
+            "aside": {to[name]: stage_named(spec, to) for name, spec in funnel.aside.items()},
+            "kpis": funnel.kpis.model_copy(update={"windows": named}),
             "vendors": {
-                vendor: {word: to.get(name, name) for word, name in mapping.items()}
+                vendor: {
+                    word: to[name] if isinstance(name, str) else name
+                    for word, name in mapping.items()
+                }
                 for vendor, mapping in funnel.vendors.items()
             },
         }
@@ -41,6 +41,8 @@ def event_named(event, to, funnel):
     word = body.get("stage", "")
     if word in to and word not in vendor:
         body["stage"] = to[word]
+    if body.get("handoff") in to:
+        body["handoff"] = to[body["handoff"]]
     return event._replace(body=orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode())
 
 
@@ -56,6 +58,7 @@ NAMING = {
     "next_stage",
     "per",
     "destination",
+    "handoff",
 }
 
 

@@ -6,42 +6,36 @@ from datetime import date
 import orjson
 from hypothesis import HealthCheck, Phase, settings
 
-from schemas.funnel import Points, Timer
-from schemas.reading import FUNNELS, load
+from schemas.gates import Points
+from schemas.stages import Timer
 from streams.domain.definition import prepare
-
-FIRST = load(FUNNELS / "default.yaml")
+from tests.support.variants import FIRST, scoring, stages, variant
 
 
 def version(name, day, **changes):
     """Make a later version of the default funnel."""
-    return FIRST.model_copy(
-        update={"version": name, "effective_from": date.fromisoformat(day), **changes}
-    )
+    return variant(version=name, effective_from=date.fromisoformat(day), **changes)
 
 
-def stages(**changes):
-    return {
-        **FIRST.stages,
-        **{name: FIRST.stages[name].model_copy(update=update) for name, update in changes.items()},
-    }
-
-
-WORTH = {**FIRST.gate.points, "page_view": Points(points=20, daily=60), "call": Points(points=30)}
+WORTH = {
+    **FIRST.scoring.points,
+    "page_view": Points(points=20, daily=60),
+    "call": Points(points=30),
+}
 
 
 DEFINITION = prepare(
     FIRST,
-    version("2", "2025-11-20", gate=FIRST.gate.model_copy(update={"points": WORTH})),
+    version("2", "2025-11-20", **scoring(points=WORTH)),
     version(
         "3",
         "2026-02-01",
-        stages=stages(mql={"decided_by": "gate", "timer": Timer(after="7 days", to="recycled")}),
+        **stages(mql={"decided_by": "gate", "timer": Timer(after="7 days", to="recycled")}),
     ),
     version(
         "4",
         "2026-05-01",
-        stages=stages(sal={"authority": ("salesforce",)}, nurturing={"clocks": {}}),
+        **stages(sal={"authority": ("salesforce",)}, nurturing={"clocks": {}}),
     ),
 )
 
@@ -50,6 +44,7 @@ SHRINK = [] if os.environ.get("LEADSTREAM_NO_SHRINK") else [Phase.shrink]
 
 
 EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "300"))
+WHOLE = 0 if "LEADSTREAM_EXAMPLES" in os.environ else 500  # of the property that holds the house up
 
 
 PROPERTY = settings(

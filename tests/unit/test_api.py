@@ -176,8 +176,8 @@ def test_stages_of_a_funnel_that_is_shown_no_more_have_no_value(monkeypatch):
     fake = Fake()
     page = scrape.Scrape(fake)
     page.page()
-    stages = {name: spec for name, spec in FUNNEL.stages.items() if name != "sql"}
-    fake.funnel = FUNNEL.model_copy(update={"stages": stages})
+    ladder = {name: spec for name, spec in FUNNEL.ladder.items() if name != "sql"}
+    fake.funnel = FUNNEL.model_copy(update={"ladder": ladder})
     assert not [name for name in scraped(page.page()) if 'stage="sql"' in name]
 
 

@@ -6,7 +6,8 @@ from zoneinfo import ZoneInfo
 import pytest
 from pydantic import ValidationError
 
-from schemas.funnel import WEEKDAYS, Calendar, Duration
+from schemas.calendars import WEEKDAYS, Calendar
+from schemas.durations import Duration
 from schemas.reading import FUNNELS, FunnelError, load
 from streams.domain.calendar import OpenHours, add, local, open_hours, to_ms
 

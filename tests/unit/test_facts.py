@@ -4,12 +4,11 @@ from datetime import date
 
 import pytest
 
-from schemas.funnel import Clock, Timer
-from schemas.reading import FUNNELS, load
+from schemas.stages import Clock, Timer
 from streams.domain.definition import prepare
 from tests.support.stories import DAY, DEAL, MQL, T0, E, facts, fold, history, path, stage
+from tests.support.variants import FIRST, stages, variant
 
-FIRST = load(FUNNELS / "default.yaml")
 HOUR = DAY // 24
 HUMAN = {"direction": "human"}
 
@@ -26,11 +25,7 @@ def clocks(folded, name):
 
 def changed(name, **changes):
     """Prepare the default funnel with one stage changed."""
-    return prepare(
-        FIRST.model_copy(
-            update={"stages": {**FIRST.stages, name: FIRST.stages[name].model_copy(update=changes)}}
-        )
-    )
+    return prepare(variant(**stages(**{name: changes})))
 
 
 def test_each_lapse_of_a_clock_that_touches_restart_is_a_fact_and_a_late_touch_ends_its_own():

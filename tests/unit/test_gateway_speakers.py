@@ -15,7 +15,7 @@ from streams.sources.registry import SOURCES
 from tests.support.bounds import BOUND, SALESFORCE, SHOP
 from tests.support.gateways import BEARER, EVENT, TOKEN, Gateway, events, problem
 from tests.support.stories import T0, fold
-from tests.support.variants import mql, variant
+from tests.support.variants import stages, variant
 
 # every way to write a vendor's name that would end as that name in a fact
 SPELLINGS = [
@@ -76,7 +76,7 @@ def test_a_name_that_only_looks_like_it_is_another_name(source):
 
 def test_a_vendor_named_in_a_body_moves_nobody_where_its_authority_is_needed():
     """From the record to the fold: mql is Salesforce's to decide, and a token holder says he is Salesforce."""
-    definitions = prepare(variant(stages=mql(authority=("salesforce",))))
+    definitions = prepare(variant(**stages(mql={"authority": ("salesforce",)})))
     created = {**EVENT, "time": "2026-01-05T08:00:00Z"}
     reach = {
         **EVENT,

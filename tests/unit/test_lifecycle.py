@@ -148,6 +148,7 @@ def test_disagreement_of_gate_and_crm_is_a_fact():
     ]
     assert said == {
         "at": T0,
+        "funnel": "default",
         "gate": False,
         "moved": True,
         "score": 0,

@@ -10,7 +10,7 @@ from schemas.reading import FUNNELS, load
 from streams.domain.definition import prepare
 from streams.domain.lifecycle import mermaid
 from tests.conftest import ROOT
-from tests.support.stories import DEAL, MQL, E, facts, fold, history, path
+from tests.support.stories import DAY, DEAL, MQL, T0, E, facts, fold, history, path
 
 GUIDE = (ROOT / "docs" / "how-to" / "use-your-own-stages.md").read_text()
 BLOCK = yaml.safe_load(re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[1])
@@ -44,27 +44,15 @@ def test_leads_go_their_way_by_the_firms_own_names(definitions, events, way):
 
 
 def test_the_guide_names_every_role():
-    roles = {
-        role for stage in load(FUNNELS / "default.yaml").stages.values() if (role := stage.role)
-    }
+    roles = {stage.role for stage in load(FUNNELS / "default.yaml").stages.values()} - {None}
     assert all(f"`role: {role}`" in GUIDE for role in roles)
 
 
-def test_a_ladder_without_a_hand_off_is_refused_with_what_to_write():
-    stages = {
-        name: {key: value for key, value in stage.items() if key != "handoff"}
-        for name, stage in BLOCK["stages"].items()
-    }
-    whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
-    with pytest.raises(ValueError, match="write `handoff: "):
-        Funnel.model_validate(whole)
-
-
-def timed(spec):
-    """Give the guide's funnel, with a timer in the deal's stage."""
+def guided(**changes):
+    """Return the guide's funnel with some stages of the ladder changed."""
     whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK}
-    deal = {**BLOCK["stages"]["deal"], "timer": spec}
-    return prepare(Funnel.model_validate({**whole, "stages": {**BLOCK["stages"], "deal": deal}}))
+    ladder = {name: {**stage, **changes.get(name, {})} for name, stage in BLOCK["ladder"].items()}
+    return prepare(Funnel.model_validate({**whole, "ladder": ladder}))
 
 
 LATE = [
@@ -94,53 +82,42 @@ def test_what_comes_back_from_a_timer_overrules_no_hand_off_that_people_decided(
         (2, E.OPPORTUNITY_CREATED, DEAL),
         (40, E.OPPORTUNITY_WON, DEAL),
     )
-    folded = fold(events, 41, timed(timer))
+    folded = fold(events, 41, guided(deal={"timer": timer}))
     assert path(folded).split()[-1] == end
-    ((_, handoff, _),) = facts(folded, "handoff")
+    handoff = facts(folded, "handoff")[0][1]
+    assert handoff["stage"] == "ready"
     assert (handoff["outcome"], handoff["decided_at"]) == ("accepted", events[1].at)
 
 
 def test_the_team_that_a_lead_is_handed_to_may_write_about_it():
-    stages = {
-        **BLOCK["stages"],
-        "ready": {
-            **BLOCK["stages"]["ready"],
-            "owner": "marketing",
-            "handoff": {"to": "customer_success", "accepted_by": "demo_booked"},
-        },
-    }
-    whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK, "stages": stages}
-    events = history(
-        (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {"attributes": {"team": "customer_success"}})
-    )
-    assert not [
-        note
-        for _, note, _ in facts(fold(events, 2, prepare(Funnel.model_validate(whole))), "note")
-        if note["what"] == "not the owner"
-    ]
+    handoff = {"to": "customer_success", "accepted_by": "demo_booked"}
+    under = guided(ready={"owner": "marketing", "handoff": handoff})
+    team = {"attributes": {"team": "customer_success"}}
+    events = history((0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, team))
+    notes = [note["what"] for _, note, _ in facts(fold(events, 2, under), "note")]
+    assert "not the owner" not in notes
 
 
 def test_a_name_that_mermaid_could_not_read_is_drawn_as_a_label():
-    stages = {
-        ("Demo booked: <b>" if name == "demo_booked" else name): stage
-        for name, stage in BLOCK["stages"].items()
-    }
-    stages["ready"] = {
-        **stages["ready"],
-        "handoff": {"to": "sales", "accepted_by": "Demo booked: <b>"},
-    }
-    ladder = ["Demo booked: <b>" if name == "demo_booked" else name for name in BLOCK["ladder"]]
-    drawn = mermaid(
-        prepare(
-            Funnel.model_validate(
-                {
-                    **yaml.safe_load((FUNNELS / "default.yaml").read_text()),
-                    **BLOCK,
-                    "ladder": ladder,
-                    "stages": stages,
-                }
-            )
-        ).first
+    whole = {**yaml.safe_load((FUNNELS / "default.yaml").read_text()), **BLOCK}
+    text = yaml.safe_dump(whole, allow_unicode=True, sort_keys=False).replace(
+        "demo_booked", "商談-1"
     )
-    assert 'state "Demo booked: <b>" as s3' in drawn
-    assert "ready --> s3" in drawn
+    drawn = mermaid(prepare(Funnel.model_validate(yaml.safe_load(text))).first)
+    assert 'state "Demo booked" as s2' in drawn
+    assert "ready --> s2" in drawn
+
+
+def test_customer_success_acknowledges_a_customer_without_a_move(definitions):
+    events = history(
+        (0, E.OPPORTUNITY_WON, DEAL),
+        (1, E.ACCEPTED, {}),  # nobody says whose word it is: an echo of the first hand-off
+        (2, E.ACCEPTED, {"attributes": {"team": "customer_success"}}),
+    )
+    for until, outcome in ((1.5, "pending"), (3, "accepted")):
+        folded = fold(
+            [event for event in events if event.at <= T0 + until * DAY], until, definitions
+        )
+        ledger = {row["stage"]: row["outcome"] for _, row, _ in facts(folded, "handoff")}
+        assert ledger == {"closed_won": outcome}
+        assert folded.state["stage"] == "closed_won"

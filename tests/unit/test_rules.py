@@ -5,7 +5,8 @@ from datetime import date
 import orjson
 import pytest
 
-from schemas.funnel import Rule, Timer
+from schemas.gates import Rule
+from schemas.stages import Timer
 from streams.domain.definition import prepare
 from tests.support.stories import (
     DAY,
@@ -20,7 +21,7 @@ from tests.support.stories import (
     path,
     stage,
 )
-from tests.support.variants import FIRST, mql, variant
+from tests.support.variants import FIRST, gate, stages, variant
 
 HUMAN, INBOUND, AUTOMATED = ({"direction": name} for name in ("human", "inbound", "automated"))
 HOUR = 1 / 24
@@ -217,10 +218,8 @@ def test_a_first_word_that_no_mapping_knows_is_counted():
 
 @pytest.mark.parametrize("field", ["account", "segment"])
 def test_the_gate_is_asked_whenever_it_may_read_something_new(field):
-    gate = FIRST.gate.model_copy(
-        update={"all": (*FIRST.gate.all, Rule(name=field, field=field, op="known"))}
-    )
-    under = prepare(FIRST.model_copy(update={"gate": gate}))
+    rules = (*FIRST.gates["ready"].all, Rule(name=field, field=field, op="known"))
+    under = prepare(variant(**gate(all=rules)))
     said = history((0, E.CREATED, {"kind": "demo_form"}), (0.1, E.ASSIGNED, {field: "acme"}))
     assert [path(fold(said[:count], 0.2, under)) for count in (1, 2)] == ["inquiry", "inquiry mql"]
 
@@ -246,8 +245,7 @@ def test_an_open_episode_keeps_where_its_rejection_leads():
 
 
 def test_a_loss_is_taken_back_for_90_days_also_where_no_timer_ends_it():
-    stages = {**FIRST.stages, "lost": FIRST.stages["lost"].model_copy(update={"timer": None})}
-    under = prepare(FIRST.model_copy(update={"stages": stages}))
+    under = prepare(variant(**stages(lost={"timer": None})))
     journeys = [
         fold(
             history(
@@ -314,7 +312,7 @@ def test_a_suppressed_lead_never_passes_the_gate():
 def test_hot_is_who_asks_for_a_demo_or_a_call_and_nobody_else():
     kinds = {
         kind: fold(history((0, E.CREATED, {"kind": kind})), 0.1).state["hot"]
-        for kind in FIRST.gate.points
+        for kind in FIRST.scoring.points
     }
     assert {kind for kind, hot in kinds.items() if hot} == {
         "demo_form",
@@ -354,7 +352,9 @@ WHO = [
 
 @pytest.mark.parametrize(("decided_by", "said", "stands", "disagreement"), WHO)
 def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, said, stands, disagreement):
-    folded = folded_under(prepare(variant(stages=mql(decided_by=decided_by))), said, until=0.1)
+    folded = folded_under(
+        prepare(variant(**stages(mql={"decided_by": decided_by}))), said, until=0.1
+    )
     assert folded.state["stage"] == stands
     found = [fact for _, fact, _ in facts(folded, "disagreement")]
     assert (
@@ -366,7 +366,7 @@ def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, said, stands, d
 
 
 def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_said_is_kept():
-    definitions = prepare(variant(stages=mql(authority=("salesforce",))))
+    definitions = prepare(variant(**stages(mql={"authority": ("salesforce",)})))
     folded = folded_under(definitions, (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), until=0.2)
     assert folded.state["stage"] == "inquiry"
     assert [note["what"] for _, note, _ in facts(folded, "note")] == ["no authority"]
@@ -382,10 +382,8 @@ def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_said_i
 def test_a_changed_definition_binds_new_episodes_and_leaves_open_ones_their_own():
     from datetime import date
 
-    shorter = mql(timer=Timer(after="2 days", to="recycled"))
-    definitions = prepare(
-        FIRST, variant(version="2", effective_from=date(2026, 1, 8), stages=shorter)
-    )
+    shorter = stages(mql={"timer": Timer(after="2 days", to="recycled")})
+    definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), **shorter))
     before = folded_under(definitions, (0, E.STAGE_REPORTED, MQL), until=20)
     after = folded_under(definitions, (4, E.STAGE_REPORTED, MQL), until=20)
     assert [at for at, said, _ in facts(before, "transition") if said["to"] == "recycled"] == [
@@ -444,9 +442,9 @@ GATES = [
 
 @pytest.mark.parametrize(("rules", "said", "passes"), GATES)
 def test_a_gate_is_named_rules_and_says_what_each_saw(rules, said, passes):
-    gate = FIRST.gate.model_copy(update={"all": (), "any": (), "none": (), **rules})
+    changed = gate(**{"all": (), "any": (), "none": (), **rules})
     folded = folded_under(
-        prepare(variant(gate=gate)), (0, E.CREATED, {"kind": "form", **said}), until=0.1
+        prepare(variant(**changed)), (0, E.CREATED, {"kind": "form", **said}), until=0.1
     )
     assert (folded.state["stage"] == "mql") is passes
     if passes:
@@ -466,9 +464,9 @@ def test_a_decision_under_a_reported_qualification_says_which_rules_failed():
 
 
 def test_a_firm_without_a_marketing_department_gives_every_stage_to_sales():
-    stages = {name: one.model_copy(update={"owner": "sales"}) for name, one in FIRST.stages.items()}
+    to_sales = stages(**{name: {"owner": "sales"} for name in FIRST.stages})
     folded = folded_under(
-        prepare(variant(stages=stages)), (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), until=2
+        prepare(variant(**to_sales)), (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), until=2
     )
     assert {said["owner_team"] for _, said, _ in facts(folded, "transition")} == {"sales"}
 
@@ -517,7 +515,7 @@ def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
 
 
 def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_was():
-    definitions = prepare(variant(stages=mql(decided_by="gate")))
+    definitions = prepare(variant(**stages(mql={"decided_by": "gate"})))
     said = [
         (0, E.CREATED, {"kind": "demo_form"}),
         (20, E.STAGE_REPORTED, MQL),
@@ -533,12 +531,8 @@ def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_
 def test_a_gate_that_changes_during_an_episode_judges_the_next_one():
     from datetime import date
 
-    stricter = FIRST.gate.model_copy(
-        update={"all": (Rule(name="score", field="score", op=">=", value=70),)}
-    )
-    definitions = prepare(
-        FIRST, variant(version="2", effective_from=date(2026, 1, 8), gate=stricter)
-    )
+    stricter = gate(all=(Rule(name="score", field="score", op=">=", value=70),))
+    definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), **stricter))
     form = (5, E.TOUCH, {"kind": "demo_form"})
     assert (
         folded_under(definitions, (0, E.CREATED, {}), form, until=6).state["stage"] == "mql"

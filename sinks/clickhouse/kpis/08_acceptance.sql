@@ -1,6 +1,7 @@
--- kpi: acceptance · basis: cohort · hand-offs accepted within the window; 8 + 9 + 10 + pending = 100%
+-- kpi: acceptance · basis: cohort · needs: handoff · of each hand-off, those accepted within the window; 8 + 9 + 10 + pending = 100%
 SELECT
   by,
+  handoff,
   countIf(fate = 'accepted') / count() AS value,
   countIf(fate = 'accepted') AS numerator,
   count() AS denominator,
@@ -8,5 +9,5 @@ SELECT
   countIf(ripe) AS mature,
   countIf(fate = 'pending') AS pending
 FROM h
-GROUP BY by
-ORDER BY by
+GROUP BY by, handoff
+ORDER BY by, handoff

@@ -1,6 +1,7 @@
--- kpi: rejection · basis: cohort · hand-offs rejected within the window, by reason
+-- kpi: rejection · basis: cohort · needs: handoff · of each hand-off, those rejected within the window, by reason
 SELECT
   by,
+  handoff,
   reason,
   countIf(fate = 'rejected') / any(total) AS value,
   countIf(fate = 'rejected') AS numerator,
@@ -8,7 +9,7 @@ SELECT
   any(total) AS n,
   countIf(fate = 'rejected' AND ripe) AS mature,
   0 AS pending
-FROM (SELECT *, count() OVER (PARTITION BY by) AS total FROM h)
+FROM (SELECT *, count() OVER (PARTITION BY by, handoff) AS total FROM h)
 WHERE fate = 'rejected'
-GROUP BY by, reason
-ORDER BY by, reason
+GROUP BY by, handoff, reason
+ORDER BY by, handoff, reason

@@ -1,6 +1,7 @@
--- kpi: no_decision · basis: cohort · hand-offs whose window passed undecided, timed out or decided later
+-- kpi: no_decision · basis: cohort · needs: handoff · of each hand-off, those whose window passed undecided, timed out or decided later
 SELECT
   by,
+  handoff,
   countIf(fate = 'none') / count() AS value,
   countIf(fate = 'none') AS numerator,
   count() AS denominator,
@@ -8,5 +9,5 @@ SELECT
   countIf(ripe) AS mature,
   countIf(fate = 'pending') AS pending
 FROM h
-GROUP BY by
-ORDER BY by
+GROUP BY by, handoff
+ORDER BY by, handoff

@@ -1,5 +1,6 @@
--- kpi: sales_sourced · basis: period · share of newly accepted leads of known origin that sales found itself; n counts the unknown too
+-- kpi: sales_sourced · basis: period · needs: accepted · share of newly accepted leads of known origin that sales found itself; n counts the unknown too
 SELECT
+  {handoff:String} AS handoff,
   if(countIf(origin != '') = 0, NULL, countIf(origin = 'sales') / countIf(origin != '')) AS value,
   countIf(origin = 'sales') AS numerator,
   countIf(origin != '') AS denominator,

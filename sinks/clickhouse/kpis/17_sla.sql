@@ -2,6 +2,7 @@
 SELECT *
 FROM (
   SELECT
+    if(has({handoffs:Array(String)}, stage), stage, '') AS handoff,
     concat(stage, '.', clock) AS clock,
     restarting,
     1 AS measured,
@@ -15,9 +16,9 @@ FROM (
   WHERE test = 0
     AND due_at >= {start:DateTime64(3, 'UTC')}
     AND due_at < {end:DateTime64(3, 'UTC')}
-  GROUP BY clock, restarting
+  GROUP BY handoff, clock, restarting
   UNION ALL
   -- no enabled source can stop it: shown, so that nobody takes its absence for good news
-  SELECT arrayJoin({unmeasured:Array(String)}), 0, 0, NULL, 0, 0, 0
+  SELECT '', arrayJoin({unmeasured:Array(String)}), 0, 0, NULL, 0, 0, 0
 )
 ORDER BY clock, restarting

@@ -1,4 +1,4 @@
--- kpi: recycle · basis: cohort · of the journeys that began, those that were recycled within the window of a win
+-- kpi: recycle · basis: cohort · needs: recycled · of the journeys that began, those that were recycled within the window of a win
 SELECT
   by,
   countIf(reached) / count() AS value,

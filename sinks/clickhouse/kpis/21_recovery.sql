@@ -1,4 +1,4 @@
--- kpi: recovery · basis: cohort · of the journeys recycled in the period, those whose lead qualified again within the window
+-- kpi: recovery · basis: cohort · needs: recycled · of the journeys recycled in the period, those whose lead qualified again within the window
 SELECT
   by,
   countIf(reached) / count() AS value,

@@ -1,4 +1,4 @@
--- kpi: nurture_coverage · basis: now · of the leads in nurture or recycled, those we touched within the stage's limit; opted-out left out
+-- kpi: nurture_coverage · basis: now · needs: nurture or recycled · of the leads in nurture or recycled, those we touched within the stage's limit; opted-out left out
 SELECT
   by,
   stage,

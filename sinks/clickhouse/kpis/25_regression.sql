@@ -1,4 +1,4 @@
--- kpi: regression · basis: period · entries into recycled or lost over all moves from one stage to another, every episode
+-- kpi: regression · basis: period · needs: recycled or lost · entries into recycled or lost over all moves from one stage to another, every episode
 SELECT
   by,
   countIf(to_stage IN ({recycled:String}, {lost:String})) / count() AS value,

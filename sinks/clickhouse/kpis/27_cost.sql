@@ -46,5 +46,8 @@ FULL JOIN (
   GROUP BY by
   HAVING leads + accepted + won > 0
 ) AS e USING (by)
-ARRAY JOIN [('lead', e.leads), ({accepted:String}, e.accepted), ({won:String}, e.won)] AS unit
+ARRAY JOIN arrayFilter(
+  unit -> unit.1 != '',
+  [({entry:String}, e.leads), ({accepted:String}, e.accepted), ({won:String}, e.won)]
+) AS unit
 ORDER BY by, unconverted, per

@@ -1,13 +1,13 @@
--- kpi: disagreement · basis: period · how often gate and CRM disagreed about a stage, by who said yes
+-- kpi: disagreement · basis: period · needs: gate · how often gate and CRM disagreed about a stage, by who would let the lead pass
 SELECT
   stage,
-  if(gate = 1, 'gate', system) AS said_yes,
-  if(gate = 1, system, 'gate') AS said_no,
+  if(gate = 1, 'gate', system) AS accepted_by,
+  if(gate = 1, system, 'gate') AS refused_by,
   toFloat64(count()) AS value,
   count() AS n
 FROM v_disagreements
 INNER JOIN (SELECT lead_id, journey FROM clean) AS c USING (lead_id, journey)
 WHERE event_time >= {start:DateTime64(3, 'UTC')}
   AND event_time < {end:DateTime64(3, 'UTC')}
-GROUP BY stage, said_yes, said_no
-ORDER BY stage, said_yes, said_no
+GROUP BY stage, accepted_by, refused_by
+ORDER BY stage, accepted_by, refused_by

@@ -25,8 +25,8 @@ from pydantic import (
 )
 
 from schemas import documents
+from schemas.calendars import Zone
 from schemas.events import EventType
-from schemas.funnel import Zone
 
 from .times import Format
 
