@@ -1,7 +1,7 @@
 """One lead's row: the set of what came, and what it said of it. `advance` and `tick` are all that ever changes one.
 
 A row is an origin's own. It keeps its events for ever, forwards copies to the survivor of its group, and states facts
-only while it is the survivor itself (6-history, rules 17 to 19). On the wire it is one orjson document.
+only while it is the survivor itself (history h17 to h19). On the wire it is one orjson document.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ Emitted = tuple[
 
 @dataclass(frozen=True)
 class Row:
-    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (rule 13)."""
+    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (history h13)."""
 
     lead: str
     watermark: int = 0
@@ -266,7 +266,7 @@ def fold_group(
 def _influenced(
     lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]
 ) -> Iterator[Fact]:
-    """State the deals that a group's contacts stand on beside the contact whose deal it is (1-product).
+    """State the deals that a group's contacts stand on beside the contact whose deal it is (identity i13).
 
     What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
     """
@@ -319,7 +319,7 @@ def _carried(
 
 
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
-    """State the difference to what was stated, tombstones first, each under a revision of its own (rules 12 to 14)."""
+    """State the difference to what was stated, tombstones first, each under a revision of its own (history h12 to h14)."""
     revision, emitted = row.revision, dict(row.emitted)
     marks = {
         fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()

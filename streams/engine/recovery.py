@@ -193,7 +193,7 @@ def build(
     credentials: Any,
     open_consumer: Callable[..., Any],
 ) -> SafeApp:
-    """Make an app with the settings that the measurements of 3-engine.md were made with.
+    """Make an app with the settings that measurements led to (engine e15).
 
     `credentials` are Faust's; `open_consumer` makes an aiokafka consumer outside the group.
     """
