@@ -22,12 +22,12 @@ this and in an order that loses records. What is mended here (file:line of 0.15.
 
 What remains true whatever Faust does: the fence in each row decides which write wins, and the
 marker in the changelog says where to read on (changelog.py). So a mistake here can cost a repeat or
-a restart, but the rows stay right. A fetch waits 50 ms, or for 16 kB, because Faust's own 1.5 s made
-up most of the latency.
+a restart, but the rows stay right. A fetch waits 50 ms, or for 16 kB, because Faust's own 1.5 s
+made up most of the latency.
 
 The version is pinned, since internals are overridden. Whoever raises it reads each place again and
 runs tests/integration/test_engine_faults.py: kill -9, SIGTERM, a death between two steps of a
-commit, a process that is frozen and comes back, a broker that dies.
+commit, a process that is frozen and comes back; tests/fault does it with brokers that die.
 """
 
 from __future__ import annotations
