@@ -13,6 +13,7 @@ RULES = {page: RULE.findall(text) for page, text in PAGES.items() if page != "RE
 ANCHORS = {page: {f"{letter}{number}" for letter, number, _ in RULES[page]} for page in RULES}
 # `history h12`, and `history h1 to h3 and h23`
 CITED = re.compile(rf"\b({'|'.join(RULES)}) ([a-z]\d+(?:(?:, | and | or | to )[a-z]\d+)*)\b")
+SPELT_OUT = re.compile(r"docs/design/(\w+)\.md#([a-z]\d+)\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 PARTS = ("deploy", "docs", "schemas", "sinks", "streams", "tests")
 WRITTEN = {".py", ".sql", ".yaml", ".yml", ".md", ".toml", ".sh"}
@@ -44,9 +45,9 @@ def test_no_two_pages_share_a_letter():
 
 
 def unresolved(name, text):
-    for page, numbers in CITED.findall(text):
+    for page, numbers in [*CITED.findall(text), *SPELT_OUT.findall(text)]:
         for number in re.findall(r"[a-z]\d+", numbers):
-            if number not in ANCHORS[page]:
+            if number not in ANCHORS.get(page, ()):
                 yield f"{name}: {page} {number}"
 
 
@@ -60,6 +61,7 @@ def test_a_citation_of_no_rule_is_found():
     missing = f"m{999}"
     text = f"moves m1 to m2, and moves m1, {missing} and m3"
     assert [*unresolved("x", text)] == [f"x: moves {missing}"]
+    assert [*unresolved("x", f"docs/design/moves.md#{missing}")] == [f"x: moves {missing}"]
 
 
 def anchors(text):
