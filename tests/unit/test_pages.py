@@ -1,0 +1,52 @@
+"""What the documents tell people to type exists: commands, their options, and make's targets."""
+
+import re
+import shlex
+
+import pytest
+from typer.main import get_command
+
+from streams.cli.main import app
+from tests.conftest import ROOT
+
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
+NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
+TYPED = re.compile(r"(?:`|^ {4,}(?:\$ )?(?:[A-Z_]+=\S+ )*)leadstream ([a-z][^`\n]*)", re.MULTILINE)
+TARGETS = re.compile(r"(?:`|^ {4,}(?:\$ )?)make ([a-z-]+)", re.MULTILINE)
+
+
+def missing(line):
+    """Give what a line names that no command has; nothing where all of it exists."""
+    words = shlex.split(line.partition("#")[0].replace("'", ""), posix=False)
+    command = get_command(app)
+    while words and hasattr(command, "commands"):
+        name = words.pop(0)
+        if not re.fullmatch(r"[a-z-]+", name):  # `explain ...`, or all of a group
+            return None
+        if name not in command.commands:
+            return name
+        command = command.commands[name]
+    options = {one for part in command.params for one in part.opts} | {"--help"}
+    named = [word.partition("=")[0] for word in words if word.startswith("--")]
+    return next((one for one in named if one not in options), None)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_command_that_a_page_names_exists(page):
+    lines = TYPED.findall(page.read_text())
+    assert not [(line, word) for line in lines if (word := missing(line)) is not None]
+
+
+def test_a_command_or_an_option_that_does_not_exist_is_noticed():
+    wrong = ["kpi --by source", "kpis --per source", "definitions remove 2"]
+    assert [missing(line) for line in wrong] == ["kpi", "--per", "remove"]
+
+
+def test_the_readme_names_commands_for_each_reader():
+    assert len(TYPED.findall((ROOT / "README.md").read_text())) > 12
+
+
+@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def test_every_target_of_make_that_a_page_names_exists(page):
+    known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    assert set(TARGETS.findall(page.read_text())) <= known
