@@ -33,7 +33,7 @@ _HOURS = re.compile(r"([01][0-9]|2[0-3]):[0-5][0-9]-(([01][0-9]|2[0-3]):[0-5][0-
 
 
 class Duration(NamedTuple):
-    """`14 days`, `5 minutes`, `3 business days`, at most 10 years. Units as in 6-history, rule 10."""
+    """`14 days`, `5 minutes`, `3 business days`, at most 10 years. Units as in history h10."""
 
     amount: int
     unit: Literal["minute", "hour", "day", "week", "month"]

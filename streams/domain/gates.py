@@ -104,7 +104,7 @@ class Score:
         return total
 
     def use(self, gate: Gate) -> None:
-        """Count anew under another gate: an episode is judged by the definition in force when it began (rule 21)."""
+        """Count anew under another gate: an episode is judged by the definition in force when it began (history h21)."""
         if gate is self.gate:
             return
         self.gate, self._half_days = gate, _half_days(gate)

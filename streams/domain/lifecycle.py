@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     NEW_JOURNEY = "new journey"  # enter it as journey number + 1
     TAKE_BACK = "take back"  # void the automatic recycling: same journey, accepted late
     REOPEN = "reopen"  # void the loss, then enter what lies beyond
-    REPLACE = "replace"  # the implied entry yields to the reported one (6-history, rule 16)
+    REPLACE = "replace"  # the implied entry yields to the reported one (history h16)
     TOUCH = "touch"  # nothing moves; activity is noted
     ECHO = "echo"  # a slow synchronisation: stored, never a move
     IGNORE = "ignore"  # nothing to apply it to; stored with why
