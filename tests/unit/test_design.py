@@ -12,7 +12,9 @@ RULE = re.compile(r'<a id="([a-z])(\d+)"></a>\*\*([a-z]\d+)\.\*\*')
 RULES = {page: RULE.findall(text) for page, text in PAGES.items() if page != "README"}
 ANCHORS = {page: {f"{letter}{number}" for letter, number, _ in RULES[page]} for page in RULES}
 # `history h12`, and `history h1 to h3 and h23`
-CITED = re.compile(rf"\b({'|'.join(RULES)}) ([a-z]\d+(?:(?:, | and | or | to )[a-z]\d+)*)\b")
+CITED = re.compile(
+    rf"\b({'|'.join(RULES)})\s([a-z]\d+(?:(?:,|\sand|\sor|\sto)\s[a-z]\d+)*)\b", re.IGNORECASE
+)
 SPELT_OUT = re.compile(r"docs/design/(\w+)\.md#([a-z]\d+)\b")
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 # Notes that were the beginning of docs/design, by their names; and a rule that has no page.
@@ -55,7 +57,7 @@ def test_no_two_pages_share_a_letter():
 def unresolved(name, text):
     for page, numbers in [*CITED.findall(text), *SPELT_OUT.findall(text)]:
         for number in re.findall(r"[a-z]\d+", numbers):
-            if number not in ANCHORS.get(page, ()):
+            if number not in ANCHORS.get(page.lower(), ()):
                 yield f"{name}: {page} {number}"
 
 
@@ -80,6 +82,14 @@ def test_nothing_is_cited_that_is_not_in_the_repository():
         for match in pattern.finditer(text)
     ]
     assert not found
+
+
+def test_the_page_of_the_kpis_has_each_of_them_under_its_number_with_its_basis():
+    for path in sorted((ROOT / "sinks" / "clickhouse" / "kpis").glob("*.sql")):
+        head = re.match(r"-- kpi: (\w+) · basis: (\w+) ·", path.read_text())
+        basis = "period and cohort" if head[2] == "both" else head[2]
+        number = int(path.name.partition("_")[0])
+        assert f"**k{number}.** `{head[1]}` ({basis}):" in PAGES["kpis"]
 
 
 def anchors(text):
