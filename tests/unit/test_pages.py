@@ -1,13 +1,16 @@
 """What the documents tell people to type exists: commands, their options, and make's targets."""
 
+import json
 import re
 import shlex
 
 import pytest
+from pydantic import SecretStr
 from typer.main import get_command
 
 from streams.cli.main import app
 from tests.conftest import ROOT
+from tests.support.gateways import Gateway, events
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
@@ -50,3 +53,10 @@ def test_the_readme_names_commands_for_each_reader():
 def test_every_target_of_make_that_a_page_names_exists(page):
     known = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(TARGETS.findall(page.read_text())) <= known
+
+
+def test_the_gateway_takes_the_event_of_the_readme():
+    posted = re.search(r"-d '(\{.*?\})'\n", (ROOT / "README.md").read_text(), re.DOTALL)[1]
+    of_a_new_home = Gateway(ingest_tokens=SecretStr(""))  # the one token speaks for all
+    answer = events(of_a_new_home, json.loads(posted))
+    assert (answer.status_code, answer.json()["ids"]) == (202, ["42"])
