@@ -14,8 +14,15 @@ from tests.support.gateways import Gateway, events
 
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NAMES = [path.relative_to(ROOT).as_posix() for path in PAGES]
-TYPED = re.compile(r"(?:`|^ {4,}(?:\$ )?(?:[A-Z_]+=\S+ )*)leadstream ([a-z][^`\n]*)", re.MULTILINE)
+IN_TEXT = re.compile(r"`leadstream\s([a-z][^`]*)`")
+ON_A_LINE = re.compile(r"^ {4,}(?:\$ )?(?:[A-Z_]+=\S+ )*leadstream ([a-z].*)$", re.MULTILINE)
 TARGETS = re.compile(r"(?:`|^ {4,}(?:\$ )?)make ([a-z-]+)", re.MULTILINE)
+
+
+def typed(page):
+    """Give the commands of a page, without the program's own name."""
+    text = page.read_text()
+    return [*ON_A_LINE.findall(text), *(" ".join(one.split()) for one in IN_TEXT.findall(text))]
 
 
 def missing(line):
@@ -36,8 +43,7 @@ def missing(line):
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_every_command_that_a_page_names_exists(page):
-    lines = TYPED.findall(page.read_text())
-    assert not [(line, word) for line in lines if (word := missing(line)) is not None]
+    assert not [(line, word) for line in typed(page) if (word := missing(line)) is not None]
 
 
 def test_a_command_or_an_option_that_does_not_exist_is_noticed():
@@ -46,7 +52,7 @@ def test_a_command_or_an_option_that_does_not_exist_is_noticed():
 
 
 def test_the_readme_names_commands_for_each_reader():
-    assert len(TYPED.findall((ROOT / "README.md").read_text())) > 12
+    assert len(typed(ROOT / "README.md")) > 12
 
 
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
