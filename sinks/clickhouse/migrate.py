@@ -1,6 +1,6 @@
 """Apply migrations/*.sql in order, each once; refuse a file whose statements changed after it ran.
 
-A comment may be put right at any time (clickhouse c9).
+Comments and the breaks of lines may be put right at any time (clickhouse c9).
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
     ran = []
     for path in sorted(MIGRATIONS.glob("*.sql")):
         text = path.read_text(encoding="utf-8")
-        checksum = sha256("\n;\n".join(statements(text)).encode()).hexdigest()
+        words = ";".join(" ".join(statement.split()) for statement in statements(text))
+        checksum = sha256(words.encode()).hexdigest()
         if path.name in known:
             if known[path.name] not in (checksum, WHOLE_FILES.get(path.name)):
                 raise SchemaDrift(

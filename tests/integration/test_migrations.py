@@ -27,8 +27,11 @@ def kept(client):
     return client.query(KEPT, parameters={"name": NAME}).first_row[0]
 
 
-def test_a_comment_may_be_put_right_after_a_migration_ran(emptied, file):
-    file.write_text("-- As it should have read.\n" + file.read_text())
+def test_a_comment_and_the_breaks_of_lines_may_be_put_right_after_a_migration_ran(emptied, file):
+    text = "-- As it should have read.\n" + file.read_text()
+    file.write_text(
+        text.replace("  dataset LowCardinality(String),\n", "dataset\n  LowCardinality(String), ")
+    )
     assert again(emptied) == []
 
 
