@@ -28,10 +28,10 @@ def kept(client):
 
 
 def test_a_comment_and_the_breaks_of_lines_may_be_put_right_after_a_migration_ran(emptied, file):
-    text = "-- As it should have read.\n" + file.read_text()
-    file.write_text(
-        text.replace("  dataset LowCardinality(String),\n", "dataset\n  LowCardinality(String), ")
-    )
+    text = file.read_text()
+    before, after = "  dataset LowCardinality(String),\n", "dataset\n  LowCardinality(String), "
+    assert before in text
+    file.write_text("-- As it should have read.\n" + text.replace(before, after))
     assert again(emptied) == []
 
 
