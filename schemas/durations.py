@@ -13,7 +13,7 @@ _MOST = {"minute": 5_270_400, "hour": 87_840, "day": 3_660, "week": 520, "month"
 
 
 class Duration(NamedTuple):
-    """`14 days`, `5 minutes`, `3 business days`, at most 10 years. Units as in docs/design/history.md#h10."""
+    """`14 days`, `5 minutes`, `3 business days`, at most 10 years. Units as in history h10."""
 
     amount: int
     unit: Literal["minute", "hour", "day", "week", "month"]

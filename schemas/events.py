@@ -53,7 +53,7 @@ class EventType(StrEnum):
     VOID = "void"
 
 
-# Equal timestamps are ordered by how far along the lifecycle the event speaks (6-history, rule 1).
+# Equal timestamps are ordered by how far along the lifecycle the event speaks (history h1).
 RANK: dict[EventType, int] = {
     EventType.LINKED: 0,
     EventType.MERGE: 0,
@@ -140,7 +140,7 @@ class LeadEvent(BaseModel):
     source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_]{1,40}$")]
     aliases: Annotated[tuple[Alias, ...], Field(min_length=1, max_length=20)]
     sequence: Annotated[int, Field(ge=-(1 << 63), lt=1 << 63)] = 0
-    # the time the source stated, where it lay beyond the receipt (6-history, rule 7)
+    # the time the source stated, where it lay beyond the receipt (history h7)
     stated_at: Annotated[int, Field(le=FURTHEST)] | None = None
     test: bool = False
     kind: Text | None = None  # of a touch: page_view, form, demo_form, email_click, call, ...
@@ -182,7 +182,7 @@ _NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
 class Event(NamedTuple):
     """An event as the fold sees it. Compared as a tuple it is a total order, also over contents of one id.
 
-    The first five fields are the key of 6-history rule 1. `id` is the short name of the event's own id (the archive
+    The first five fields are its key (history h1). `id` is the short name of the event's own id (the archive
     keeps the whole one); `body` is canonical JSON, so equal contents are equal bytes.
     """
 
@@ -201,7 +201,7 @@ class Event(NamedTuple):
 
 
 def short(name: str) -> str:
-    """Name an id in 8 bytes, as 16 hex digits (JSON numbers would lose them): a row holds thousands (6-history)."""
+    """Name an id in 8 bytes, as 16 hex digits (JSON numbers would lose them): a row holds thousands."""
     return blake2b(name.encode(), digest_size=8).hexdigest()
 
 

@@ -36,7 +36,7 @@ class Fact(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (rule 12).
+    """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (history h12).
 
     `notified`: the level of a clock of which the revision before it notified somebody; else empty.
     """
@@ -51,7 +51,7 @@ class Change(NamedTuple):
 
 
 def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> str:
-    """Name a fact by what it is, never by its cause: 8 bytes as 16 hex digits (6-history, rule 12)."""
+    """Name a fact by what it is, never by its cause: 8 bytes as 16 hex digits (history h12)."""
     return blake2b(f"{lead}|{journey}|{what}|{occurrence}".encode(), digest_size=8).hexdigest()
 
 

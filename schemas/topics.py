@@ -51,7 +51,7 @@ SOURCES = "lead.sources"
 
 RAW_LIVE = (RAW_WEB, RAW_ADS, RAW_CRM)
 
-# What each worker reads; a stateful one has exactly one topic, since fences of two can't be compared (3-engine).
+# What each worker reads; a stateful one has exactly one topic, since fences of two can't be compared (engine e2).
 READS: dict[str, tuple[str, ...]] = {
     "normalise": RAW_LIVE,
     "normalise-import": (RAW_IMPORT,),

@@ -1,7 +1,7 @@
 """Remove one rule at a time: the properties and the tables must notice. `make mutants`; not part of `make test`.
 
 First the tests run with every rule in place: a copy in which they fail would make every mutant look noticed.
-Each row names a rule of the lifecycle (1-product) or of the fold (6-history), the file that holds it, and the text that
+Each row names a rule of docs/design (a number is one of the history), the file that holds it, and the text that
 removes it. A rule whose removal nobody notices is a rule that no test holds; then this exits with 1.
 """
 
@@ -39,14 +39,14 @@ CONTROL = Mutant(
     "class Fold(LeadState):  # unchanged",
 )
 MUTANTS = (
-    # 6-history: the set
+    # history: the set
     Mutant("1 equal timestamps go by rank", "schemas/events.py", "EventType.TOUCH: 3", "EventType.TOUCH: 7"),
     Mutant("2 one content per id, the smallest", D + "history.py", "if event.id not in seen:", "if True:"),
     Mutant("2 a voided void has no effect", D + "history.py", "for event in reversed(events):", "for event in events:"),
     Mutant("4 a redelivery changes nothing", D + "row.py", "if last == event:\n            return Step(given, repeated=True, flooded=1)", "if last == event:\n            return _state_anew(replace(row, revision=row.revision + 1), definitions, ())"),
     Mutant("23 the flood cap counts over everything that came", D + "row.py", "if len(minute) >= FLOOD_CAP:", "if len(minute) >= 10 * FLOOD_CAP:"),
     Mutant("23 of a flood the smallest count", D + "row.py", "last = max(*minute, event)", "last = event"),
-    # 6-history: time
+    # history: time
     Mutant("6 a timer fires AT its due time", D + "moving.py", 'self.enter(spec.to, due, "timer", signals=None)', 'self.enter(spec.to, limit, "timer", signals=None)'),
     Mutant("6 timers chain", D + "moving.py", "while state.timer < limit:", "if state.timer < limit:"),
     Mutant("6 a timer fires before any later event", D + "fold.py", "        self.fire(event.at)\n        if event.type == EventType.ERASE:", "        if event.type == EventType.ERASE:"),
@@ -54,14 +54,14 @@ MUTANTS = (
     Mutant("8 a late proof turns a breach into met", D + "clocks.py", "return ClockState(MET if at <= self.due else reached, at)", "return ClockState(reached, at)"),
     Mutant("9 what a row was told is state", D + "row.py", "replace(row, watermark=max(row.watermark, now))", "replace(row, watermark=0)"),
     Mutant("11 a restarted clock makes a fact only when it lapses", D + "moving.py", "if clock.restarts and at <= clock.due:\n                continue", "if False:\n                continue"),
-    # 6-history: facts
+    # history: facts
     Mutant("12 a fact dated elsewhere is taken back under its old time", D + "row.py", "if name not in marks or marks[name][3] != at:", "if name not in marks:"),
     Mutant("13 revisions are never reset", D + "row.py", "    revision, emitted = row.revision, dict(row.emitted)", "    revision, emitted = len(row.events), dict(row.emitted)"),
     Mutant("15 an acceptance in time takes an automatic recycling back", D + "lifecycle.py", "return by_timer and taken and in_time(case)", "return False"),
     Mutant("15 a reopening within 90 days voids the loss", D + "lifecycle.py", "loss_reopened_in_time,  Outcome.REOPEN", "loss_reopened_in_time,  Outcome.NEW_JOURNEY"),
     Mutant("15 recycled resets the score", D + "moving.py", "if shape.holds(Where.DETOUR, to):", "if False:"),
     Mutant("16 an implied entry yields to a reported one", D + "lifecycle.py", "return case.intent.to in case.place.implied", "return False"),
-    # 6-history: merge
+    # history: merge
     Mutant("17 an unmerge bars links", D + "members.py", "if not same and not walls:", "if not same:"),
     Mutant("17 two values of a unique kind are a conflict", D + "members.py", "if not same and not walls:", "if not walls:"),
     Mutant("17 a later word settles a conflict", D + "members.py", "elif all(bar.key < edge.key for bar in walls):", "else:"),
@@ -79,12 +79,12 @@ MUTANTS = (
     Mutant("19 a new neighbour is sent every edge", D + "row.py", "news = [edge] if other in aware else sorted(after.edges)", "news = [edge]"),
     Mutant("19 erasure drops an origin's content whenever it comes", D + "row.py", "if event.origin in row.erased and event.type != EventType.ERASE:", "if False:"),
     Mutant("19 an unmerge leaves an opt-out on both", D + "members.py", "if edge.type == UNMERGE and at <= edge.at:", "if False:"),
-    # 6-history: definitions, bounds
+    # history: definitions, bounds
     Mutant("21 an episode keeps the version it began under", D + "moving.py", "        return self.state.under.funnel\n", "        return self.current.funnel\n"),
     Mutant("21 a version that reaches back is refused", "streams/agents/versions.py", "if start < record.timestamp + BEYOND_MS:", "if False:"),
     Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
     Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, touches):", "if not self.state.journeys:"),
-    # 1-product: the lifecycle
+    # moves: the lifecycle
     Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", place_in, implied=True, under=under', '"implied", place_in, under=under'),
     Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", 'role = roles.get(reason, "disqualified")', 'role = "disqualified"'),
     Mutant("a lower stage is an echo", D + "lifecycle.py", "return case.step > case.place.reached", "return True"),

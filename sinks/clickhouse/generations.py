@@ -1,4 +1,4 @@
-"""Generations: whole sets of facts beside each other, of which one is shown. Switching is one row (4-clickhouse)."""
+"""Generations: whole sets of facts beside each other, of which one is shown. Switching is one row (clickhouse c7)."""
 
 from __future__ import annotations
 

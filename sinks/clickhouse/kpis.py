@@ -1,4 +1,4 @@
-"""The KPIs of 1-product as SQL files, and one way to ask them: page, API, CLI and Grafana's panels show the same figures.
+"""The KPIs of docs/design/kpis.md as SQL files, and one way to ask them: page, API, CLI and Grafana's panels show the same figures.
 
 Each file's first line says `kpi`, `basis` and meaning. Columns beyond value, numerator, denominator, n, mature and
 pending are dimensions. Units: hours, days or business minutes as the file says; times are ms since the epoch, UTC.

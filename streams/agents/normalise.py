@@ -135,7 +135,7 @@ def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
         raise PayloadRejected(reason(error, "the row")) from error
     if (
         event.occurred_at > received_at + AHEAD_MS
-    ):  # a typing error of 2035 must not fire every timer (rule 7)
+    ):  # a typing error of 2035 must not fire every timer (history h7)
         event = event.model_copy(
             update={"occurred_at": received_at, "stated_at": event.occurred_at}
         )

@@ -1,4 +1,4 @@
-"""The versions of the funnel as a partition's common row: they travel as records, in order with the events (rule 21).
+"""The versions of the funnel as a partition's common row: they travel as records, in order with the events (history h21).
 
 A generation begins with the versions of its folder. A later one comes as a record, and must start beyond whatever was
 folded before it came; so every worker folds every event under the same version, whenever it reads it.

@@ -1,12 +1,33 @@
-"""Open hours of a team, and the three kinds of units that durations come in (6-history, rule 10).
+"""Open hours of a team, and the three kinds of units that durations come in (history h10).
 
-Instants are ms since the epoch, UTC. Openings stand in a table that is built by blocks of years, when an instant
-first needs them: 0.8 us a look-up against 6.4 us when each day is computed (measured in the reference prototype).
+Instants are ms since the epoch, UTC. A calendar is a set of spans of open time, and all that is
+asked of it is how much open time lies between two instants, and when a budget of it is used up.
+Both are answered by a table of openings: instants of opening and closing, and the open ms before
+each opening, counted from an anchor. So a question is two bisections and a difference, whatever the
+distance (0.8 us; 6.4 us where each day was computed).
 
-A calendar is open while the wall of its zone shows a time within a span that began on a working day. An edge of a
-span is the first instant at which the wall shows that time or a later one. So in a gap an edge moves on to the gap's
-end, and in a fold it is the first occurrence: while the wall repeats an hour, a team stays as it was when the wall
-turned back, and no span is cut, opened twice or moved onto a day of which it is not.
+The hard part is the wall. A team works by what its clock shows, and twice a year the clock skips an
+hour or shows one twice. A calendar is open while the wall of its zone shows a time within a span
+that began on a working day; an edge of a span is the **first instant** at which the wall shows that
+time or a later one (clocks t3, docs/adr/0008). In a gap an edge moves on to the gap's end, so a
+span within the gap is no open time. In a fold it is the first occurrence: while the wall repeats an
+hour a team stays as it was when the wall turned back, and no span is cut, opened twice, or moved
+onto a day that is not its own.
+
+What holds:
+
+- Open time never runs backwards, and adding a budget and measuring it again gives the budget.
+- A budget that ends exactly at a closing ends there, not at the next opening.
+- A table grows by blocks of years when an instant first needs them, and is replaced, never changed:
+  an answer depends neither on what was asked before nor on other threads. `before` counts from the
+  anchor for that reason. Were it counted from the table's first year, a late event from before it
+  would shift every answer.
+- Each block begins with an opening of no length, so that every instant has an opening before it.
+- Years outside 1965 to 2299 are refused. A guess there would be a due time that nobody can explain.
+- A datetime becomes ms in integers: a float of seconds loses a ms of every fourth instant in some
+  years, and one ms decides whether a clock is met.
+
+tests/property/test_calendar.py compares it with a slow calendar that walks minute by minute.
 """
 
 from __future__ import annotations

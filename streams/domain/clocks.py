@@ -1,4 +1,4 @@
-"""Service levels. A clock's content is f(start, warn, due, escalate, stop, horizon) and nothing else (rule 8)."""
+"""Service levels. A clock's content is f(start, warn, due, escalate, stop, horizon) and nothing else (history h8)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from .definition import Definition
 
-WARN_FROM_MS = (
-    900_000  # a shorter clock sends no warning: it would be over before anybody read it (1-product)
-)
+WARN_FROM_MS = 900_000  # a shorter clock sends no warning: it would be over before anybody read it (clocks t10)
 OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = (
     "open",
     "warned",
@@ -63,7 +61,7 @@ def level(clock: dict[str, Any], start: int) -> str:
 
 @dataclass
 class Running:
-    """A clock that runs. `lapses` numbers the lapses of a clock that each touch restarts (rule 11)."""
+    """A clock that runs. `lapses` numbers the lapses of a clock that each touch restarts (history h11)."""
 
     stage: str
     name: str

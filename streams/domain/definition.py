@@ -102,7 +102,7 @@ def _attribution(
 
 @dataclass(frozen=True, eq=False)
 class Definitions:
-    """The versions of a funnel, by when they come into force. The first holds from the beginning of time (rule 21)."""
+    """The versions of a funnel, by when they come into force. The first holds from the beginning of time (history h21)."""
 
     versions: tuple[Definition, ...]
 

@@ -104,7 +104,7 @@ class Score:
         return total
 
     def use(self, scoring: Scoring) -> None:
-        """Count anew under another scoring: an episode keeps the definition in force when it began (rule 21)."""
+        """Count anew under another scoring: an episode keeps the definition in force when it began (history h21)."""
         if scoring is self.scoring:
             return
         self.scoring, self._half_days = scoring, _half_days(scoring)

@@ -1,4 +1,4 @@
-"""The canonical set: which of all events that came count, and in which order (6-history, rules 1 to 3 and 23).
+"""The canonical set: which of all events that came count, and in which order (history h1 to h3 and h23).
 
 Every function here depends on the set it is given and never on the order in which it was collected.
 """
@@ -60,7 +60,7 @@ def _voided(events: list[Event]) -> set[str]:
 
 
 def by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
-    """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (1-product)."""
+    """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (moves m8)."""
     if not any(
         one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at
         for one, other in pairwise(events)

@@ -1,7 +1,38 @@
-"""Whose event it is. `resolve` is a pure function of one alias' row and one record of `lead.events`.
+"""Whose event it is: a pure function of one alias's row and one record of `lead.events`.
 
-Its decisions are records: touches for leads, links back to aliases, edges between origins. What it decided with what it
-had seen is never decided again, so a replay gives the same leads.
+Sources name people by aliases: an address, a CRM record, a cookie. `resolve` is keyed by alias, so
+each alias has a row of its own, and no row can look into another. What one alias has to ask or tell
+another is therefore a record that goes back into `lead.events`, under the other's key.
+
+A **strong** alias names one person for good. It is an identity: it gets an id (a keyed hash, which
+gives no address away), and its events go to the lead of that id. Two strong aliases in one event
+are evidence that both are one person: the alias that the event is keyed by sends the other a
+`link`, and the other raises an edge to both leads' rows. Whether the edge joins them is not decided
+here but in members.py, by all edges together.
+
+A **weak** alias, a cookie or a click, says who somebody may be. It never joins leads. It leads to
+the first lead it learns; until then it holds its events and asks the aliases that came with them.
+
+    event, strong   -> a touch for the lead; a link to each other alias not linked yet
+    event, weak     -> a touch if the alias leads somewhere; else held, and the others are asked
+    link, strong    -> an edge to the rows of both identities; a new alias is housed with the first
+    link, weak      -> the lead is learnt; what was held is released in order; who asked is answered
+    ask             -> an answer, now or as soon as the lead is known
+
+What holds:
+
+- Decisions are records, and what was decided is never decided again (history h20). A replay of
+  `lead.touches` gives the same leads, though an alias read in another order might have been housed
+  elsewhere.
+- An identity's creation time, house and kind are written once. The survivor of a group is chosen by
+  them; if they could change, so could it, and every fact of the lead with it.
+- A CRM record is never housed. It keeps a row of its own, so that two records of one CRM stay
+  visible as a conflict.
+- A note of whom a row linked or asked makes a repeat harmless. Notes carry the event's time: an
+  earlier event that names the same pair is sent again, because a link is as old as its first.
+- Everything that strangers can make grow is bounded or paged: what is held (50 events, 1 MB, 30
+  days), how many leads an alias may lead to, and the notes (book.py). What is given up is counted.
+- How an alias is written says how strong it is. No vendor is named here.
 """
 
 from __future__ import annotations

@@ -127,7 +127,7 @@ class Before:
 class State:
     """Where the lead stands while the fold runs. Lead-wide things here, the journey's in `journeys[-1]`."""
 
-    under: Definition  # the version in force when the present episode began (6-history, rule 21)
+    under: Definition  # the version in force when the present episode began (history h21)
     stage: str = NOWHERE
     since: int = 0
     entry: int = 0

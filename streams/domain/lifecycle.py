@@ -40,7 +40,7 @@ class Outcome(StrEnum):
     NEW_JOURNEY = "new journey"  # enter it as journey number + 1
     TAKE_BACK = "take back"  # void the timer's move: same journey, accepted late
     REOPEN = "reopen"  # void the loss, then enter what lies beyond
-    REPLACE = "replace"  # the implied entry yields to the reported one (6-history, rule 16)
+    REPLACE = "replace"  # the implied entry yields to the reported one (history h16)
     ANSWER = "answer"  # the hand-off is decided; the lead stays where it is
     STAY = "stay"  # the funnel has no stage that takes it; noted
     TOUCH = "touch"  # nothing moves; activity is noted

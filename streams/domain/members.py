@@ -1,4 +1,4 @@
-"""Which origins are one lead: a pure function of the set of edges (6-history, rules 17 and 18).
+"""Which origins are one lead: a pure function of the set of edges (history h17 and h18).
 
 An origin is a strong alias as the lifecycle knows it: an id without personal data, with the time of its creation, a house
 and a unique kind that `resolve` wrote once. No row ever needs another row's state.
@@ -113,7 +113,7 @@ def groups(edges: frozenset[Edge]) -> Groups:
 
     A link that would join what is barred, or two records of one CRM and kind, is left out. It is a conflict until somebody
     says a word later than it. People first: a deal is no bridge between them. It is its primary contact's, else the first
-    one's, and whoever stands on it beside that one influenced it (1-product). Taking somebody off a deal takes back the links
+    one's, and whoever stands on it beside that one influenced it (identity i13). Taking somebody off a deal takes back the links
     between the two, and bars nothing.
     """
     ordered = sorted(smallest(edges))
@@ -188,7 +188,7 @@ def _before(edges: frozenset[Edge], unmerge: Edge) -> Groups:
 def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge]) -> int | None:
     """Say since when what forbade contact to `origin` at an instant stays on a group that was parted from it (ms); None: it does not.
 
-    A merge carries it to the whole, so an unmerge leaves it on both halves (2-architecture, Identity); but a deal carries nothing.
+    A merge carries it to the whole, so an unmerge leaves it on both halves (history h27); but a deal carries nothing.
     """
     if origin in group:
         return None

@@ -1,8 +1,32 @@
-"""Old touches in little room, nothing lost: a pack holds consecutive touches of one origin (docs/adr/0006).
+"""Old touches in little room, and nothing lost: a pack is another way to write the same set.
 
-A newsletter of ten years is thousands of touches that each did nothing but add points. A pack takes 27 bytes a touch
-instead of 200, and the fold takes it day by day where nothing can have happened within it. Where something can (a late
-move, a void, a merge), it is unpacked and folded touch by touch: so nothing is ever too late for the history.
+A newsletter of ten years is thousands of touches, each of which did nothing but add points. As
+events they take 200 bytes each, and every record folds them all again. A pack holds consecutive
+touches of one identity in 27 bytes each: time, sequence, id, and which of the pack's few bodies it
+has. That is the whole touch, so `Pack.events` gives back what came (history h22, docs/adr/0006).
+
+The fold takes a pack in one of two ways. Where nothing can have happened within it, day by day:
+points of one day only add up, and of a clock that touches restart the last touch of a day decides.
+`fold.Fold` asks for that before it opens a pack: no timer falls due, no clock lapses or is stopped,
+no gate would pass, nothing new is learnt of the lead. Everywhere else it takes the touches one by
+one. Both ways must give the same facts, which is what tests/unit/test_packs.py holds; the property
+of any order runs with rows that pack nearly everything.
+
+What keeps it exact:
+
+- A touch stands in a pack or among the row's events, never in both: an id counts once.
+- No event lies between a pack's first and last touch in the order of keys. Whatever comes to lie
+  there, shares an id or a minute with one, or voids one, unpacks the pack first (`touched_by`), so
+  that order, voids and the flood cap see single events.
+- Only mere touches are packed: of which the fold needs the body and the time and nothing else
+  (`eligible`). A touch that also names a persona or a team stays as it is.
+- What is packed is a function of the row alone. A row that is replayed packs as it did before, so
+  its bytes and facts are the same.
+- A day is one of the reporting zone, as a cap counts it. That zone is the same in all versions of
+  one generation; if it could differ, a day's sum would count under two caps.
+
+A sum instead of a pack would break the last promise of the history, that nothing is ever too late:
+a merge, an unmerge or a late move that cuts through a sum cannot be folded again.
 """
 
 from __future__ import annotations

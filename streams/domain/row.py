@@ -1,7 +1,35 @@
-"""One lead's row: the set of what came, and what it said of it. `advance` and `tick` are all that ever changes one.
+"""One lead's row: the set of what came, and what was stated of it.
 
-A row is an origin's own. It keeps its events for ever, forwards copies to the survivor of its group, and states facts
-only while it is the survivor itself (6-history, rules 17 to 19). On the wire it is one orjson document.
+The idea: a row is a set, and facts are a function of the set (history h1 to h4). `advance` adds an
+event, `connect` adds an edge, `tick` raises the watermark; nothing else ever changes a row. Each of
+them folds the set again and states the difference to what was stated before. So a late event, a
+void, a merge and a repeat are one code path, and no state can disagree with the set.
+
+A row is an identity's own, and an identity keeps its events for ever. When edges make several
+identities one lead, one row speaks for them: the survivor (history h17 to h19). The others forward
+copies of their events to it and state nothing. If an edge comes that parts them again, every row
+still has its own events, so an unmerge is exact: the survivor stops counting the copies, and the
+parted row states its own facts again.
+
+Invariants:
+
+- `events` holds what came first-hand and copies alike; `direct` names those that live here. Only
+  what lives here is ever forwarded, or copies would travel in circles.
+- An event is in `events` or in one of `packs`, never in both.
+- Every row that an edge connects, however indirectly, comes to know every edge, because they decide
+  together. A new edge goes to neighbours only, who pass it on.
+- `revision` only rises, through tombstones, merges and erasures alike (history h13). Were it reset,
+  a fact that comes back would lose to its own tombstone in ClickHouse.
+- `emitted` is exactly what readers were sent: without it there is no difference to state. A fact
+  whose time changed is taken back under the old time, since ClickHouse sorts by it (history h12).
+- An event is folded up to the row's own watermark, not to the newest tick of the partition
+  (history h9). Otherwise what a row states would depend on when it was read.
+- Of an erased identity no content is kept, and none is taken later. Its ids and edges stay, so that
+  the group does not fall apart.
+- Equal rows are equal bytes (`dump` sorts all sets): a replay writes what was written before.
+
+On the wire a row is one orjson document. docs/architecture.md has the way of a body through it;
+tests/property/test_any_order.py is the property that holds all of this.
 """
 
 from __future__ import annotations
@@ -37,7 +65,7 @@ Emitted = tuple[
 
 @dataclass(frozen=True)
 class Row:
-    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (rule 13)."""
+    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (history h13)."""
 
     lead: str
     watermark: int = 0
@@ -266,7 +294,7 @@ def fold_group(
 def _influenced(
     lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]
 ) -> Iterator[Fact]:
-    """State the deals that a group's contacts stand on beside the contact whose deal it is (1-product).
+    """State the deals that a group's contacts stand on beside the contact whose deal it is (identity i13).
 
     What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
     """
@@ -319,7 +347,7 @@ def _carried(
 
 
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
-    """State the difference to what was stated, tombstones first, each under a revision of its own (rules 12 to 14)."""
+    """State the difference to what was stated, tombstones first, each under a revision of its own (history h12 to h14)."""
     revision, emitted = row.revision, dict(row.emitted)
     marks = {
         fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()

@@ -1,8 +1,36 @@
-"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and sink.py. They know records, never leads.
+"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and sink.py.
 
-A chunk is done in four steps, each only after the one before is certain: outputs and dead letters acknowledged;
-the generation still ours; rows and marker written as our own; applied and acknowledged. A crash between any two
-repeats outputs under the same identity and loses nothing. Any unexpected error ends the process.
+A worker reads records and never knows what is in them. Its promise: after any death, at any
+instant, each record has had its effect, and none has had it twice (docs/design/engine.md).
+
+A chunk is done in four steps, each only after the one before is certain:
+
+1. Outputs and dead letters are sent, and every acknowledgement is awaited.
+2. The consumer generation is checked. If it is another by now, the partition may be somebody
+   else's: all is dropped, and the newer owner does it again.
+3. Rows and the partition's next offset are written to the changelog, the offset last, and the
+   returned offsets must follow our own last one. If they do not, somebody else wrote there.
+4. The rows are applied and the chunk is acknowledged. The offset that Kafka commits is a hint; the
+   truth is the marker in the changelog. A worker without rows has only that offset, and a sink
+   acknowledges once the other side has what it read.
+
+A death between two steps:
+
+- before 1 is complete: some outputs are sent again, byte for byte under the same ids, and every
+  receiver knows repeats by what they are (engine e8);
+- between 1 and 3: the same, for all outputs of the chunk;
+- within 3: rows whose fence is at or beyond a record are left alone and emit nothing, the others
+  are done. A commit that was cut in half is completed, not repeated (engine e6);
+- after 3: the offset is behind. What lies below the marker is dropped when it is read again.
+
+What would break it: acknowledging a chunk that failed, so any surprise ends the process at once
+(`die`), before Faust can; skipping a hole in the offsets, so `from_next` seeks back, and stops the
+worker for a person where the topic no longer has the records; trusting that we still own a
+partition, so the generation is compared after every wait and the changelog's offsets are checked;
+an output that depends on the borders of a chunk, so effects are made record by record.
+
+Exit codes tell the supervisor what to do: 75 start again (a foreign write), 78 wait for a person,
+70 anything else.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (3-engine)
+ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (engine e9)
 IN_TURN = 5
 _WATERMARKS = """
 SELECT source_partition, max(toUnixTimestamp64Milli(now))

@@ -28,7 +28,7 @@ BENCHMARKS = {
     "worst": 0.05,
     "average": 0.23,
     "best": 0.47,
-}  # acceptance in firms (1-product, why it exists)
+}  # acceptance in firms (kpis k110)
 
 
 _Answer = TypeVar("_Answer")

@@ -105,7 +105,7 @@ class Normalised:
         return given
 
     def add(self, **fields: Any) -> None:
-        """Add an event; one dated more than 5 minutes after its receipt is dated to it, the stated time kept (rule 7).
+        """Add an event; one dated more than 5 minutes after its receipt is dated to it, the stated time kept (history h7).
 
         A detail that can't be kept (too long, of another type, a list) is left out and counted.
 

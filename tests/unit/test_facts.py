@@ -1,4 +1,4 @@
-"""What the facts say beside the moves: durations, hand-offs, deals, lapses, what a version holds for. One test a rule of 1-product."""
+"""What the facts say beside the moves: durations, hand-offs, deals, lapses, what a version holds for. One test a rule of docs/design."""
 
 from datetime import date
 

@@ -1,4 +1,4 @@
-"""The rules of 1-product, one row a rule: a history told in days, and the journey that it comes to."""
+"""The rules of docs/design/moves.md, one row a rule: a history told in days, and the journey that it comes to."""
 
 import orjson
 import pytest

@@ -1,4 +1,4 @@
-"""The rules of 1-product beside the moves (test_lifecycle.py): clocks, who decides, what a lead is, one row a rule."""
+"""The rules of docs/design/moves.md beside the moves (test_lifecycle.py): clocks, who decides, what a lead is, one row a rule."""
 
 from datetime import date
 

@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS fact_revisions (
 PARTITION BY generation
 ORDER BY (generation, lead_id, fact_id, revision);
 
--- What `advance` read, whatever its generation: all contents of an id stay, repeats fall together (the archive of 4-clickhouse).
+-- What `advance` read, whatever its generation: all contents of an id stay, repeats fall together (clickhouse c4).
 CREATE TABLE IF NOT EXISTS touches (
   lead_id UUID,
   event_id String CODEC(ZSTD(1)),
@@ -136,7 +136,7 @@ CREATE TABLE IF NOT EXISTS lead_state (
 PARTITION BY generation
 ORDER BY (generation, lead_id);
 
--- One row a statement of cost; a later statement of the same key replaces an earlier one (1-product, Sources).
+-- One row a statement of cost; a later statement of the same key replaces an earlier one (sources s9).
 CREATE TABLE IF NOT EXISTS spend (
   day Date,
   platform LowCardinality(String),
