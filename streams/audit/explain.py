@@ -188,6 +188,7 @@ def story(
         if one.content
     ]
     judged = {fact.get("version") for fact in facts}
+    shown = definitions.at(now).funnel
     return {
         "lead": lead,
         "now": {**stands, "record_url": addresses.web(stands.get("record_url"))}
@@ -210,6 +211,7 @@ def story(
             if one.content and one in instead
         ],
         "ladder": list(definitions.first.funnel.ladder),
+        "titles": {stage: shown.title(stage) for stage in shown.stages},
         "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
     }
 

@@ -34,7 +34,7 @@ _LATE = timedelta(minutes=1)
 
 def readable(story: dict[str, Any], zone: str) -> list[str]:
     """Write a story for people."""
-    tell = _Teller(ZoneInfo(zone))
+    tell = _Teller(ZoneInfo(zone), story["titles"])
     return [
         *tell.head(story),
         "",
@@ -90,8 +90,17 @@ def _was_wrong(fact: dict[str, Any]) -> bool:
 
 
 class _Teller:
-    def __init__(self, zone: ZoneInfo) -> None:
-        self.zone = zone
+    def __init__(self, zone: ZoneInfo, titles: dict[str, str]) -> None:
+        self.zone, self.titles = zone, titles
+
+    def title(self, stage: str) -> str:
+        """Return what people read for a stage."""
+        return self.titles.get(stage, stage)
+
+    def clock(self, name: str) -> str:
+        """Return what people read for `stage.clock`."""
+        stage, _, clock = name.rpartition(".")
+        return f"{self.title(stage)}.{clock}"
 
     def when(self, moment: datetime) -> str:
         return (
@@ -113,7 +122,7 @@ class _Teller:
             marks += [now["suppressed"]] if now.get("suppressed") else []
             marks_text = f" ({', '.join(marks)})" if marks else ""
             lines.append(
-                f"  stands in {now['stage']}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{marks_text}"
+                f"  stands in {self.title(now['stage'])}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{marks_text}"
             )
             if record := addresses.web(now.get("record_url")):
                 lines.append(f"  record {record}")
@@ -179,17 +188,23 @@ class _Teller:
             case "transition":
                 why = "passed by, so implied" if fact["implied"] else f"because of {fact['why']}"
                 reason = f": {fact['reason']}" if fact["reason"] else ""
-                return f"{fact['from'] or 'nowhere'} -> {fact['to']} ({fact['owner_team']}), {why}{reason}"
+                came = self.title(fact["from"]) or "nowhere"
+                to = self.title(fact["to"])
+                return f"{came} -> {to} ({fact['owner_team']}), {why}{reason}"
             case "decision":
-                return f"the gate was asked ({fact['by']} decided): {self.rules(fact)}"
+                gate = f"the gate of {self.title(fact['stage'])} was asked"
+                return f"{gate} ({fact['by']} decided): {self.rules(fact)}"
             case "handoff":
                 reason = f", {fact['reason']}" if fact["reason"] else ""
                 decided = f" on {self.ms(fact['decided_at'])}" if fact["decided_at"] else ""
                 early = ", touched before it was assigned" if fact.get("negative") else ""
-                return f"hand-off to sales: {fact['outcome'].replace('_', ' ')}{decided}{reason}{early}"
+                outcome = fact["outcome"].replace("_", " ")
+                stage = self.title(fact["stage"])
+                return f"hand-off from {stage}: {outcome}{decided}{reason}{early}"
             case "clock":
                 done = f", done {self.ms(fact['stopped_at'])}" if fact["stopped_at"] else ""
-                return f"clock {fact['stage']}.{fact['clock']}: due {self.ms(fact['due_at'])}, {fact['status']}{done}"
+                name = self.clock(f"{fact['stage']}.{fact['clock']}")
+                return f"clock {name}: due {self.ms(fact['due_at'])}, {fact['status']}{done}"
             case "deal":
                 amount = (
                     f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
@@ -200,10 +215,16 @@ class _Teller:
                 return f"deal {fact['deal']}: {fact['status']}, amount {amount}{role}"
             case "disagreement":
                 gate, crm = ("yes", "no") if fact["gate"] else ("no", "yes")
-                return f"gate and {fact['system']} disagree about {fact['stage']}: gate {gate}, {fact['system']} {crm}: {self.rules(fact)}"
+                stage, system = self.title(fact["stage"]), fact["system"]
+                head = f"gate and {system} disagree about {stage}: gate {gate}, {system} {crm}"
+                return f"{head}: {self.rules(fact)}"
             case "note":
-                about = fact.get("stage") or fact.get("reason") or fact.get("team") or ""
-                return f"{fact['what']}: {fact['event']} {about} while in {fact['current'] or 'no stage'} ({fact['system']})"
+                about = self.title(
+                    fact.get("stage") or fact.get("reason") or fact.get("team") or ""
+                )
+                current = self.title(fact["current"]) or "no stage"
+                what, event = fact["what"], fact["event"]
+                return f"{what}: {event} {about} while in {current} ({fact['system']})"
             case "conflict":
                 return f"conflict: {' and '.join(fact['halves'])} would be joined and may not"
             case kind:
@@ -233,11 +254,12 @@ class _Teller:
                 f"{rule['rule']} is {rule['value'] or 'nothing'}, needs {rule['need']}"
                 for rule in view["missing"]
             )
-            lines.append(f"  still missing for {view['missing_for']}: {missing}")
+            lines.append(f"  still missing for {self.title(view['missing_for'])}: {missing}")
         lines += [
-            f"  clock {one['clock']} runs, due {self.ms(one['due_at'])}"
+            f"  clock {self.clock(one['clock'])} runs, due {self.ms(one['due_at'])}"
             for one in view.get("running", ())
         ]
         if view.get("timer_at"):
-            lines.append(f"  moves to {view['timer_to']} by itself on {self.ms(view['timer_at'])}")
+            to, at = self.title(view["timer_to"]), self.ms(view["timer_at"])
+            lines.append(f"  moves to {to} by itself on {at}")
         return ["", "What is ahead", *lines] if lines else []

@@ -20,6 +20,9 @@ _MOVED_NOTHING = {
     "unmapped": "the funnel knows no stage of this name",
     "no authority": "the funnel gives this source no authority over the stage",
     "not the owner": "reported by a team that does not own the stage",
+    "no hand-off waits": "an acceptance where the funnel has none ahead",
+    "no such hand-off": "names a hand-off that the funnel lacks",
+    "nowhere to go": "no stage of the funnel takes it, so the lead stays",
 }
 _WEAK = (
     "events are known by weak aliases only: "

@@ -187,7 +187,7 @@ def test_cost_turns_spend_into_euros_and_has_no_value_without_denominator(firm):
     firm.lead((0, E.CREATED, {}))
     firm.lead((0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}))
     values = {f.dimensions["per"]: f.value for f in firm.ask("cost", unconverted="")}
-    assert values == {"lead": 195.0, "sal": 390.0, "customer": None}
+    assert values == {"inquiry": 195.0, "sal": 390.0, "customer": None}
     apart = firm.one("cost", per="lead", unconverted="GBP")
     assert (apart.value, apart.numerator) == (None, 50.0)
 

@@ -144,7 +144,7 @@ def test_speed_to_lead_takes_the_untouched_as_infinite(firm):
     firm.lead((0, E.STAGE_REPORTED, MQL), (0.125, E.TOUCH, HUMAN))  # by whom no system said
     firm.lead((0, E.STAGE_REPORTED, MQL))
     found = {f.dimensions["leg"]: (f.value, f.n, f.pending) for f in firm.ask("speed_to_lead")}
-    assert found == {"mql_to_assigned": (None, 3, 2), "assigned_to_first_touch": (180.0, 3, 1)}
+    assert found == {"handed_to_assigned": (None, 3, 2), "assigned_to_first_touch": (180.0, 3, 1)}
 
 
 def test_service_levels_count_clocks_that_fell_due_restarting_ones_apart_and_spam_not_at_all(firm):
@@ -200,17 +200,19 @@ def test_spend_and_leads_share_the_source_table(firm):
     firm.spend("7", platform="unheard_of")
     for marketing in (META, META, GOOGLE, {}):
         firm.lead((0, E.CREATED, marketing))
-    assert {f.dimensions["source"]: f.value for f in firm.ask("cost", by="source", per="lead")} == {
+    assert {
+        f.dimensions["source"]: f.value for f in firm.ask("cost", by="source", per="inquiry")
+    } == {
         "meta": 150.0,
         "google": 100.0,
         "": 7.0,
     }
-    assert {f.dimensions["channel"]: f.value for f in firm.ask("cost", by="channel", per="lead")}[
-        "paid_social"
-    ] == 150.0
-    assert firm.one("cost", per="lead").value == 407 / 4
+    assert {
+        f.dimensions["channel"]: f.value for f in firm.ask("cost", by="channel", per="inquiry")
+    }["paid_social"] == 150.0
+    assert firm.one("cost", per="inquiry").value == 407 / 4
     assert (
-        firm.one("cost", by="segment", per="lead").value == 407 / 4
+        firm.one("cost", by="segment", per="inquiry").value == 407 / 4
     )  # of segments an ad account knows nothing
 
 
@@ -225,7 +227,7 @@ def test_what_was_spent_without_leads_and_leads_without_spend_are_both_rows(firm
     firm.lead((0, E.CREATED, {"marketing": {"utm_source": "letter", "utm_medium": "email"}}))
     rows = {
         f.dimensions["source"]: (f.value, f.numerator, f.denominator)
-        for f in firm.ask("cost", by="source", per="lead")
+        for f in firm.ask("cost", by="source", per="inquiry")
     }
     assert rows == {"meta": (300.0, 300.0, 1), "google": (None, 50.0, 0), "letter": (None, None, 1)}
 
@@ -236,7 +238,7 @@ def test_campaigns_meet_whatever_their_case_and_through_the_funnels_aliases(firm
     for campaign in ("spring sale", " SPRING SALE ", "Meta"):
         firm.lead((0, E.CREATED, named(campaign=campaign)))
     assert {
-        f.dimensions["campaign"]: f.value for f in firm.ask("cost", by="campaign", per="lead")
+        f.dimensions["campaign"]: f.value for f in firm.ask("cost", by="campaign", per="inquiry")
     } == {"spring sale": 150.0, "meta": 40.0}
     assert {
         f.dimensions["campaign"]: f.value
@@ -254,7 +256,7 @@ def test_a_lead_of_whom_only_the_ad_is_known_meets_its_campaigns_spend(firm):
     firm.lead((0, E.CREATED, named(ad="unknown")))
     rows = {
         f.dimensions["campaign"]: (f.value, f.denominator)
-        for f in firm.ask("cost", by="campaign", per="lead")
+        for f in firm.ask("cost", by="campaign", per="inquiry")
     }
     assert rows == {"7": (200.0, 2), "8": (None, 0), "ad:unknown": (None, 1)}
 
@@ -275,17 +277,17 @@ def test_spend_that_was_stated_again_counts_once_and_as_the_later_statement_says
     firm.spend("300", stamp=2)
     firm.spend("900", stamp=1)
     firm.lead((0, E.CREATED, {}))
-    assert firm.one("cost", per="lead").value == 300.0
+    assert firm.one("cost", per="inquiry").value == 300.0
 
 
-def test_disagreements_say_who_said_yes(firm):
+def test_disagreements_say_who_would_let_the_lead_pass(firm):
     firm.lead((0, E.STAGE_REPORTED, MQL))
     firm.lead((0, E.CREATED, {"kind": "demo_form"}), (1, E.STAGE_REPORTED, MQL))
     firm.lead((0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, SPAM))
     figure = firm.one("disagreement")
     assert (figure.value, figure.dimensions) == (
         1.0,
-        {"stage": "mql", "said_yes": "hubspot", "said_no": "gate"},
+        {"stage": "mql", "accepted_by": "hubspot", "refused_by": "gate"},
     )
 
 
