@@ -49,7 +49,7 @@ def identity_key(settings: Settings) -> str:
 
 def topics(settings: Settings) -> str:
     """Fail if a topic differs from its declaration; what is only noted is no fault."""
-    from streams.intake import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
+    from streams.operate import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
 
     differing = admin.apply(settings, dry=True)
     faults = [one for one in differing if one.kind != admin.NOTE]
@@ -94,7 +94,7 @@ def fresh(age: float | None) -> str:
 
 def sources(settings: Settings) -> str:
     """Fail if a source is parked: its events wait, and the clocks that they would stop do not."""
-    from streams.intake import parked  # noqa: PLC0415
+    from streams.operate import parked  # noqa: PLC0415
 
     found = parked.parked(settings)
     if found:

@@ -27,7 +27,7 @@ def topics_apply(
     wait: Wait = "0s",
 ) -> None:
     """Make the broker's topics agree with the registry. Example: leadstream topics apply --wait 120s."""
-    from streams.intake import admin
+    from streams.operate import admin
 
     limit, settings = seconds(wait), on_home(home)
     try:

@@ -43,7 +43,7 @@ def list_(
     as_json: Json = False,
 ) -> None:
     """List what waits for somebody, by source and reason, and whose move it is. Example: leadstream deadletters list --source hubspot."""
-    from streams.intake import deadletters
+    from streams.operate import deadletters
 
     found = _read(on_home(home), deadletters.Chosen((), topic, source, everything, reason))
     if as_json if each is None else each:
@@ -91,7 +91,7 @@ def show(
     as_json: Json = False,
 ) -> None:
     """Show one letter, and where in its body the reason points. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
-    from streams.intake import deadletters, reading
+    from streams.operate import deadletters, reading
 
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen((letter,), all=True))
@@ -141,7 +141,7 @@ def replay(
     """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
     from kafka.errors import KafkaError
 
-    from streams.intake import deadletters, reading
+    from streams.operate import deadletters, reading
 
     settings = on_home(home)
     found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
@@ -169,7 +169,7 @@ def discard(
     as_json: Json = False,
 ) -> None:
     """Give letters up, with a reason. Example: leadstream deadletters discard lead.raw.crm:0:17:0 --why "a test body"."""
-    from streams.intake import deadletters
+    from streams.operate import deadletters
 
     if not (ids or topic or source or reason):
         raise typer.BadParameter("name letters, a --topic, a --source or a --reason")
@@ -185,10 +185,10 @@ def discard(
 @deadletters_app.command("parked")
 def parked(home: AnyHome = None, as_json: Json = False) -> None:
     """List the sources whose circuit breaker tripped, and where. Example: leadstream deadletters parked."""
-    from streams.intake import parked as intake
+    from streams.operate import parked as sources
 
     found = [
-        one.model_dump(mode="json", exclude={"version"}) for one in intake.parked(on_home(home))
+        one.model_dump(mode="json", exclude={"version"}) for one in sources.parked(on_home(home))
     ]
     if as_json:
         document(found)
@@ -220,12 +220,12 @@ def resume(
     """Read a parked source again, what was parked included. Example: leadstream deadletters resume hubspot."""
     from kafka.errors import KafkaError
 
-    from streams.intake import parked as intake
-    from streams.intake import reading
+    from streams.operate import parked as sources
+    from streams.operate import reading
 
     try:
-        count = intake.resume(on_home(home), source, rate, accept_gone=accept_gone)
-    except (intake.NotResumed, reading.Silent) as error:
+        count = sources.resume(on_home(home), source, rate, accept_gone=accept_gone)
+    except (sources.NotResumed, reading.Silent) as error:
         raise Failed(str(error)) from error
     except KafkaError as error:
         raise Failed(
@@ -235,7 +235,7 @@ def resume(
 
 
 def _read(settings: Any, chosen: Any) -> Any:
-    from streams.intake import deadletters, reading
+    from streams.operate import deadletters, reading
 
     try:
         return deadletters.read(settings, chosen)

@@ -132,7 +132,7 @@ def definitions_add(
     from streams.agents import versions
     from streams.connections import clickhouse_client
     from streams.domain.definition import prepare
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     client = clickhouse_client(settings)
@@ -166,7 +166,7 @@ def definitions_drop(
 ) -> None:
     """End a generation that is not shown: its worker and its facts. The archive stays. Example: leadstream definitions drop 1."""
     from streams.connections import clickhouse_client
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     try:
@@ -248,7 +248,7 @@ def adopt(
     from streams.audit import verify
     from streams.connections import clickhouse_client
     from streams.embedded.home import start_again
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     client = clickhouse_client(settings)
@@ -294,7 +294,7 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     """Show the generation that was shown before. Example: leadstream rollback."""
     from sinks.clickhouse import generations
     from streams.connections import clickhouse_client
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     client = clickhouse_client(settings)

@@ -59,7 +59,7 @@ def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> No
 @holes_app.command("list")
 def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
     """Show which records a worker can never read, because its topic lost them. Example: leadstream holes list."""
-    from streams.intake import holes
+    from streams.operate import holes
     from streams.settings import roles
 
     settings = on_home(home)
@@ -84,7 +84,7 @@ def holes_accept(
 ) -> None:
     """Move a stopped worker over what its topic lost; the hole is stated in the facts. Example: leadstream holes accept advance."""
     from streams.embedded.home import start_again
-    from streams.intake import holes
+    from streams.operate import holes
     from streams.settings import roles
 
     settings = on_home(home)

@@ -10,7 +10,7 @@ from schemas.deadletters import MARK_HEADER, Letter, LetterKind, Mark, Original
 from streams.engine.commit import MAX_RECORD
 from streams.engine.letters import Failures, Post, letter
 from streams.intake import again
-from streams.intake import deadletters as intake
+from streams.operate import deadletters as operate
 from tests.support.kafka import record
 
 POST = Post("lead.deadletters", "normalise", lambda _record: "meta")
@@ -106,7 +106,7 @@ def told(worker="advance", stamp=1, mark=None):
 
 def waiting(*records):
     return [
-        (one.letter.worker, one.letter.stamp) for one in intake.entries(records) if not one.fate
+        (one.letter.worker, one.letter.stamp) for one in operate.entries(records) if not one.fate
     ]
 
 

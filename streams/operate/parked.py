@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 from schemas import sources, topics
 from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
+from streams.intake import again
 from streams.sources.registry import SOURCES
 
-from . import again, reading
+from . import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

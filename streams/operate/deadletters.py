@@ -32,10 +32,11 @@ from schemas.deadletters import (
 )
 from streams import connections
 from streams.engine.letters import discreet
+from streams.intake import again
 from streams.sources.adapter import decoded
 from streams.sources.registry import SOURCES
 
-from . import again, places, reading, reasons
+from . import places, reading, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -15,9 +15,10 @@ from schemas.reading import FunnelError, Problem, incompatible, load, load_all
 from sinks.clickhouse import generations
 from streams import connections
 from streams.engine.changelog import COMMON
+from streams.intake import arrival
 from streams.settings import DROPPED
 
-from . import arrival, holes
+from . import holes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
