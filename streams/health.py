@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.errors import LeadstreamError
 from streams import metrics
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _DRIFT_SECONDS = 7 * 86_400
 _CLICKHOUSE_SECONDS = 5
 
 
-class Failing(Exception):  # noqa: N818 - it says what is wrong and whose move it is
+class Failing(LeadstreamError):  # noqa: N818 - it says what is wrong and whose move it is
     """Something is not as it must be."""
 
 

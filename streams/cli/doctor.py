@@ -1,10 +1,10 @@
-"""leadstream doctor: everything that a running installation needs, looked at once; exit 1 if anything is wrong."""
+"""leadstream doctor: check once everything that a running installation needs."""
 
 from __future__ import annotations
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, document, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
@@ -13,7 +13,10 @@ app = typer.Typer()
 
 @app.command()
 def doctor(home: AnyHome = None, as_json: Json = False) -> None:
-    """Look at everything that a running installation needs; exit 1 if anything is wrong. Example: leadstream doctor."""
+    """Check everything that a running installation needs; exit 1 if anything is wrong.
+
+    Example: leadstream doctor
+    """
     from streams import health
     from streams.embedded.home import read
 
@@ -29,10 +32,6 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
         document([one._asdict() for one in found])
     else:
         for one in found:
-            console.print(
-                f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            print_line(f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}")
     if not all(one.ok for one in found):
         raise Failed("something is wrong; each line above says what")

@@ -9,6 +9,7 @@ from typing import NoReturn
 
 import typer
 
+from schemas.errors import LeadstreamError
 from streams.embedded import leash
 
 from . import (
@@ -24,7 +25,7 @@ from . import (
     records,
     run,
 )
-from .context import Failed, away, errors
+from .context import away, errors
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -54,17 +55,17 @@ def main() -> None:
         faulthandler.enable()  # a supervisor that finds a process hanging asks where (SIGABRT)
     try:
         app()
-    except Failed as error:
-        _say(str(error))
+    except LeadstreamError as error:
+        _fail(str(error), error.exit_code)
     except Exception as error:
         if not away(error):
             raise
-        _say(f"a server does not answer: {error}; see `leadstream doctor`")
+        _fail(f"a server does not answer: {error}; see `leadstream doctor`")
 
 
-def _say(text: str) -> NoReturn:
-    errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(1)
+def _fail(text: str, code: int = 1) -> NoReturn:
+    errors.print(text, style="red", highlight=False, soft_wrap=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from schemas.errors import LeadstreamError
 from streams import metrics
 from streams.sources.adapter import UNREADABLE, decoded, why
 from streams.sources.retrieval import Ask, Verdict, named_error
@@ -40,7 +41,7 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 log = logging.getLogger("leadstream.retriever")
 
 
-class NotRetrieved(Exception):  # noqa: N818 - it says what is missing and whose move it is
+class NotRetrieved(LeadstreamError):  # noqa: N818 - it says what is missing and whose move it is
     """A record that the vendor does not give."""
 
     def __init__(self, what: str, text: str) -> None:

@@ -22,6 +22,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 from schemas.sources import SOURCE_HEADER
 from streams.sources.adapter import Fault, digest
 
@@ -41,7 +42,7 @@ _ALL = (-1, "all")
 log = logging.getLogger(__name__)
 
 
-class BadEvent(ValueError):  # noqa: N818 - the caller's program must be mended
+class BadEvent(LeadstreamError, ValueError):  # noqa: N818 - the caller's program must be mended
     """An event that is refused before it is sent; `fault` has the field and what was perhaps meant."""
 
     def __init__(self, event_id: str, fault: Fault) -> None:
@@ -50,7 +51,7 @@ class BadEvent(ValueError):  # noqa: N818 - the caller's program must be mended
         self.fault = fault
 
 
-class NotTaken(Exception):  # noqa: N818 - the caller publishes it again, later
+class NotTaken(LeadstreamError):  # noqa: N818 - the caller publishes it again, later
     """An event that was not queued: Kafka does not keep up, or can't take it. `event_id` is its."""
 
     def __init__(self, event_id: str, why: str) -> None:
@@ -59,7 +60,7 @@ class NotTaken(Exception):  # noqa: N818 - the caller publishes it again, later
         self.event_id = event_id
 
 
-class PublishFailed(Exception):  # noqa: N818 - it names what happened; the caller publishes again
+class PublishFailed(LeadstreamError):  # noqa: N818 - it names what happened; the caller publishes again
     """Kafka did not acknowledge; `failed` has (event id, reason) of each.
 
     Publish those again: an id that arrives twice is one event.

@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas import documents, topics
+from schemas.errors import LeadstreamError
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import attainment, kpis
 from streams import connections
@@ -42,7 +43,7 @@ class Problem(NamedTuple):
     text: str
 
 
-class RecordsError(Exception):
+class RecordsError(LeadstreamError):
     """A file that is not published, not even in part; `problems` name every line to mend."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
+from schemas.errors import LeadstreamError
 from schemas.topics import TOPICS, Topic
 from streams import connections
 
@@ -24,7 +25,7 @@ _OVERRIDES = (_TOPIC_OVERRIDE, "DYNAMIC_TOPIC_CONFIG", "TOPIC_CONFIG")
 _SEEN_SECONDS = 5.0
 
 
-class Refused(Exception):  # noqa: N818 - it says what the broker refused; the operator decides
+class Refused(LeadstreamError):  # noqa: N818 - it says what the broker refused; the operator decides
     """The broker refused a setting."""
 
 

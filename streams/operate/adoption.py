@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kafka.errors import GroupIdNotFoundError, UnknownTopicOrPartitionError
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 from schemas.reading import FunnelError, Problem, incompatible, load, load_all
 from sinks.clickhouse import generations
 from streams import connections
@@ -31,7 +32,7 @@ TAKEN_SECONDS = 60.0
 STOPS_SECONDS = 20.0  # a worker that is told to end writes what it has first
 
 
-class NotReady(Exception):  # noqa: N818 - whoever asked must wait, look at the workers, or show another one first
+class NotReady(LeadstreamError):  # noqa: N818 - whoever asked must wait, look at the workers, or show another one first
     """A generation can't be shown, or dropped, yet."""
 
 

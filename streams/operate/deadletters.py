@@ -30,6 +30,7 @@ from schemas.deadletters import (
     described,
     opened,
 )
+from schemas.errors import LeadstreamError
 from streams import connections
 from streams.engine.letters import discreet
 from streams.intake import again
@@ -47,7 +48,7 @@ if TYPE_CHECKING:
 MOST_WHY = 1_000  # characters of why a letter is given up: its mark is a header
 
 
-class Unreadable(Exception):  # noqa: N818 - whoever asked must look at the broker
+class Unreadable(LeadstreamError):  # noqa: N818 - whoever asked must look at the broker
     """A letter can't be put together any more."""
 
 

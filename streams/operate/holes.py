@@ -14,6 +14,7 @@ from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 from streams import connections
 from streams.engine.changelog import Marker, marker_key, seal, unseal
 from streams.settings import split
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-class Busy(Exception):  # noqa: N818 - whoever asked must stop the worker first
+class Busy(LeadstreamError):  # noqa: N818 - whoever asked must stop the worker first
     """The worker runs: only a stopped one can be moved."""
 
 

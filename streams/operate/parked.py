@@ -12,6 +12,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from schemas import sources, topics
+from schemas.errors import LeadstreamError
 from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
 from streams.intake import again
@@ -28,7 +29,7 @@ _TAKEN_SECONDS = 60.0
 IMPORT, UNKNOWN = "import", "unknown"  # as workers name what is no vendor
 
 
-class NotResumed(Exception):  # noqa: N818 - whoever asked must look at the worker, or name another source
+class NotResumed(LeadstreamError):  # noqa: N818 - whoever asked must look at the worker, or name another source
     """A source can't be resumed yet; the text says why and what to do."""
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
 
+from schemas.errors import LeadstreamError
 from streams import connections
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _QUIET_SECONDS = 30.0  # without a record before the broker counts as away
 
 
-class Silent(Exception):  # noqa: N818 - whoever asked must look at the broker
+class Silent(LeadstreamError):  # noqa: N818 - whoever asked must look at the broker
     """The topic can't be read to its end: the broker stopped answering."""
 
 
