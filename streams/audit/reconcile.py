@@ -16,91 +16,24 @@ from zoneinfo import ZoneInfo
 
 from schemas import addresses
 from schemas.shape import Shape
+from sinks.clickhouse.files import statement
 from streams.domain import calendar
 from streams.domain.identity import origin_id
 from streams.domain.reconciliation import Entry, Journey, Lead, Ours, Question
 
 MANY = 5_000  # ids of a query: they stand in its text, of which a server reads 256 kB
-
-_ENTERED = """
-SELECT DISTINCT toString(lead_id)
-FROM v_stage_transitions
-WHERE to_stage = {stage:String}
-  AND event_time >= {start:DateTime64(3, 'UTC')}
-  AND event_time < {end:DateTime64(3, 'UTC')}
-  AND opening = 0
-  AND test = 0
-"""
-_LEADS = """
-SELECT origin, toString(lead)
-FROM (SELECT lead_id AS lead, arrayJoin(origins) AS origin FROM v_lead_state)
-WHERE origin IN ({ids})
-"""
-_STATES = """
-SELECT toString(lead_id), stage, record_url
-FROM v_lead_state
-WHERE lead_id IN ({ids})
-"""
-_ENTRIES = """
-SELECT
-  toString(lead_id),
-  journey,
-  toUnixTimestamp64Milli(event_time),
-  system,
-  toBool(implied),
-  toBool(opening)
-FROM v_stage_transitions
-WHERE to_stage = {stage:String} AND lead_id IN ({ids})
-"""
-_JOURNEYS = """
-SELECT
-  toString(lead_id),
-  journey,
-  toUnixTimestamp64Milli(event_time),
-  toBool(opening),
-  toBool(test),
-  excluded,
-  arrayMap(stage -> toUnixTimestamp64Milli(entered[stage]), arrayFilter(stage -> mapContains(entered, stage), {left:Array(String)}))
-FROM v_journeys
-WHERE lead_id IN ({ids})
-"""
-_UNMAPPED = """
-SELECT DISTINCT toString(lead_id), stage
-FROM v_notes
-WHERE what = 'unmapped' AND stage != '' AND reason = ''
-  AND system = {system:String} AND lead_id IN ({ids})
-"""
-# An event's content is a list: its 6th part is the type, its 7th what it says, as JSON.
-_HEARD = """
-SELECT
-  toString(lead_id),
-  groupUniqArray(source),
-  toBool(max(type = 'lead.deleted' AND source = {system:String})),
-  groupUniqArrayIf(origin, type = 'erase')
-FROM (
-  SELECT
-    lead_id,
-    origin,
-    JSONExtractString(content, 6) AS type,
-    JSONExtractString(JSONExtractString(content, 7), 'source') AS source
-  FROM touches
-  WHERE kind = 'event' AND lead_id IN ({ids})
-)
-GROUP BY lead_id
-"""
-# A CRM's record is never housed with another, so what came of it stands under its own id.
-_WITHOUT_LEAD = """
-SELECT
-  toString(lead_id),
-  toBool(max(kind = 'event' AND origin = toString(lead_id) AND JSONExtractString(content, 6) = 'erase'))
-FROM touches
-WHERE lead_id IN ({ids})
-GROUP BY lead_id
-"""
+_ENTERED = statement(__file__, "reconcile_entered")
+_LEADS = statement(__file__, "reconcile_leads")
+_STATES = statement(__file__, "reconcile_states")
+_ENTRIES = statement(__file__, "reconcile_entries")
+_JOURNEYS = statement(__file__, "reconcile_journeys")
+_UNMAPPED = statement(__file__, "reconcile_unmapped")
+_HEARD = statement(__file__, "reconcile_heard")
+_WITHOUT_LEAD = statement(__file__, "reconcile_without_lead")
 
 
 def ours(client: Any, asked: Question, shape: Shape, records: Iterable[str], key: bytes) -> Ours:
-    """Read the leads of `records` (aliases), and those that entered the stage in the period.
+    """Return the leads of `records` (aliases), and those that entered the stage in the period.
 
     `key` is the installation's identity key.
     """
@@ -136,7 +69,7 @@ def ours(client: Any, asked: Question, shape: Shape, records: Iterable[str], key
 def _read(
     client: Any, asked: Question, shape: Shape, ids: list[str]
 ) -> tuple[list[Lead], set[str]]:
-    """Read leads by their ids; return them, and the origins among theirs that are erased."""
+    """Return leads by their ids, and the identities among theirs that are erased."""
 
     def by_lead(statement: str, **more: Any) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = defaultdict(list)
@@ -170,14 +103,15 @@ def _read(
 def _journey(
     number: int, began: int, opening: bool, test: bool, excluded: str, ends: list[int]
 ) -> Journey:
-    """Make a journey, which ended at the first of the times at which the lead left the ladder."""
+    """Return a journey; it ended when the lead first left the ladder."""
     return Journey(number, began, opening, test, excluded, min(ends, default=None))
 
 
 def _rows(client: Any, statement: str, ids: Iterable[str] = (), **parameters: Any) -> list[Any]:
-    """Ask, about ids if there are some. A server reads parameters from an address, which is short.
+    """Return the rows of a statement about ids, or about none.
 
-    Nothing but a UUID gets into the text.
+    Ids stand in the statement's text, since a server reads parameters from an address, which is
+    short. Nothing but a UUID gets into the text.
     """
     listed = ", ".join(f"'{UUID(one)}'" for one in ids)
     found = client.query(statement.replace("{ids}", listed), parameters=parameters)
@@ -185,7 +119,7 @@ def _rows(client: Any, statement: str, ids: Iterable[str] = (), **parameters: An
 
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut ids into as many as a query takes, always in one order."""
+    """Yield ids in parts that a query takes, always in one order."""
     ordered = sorted(ids)
     for place in range(0, len(ordered), MANY):
         yield ordered[place : place + MANY]

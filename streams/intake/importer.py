@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from schemas import topics
 from schemas.records import Spend, Target
 from sinks.clickhouse import generations
+from sinks.clickhouse.files import statement
 from streams import connections
 from streams.sources.files import Mapping, Packed
 
@@ -42,18 +43,7 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 2_000
 _ASKED_AT_ONCE = 5_000  # ids of one question to ClickHouse
-_IGNORED = """
-SELECT what, event, stage, current, reason, count() AS n
-FROM notes FINAL
-WHERE generation = {g:UInt16} AND is_deleted = 0 AND system = {s:String}
-  AND (lead_id, event_time) IN (
-    SELECT lead_id, event_time FROM touches
-    WHERE kind = 'event' AND lead_id IN (SELECT lead_id FROM notes WHERE system = {s:String})
-      AND arrayExists(prefix -> startsWith(event_id, prefix), {p:Array(String)})
-  )
-GROUP BY what, event, stage, current, reason
-ORDER BY n DESC, what, event, stage, current, reason
-"""
+_IGNORED = statement(__file__, "importer_ignored")
 
 
 def publish(

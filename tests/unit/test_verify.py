@@ -41,6 +41,6 @@ def merged(joined_at):
 
 @pytest.mark.parametrize(("ago", "lost"), [(MINUTE // 2, 0), (2 * MINUTE, 1)])
 def test_the_copy_of_an_old_event_is_in_flight_for_a_minute_after_its_lead_was_merged(ago, lost):
-    read, report = merged(NOW - ago), verify.Report()
-    verify._in_flight(list(archive.components(read)), read, {0: archive.Cut(9, NOW)}, report)
-    assert (len(report.missing), report.in_flight) == (lost, 1 - lost)
+    read = merged(NOW - ago)
+    flight = verify._in_flight(list(archive.components(read)), read, {0: archive.Cut(9, NOW)})
+    assert (len(flight.lost), len(flight.leads)) == (lost, 1 - lost)
