@@ -85,17 +85,17 @@ def read_by(
         while True:
             try:
                 admin = admin or connections.admin(settings)
-                here = left(admin, group, wanted)
+                count = left(admin, group, wanted)
             except Exception:  # noqa: BLE001 - the broker may be restarting: the limit ends the wait
-                admin, here = None, last
-            on_progress(max(here, 0))
-            if here == 0:
+                admin, count = None, last
+            on_progress(max(count, 0))
+            if count == 0:
                 return
-            if here != last:
-                last, moved = here, time.monotonic()
+            if count != last:
+                last, moved = count, time.monotonic()
             if time.monotonic() - moved > stall_seconds:
                 raise Stalled(
-                    f"{group} has {here} records left and nothing moves: see `leadstream status`"
+                    f"{group} has {count} records left and nothing moves: see `leadstream status`"
                 )
             time.sleep(0.2)
     finally:
@@ -110,7 +110,7 @@ def folded(
     seconds: float = 60.0,
     generation: int | None = None,
 ) -> None:
-    """Wait until every partition's watermark in ClickHouse is after `after_ms`: all before is folded.
+    """Wait until every watermark in ClickHouse is after `after_ms`, so that all before is folded.
 
     While watermarks move, however slowly, what lies before them is being folded. A sink that is far
     behind serves one partition after another: while any watermark moves, another may stand IN_TURN

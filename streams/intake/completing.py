@@ -1,9 +1,10 @@
-"""Completing the notifications of one vendor: what its raw topic names is asked for and published beside it.
+"""Completing the notifications of one vendor: the records that they name are got and published.
 
-A consumer group of its own reads the topic. Each answer becomes one more raw body; an offset is
+A consumer group of its own reads the raw topic. Each answer becomes one more raw body; an offset is
 committed once all that its record wanted is published or a dead letter, and so is all before it
-(backlog.py). A death repeats what was not committed; answers keep their events' ids, so a repeat is
-harmless. Beyond MOST_WAITING records to ask for nothing more is read, so that memory is bounded.
+(backlog.py). A process that dies repeats what was not committed; answers keep their events' ids, so
+a repeat changes nothing. While MOST_WAITING records are asked for, nothing more is read, so that
+memory is bounded.
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class Retriever:
         read: Callable[[], Settings],
         publisher: Publisher,
     ) -> None:
-        """`read` reads the settings anew.
+        """Read the settings by `read`, and later again.
 
         Raises:
             ValueError: a setting can't be used; the text names it.
@@ -103,7 +104,7 @@ class Retriever:
         return self._trouble or f"{self.vendor.name} has no partition of Kafka's yet"
 
     def hangs(self) -> bool:
-        """Return whether it has not gone round for long."""
+        """Return whether its last round was long ago."""
         return time.monotonic() - self._moved > HANGS_SECONDS
 
     async def run(self) -> None:
@@ -178,7 +179,7 @@ class Retriever:
         metrics.RETRIEVING.labels(self.vendor.name).set(self._waiting)
 
     async def _complete(self, place: Any, record: Any, asks: tuple[Ask, ...]) -> None:
-        """Get all that a record wants; what the vendor does not give is one letter."""
+        """Get all that a record wants; what the vendor does not return is one letter."""
         lacking = [
             text for text in await asyncio.gather(*(self._one(record, ask) for ask in asks)) if text
         ]
@@ -193,7 +194,7 @@ class Retriever:
         self._backlog.finish(place, record.offset)
 
     async def _one(self, record: Any, ask: Ask) -> str:
-        """Get one record; return why it is lacking, "" where it is not."""
+        """Get one record; return why it is missing, or ""."""
         try:
             await self._asker.complete(ask, lambda body: self._publish(record, body))
         except NotRetrieved as error:
@@ -208,7 +209,7 @@ class Retriever:
             self._count(-1)
 
     async def _publish(self, record: Any, body: bytes) -> None:
-        """Publish an answer beside its notification: in its partition, and so behind it."""
+        """Publish an answer into its notification's partition, and so behind it."""
         if len(body) > MAX_RECORD:
             raise NotRetrieved("refused", f"it would make a record larger than {MAX_RECORD} bytes")
         headers = ((SOURCE_HEADER, self.vendor.name.encode()), (RETRIEVED_HEADER, b"1"))
@@ -216,7 +217,7 @@ class Retriever:
         metrics.RETRIEVALS.labels(self.vendor.name, "published").inc()
 
     async def _commit(self, consumer: Any, places: set[Any]) -> None:
-        """Commit how far all is finished; a group that shifts meanwhile repeats a little."""
+        """Commit how far all is finished; after a rebalance a little is repeated."""
         now = time.monotonic()
         due = {place: offset for place, offset in self._backlog.due().items() if place in places}
         soon = self._backlog.advanced or now - self._committed > COMMIT_SECONDS
@@ -229,7 +230,7 @@ class Retriever:
             self._backlog.committed(due)
 
     async def _end(self, consumer: Any) -> None:
-        """Leave the group: end what is under way, and commit what is finished."""
+        """Leave the group: cancel what is under way, and commit what is finished."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -243,9 +244,9 @@ class Retriever:
 
 
 def _poll(consumer: Any, full: bool) -> dict[Any, list[Any]]:
-    """Read on, or only stay in the group. Partitions that came meanwhile are not paused yet."""
+    """Return records by partition; while `full`, none: the poll only keeps the membership."""
     held = consumer.assignment()
-    if full:
+    if full:  # each time: partitions that came meanwhile are not paused yet
         consumer.pause(*held)
     elif consumer.paused():
         consumer.resume(*consumer.paused())

@@ -49,9 +49,13 @@ _IGNORED = statement(__file__, "importer_ignored")
 def publish(
     passage: Passage, producer: KafkaProducer, on_progress: Callable[[int], None] = lambda _n: None
 ) -> Report:
-    """Publish all that the files make, and close the producer.
+    """Publish all that the files make, close the producer, and return the report.
 
-    A broker that is away is waited for: ids make what is sent twice harmless.
+    It waits for a broker that is away. What is sent twice counts once, by its id.
+
+    Raises:
+        KafkaError: a record was not acknowledged after several attempts.
+
     """
     report, stated_at = passage.report, int(time.time() * 1000)
     waiting: list[tuple[_Out, Any]] = []
@@ -126,10 +130,10 @@ def wait(
     report: Report,
     on_progress: Callable[[int], None],
 ) -> None:
-    """Wait until all that was published stands in ClickHouse; `on_progress` gets how much is left.
+    """Wait until all that was published is in ClickHouse; `on_progress` gets how much is left.
 
     Raises:
-        arrival.Stalled: it does not come; the text says where to look.
+        arrival.Stalled: it does not arrive; the text says where to look.
 
     """
     arrival.read_by(
@@ -150,7 +154,7 @@ def wait(
 
 
 def look(passage: Passage, mapping: Mapping, client: Any) -> None:
-    """Complete the report by what ClickHouse knows: which events wait, which moved nothing."""
+    """Add to the report what ClickHouse knows: how many events are held, which moved nothing."""
     report, generation = passage.report, generations.active(client)
     arrived, ids = 0, passage.weak()
     while batch := [one for _, one in zip(range(_ASKED_AT_ONCE), ids, strict=False)]:

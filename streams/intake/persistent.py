@@ -1,4 +1,4 @@
-"""A publisher that does not give up: a record is sent until every replica has it, whatever Kafka does meanwhile."""
+"""A publisher that does not give up: it sends a record until every replica has it."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ log = logging.getLogger("leadstream.publisher")
 
 
 class Publisher:
-    """Publishes for whoever can wait. `failing` says what keeps Kafka from taking records."""
+    """Publishes for whoever can wait; `failing` names what prevents it now, else ""."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start it inside the event loop, by `start`."""
+        """Keep the settings; `start` connects, inside the event loop."""
         self._settings = settings
         self._producer: Any = None
         self.failing = "Kafka does not answer"
@@ -52,7 +52,7 @@ class Publisher:
                 return
 
     async def stop(self) -> None:
-        """End it, within a limit."""
+        """Close the producer within STOP_SECONDS."""
         if self._producer:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(self._producer.stop(), STOP_SECONDS)
