@@ -40,12 +40,12 @@ def topics_apply(
     if all(difference.kind == admin.NOTE for difference in found):
         print_line("no difference" if dry_run else "nothing to do")
     if any(difference.kind == admin.STANDS for difference in found):
-        raise Failed("some differences need you: this command does not change what is listed above")
+        raise Failed("this command changes nothing of the above: each line says what you can do")
 
 
 @app.command()
 def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
-    """Bring ClickHouse's tables, and a server's users, up to date.
+    """Bring ClickHouse's tables and users up to date.
 
     Example: leadstream migrate --wait 120s
     """
@@ -85,7 +85,7 @@ def kpis(
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Print the KPIs.
+    """Print the figures (KPIs) of a period.
 
     Example: leadstream kpis --from 2026-01-01 --by source
     """

@@ -44,13 +44,14 @@ def list_(
     each: Each = None,
     as_json: Json = False,
 ) -> None:
-    """List what waits for somebody, by source and reason, and who has to act.
+    """List the dead letters that wait, by source and reason, and who has to act.
 
     Example: leadstream deadletters list --source hubspot
     """
     from streams.operate import deadletters
 
-    found = _read(on_home(home), deadletters.Chosen((), topic, source, everything, reason))
+    chosen = deadletters.Chosen((), topic, source, everything, reason)
+    found = deadletters.read(on_home(home), chosen)
     if as_json if each is None else each:
         _each([one.document() for one in found], as_json)
     else:
@@ -97,7 +98,7 @@ def show(
     from streams.operate import deadletters
 
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen((letter,), all=True))
+    found = deadletters.read(settings, deadletters.Chosen((letter,), all=True))
     if not found:
         raise Failed(
             f"no dead letter has the id {letter}: `leadstream deadletters list --all` shows them"
@@ -106,19 +107,16 @@ def show(
     place = deadletters.place(found[0].letter, record)
     shown = found[0].document() | {"places": place.places, "around": place.lines}
     came = {
-        "headers": {
-            name: (value or b"").decode(errors="replace") for name, value in record.headers
-        },
-        "key": None if record.key is None else record.key.decode(errors="replace"),
-        "body": None if record.value is None else record.value.decode(errors="replace"),
+        "headers": {name: _text(value or b"") for name, value in record.headers},
+        "key": _text(record.key),
+        "body": _text(record.value),
     }
     if as_json:
         coded = None if record.value is None else base64.b64encode(record.value).decode()
         document(shown | came | {"body_base64": coded})
         return
-    lines = [
-        f"{name}: {value}" for name, value in shown.items() if name not in ("places", "around")
-    ]
+    apart = ("places", "around")
+    lines = [f"{name}: {value}" for name, value in shown.items() if name not in apart]
     lines.append(f"place: {' or '.join(place.places) or 'the reason names none'}")
     lines += [f"    {line}" for line in place.lines]
     if body:
@@ -127,6 +125,10 @@ def show(
         lines.append(f"body: {len(record.value or b'')} bytes; --body shows them")
     for line in lines:
         print_line(line)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
 
 
 @deadletters_app.command("replay")
@@ -138,7 +140,7 @@ def replay(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Process what waits again, byte for byte, after a fix.
+    """Send what waits through the pipeline again, byte for byte, after a fix.
 
     Example: leadstream deadletters replay --source hubspot
     """
@@ -147,15 +149,17 @@ def replay(
     from streams.operate import deadletters, reading
 
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
+    chosen = deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason)
+    found = deadletters.read(settings, chosen)
     try:
         done = deadletters.replay(settings, found)
     except (KafkaError, reading.Silent) as error:
         raise Failed(
             f"{error}; what was sent so far is marked: run this again for the rest"
         ) from error
-    _report({"replayed": done.number, **({"failed": done.failed} if done.failed else {})}, as_json)
-    if done.failed:
+    failed = {"failed": done.failed} if done.failed else {}
+    _report({"replayed": done.number, **failed}, as_json)
+    if failed:
         raise typer.Exit(1)
 
 
@@ -184,7 +188,8 @@ def discard(
             f"--why is kept with each letter: write at most {deadletters.MOST_WHY} characters"
         )
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
+    chosen = deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason)
+    found = deadletters.read(settings, chosen)
     _report({"discarded": deadletters.discard(settings, found, why.strip())}, as_json)
 
 
@@ -196,15 +201,13 @@ def parked(home: AnyHome = None, as_json: Json = False) -> None:
     """
     from streams.operate import parked as sources
 
-    found = [
-        one.model_dump(mode="json", exclude={"version"}) for one in sources.parked(on_home(home))
-    ]
+    found = sources.parked(on_home(home))
     if as_json:
-        document(found)
+        document([one.model_dump(mode="json", exclude={"version"}) for one in found])
         return
     for one in found:
-        place = f"{one['topic']}[{one['partition']}] from offset {one['offset']}"
-        print_line(f"{one['source']}: {place}: {one['reason']}")
+        place = f"{one.topic}[{one.partition}] from offset {one.offset}"
+        print_line(f"{one.source}: {place}: {one.reason}")
     if not found:
         print_line("no source is parked")
 
@@ -237,12 +240,6 @@ def resume(
             f"{error}; what was sent so far is noted: run this again for the rest"
         ) from error
     _report({"source": source, "sent_again": count}, as_json)
-
-
-def _read(settings: Any, chosen: Any) -> Any:
-    from streams.operate import deadletters
-
-    return deadletters.read(settings, chosen)
 
 
 def _report(fields: dict[str, Any], as_json: bool) -> None:

@@ -22,7 +22,7 @@ FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of 
 
 @app.command()
 def sources(as_json: Json = False) -> None:
-    """Show the sources that can be read: their addresses, proofs and settings, and what they send.
+    """Show which sources can be read, with addresses, proofs, settings and what each sends.
 
     Example: leadstream sources
     """
@@ -67,7 +67,7 @@ def check(funnel: FunnelFile = DEFAULT, as_json: Json = False) -> None:
 
 @app.command()
 def diagram(funnel: FunnelFile = DEFAULT) -> None:
-    """Print a definition as a Mermaid diagram.
+    """Print a funnel definition as a Mermaid diagram.
 
     Example: leadstream diagram
     """
@@ -211,12 +211,9 @@ def preview(
     print_line(f"{found.leads} leads, {found.events} events, {found.seconds} s")
     for figure in found.kpis:
         if figure["differs"]:
-            now, then = (
-                (one or {}).get("value") for one in (figure["running"], figure["candidate"])
+            print_line(
+                f"  {_named(figure)}: {_value(figure, 'running')} -> {_value(figure, 'candidate')}"
             )
-            named = " ".join(f"{name}={value}" for name, value in figure["dimensions"].items())
-            name = f"{figure['kpi']} {figure['basis']} {named}"
-            print_line(f"  {name}: {_figure(now)} -> {_figure(then)}")
     print_line(f"{len(found.moved)} leads would be in another stage or journey")
     for one in found.moved[:limit]:
         print_line(f"  {one.lead}: {one.stands} -> {one.would}; {one.why}")
@@ -226,7 +223,13 @@ def preview(
         print_line(f"  {fired['week']} {fired['recipient']}: {clock}")
 
 
-def _figure(value: float | None) -> str:
+def _named(figure: dict[str, Any]) -> str:
+    dimensions = " ".join(f"{name}={value}" for name, value in figure["dimensions"].items())
+    return f"{figure['kpi']} {figure['basis']} {dimensions}"
+
+
+def _value(figure: dict[str, Any], side: str) -> str:
+    value = (figure[side] or {}).get("value")
     return "nothing" if value is None else f"{value:.4g}"
 
 
@@ -269,9 +272,8 @@ def adopt(
             f"generation {number} differs from the archive, so {before} stays: "
             f"see `leadstream verify --generation {number}`; {again} tries again"
         )
-    generations.switch(
-        client, number, _candidate(funnel).first.funnel.funnel, note or f"adopted {funnel.name}"
-    )
+    name = _candidate(funnel).first.funnel.funnel
+    generations.switch(client, number, name, note or f"adopted {funnel.name}")
     if as_json:
         document({"generation": number, "before": before})
     else:
@@ -298,7 +300,7 @@ def _ask_for_worker(number: int, folder: Path) -> None:
 
 @app.command()
 def rollback(home: AnyHome = None, as_json: Json = False) -> None:
-    """Show the generation that was shown before.
+    """Go back to the generation that was shown before.
 
     Example: leadstream rollback
     """

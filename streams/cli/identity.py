@@ -19,7 +19,7 @@ Alias = Annotated[
 
 @app.command()
 def identity(home: AnyHome = None, as_json: Json = False) -> None:
-    """List who-is-who questions: conflicts, shared aliases, events that count for two leads.
+    """List who-is-who questions: conflicts, shared aliases, events of two leads.
 
     Example: leadstream identity
     """

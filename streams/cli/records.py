@@ -25,7 +25,7 @@ def records(
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """Publish targets, exchange rates, costs and survey answers: all of a file or nothing.
+    """Publish targets, exchange rates, costs and survey answers from a file, all or nothing.
 
     Example: leadstream records targets.yaml
     """

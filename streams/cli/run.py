@@ -255,7 +255,7 @@ def resume(
         float, typer.Option(help="How long to watch whether it stops again.")
     ] = 20.0,
 ) -> None:
-    """Start a process again that stopped until somebody acted.
+    """Start a stopped process again, once you have removed the cause.
 
     Example: leadstream resume advance
     """
