@@ -38,32 +38,28 @@ def ours(client: Any, asked: Question, shape: Shape, records: Iterable[str], key
     `key` is the installation's identity key.
     """
     named = {origin_id(key, alias): alias for alias in records}
-    held = {origin: lead for ids in _parts(named) for origin, lead in _rows(client, _LEADS, ids)}
-    lost = {
-        origin: erased
-        for ids in _parts(named.keys() - held)
-        for origin, erased in _rows(client, _WITHOUT_LEAD, ids)
-    }
+    lead_of = dict(_parted(client, _LEADS, named))
+    erased_of = dict(_parted(client, _WITHOUT_LEAD, named.keys() - lead_of))  # those of no lead
     zone = ZoneInfo(asked.zone)
-    period: dict[str, Any] = {
-        "start": _midnight(asked.first, zone),
-        "end": _midnight(asked.last, zone),
-    }
-    entered = {lead for (lead,) in _rows(client, _ENTERED, stage=asked.stage, **period)}
-    mine: dict[str, set[str]] = defaultdict(set)
-    for origin, lead in held.items():
-        mine[lead].add(origin)
+    start, end = _midnight(asked.first, zone), _midnight(asked.last, zone)
+    entered = _rows(client, _ENTERED, stage=asked.stage, start=start, end=end)
+    records_of: dict[str, set[str]] = defaultdict(set)
+    for identity, lead in lead_of.items():
+        records_of[lead].add(named[identity])
     leads: list[Lead] = []
-    erased = {named[origin] for origin, gone in lost.items() if gone}
-    for ids in _parts(entered | mine.keys()):
-        found, gone = _read(client, asked, shape, ids)
-        erased |= {named[origin] for origin in gone & named.keys()}
-        leads += [
-            one._replace(records=frozenset(named[origin] for origin in mine.get(one.id, ())))
-            for one in found
-        ]
-    linked = {named[origin] for origin in lost} - erased
+    erased = {named[identity] for identity, gone in erased_of.items() if gone}
+    for ids in _parts({lead for (lead,) in entered} | records_of.keys()):
+        found, erased_identities = _read(client, asked, shape, ids)
+        erased |= {named[identity] for identity in erased_identities & named.keys()}
+        leads += [one._replace(records=frozenset(records_of.get(one.id, ()))) for one in found]
+    linked = {named[identity] for identity in erased_of} - erased
     return Ours(tuple(leads), frozenset(erased), frozenset(linked))
+
+
+def _parted(client: Any, statement: str, ids: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a statement about any number of ids."""
+    for part in _parts(ids):
+        yield from _rows(client, statement, part)
 
 
 def _read(
@@ -81,10 +77,10 @@ def _read(
     entries, journeys = by_lead(_ENTRIES, stage=asked.stage), by_lead(_JOURNEYS, left=left)
     unmapped, heard = by_lead(_UNMAPPED, system=asked.system), by_lead(_HEARD, system=asked.system)
     leads = []
-    gone: set[str] = set()
+    erased: set[str] = set()
     for lead, ((stage, url),) in by_lead(_STATES).items():
-        sources, deleted, erased = heard[lead][0] if lead in heard else ((), False, ())
-        gone |= {*erased}
+        sources, deleted, identities = heard[lead][0] if lead in heard else ((), False, ())
+        erased.update(identities)
         leads.append(
             Lead(
                 lead,
@@ -97,7 +93,7 @@ def _read(
                 address=addresses.web(url),
             )
         )
-    return leads, gone
+    return leads, erased
 
 
 def _journey(

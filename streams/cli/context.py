@@ -68,7 +68,7 @@ class Failed(LeadstreamError):  # noqa: N818 - a command's own refusal
     """A command could not do what was asked; the text says whose move it is."""
 
 
-def away(error: Exception) -> bool:
+def is_away(error: Exception) -> bool:
     """Return whether Kafka or ClickHouse is away: waiting helps then, a traceback does not."""
     return type(error).__name__ in _AWAY
 
@@ -94,7 +94,7 @@ def patiently(limit: float, ask: Callable[[], _Answer]) -> _Answer:
 
     """
     attempts = stamina.retry_context(
-        on=lambda error: isinstance(error, Exception) and away(error),
+        on=lambda error: isinstance(error, Exception) and is_away(error),
         timeout=limit or None,
         attempts=None if limit else 1,
         wait_initial=0.5,
@@ -136,10 +136,10 @@ def figures(settings: Settings) -> Figures:
     from streams.audit import explain, telling
     from streams.live.figures import Figures
 
-    def tell(client: Any, lead: str) -> dict[str, Any]:
+    def story(client: Any, lead: str) -> dict[str, Any]:
         return explain.explain(client, lead, generations.active(client), int(time.time() * 1000))
 
-    return Figures(settings, tell, telling.readable)
+    return Figures(settings, story, telling.readable)
 
 
 def document(value: Any) -> None:

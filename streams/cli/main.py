@@ -25,7 +25,7 @@ from . import (
     records,
     run,
 )
-from .context import away, errors
+from .context import errors, is_away
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -58,7 +58,7 @@ def main() -> None:
     except LeadstreamError as error:
         _fail(str(error), error.exit_code)
     except Exception as error:
-        if not away(error):
+        if not is_away(error):
             raise
         _fail(f"a server does not answer: {error}; see `leadstream doctor`")
 

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from .persistent import Publisher
 
 MOST_WAITING = 200
-HANGS_SECONDS, AGAIN_SECONDS = 60.0, 2.0
+HANGS_SECONDS, RETRY_SECONDS = 60.0, 2.0
 POLL_MS, MOST_POLLED = 500, 20
 COMMIT_SECONDS = 5.0  # between commits that only skip what wants nothing
 CLOSE_MS = 5_000
@@ -124,7 +124,7 @@ class Retriever:
                 finally:
                     self._assigned, self._moved = False, math.inf
                     await self._end(consumer)
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
         finally:
             await self._asker.close()
             self._thread.shutdown(wait=False)

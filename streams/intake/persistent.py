@@ -11,13 +11,13 @@ from aiokafka.errors import KafkaError
 
 from streams import connections
 
-from . import again
+from . import resending
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
 REQUEST_MS = 15_000
-AGAIN_SECONDS, STOP_SECONDS = 1.0, 5.0
+RETRY_SECONDS, STOP_SECONDS = 1.0, 5.0
 
 log = logging.getLogger("leadstream.publisher")
 
@@ -38,7 +38,7 @@ class Publisher:
                 self._settings,
                 linger_ms=5,
                 request_timeout_ms=REQUEST_MS,
-                max_request_size=again.MAX_REQUEST,
+                max_request_size=resending.MAX_REQUEST,
             )
             try:
                 await producer.start()
@@ -46,7 +46,7 @@ class Publisher:
                 log.warning("Kafka does not answer, trying again: %r", error)
                 with contextlib.suppress(Exception):
                     await producer.stop()
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._producer, self.failing = producer, ""
                 return
@@ -75,7 +75,7 @@ class Publisher:
                 if not self.failing:
                     log.warning("Kafka did not acknowledge, trying again: %r", error)
                 self.failing = f"Kafka does not acknowledge ({type(error).__name__})"
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 self.failing = ""
                 return

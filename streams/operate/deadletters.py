@@ -33,7 +33,7 @@ from schemas.deadletters import (
 from schemas.errors import LeadstreamError
 from streams import connections
 from streams.engine.letters import discreet
-from streams.intake import again
+from streams.intake import resending
 from streams.sources.adapter import decoded
 from streams.sources.registry import SOURCES
 
@@ -235,7 +235,7 @@ def replay(settings: Settings, entries: list[Entry]) -> Replayed:
         KafkaError: the broker did not acknowledge a record.
 
     """
-    producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
+    producer = connections.producer(settings, max_request_size=resending.MAX_REQUEST)
     sent: set[tuple[str, int]] = set()
     count, failed = 0, {}
     try:
@@ -261,7 +261,7 @@ def _send_again(settings: Settings, producer: Any, letter: Letter, record: Origi
     if not any(name == RECEIVED_HEADER for name, _ in own):
         headers.append((RECEIVED_HEADER, str(letter.stamp).encode()))
     place = letter.partition if letter.partition < settings.partitions else None
-    again.send(producer, letter.topic, record.key, record.value, headers, place).get(timeout=30)
+    resending.send(producer, letter.topic, record.key, record.value, headers, place).get(timeout=30)
 
 
 def discard(settings: Settings, entries: list[Entry], why: str) -> int:

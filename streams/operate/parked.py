@@ -15,7 +15,7 @@ from schemas import sources, topics
 from schemas.errors import LeadstreamError
 from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
-from streams.intake import again
+from streams.intake import resending
 from streams.sources.registry import SOURCES
 
 from . import reading
@@ -144,7 +144,7 @@ def _move(
 ) -> int:
     """Send a source's parked records from the offsets `before` on; return how many they were."""
     ends = reading.ends(settings, topics.PARKED)
-    producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
+    producer = connections.producer(settings, max_request_size=resending.MAX_REQUEST)
     count, position, began = 0, dict(before), time.monotonic()
     waiting: list[Any] = []
     try:
@@ -154,7 +154,7 @@ def _move(
                 topic, partition, _ = place.decode().rsplit(":", 2)
                 headers = [one for one in record.headers if one[0] != PARKED_HEADER]
                 kept = (record.key, record.value, headers)
-                waiting.append(again.send(producer, topic, *kept, int(partition)))
+                waiting.append(resending.send(producer, topic, *kept, int(partition)))
                 count += 1
                 time.sleep(max(0.0, began + count / rate - time.monotonic()))
             position[record.partition] = record.offset + 1
