@@ -8,9 +8,11 @@ import sys
 from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 
 from schemas.errors import LeadstreamError
 from streams.embedded import leash
+from streams.settings import Settings
 
 from . import (
     data,
@@ -57,10 +59,22 @@ def main() -> None:
         app()
     except LeadstreamError as error:
         _fail(str(error), error.exit_code)
+    except ValidationError as error:
+        if error.title != Settings.__name__:
+            raise
+        _fail(_settings_to_mend(error))
     except Exception as error:
         if not is_away(error):
             raise
         _fail(f"a server does not answer: {error}; see `leadstream doctor`")
+
+
+def _settings_to_mend(error: ValidationError) -> str:
+    """Return a line for each setting that can't be read; its value may be a secret."""
+    return "\n".join(
+        f"LEADSTREAM_{str(one['loc'][0]).upper()}: {one['msg']}" if one["loc"] else one["msg"]
+        for one in error.errors(include_input=False)
+    )
 
 
 def _fail(text: str, code: int = 1) -> NoReturn:

@@ -130,6 +130,13 @@ def test_what_names_nobody_strongly_is_refused(typed):
         _alias(typed)
 
 
+@pytest.fixture
+def run(monkeypatch):
+    """Runs the command line as a process does, but for the umask that it keeps."""
+    monkeypatch.setattr("os.umask", lambda _mask: 0o022)
+    return main.main
+
+
 class LateError(LeadstreamError):
     """The order is late: call the baker."""
 
@@ -149,25 +156,38 @@ class LateError(LeadstreamError):
     ],
 )
 def test_an_error_that_a_person_can_mend_ends_the_command_by_its_text_and_exit_code(
-    monkeypatch, capsys, error, code, text
+    run, monkeypatch, capsys, error, code, text
 ):
     def command():
         raise error
 
     monkeypatch.setattr(main, "app", command)
     with pytest.raises(SystemExit) as ended:
-        main.main()
+        run()
     assert ended.value.code == code
     assert capsys.readouterr().err.startswith(text)
 
 
-def test_any_other_error_keeps_its_traceback(monkeypatch):
+def test_a_setting_that_cannot_be_read_is_named_without_its_value(run, monkeypatch, capsys):
+    monkeypatch.setenv("LEADSTREAM_BROKERS", "none:1")
+    monkeypatch.setenv("LEADSTREAM_PARTITIONS", "hunter2")
+    monkeypatch.setattr("sys.argv", ["leadstream", "kpis"])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("LEADSTREAM_PARTITIONS: Input should be a valid integer")
+    assert "hunter2" not in shown
+    assert "Traceback" not in shown
+
+
+def test_any_other_error_keeps_its_traceback(run, monkeypatch):
     def command():
         raise KeyError("ours")
 
     monkeypatch.setattr(main, "app", command)
     with pytest.raises(KeyError):
-        main.main()
+        run()
 
 
 def test_sources_prints_its_document_line_by_line():
