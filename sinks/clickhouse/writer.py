@@ -169,18 +169,25 @@ class Writer:
 
     def _retried(self, use: Callable[[Any], Any]) -> Any:
         """Return what `use` makes of the client; repeat it while the server's fault may pass."""
-        for attempt in stamina.retry_context(on=_passes, timeout=None, attempts=None, wait_max=5.0):
-            with attempt:
-                try:
-                    return use(self._open())
-                except _Unfit:
-                    raise
-                except Exception as error:
-                    self._client = None
-                    if errors.kind_of(error) is Kind.SCHEMA:
-                        raise errors.drift(error) from error
-                    raise
-        raise AssertionError("stamina raises what the last attempt raised")
+        retrying = stamina.RetryingCaller(attempts=None, timeout=None, wait_max=5.0)
+        return retrying(_passes, self._used, use)
+
+    def _used(self, use: Callable[[Any], Any]) -> Any:
+        """Return what `use` makes of the client, which is opened anew after an error of it.
+
+        Raises:
+            SchemaDrift: the tables are not this release's.
+
+        """
+        try:
+            return use(self._open())
+        except _Unfit:
+            raise
+        except Exception as error:
+            self._client = None
+            if errors.kind_of(error) is Kind.SCHEMA:
+                raise errors.drift(error) from error
+            raise
 
 
 def _passes(error: Exception) -> bool:

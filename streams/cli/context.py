@@ -93,17 +93,9 @@ def patiently(limit: float, ask: Callable[[], _Answer]) -> _Answer:
         Exception: what `ask` raised the last time.
 
     """
-    attempts = stamina.retry_context(
-        on=lambda error: isinstance(error, Exception) and is_away(error),
-        timeout=limit or None,
-        attempts=None if limit else 1,
-        wait_initial=0.5,
-        wait_max=5.0,
-    )
-    for attempt in attempts:
-        with attempt:
-            return ask()
-    raise AssertionError("stamina raises what the last attempt raised")
+    attempts = None if limit else 1
+    retrying = stamina.RetryingCaller(attempts, limit or None, wait_initial=0.5, wait_max=5.0)
+    return retrying(is_away, ask)
 
 
 def on_home(home: Path | None) -> Settings:

@@ -42,10 +42,8 @@ def ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
         KafkaError: the broker did not answer within it.
 
     """
-    for attempt in stamina.retry_context(on=KafkaError, timeout=60.0, attempts=None):
-        with attempt:
-            return _ends(settings, topic)
-    raise AssertionError("stamina raises what the last attempt raised")
+    retrying = stamina.RetryingCaller(timeout=60.0, attempts=None)
+    return retrying(KafkaError, _ends, settings, topic)
 
 
 def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
