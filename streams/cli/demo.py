@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 MOST_SPEED = 100
 DRAIN_SECONDS = 10.0  # for bodies on their way, once somebody has asked to stop
+_COUNTED = ("held", "merged", "dead_letters", "leads", "test_leads", "won", "revenue")
 _FUNNEL = statement(__file__, "demo_funnel")
 
 
@@ -170,11 +171,8 @@ class _Play:
         with Live(console=self.out, refresh_per_second=2, transient=True) as view:
             while not task.done():
                 await asyncio.wait([task], timeout=1.0)
-                view.update(
-                    Group(
-                        await asyncio.to_thread(_funnel, self.client), _market(playing, self.speed)
-                    )
-                )
+                funnel = await asyncio.to_thread(_funnel, self.client)
+                view.update(Group(funnel, _market(playing, self.speed)))
         await task
 
     def _figures(self) -> dict[str, int]:
@@ -202,34 +200,17 @@ class _Play:
             if number != ledger[name] and (stages_too or not name.startswith("reached "))
         }
         report = verify.verify(self.client, self.settings.partitions)
-        stages = self.client.query(
-            "SELECT to_stage, count() FROM v_stage_transitions GROUP BY to_stage ORDER BY to_stage"
-        ).result_rows
-        clocks = self.client.query(
-            "SELECT status, count() FROM v_clocks GROUP BY status ORDER BY status"
-        ).result_rows
         truth = playing.ledger.document()
         return {
             "published": truth["published"],
             "accepted": found["accepted"],
             "duplicates_dropped": found["duplicates"],
-            **{
-                name: found[name]
-                for name in (
-                    "held",
-                    "merged",
-                    "dead_letters",
-                    "leads",
-                    "test_leads",
-                    "won",
-                    "revenue",
-                )
-            },
+            **{name: found[name] for name in _COUNTED},
             "furthest_stage": {
                 stage: found[f"reached {stage}"] for stage in truth["furthest_stage"]
             },
-            "facts_by_stage": dict(stages),
-            "clocks_by_status": dict(clocks),
+            "facts_by_stage": self._count("to_stage", "v_stage_transitions"),
+            "clocks_by_status": self._count("status", "v_clocks"),
             "latency_seconds": counters.latency(self.client, began),
             "speed": self.speed,
             "ledger": truth,
@@ -242,6 +223,10 @@ class _Play:
                 for name, value in report.document().items()
             },
         }
+
+    def _count(self, column: str, table: str) -> dict[str, int]:
+        statement = f"SELECT {column}, count() FROM {table} GROUP BY {column} ORDER BY {column}"
+        return dict(self.client.query(statement).result_rows)
 
 
 async def _until_asked(

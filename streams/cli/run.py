@@ -17,7 +17,7 @@ import typer
 
 from streams.settings import WORKERS, Settings
 
-from .context import Failed, console, document, errors, figures, print_line
+from .context import Failed, document, errors, figures, print_line
 
 app = typer.Typer()
 Home = Annotated[Path, typer.Option(help="The data folder.")]
@@ -217,7 +217,7 @@ def up(
                 signal.pause()  # SIGCHLD and a window's resize end a pause too
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):  # a closed terminal
-            console.print("stopped; state stays in", home)
+            print_line(f"stopped; state stays in {home}")
 
 
 @app.command()
