@@ -106,17 +106,14 @@ def kpis(
     if as_json:
         document(found)
         return
-    table = Table(
-        "kpi", "basis", "dimensions", "value", "numerator", "denominator", "n", "mature", "pending"
-    )
+    counts = ("numerator", "denominator", "n", "mature", "pending")
+    table = Table("kpi", "basis", "dimensions", "value", *counts)
     for figure in found:
         value = "" if figure["value"] is None else f"{figure['value']:.4g}"
         dimensions = " ".join(f"{name}={text}" for name, text in figure["dimensions"].items())
-        rest = (
-            "" if figure[name] is None else str(figure[name])
-            for name in ("numerator", "denominator", "n", "mature", "pending")
-        )
-        table.add_row(figure["kpi"], figure["basis"], dimensions, value, *rest)
+        rest = (figure[name] for name in counts)
+        written = ("" if one is None else str(one) for one in rest)
+        table.add_row(figure["kpi"], figure["basis"], dimensions, value, *written)
     console.print(table)
 
 

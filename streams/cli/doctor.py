@@ -22,12 +22,11 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
 
     settings = on_home(home)
     shown = read(settings.home)
-    own = (
-        [health.Check("processes", lambda _settings: health.processes(shown["processes"]))]
-        if shown
-        else []
-    )
-    found = health.examine(settings, [*own, *health.CHECKS])
+    checks = [*health.CHECKS]
+    if shown:
+        processes = health.Check("processes", lambda _: health.processes(shown["processes"]))
+        checks.insert(0, processes)
+    found = health.examine(settings, checks)
     if as_json:
         document([one._asdict() for one in found])
     else:

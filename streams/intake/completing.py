@@ -180,14 +180,12 @@ class Retriever:
 
     async def _complete(self, place: Any, record: Any, asks: tuple[Ask, ...]) -> None:
         """Get all that a record wants; what the vendor does not return is one letter."""
-        lacking = [
-            text for text in await asyncio.gather(*(self._one(record, ask) for ask in asks)) if text
-        ]
-        if lacking:
-            more = f"; and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
-            reason = (
-                f"{len(lacking)} of {len(asks)} not retrieved: {'; '.join(lacking[:NAMED])}{more}"
-            )
+        answers = await asyncio.gather(*(self._one(record, ask) for ask in asks))
+        missing = [text for text in answers if text]
+        if missing:
+            named = "; ".join(missing[:NAMED])
+            more = f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            reason = f"{len(missing)} of {len(asks)} not retrieved: {named}{more}"
             for out in letter(self._post, record, LetterKind.NOT_RETRIEVED, reason):
                 await self._publisher.send(out.topic, out.value or b"", out.key, None, out.headers)
             metrics.DEAD_LETTERS.labels("retriever", self.vendor.name).inc()

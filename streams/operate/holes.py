@@ -131,14 +131,8 @@ def members(admin: KafkaAdminClient, group: str, seconds: float) -> list[Any]:
 
 
 def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
-    described = admin.describe_groups([group])
-    description = described.get(group, {}) if isinstance(described, dict) else described[0]
-    members = (
-        description.get("members", [])
-        if isinstance(description, dict)
-        else getattr(description, "members", [])
-    )
-    return list(members)
+    described = admin.describe_groups([group]).get(group, {})
+    return list(described.get("members", ()))
 
 
 def _positions(
