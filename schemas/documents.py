@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import yaml
 
+from schemas.errors import LeadstreamError
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -29,7 +31,7 @@ class Problem(NamedTuple):
     file: str = ""  # of a folder's problem
 
 
-class DocumentError(Exception):
+class DocumentError(LeadstreamError):
     """A file that is no YAML document within the bounds."""
 
     def __init__(self, problem: Problem) -> None:

@@ -13,6 +13,8 @@ from zoneinfo import ZoneInfo
 
 from pydantic import ValidationError
 
+from schemas.errors import LeadstreamError
+
 from . import documents
 from .documents import Problem
 from .first_form import is_first
@@ -53,7 +55,7 @@ class Clash(NamedTuple):
     text: str
 
 
-class FunnelError(Exception):
+class FunnelError(LeadstreamError):
     """A definition that cannot be used; `problems` name every line to mend."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:

@@ -23,6 +23,8 @@ from kafka import KafkaConsumer, KafkaProducer
 from kafka.admin import KafkaAdminClient
 from kafka.net.sasl.oauth import AbstractTokenProvider
 
+from schemas.errors import LeadstreamError
+
 if TYPE_CHECKING:
     from streams.settings import Settings
 
@@ -31,7 +33,7 @@ _EARLY_SECONDS = 30.0  # renew a token so long before it ends: a broker refuses 
 _PATIENCE = 60  # seconds until a silent ClickHouse counts as away
 
 
-class BadConnection(ValueError):  # noqa: N818 - it says whose move it is
+class BadConnection(LeadstreamError, ValueError):  # noqa: N818 - it says whose move it is
     """A connection's settings can't be used; the text names the setting and what to write."""
 
 

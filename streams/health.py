@@ -9,6 +9,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.errors import LeadstreamError
 from streams import metrics
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ _DRIFT_SECONDS = 7 * 86_400
 _CLICKHOUSE_SECONDS = 5
 
 
-class Failing(Exception):  # noqa: N818 - it says what is wrong and whose move it is
+class Failing(LeadstreamError):  # noqa: N818 - it says what is wrong and whose move it is
     """Something is not as it must be."""
 
 
@@ -49,7 +50,7 @@ def identity_key(settings: Settings) -> str:
 
 def topics(settings: Settings) -> str:
     """Fail if a topic differs from its declaration; what is only noted is no fault."""
-    from streams.intake import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
+    from streams.operate import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
 
     differing = admin.apply(settings, dry=True)
     faults = [one for one in differing if one.kind != admin.NOTE]
@@ -94,7 +95,7 @@ def fresh(age: float | None) -> str:
 
 def sources(settings: Settings) -> str:
     """Fail if a source is parked: its events wait, and the clocks that they would stop do not."""
-    from streams.intake import parked  # noqa: PLC0415
+    from streams.operate import parked  # noqa: PLC0415
 
     found = parked.parked(settings)
     if found:

@@ -2,8 +2,8 @@
 
 `leadstream migrate` applies this where its user may manage access, and
 `deploy/clickhouse/access.sql` is the same as a file, for those who let a person do it. Passwords
-stand in neither: they travel as hashes, in parameters. The embedded engine has doors of its own
-(`server`), and no users to make.
+stand in neither: they travel as hashes, in parameters. The embedded engine guards its addresses
+itself (`server`), and has no users to make.
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ _READS = (
     "max_rows_to_read = 1000000000 MIN 1 MAX 1000000000, read_overflow_mode = 'throw' CONST, "
     "max_result_bytes = 64000000 MIN 1 MAX 64000000, result_overflow_mode = 'throw' CONST"
 )
+_WRITES = "async_insert = 0, max_partitions_per_insert_block = 10000"
 _QUOTAS = {
     "grafana": (
         "FOR INTERVAL 1 minute MAX queries = 600, errors = 300, execution_time = 240, "
@@ -57,15 +58,13 @@ _QUOTAS = {
 def roles(database: str) -> list[str]:
     """Return the statements that make roles and profiles.
 
-    Each may run again, and takes back what a release no longer gives.
+    Each may run again, and revokes what a release no longer grants.
     """
     made = []
-    for role, grants in ((READER, of_reader(database)), (WRITER, of_writer(database))):
-        settings = (
-            _READS
-            if role == READER
-            else "async_insert = 0, max_partitions_per_insert_block = 10000"
-        )
+    for role, grants, settings in (
+        (READER, of_reader(database), _READS),
+        (WRITER, of_writer(database), _WRITES),
+    ):
         made += [
             f"CREATE SETTINGS PROFILE IF NOT EXISTS {role}",
             f"ALTER SETTINGS PROFILE {role} SETTINGS {settings}",
@@ -95,12 +94,13 @@ def users(user: User) -> list[str]:
 
 
 def script(database: str = "lead") -> str:
-    """Return all of it as a file."""
+    """Return all statements as a SQL file, which says how to run it."""
     parameters = " ".join(f"--param_{user.parameter}=..." for user in USERS)
     head = (
         "-- Users, roles, bounds and quotas of leadstream on a ClickHouse server.\n"
         "-- `leadstream migrate` does the same where its user may manage access.\n"
-        "-- Made by `python deploy/clickhouse/build.py`, from the grants that the embedded engine takes.\n"
+        "-- Made by `python deploy/clickhouse/build.py`, from the grants that the embedded engine "
+        "takes.\n"
         "-- Run it when the tables are there. Its parameters are hashes of passwords:\n"
         '--   printf %s "$PASSWORD" | sha256sum | cut -c1-64\n'
         f"--   clickhouse-client {parameters} --queries-file access.sql\n"
@@ -110,11 +110,15 @@ def script(database: str = "lead") -> str:
 
 
 def apply(client: Any, settings: Settings) -> list[str]:
-    """Make users where the client's user may manage access; return what was done, or why not."""
+    """Make the users where the client's user may manage access; return lines of what was done.
+
+    Raises:
+        DatabaseError: the server refused a statement.
+
+    """
     if not client.query("CHECK GRANT ACCESS MANAGEMENT ON *.*").first_row[0]:
-        return [
-            f"users: left as they are, since {settings.clickhouse_user} may not manage access here"
-        ]
+        asking = settings.clickhouse_user
+        return [f"users: left as they are, since {asking} may not manage access here"]
     passwords = {
         "writer_hash": settings.clickhouse_writer_password,
         "viewer_hash": settings.clickhouse_viewer_password,
@@ -127,18 +131,13 @@ def apply(client: Any, settings: Settings) -> list[str]:
         for user in USERS:
             password = passwords[user.parameter].get_secret_value()
             if not password:
-                variable = (
-                    f"LEADSTREAM_CLICKHOUSE_{user.parameter.removesuffix('_hash').upper()}_PASSWORD"
-                )
+                name = user.parameter.removesuffix("_hash").upper()
+                variable = f"LEADSTREAM_CLICKHOUSE_{name}_PASSWORD"
                 done.append(f"user {user.name}: not made, since {variable} is not set")
                 continue
+            hashed = {user.parameter: sha256(password.encode()).hexdigest()}
             for statement in users(user):
-                given = (
-                    {user.parameter: sha256(password.encode()).hexdigest()}
-                    if "{" in statement
-                    else None
-                )
-                client.command(statement, parameters=given)
+                client.command(statement, parameters=hashed if "{" in statement else None)
             done.append(f"user {user.name}: has the role {user.role}")
     except DatabaseError as error:
         if error.code != NO_STORAGE:

@@ -1,6 +1,7 @@
 """KPI 30: what a target's metric has come to, over the target and over what should be there by now.
 
-The actual is the metric's own KPI, asked for the target's period: a report and its target can't show two figures.
+The actual is the metric's own KPI over the target's period, so that a report and its target never
+show two figures.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ import orjson
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    Asker = Callable[
-        [str, int, int, dict[str, str]], list[dict[str, Any]]
-    ]  # metric, start and end in ms, dimensions
+    # of a metric, start and end (ms), and dimensions: the figures
+    Asker = Callable[[str, int, int, dict[str, str]], list[dict[str, Any]]]
 
 KPI = "attainment"
-# Metrics that grow with the days of a period, so that half of it should show half of the target. A share does not.
+# Metrics that grow with the days of a period: half of it should show half of the target. A share
+# does not.
 ADDS = ("inflow", "outflow", "pipeline")
 
 
@@ -36,31 +37,37 @@ class Target(NamedTuple):
     target: float
 
     def period(self, zone: str) -> tuple[int, int]:
-        """Give the instants (ms) between which the period lies: its last day counts in full."""
+        """Return when the period begins and ends (ms) in a zone; its last day counts in full."""
         days = (self.first_day, self.last_day + timedelta(days=1))
-        first, end = (
-            int(datetime.combine(day, time(), ZoneInfo(zone)).timestamp() * 1000) for day in days
-        )
+        midnights = (datetime.combine(day, time(), ZoneInfo(zone)) for day in days)
+        first, end = (int(one.timestamp() * 1000) for one in midnights)
         return first, end
 
 
 def figures(target: Target, zone: str, asof: int, ask: Asker) -> list[dict[str, Any]]:
-    """Give attainment (numerator the actual, denominator the target) and pace (attainment over the period's share gone)."""
+    """Return a target's figures at `asof` (ms): attainment, and pace where the metric adds up.
+
+    Attainment is the actual over the target; pace is attainment over the share of the period gone.
+    """
     wanted = orjson.loads(target.scope) if target.scope else {}
     start, end = target.period(zone)
     actual, n, apart = _actual(target.metric, wanted, ask(target.metric, start, end, wanted))
     reached = None if actual is None else actual / target.target
     gone = min(1.0, max(0.0, (asof - start) / (end - start)))
     dimensions = {
-        "metric": target.metric, "owner": target.owner, "start": str(target.first_day), "end": str(target.last_day),
-        "scope": target.scope, "shared": bool(target.shared), "strategy": target.strategy,
-    }  # fmt: skip
+        "metric": target.metric,
+        "owner": target.owner,
+        "start": str(target.first_day),
+        "end": str(target.last_day),
+        "scope": target.scope,
+        "shared": bool(target.shared),
+        "strategy": target.strategy,
+    }
     common = {"kpi": KPI, "basis": "period", "n": n, "mature": None, "pending": apart}
     rows = [("attainment", reached, actual, target.target)]
     if target.metric in ADDS:
-        rows.append(
-            ("pace", None if reached is None or not gone else reached / gone, reached, gone)
-        )
+        pace = None if reached is None or not gone else reached / gone
+        rows.append(("pace", pace, reached, gone))
     return [
         {
             **common,
@@ -76,7 +83,7 @@ def figures(target: Target, zone: str, asof: int, ask: Asker) -> list[dict[str, 
 def _actual(
     metric: str, wanted: dict[str, str], metric_figures: list[dict[str, Any]]
 ) -> tuple[float | None, int | None, int | None]:
-    """Give the actual, its n, and of how many amounts no rate was known.
+    """Return the actual, its n, and of how many amounts no rate was known.
 
     A metric that adds up is summed, 0 without figures; of any other exactly one figure must fit,
     or there is no value.
@@ -97,17 +104,11 @@ def _actual(
         values = [figure["value"] for figure in fitting if figure["value"] is not None]
         # a dimension that no figure has is a typing error
         nothing = not fitting and not apart and (not metric_figures or known >= set(names))
-        return (
-            (sum(values) if values or nothing else None),
-            sum(figure["n"] for figure in fitting),
-            lacking,
-        )
-    if (
-        not basis and len({figure["basis"] for figure in fitting}) > 1
-    ):  # a KPI of both bases: targets are of periods
+        actual = sum(values) if values or nothing else None
+        return actual, sum(figure["n"] for figure in fitting), lacking
+    if not basis and len({figure["basis"] for figure in fitting}) > 1:
+        # a KPI with both bases: targets are for periods
         fitting = [figure for figure in fitting if figure["basis"] == "period"]
-    return (
-        (fitting[0]["value"], fitting[0]["n"], lacking)
-        if len(fitting) == 1
-        else (None, None, lacking)
-    )
+    if len(fitting) != 1:
+        return None, None, lacking
+    return fitting[0]["value"], fitting[0]["n"], lacking

@@ -1,4 +1,4 @@
-"""What an error of ClickHouse means to the sink: wait, stop, or look for the row that it refuses.
+"""What an error of ClickHouse means to the sink: wait, stop, or look for the row it refuses.
 
 A transient error says nothing about the rows: they are sent again until the server takes them. A
 schema that differs from ours is no row's fault either, and no waiting mends it: somebody must
@@ -20,6 +20,8 @@ from clickhouse_connect.driver.exceptions import (
     OperationalError,
     ProgrammingError,
 )
+
+from schemas.errors import LeadstreamError
 
 # By number and name of ClickHouse's ErrorCodes; a test holds them against the engine.
 TRANSIENT = {
@@ -78,7 +80,7 @@ class Kind(Enum):
     OTHER = "other"
 
 
-class SchemaDrift(Exception):  # noqa: N818 - somebody must act: the database and the files disagree
+class SchemaDrift(LeadstreamError):  # noqa: N818 - somebody must act: the database and the files disagree
     """The database's tables are not those of this release."""
 
 
@@ -112,16 +114,16 @@ def kind_of(error: BaseException) -> Kind:
     if code is not None:
         if code in VALUES or _TOO_WIDE in str(error):
             return Kind.ROWS
-        return (
-            Kind.TRANSIENT if code in TRANSIENT else Kind.SCHEMA if code in SCHEMA else Kind.OTHER
-        )
+        if code in TRANSIENT:
+            return Kind.TRANSIENT
+        return Kind.SCHEMA if code in SCHEMA else Kind.OTHER
     if isinstance(error, (OSError, OperationalError)) or _PASSING_STATUS.search(str(error)):
         return Kind.TRANSIENT
     return Kind.ROWS if isinstance(error, _UNFIT) else Kind.OTHER
 
 
 def drift(error: BaseException) -> SchemaDrift:
-    """Say what an error of the schema asks of whom."""
+    """Return the error that names what somebody must do about a schema that is not ours."""
     return SchemaDrift(
         f"ClickHouse's tables are not those of this release ({name_of(error)}): "
         "run `leadstream migrate`, then start deliver again"

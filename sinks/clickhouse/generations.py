@@ -1,4 +1,4 @@
-"""Generations: whole sets of facts beside each other, of which one is shown. Switching is one row (clickhouse c7)."""
+"""Generations: whole sets of facts, of which one is shown; a switch is one row (clickhouse c7)."""
 
 from __future__ import annotations
 
@@ -7,10 +7,27 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import reading
+from schemas.errors import LeadstreamError
 from schemas.funnel import Funnel
+
+from .files import statement
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+
+_TABLES = statement(__file__, "generations_tables")
+_PARTITIONS = statement(__file__, "generations_partitions")
+_COLUMNS = {
+    "generation": "UInt16",
+    "funnel": "String",
+    "activated_at": "DateTime64(3, 'UTC')",
+    "note": "String",
+}
+
+
+class Differing(LeadstreamError):  # noqa: N818 - whoever runs the workers must make their files one
+    """A generation's workers began with different files of one version."""
 
 
 class Generation(NamedTuple):
@@ -23,7 +40,7 @@ class Generation(NamedTuple):
 
 
 def active(client: Any) -> int:
-    """Give the generation that people are shown; 1 in a new database."""
+    """Return the generation that people are shown; 1 in a new database."""
     found = client.query(
         "SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live'"
     ).first_row[0]
@@ -31,7 +48,7 @@ def active(client: Any) -> int:
 
 
 def history(client: Any) -> list[Generation]:
-    """Give every switch, the oldest first."""
+    """Return every switch, the oldest first."""
     rows = client.query(
         "SELECT generation, funnel, activated_at, note FROM generation_log ORDER BY activated_at"
     ).result_rows
@@ -39,63 +56,58 @@ def history(client: Any) -> list[Generation]:
 
 
 def switch(client: Any, generation: int, name: str, note: str) -> None:
-    """Show another generation from now on, and keep that we did."""
+    """Show another generation from now on, and log it with its funnel's name and a reason."""
     row = [generation, name, int(time.time() * 1000), note]
-    columns, types = (
-        ["generation", "funnel", "activated_at", "note"],
-        ["UInt16", "String", "DateTime64(3, 'UTC')", "String"],
-    )
-    client.insert("generation_log", [row], column_names=columns, column_type_names=types)
-    client.insert(
-        "active_generation",
-        [["live", *row]],
-        column_names=["dataset", *columns],
-        column_type_names=["String", *types],
-    )
+    _insert(client, "generation_log", row, _COLUMNS)
+    _insert(client, "active_generation", ["live", *row], {"dataset": "String", **_COLUMNS})
+
+
+def _insert(client: Any, table: str, row: list[Any], columns: dict[str, str]) -> None:
+    """Insert a row; `columns` are types by name."""
+    names, types = list(columns), list(columns.values())
+    client.insert(table, [row], column_names=names, column_type_names=types)
 
 
 def drop(client: Any, generation: int) -> None:
-    """Drop every row of a generation; what was shown when stays in the log."""
-    tables = client.query(
-        "SELECT name FROM system.tables WHERE database = currentDatabase() AND endsWith(engine, 'MergeTree') "
-        "AND name NOT IN ('active_generation', 'generation_log') "
-        "AND name IN (SELECT table FROM system.columns WHERE database = currentDatabase() AND name = 'generation')"
-    ).result_rows
-    whole = client.query(
-        "SELECT DISTINCT table, partition_id FROM system.parts WHERE database = currentDatabase() AND active "
-        "AND (partition = {g:String} OR startsWith(partition, concat('(', {g:String}, ',')))",
-        parameters={"g": str(generation)},
-    ).result_rows
+    """Delete every row of a generation; the log of what was shown when stays."""
+    tables = {name for (name,) in client.query(_TABLES).result_rows}
+    whole = client.query(_PARTITIONS, parameters={"g": str(generation)}).result_rows
     for table, partition in whole:
         client.command(f"ALTER TABLE {table} DROP PARTITION ID '{partition}'")
-    for table in {name for (name,) in tables} - {
-        name for name, _ in whole
-    }:  # not cut by generation: cuts, definitions, holes
+    # the others are not partitioned by generation: cuts, definitions, holes
+    for table in tables - {name for name, _ in whole}:
         client.command(f"DELETE FROM {table} WHERE generation = {int(generation)}")
 
 
 def versions(client: Any, generation: int) -> list[Funnel]:
-    """Give the versions of the funnel that a generation's workers took from the log; none before they have read something.
+    """Return the versions of the funnel that a generation's workers took from the log, in order.
+
+    There are none before the workers have read something.
 
     Raises:
-        ValueError: its workers began with different files.
+        Differing: the workers began with different files.
 
     """
-    found = client.query(
-        "SELECT version, content FROM definitions FINAL WHERE generation = {g:UInt16} ORDER BY effective_from, version",
-        parameters={"g": generation},
-    ).result_rows
+    asked = (
+        "SELECT version, content FROM definitions FINAL "
+        "WHERE generation = {g:UInt16} ORDER BY effective_from, version"
+    )
+    found = client.query(asked, parameters={"g": generation}).result_rows
     names = [version for version, _ in found]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise ValueError(
-            f"version {', '.join(twice)} came into generation {generation} with two contents: its workers had different files"
+        raise Differing(
+            f"version {', '.join(twice)} came into generation {generation} with two contents: "
+            "give all its workers the same files, and adopt them as a new generation"
         )
     return [Funnel.model_validate_json(content) for _, content in found]
 
 
 def in_force(client: Any, folder: Path, moment: int | None = None) -> Funnel:
-    """Give the version that the shown generation is in, else what the files say (before any worker has read something)."""
+    """Return the version in force in the shown generation at a moment (ms; None: now).
+
+    Before any worker has read something it is the version of the files in `folder`.
+    """
     known = versions(client, active(client))
     if not known:
         return reading.in_force(folder, moment)

@@ -47,7 +47,7 @@ class Grant(NamedTuple):
     on: str
 
     def __str__(self) -> str:
-        """Write it in SQL."""
+        """Return it in SQL."""
         return f"{self.privileges} ON {self.on}"
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from . import errors, generations
+from .files import statement
 from .rows import added, ddl
 
 MIGRATIONS = Path(__file__).parent / "migrations"
@@ -20,26 +21,26 @@ WHOLE_FILES = {
     "001_core.sql": "729d54270d9eb4a521071a54720a4bd8539fffc5312b5e0f0063d8cf37eeba5d",
     "002_targets.sql": "abc07b0f1200db3d53b23b1d6f5e5a9e4e4e6186810e04b6636aeeca3c13283c",
 }
+_LOG = statement(__file__, "migrate_log")
 
 
 def statements(text: str) -> list[str]:
-    """Split a file at its semicolons; comments go."""
+    """Return the statements of a file, which semicolons part, without comments."""
     lines = [line for line in text.splitlines() if not line.strip().startswith("--")]
     return [part.strip() for part in "\n".join(lines).split(";") if part.strip()]
 
 
 def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[str]:
-    """Bring the database up to date; give the files that ran now.
+    """Bring the database up to date; return the names of the files that ran now.
+
+    A new database shows `generation`, of the funnel of this name.
 
     Raises:
         SchemaDrift: a file's statements changed after it was applied.
 
     """
     client.command(f"CREATE DATABASE IF NOT EXISTS {database}")
-    client.command(
-        "CREATE TABLE IF NOT EXISTS schema_migrations (name String, checksum String, applied_at DateTime64(3, 'UTC')) "
-        "ENGINE = ReplacingMergeTree ORDER BY name"
-    )
+    client.command(_LOG)
     known = dict(client.query("SELECT name, checksum FROM schema_migrations FINAL").result_rows)
     ran = []
     for path in sorted(MIGRATIONS.glob("*.sql")):
@@ -49,35 +50,30 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
         if path.name in known:
             if known[path.name] not in (checksum, WHOLE_FILES.get(path.name)):
                 raise SchemaDrift(
-                    f"{path.name} was changed after it was applied; put it back and write a new migration"
+                    f"{path.name} was changed after it was applied: "
+                    "put it back and write a new migration"
                 )
             continue
-        for statement in statements(text):
-            client.command(statement)
-        _insert(
-            client,
+        for one in statements(text):
+            client.command(one)
+        client.insert(
             "schema_migrations",
-            [path.name, checksum, int(time.time() * 1000)],
-            ["String", "String", "DateTime64(3, 'UTC')"],
-            ["name", "checksum", "applied_at"],
+            [[path.name, checksum, int(time.time() * 1000)]],
+            column_names=["name", "checksum", "applied_at"],
+            column_type_names=["String", "String", "DateTime64(3, 'UTC')"],
         )
         ran.append(path.name)
-    for statement in (*added(_columns(client)), *ddl()):
-        client.command(statement)
-    active = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'").first_row[
-        0
-    ]
-    if not active:
+    for one in (*added(_columns(client)), *ddl()):
+        client.command(one)
+    shown = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'")
+    if not shown.first_row[0]:
         generations.switch(client, generation, funnel, "first")
     return ran
 
 
 def _columns(client: Any) -> dict[str, set[str]]:
     found = client.query(
-        "SELECT table, groupArray(name) FROM system.columns WHERE database = currentDatabase() GROUP BY table"
+        "SELECT table, groupArray(name) FROM system.columns "
+        "WHERE database = currentDatabase() GROUP BY table"
     )
     return {table: set(names) for table, names in found.result_rows}
-
-
-def _insert(client: Any, table: str, row: list[Any], types: list[str], names: list[str]) -> None:
-    client.insert(table, [row], column_names=names, column_type_names=types)

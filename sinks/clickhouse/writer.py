@@ -1,4 +1,9 @@
-"""Writes batches to ClickHouse: each table's rows in one Native insert, tried again until the server has them."""
+"""Writes batches to ClickHouse: one insert a table, repeated until the server has the rows.
+
+While the server is away, full or overloaded, nothing is lost and nothing goes on: `write` blocks.
+Rows that the server never takes are found by halving their batch, and returned to be kept
+elsewhere. A schema that is not ours stops the sink, since no row is to blame (errors.py).
+"""
 
 from __future__ import annotations
 
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("leadstream.sink")
 _SETTINGS = {"async_insert": 0, "max_partitions_per_insert_block": 10_000}
 ROLLUP_SECONDS = 5.0
-ROLLUP_SHARE = 10  # of the time at most a tenth: an import touches every day, so each recompute reads all of them
+ROLLUP_SHARE = 10  # at most a tenth of the time: an import touches all days, and each is read again
 MARK_SECONDS = 1.0
 _COLUMNS = (
     "SELECT name, type FROM system.columns "
@@ -34,7 +39,7 @@ _COLUMNS = (
 
 
 class Written(dict[str, int]):
-    """How many rows each table took, and beside it the rows that it does not take."""
+    """How many rows each table took; and `refused`, the rows that it does not take."""
 
     def __init__(self) -> None:
         """Start with nothing."""
@@ -47,13 +52,16 @@ class _Unfit(Exception):  # noqa: N818 - caught where it is raised
 
 
 def insert(client: Any, table: str, rows: Sequence[list[Any]]) -> None:
-    """Write rows of one of the sink's tables, columns as `rows.columns_of` has them; the server has them when this returns."""
+    """Write rows of one of the sink's tables; the server has them when this returns.
+
+    Their columns are those of `rows.columns_of`.
+    """
     names, types = columns_of(table)
     client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS)
 
 
 class Writer:
-    """The sink's hand: facts, then state, then the archive; and now and then the daily rollup."""
+    """Writes the sink's batches: facts, then states, then the archive; and the daily rollup."""
 
     def __init__(self, settings: Settings) -> None:
         """Connect lazily: a server that is not up yet is waited for by `write`."""
@@ -61,9 +69,8 @@ class Writer:
         self._client: Any = None
         self._roll_at = self._marked = 0.0
         self._marks: dict[str, dict[tuple[Any, ...], list[Any]]] = {"cuts": {}, "archived": {}}
-        self._generations: set[int] | None = (
-            None  # of which facts came since the last rollup; None: not asked for yet
-        )
+        # of which facts came since the last rollup; None: not asked for yet
+        self._generations: set[int] | None = None
 
     def write(self, batch: Batch) -> Written:
         """Write all rows; return how many each table took, and those that ClickHouse never takes.
@@ -90,19 +97,24 @@ class Writer:
                 written[table] = len(rows) - len(refused)
                 written.refused += refused
         if time.monotonic() > self._roll_at:
-            began = time.monotonic()
-            for generation in sorted(self._generations):
-                again = partial(
-                    rollup.recompute, generation=generation, definition=self._settings.funnel
-                )
-                self._retried(again)
-            self._generations.clear()
-            ended = time.monotonic()
-            self._roll_at = ended + max(ROLLUP_SECONDS, ROLLUP_SHARE * (ended - began))
+            self._roll_up(self._generations)
         return written
 
+    def _roll_up(self, touched: set[int]) -> None:
+        """Recompute the rollup of generations, and note when to do so next."""
+        began = time.monotonic()
+        for generation in sorted(touched):
+            definition = self._settings.funnel
+            self._retried(partial(rollup.recompute, generation=generation, definition=definition))
+        touched.clear()
+        ended = time.monotonic()
+        self._roll_at = ended + max(ROLLUP_SECONDS, ROLLUP_SHARE * (ended - began))
+
     def _hold_marks(self, batch: Batch) -> None:
-        """Write cuts and archive marks once a second, the newest of each partition: a mark that comes late promises less."""
+        """Keep cuts and archive marks, and add the newest of each partition once a second.
+
+        A mark that comes late promises less than it could, and nothing wrong.
+        """
         for table in self._marks:
             for row in batch.rows.pop(table, ()):
                 place = tuple(row[:2]) if table == "cuts" else (row[0],)
@@ -127,7 +139,7 @@ class Writer:
         return []
 
     def _halved(self, table: str, rows: list[list[Any]], error: BaseException) -> list[Refused]:
-        """Write what can be written of rows that failed together."""
+        """Write what can be written of rows that failed together; return the rest."""
         if len(rows) == 1:
             reason = f"ClickHouse does not take a row of {table}: {errors.name_of(error)}"
             metrics.REFUSED.labels(table).inc()
@@ -155,24 +167,31 @@ class Writer:
             self._client = clickhouse_client(self._settings)
         return self._client
 
-    def _retried(self, turn: Callable[[Any], Any]) -> Any:
-        """Do something with the client; again while ClickHouse is away, full or overloaded."""
-        for attempt in stamina.retry_context(on=_again, timeout=None, attempts=None, wait_max=5.0):
-            with attempt:
-                try:
-                    return turn(self._open())
-                except _Unfit:
-                    raise
-                except Exception as error:
-                    self._client = None
-                    if errors.kind_of(error) is Kind.SCHEMA:
-                        raise errors.drift(error) from error
-                    raise
-        raise AssertionError("stamina raises what the last attempt raised")
+    def _retried(self, use: Callable[[Any], Any]) -> Any:
+        """Return what `use` makes of the client; repeat it while the server's fault may pass."""
+        retrying = stamina.RetryingCaller(attempts=None, timeout=None, wait_max=5.0)
+        return retrying(_passes, self._used, use)
+
+    def _used(self, use: Callable[[Any], Any]) -> Any:
+        """Return what `use` makes of the client, which is opened anew after an error of it.
+
+        Raises:
+            SchemaDrift: the tables are not this release's.
+
+        """
+        try:
+            return use(self._open())
+        except _Unfit:
+            raise
+        except Exception as error:
+            self._client = None
+            if errors.kind_of(error) is Kind.SCHEMA:
+                raise errors.drift(error) from error
+            raise
 
 
-def _again(error: Exception) -> bool:
-    """Return whether to try again, and tell that we do: whoever waits must see for what."""
+def _passes(error: Exception) -> bool:
+    """Return whether an error is transient; log and count it, so that whoever waits sees why."""
     if errors.kind_of(error) is not Kind.TRANSIENT:
         return False
     name = errors.name_of(error)
@@ -183,7 +202,12 @@ def _again(error: Exception) -> bool:
 
 
 def _hold_schema(client: Any, table: str, error: BaseException) -> None:
-    """Raise what is wrong with a table whose columns are not ours: then no row is to blame."""
+    """Check that a table's columns are ours.
+
+    Raises:
+        SchemaDrift: they are not, so no row is to blame.
+
+    """
     found = dict(client.query(_COLUMNS, parameters={"table": table}).result_rows)
     if any(found.get(name) != kind for name, kind in zip(*columns_of(table), strict=True)):
         raise errors.drift(error) from error

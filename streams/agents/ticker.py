@@ -14,6 +14,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 from streams import connections, metrics
 from streams.engine.ticks import Tick
 
@@ -30,7 +31,7 @@ EVERY_SECONDS = 1.0
 GIVEN_UP = 5  # senders that hang: more of them, and the process ends, to be started again with nothing that hangs
 
 
-class Stuck(Exception):  # noqa: N818 - it names what happened; the process ends with it
+class Stuck(LeadstreamError):  # noqa: N818 - it names what happened; the process ends with it
     """Senders hang and do not even end."""
 
 

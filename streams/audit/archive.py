@@ -1,4 +1,9 @@
-"""What `advance` read, as ClickHouse keeps it, cut where every fact was folded: what verify and preview fold again."""
+"""The archive: what `advance` read, as ClickHouse keeps it, up to where every fact was folded.
+
+`verify` and `preview` fold it again. A cut says how far: below its offset every fact of a partition
+was folded up to its time. Events and edges are joined to components (all that any edge connects),
+since nothing less is enough to fold one lead.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
+from schemas.errors import LeadstreamError
 from schemas.events import Event
 from sinks.clickhouse import generations
+from sinks.clickhouse.files import statement
 from streams.domain import members, row
 from streams.domain.definition import Definitions, prepare
 from streams.engine.commit import partition_of
@@ -20,8 +27,16 @@ if TYPE_CHECKING:
     from streams.domain.journey import Folded
 
 
+_CUTS = statement(__file__, "archive_cuts")
+_TOUCHES = statement(__file__, "archive_touches")
+
+
+class NotFolded(LeadstreamError):  # noqa: N818 - whoever asked waits for the workers
+    """Nothing was folded yet, so there is nothing to compare."""
+
+
 class Cut(NamedTuple):
-    """Below `next_offset` of its partition every fact was folded up to `now` (ms), and is in ClickHouse."""
+    """Below `next_offset` every fact of a partition was folded up to `now` (ms) and is stored."""
 
     next_offset: int
     now: int
@@ -34,10 +49,9 @@ class Archive:
     events: dict[str, set[Event]] = field(default_factory=lambda: defaultdict(set))  # first-hand
     copies: dict[str, set[Event]] = field(default_factory=lambda: defaultdict(set))
     edges: set[members.Edge] = field(default_factory=set)
-    received: dict[Event, int] = field(default_factory=dict)
-    joined: dict[str, int] = field(
-        default_factory=dict
-    )  # by row, when it read its newest edge (ms): copies leave it from then on
+    received: dict[Event, int] = field(default_factory=dict)  # ms
+    # by row, when it read its newest edge (ms): copies leave it from then on
+    joined: dict[str, int] = field(default_factory=dict)
 
 
 class Component(NamedTuple):
@@ -48,43 +62,34 @@ class Component(NamedTuple):
     groups: tuple[frozenset[str], ...]
 
     def leads(self) -> Iterator[str]:
-        """Name the leads: of each group the origin that speaks for it."""
+        """Yield the leads: the surviving identity of each group."""
         for group in self.groups:
             yield members.survivor(group, self.edges)
 
     def fold(self, lead: str, definitions: Definitions, now: int) -> Folded:
-        """Fold one of its leads as everybody does."""
+        """Return what one of its leads folds to, up to `now` (ms)."""
         return row.fold_group(lead, self.events, self.edges, definitions, now)
 
 
 def cuts(client: Any, generation: int) -> dict[int, Cut]:
-    """Give each partition's newest cut that lies within the archive."""
-    rows = client.query(
-        "SELECT source_partition, max((c.next_offset, toUnixTimestamp64Milli(c.now))) AS cut FROM cuts AS c FINAL "
-        "INNER JOIN (SELECT source_partition, max(next_offset) AS reached FROM archived "
-        "GROUP BY source_partition) AS a USING (source_partition) "
-        "WHERE c.generation = {g:UInt16} AND c.next_offset <= a.reached GROUP BY source_partition",
-        parameters={"g": generation},
-    ).result_rows
+    """Return each partition's newest cut that lies within the archive."""
+    rows = client.query(_CUTS, parameters={"g": generation}).result_rows
     return {partition: Cut(*cut) for partition, cut in rows}
 
 
 def below(known: dict[int, Cut]) -> str:
-    """Give the SQL condition of what lies below the cuts."""
+    """Return the SQL condition of what lies below the cuts."""
     return " OR ".join(
-        f"(source_partition = {p} AND source_offset < {cut.next_offset})"
-        for p, cut in sorted(known.items())
+        f"(source_partition = {partition} AND source_offset < {cut.next_offset})"
+        for partition, cut in sorted(known.items())
     )
 
 
 def read(client: Any, known: dict[int, Cut]) -> Archive:
-    """Read what lies below the cuts."""
+    """Return what lies below the cuts."""
     out = Archive()
-    statement = (
-        "SELECT toString(lead_id), kind, copied, content, toUnixTimestamp64Milli(received_at) FROM touches FINAL "
-        f"WHERE {below(known)}"
-    )
-    for lead, kind, copied, content, received in client.query(statement).result_rows:
+    rows = client.query(_TOUCHES.format(below=below(known))).result_rows
+    for lead, kind, copied, content, received in rows:
         value = orjson.loads(content)
         if kind == "edge":
             out.edges.add(row.edge_of(value))
@@ -97,7 +102,7 @@ def read(client: Any, known: dict[int, Cut]) -> Archive:
 
 
 def components(archive: Archive) -> Iterator[Component]:
-    """Give what belongs together. One pass over events and edges, whatever their number."""
+    """Yield the components; events and edges are read once, however many there are."""
     events: dict[str, set[Event]] = defaultdict(set)
     for known in archive.events.values():
         for event in known:
@@ -105,10 +110,8 @@ def components(archive: Archive) -> Iterator[Component]:
     near: dict[str, set[str]] = {origin: {origin} for origin in events}
     joins = members.smallest(archive.edges)  # as a row keeps them
     for edge in joins:
-        left, right = (
-            near.setdefault(edge.a.id, {edge.a.id}),
-            near.setdefault(edge.b.id, {edge.b.id}),
-        )
+        left = near.setdefault(edge.a.id, {edge.a.id})
+        right = near.setdefault(edge.b.id, {edge.b.id})
         if left is not right:
             small, large = sorted((left, right), key=len)
             large |= small
@@ -118,32 +121,31 @@ def components(archive: Archive) -> Iterator[Component]:
     for edge in joins:
         edges[id(near[edge.a.id])].append(edge)
     for component in {id(one): one for one in near.values()}.values():
-        mine = frozenset(edges[id(component)])
-        connected_events = frozenset(
-            event for origin in component for event in events.get(origin, ())
-        )
-        groups = members.groups(mine)
-        yield Component(
-            connected_events, mine, tuple({groups.of(origin): None for origin in sorted(component)})
-        )
+        joining = frozenset(edges[id(component)])
+        known_events = frozenset(event for origin in component for event in events.get(origin, ()))
+        groups = members.groups(joining)
+        of_all = dict.fromkeys(groups.of(origin) for origin in sorted(component))
+        yield Component(known_events, joining, tuple(of_all))
 
 
 def time_of(lead: str, known: dict[int, Cut], partitions: int) -> int:
-    """Give how far time had come in the partition that a lead lives in (ms)."""
+    """Return the watermark of the partition that a lead lives in (ms); 0 without a cut."""
     cut = known.get(partition_of(lead.encode(), partitions))
     return cut.now if cut else 0
 
 
 def definitions_of(client: Any, generation: int) -> Definitions:
-    """Give the versions of the funnel that a generation folds under.
+    """Return the versions of the funnel that a generation folds under.
 
     Raises:
-        ValueError: workers took different ones, or none yet.
+        NotFolded: its workers have read nothing yet.
+        Differing: its workers have different files.
 
     """
     found = generations.versions(client, generation)
     if not found:
-        raise ValueError(
-            f"generation {generation} has no definition in ClickHouse yet: wait until its workers have read something"
+        raise NotFolded(
+            f"generation {generation} has no definition in ClickHouse yet: "
+            "wait until its workers have read something"
         )
     return prepare(*found)

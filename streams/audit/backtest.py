@@ -27,7 +27,8 @@ Fired = Counter[tuple[str, str, str, str]]
 def count(facts: Iterable[Fact], definitions: Definitions, asof: int) -> Fired:
     """Count alerts of the 90 days before `asof` (ms) by clock, level, recipient and week.
 
-    The recipient is the team that owns the clock's stage. A week begins on the reporting zone's first day.
+    The recipient is the team that owns the clock's stage. A week begins as the funnel's report has
+    it, in the reporting zone.
     """
     since, counted = asof - DAYS * 86_400_000, Fired()
     for fact in facts:
@@ -39,16 +40,14 @@ def count(facts: Iterable[Fact], definitions: Definitions, asof: int) -> Fired:
         for level, at in clocks.levels(clock, fact.at).items():
             if since <= at <= asof:
                 funnel = definitions.at(fact.at).funnel
-                name, team = (
-                    f"{clock['stage']}.{clock['clock']}",
-                    funnel.stages[clock["stage"]].owner,
-                )
+                name = f"{clock['stage']}.{clock['clock']}"
+                team = funnel.stages[clock["stage"]].owner
                 counted[name, level, team, _week(at, funnel)] += 1
     return counted
 
 
 def documents(fired: Fired) -> list[dict[str, Any]]:
-    """Give the counts as the CLI prints them."""
+    """Return the counts as JSON has them, sorted."""
     return [{**dict(zip(_NAMES, key, strict=True)), "n": n} for key, n in sorted(fired.items())]
 
 

@@ -1,6 +1,7 @@
-"""The archive folded under a candidate definition, into a database of its own: the same SQL gives both figures.
+"""The archive folded under a candidate definition, into a database of its own.
 
-As many processes fold as there are cores; each writes the facts of its share of the leads.
+The same SQL asks for the figures of both. As many processes fold as there are cores; each writes
+the facts of its share of the leads.
 """
 
 from __future__ import annotations
@@ -36,13 +37,14 @@ if TYPE_CHECKING:
     from .archive import Component
 
 _ROWS = 20_000
-_MOST = 10_000  # components a share, which bounds what a process holds; fewer, and every insert makes its parts anew
+# Components a share: more, and a process holds too much; fewer, and inserts make too many parts.
+_MOST = 10_000
 _ABANDONED_SECONDS = 6 * 3600  # no preview takes so long
 _COPIED = ("spend", "targets", "rates", "surveys")  # what no definition decides
 
 
 class Share(NamedTuple):
-    """What some components gave: leads, the events read for them, and the alerts of the backtest."""
+    """What some components folded to: leads, the events read for them, alerts of the backtest."""
 
     leads: int
     events: int
@@ -51,12 +53,13 @@ class Share(NamedTuple):
 
 @contextmanager
 def scratch(settings: Settings, client: Any, funnel: Funnel) -> Iterator[Settings]:
-    """Make a database of its own beside the installation's, and drop it afterwards; and those of previews that were killed."""
+    """Make a database beside the installation's; drop it afterwards, and those of killed previews.
+
+    Yields settings that name it.
+    """
     mark = f"{settings.clickhouse_database}_preview_"
-    for (left,) in client.query(
-        "SELECT name FROM system.databases WHERE startsWith(name, {m:String})",
-        parameters={"m": mark},
-    ).result_rows:
+    known = "SELECT name FROM system.databases WHERE startsWith(name, {m:String})"
+    for (left,) in client.query(known, parameters={"m": mark}).result_rows:
         if int(left.removeprefix(mark).partition("_")[0]) < time.time() - _ABANDONED_SECONDS:
             client.command(f"DROP DATABASE IF EXISTS {left}")
     name = f"{mark}{int(time.time())}_{os.getpid()}"
@@ -76,7 +79,7 @@ def fill(
     candidate: Definitions,
     asof: int,
 ) -> Share:
-    """Fold all components up to `asof` (ms) and write their facts; copy what no definition decides.
+    """Fold all components up to `asof` (ms), write their facts, copy what no definition decides.
 
     `settings` name the candidate's database; `client` is on the installation's.
     """
@@ -104,9 +107,8 @@ def _write(
             folded = component.fold(lead, candidate, asof)
             if folded.state:
                 leads += 1
-                fired.update(
-                    count(folded.facts.values(), candidate, asof)
-                )  # += would look through all counts at each lead
+                # += would look through all counts at each lead
+                fired.update(count(folded.facts.values(), candidate, asof))
                 _add(batch, lead, folded)
     _insert(clickhouse_client(settings), batch)
     return Share(leads, sum(len(component.events) for component in components), fired)
@@ -115,12 +117,8 @@ def _write(
 def _add(batch: Batch, lead: str, folded: Folded) -> None:
     common = {"lead": lead, "generation": 1, "partition": 0, "offset": 0, "revision": 1}
     for fact in folded.facts.values():
-        batch.fact(
-            {
-                **common,
-                **Change(fact.id, fact.kind, fact.journey, fact.at, 1, fact.content)._asdict(),
-            }
-        )
+        change = Change(fact.id, fact.kind, fact.journey, fact.at, 1, fact.content)
+        batch.fact({**common, **change._asdict()})
     batch.state({**common, "content": orjson.dumps(folded.state).decode()})
 
 

@@ -1,4 +1,4 @@
-"""preview: what a candidate definition would change, of KPIs, leads and alerts, beside the one that runs."""
+"""preview: what a candidate definition would change in KPIs, leads and alerts."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import orjson
 
 from sinks.clickhouse import generations, kpis
+from sinks.clickhouse.files import statement
 from streams.connections import clickhouse_client
 
 from . import archive, backtest
@@ -21,10 +22,15 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 _CLOSE = 1e-9
+_NUMBERS = ("value", "numerator", "denominator", "n")
+_ELSEWHERE = statement(__file__, "preview_elsewhere")
+_STANDING = statement(__file__, "preview_standing")
+_TRANSITIONS = statement(__file__, "preview_transitions")
+_DECISIONS = statement(__file__, "preview_decisions")
 
 
 class Moved(NamedTuple):
-    """A lead that would stand elsewhere: where it stands, where it would, and the first move that differs."""
+    """A lead that would stand elsewhere: where it stands, where it would, the first difference."""
 
     lead: str
     stands: str
@@ -34,7 +40,10 @@ class Moved(NamedTuple):
 
 @dataclass(frozen=True)
 class Preview:
-    """What a candidate would change. `fired` counts alerts of the last 90 days by clock, level, recipient and week."""
+    """What a candidate would change.
+
+    `as_of` in ms. `fired` counts alerts of the last 90 days by clock, level, recipient and week.
+    """
 
     leads: int
     events: int
@@ -45,23 +54,23 @@ class Preview:
     seconds: float
 
     def document(self) -> dict[str, Any]:
-        """Give it as the CLI prints it."""
+        """Return it as JSON has it."""
         return {**self.__dict__, "moved": [one._asdict() for one in self.moved]}
 
 
 def preview(settings: Settings, candidate: Definitions) -> Preview:
-    """Fold every lead of the shown generation's archive under a candidate, and compare figures and leads.
+    """Fold every lead of the shown generation's archive under a candidate; return what differs.
 
     Raises:
-        ValueError: there is no history to fold yet.
+        NotFolded: there is no history to fold yet.
 
     """
     began, client = time.monotonic(), clickhouse_client(settings)
     generation = generations.active(client)
     cuts = archive.cuts(client, generation)
     if not cuts:
-        raise ValueError(
-            "ClickHouse has no cut yet: nothing was folded; wait until the workers have read something"
+        raise archive.NotFolded(
+            "nothing was folded yet: wait until the workers have read something"
         )
     asof = min(cut.now for cut in cuts.values())
     components = list(archive.components(archive.read(client, cuts)))
@@ -91,53 +100,43 @@ def _key(figure: dict[str, Any]) -> str:
 def _compare(
     running: list[dict[str, Any]], candidate: list[dict[str, Any]]
 ) -> list[dict[str, Any]]:
-    """Give every figure under both definitions, in the order of the KPIs; `differs` where they do."""
-    before, after = (
-        {_key(figure): figure for figure in running},
-        {_key(figure): figure for figure in candidate},
-    )
+    """Return every figure under both definitions, in the order of the KPIs."""
+    before = {_key(figure): figure for figure in running}
+    after = {_key(figure): figure for figure in candidate}
     out = []
-    for name in dict.fromkeys([*before, *after]):
-        old, new = before.get(name), after.get(name)
-        figure = old or new
-        assert figure is not None
-        values = (old and old["value"], new and new["value"])
-        stated = [float(value) for value in values if value is not None]  # type: ignore[arg-type]
-        close = len(stated) == len(values) and abs(stated[0] - stated[1]) < _CLOSE
-        same = close or values[0] == values[1]
-        counts = {
-            count: (old and old[count], new and new[count])
-            for count in ("numerator", "denominator", "n")
-        }
-        differs = not same or any(a != b for a, b in counts.values())
-        head = {"kpi": figure["kpi"], "basis": figure["basis"], "dimensions": figure["dimensions"]}
-        out.append({**head, "running": old, "candidate": new, "differs": differs})
+    for key in before | after:
+        old, new = before.get(key), after.get(key)
+        figure = before[key] if key in before else after[key]
+        head = {name: figure[name] for name in ("kpi", "basis", "dimensions")}
+        out.append({**head, "running": old, "candidate": new, "differs": _differs(old, new)})
     return out
 
 
-# Which leads would stand elsewhere, as a subquery: a list of thousands of ids has no place in a request's address.
-_ELSEWHERE = """
-SELECT then.lead_id
-FROM {scratch}.v_lead_state AS then
-LEFT JOIN v_lead_state AS now ON now.lead_id = then.lead_id
-WHERE then.stage != now.stage OR then.journey != now.journey
-"""
+def _differs(old: dict[str, Any] | None, new: dict[str, Any] | None) -> bool:
+    """Return whether two figures differ by more than a float's last digits; None has no value."""
+    before, after = (dict.fromkeys(_NUMBERS) if one is None else one for one in (old, new))
+    if any(before[name] != after[name] for name in ("numerator", "denominator", "n")):
+        return True
+    one, other = before["value"], after["value"]
+    if one is None or other is None:
+        return one is not other
+    return abs(float(one) - float(other)) >= _CLOSE
 
 
 def _moved(client: Any, scratch: str, gated: tuple[str, ...]) -> list[Moved]:
-    elsewhere = _ELSEWHERE.replace("{scratch}", scratch)
-    standing = f"SELECT toString(lead_id), stage, journey FROM {{database}}v_lead_state WHERE lead_id IN ({elsewhere}) ORDER BY lead_id"
-    transitions = (
-        "SELECT toString(lead_id), toUnixTimestamp64Milli(event_time), to_stage, why, journey FROM {database}v_stage_transitions "
-        f"WHERE lead_id IN ({elsewhere}) ORDER BY journey, event_time"
-    )
-    stands, would = _by_lead(client, standing, ""), _by_lead(client, standing, f"{scratch}.")
-    now, then = _by_lead(client, transitions, ""), _by_lead(client, transitions, f"{scratch}.")
-    decided = client.query(
-        "SELECT toString(lead_id), argMin((decided_by, score), event_time) FROM v_decisions "
-        f"WHERE lead_id IN ({elsewhere}) GROUP BY lead_id"
-    )
-    scores = {lead: f"{by} at score {score:g}" for lead, (by, score) in decided.result_rows}
+    """Return the leads that would stand elsewhere, by the facts of both databases.
+
+    Which leads those are is a subquery: an address has no room for thousands of ids.
+    """
+    elsewhere = _ELSEWHERE.format(candidate=f"{scratch}.")
+
+    def ask(statement: str, database: str = "") -> list[tuple[Any, ...]]:
+        filled = statement.format(database=database, elsewhere=elsewhere)
+        return list(client.query(filled).result_rows)
+
+    stands, would = (_by_lead(ask(_STANDING, place)) for place in ("", f"{scratch}."))
+    now, then = (_by_lead(ask(_TRANSITIONS, place)) for place in ("", f"{scratch}."))
+    scores = {lead: f"{by} at score {score:g}" for lead, (by, score) in ask(_DECISIONS)}
     out = []
     for lead, ((stage, journey),) in would.items():
         ((old, number),) = stands.get(lead, [("nowhere", 0)])
@@ -146,11 +145,11 @@ def _moved(client: Any, scratch: str, gated: tuple[str, ...]) -> list[Moved]:
     return out
 
 
-def _by_lead(client: Any, statement: str, database: str) -> defaultdict[str, list[tuple[Any, ...]]]:
-    rows = defaultdict(list)
-    for lead, *values in client.query(statement.replace("{database}", database)).result_rows:
-        rows[lead].append(tuple(values))
-    return rows
+def _by_lead(rows: list[tuple[Any, ...]]) -> defaultdict[str, list[tuple[Any, ...]]]:
+    found = defaultdict(list)
+    for lead, *values in rows:
+        found[lead].append(tuple(values))
+    return found
 
 
 def _difference(
@@ -159,18 +158,13 @@ def _difference(
     gated: tuple[str, ...],
     decided: str,
 ) -> str:
-    """Return the first move that only one of them makes; `decided` is what a gate said."""
+    """Return the first move that only one side makes; `decided` is what a gate said."""
     now, then = Counter(running), Counter(candidate)
-    only = sorted(
-        [
-            *((move, "only now") for move in now - then),
-            *((move, "only then") for move in then - now),
-        ],
-        key=lambda one: one[0][0],
-    )
+    only = [(move, "only now") for move in now - then]
+    only += [(move, "only then") for move in then - now]
     if not only:
         return "the same moves in another order"
-    (at, to, why, _), which = only[0]
+    (at, to, why, _), which = min(only, key=lambda one: one[0][0])
     when = datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%d %H:%M")
-    decision_note = f" ({decided})" if which == "only now" and to in gated and decided else ""
-    return f"{which}: enters {to} on {when} UTC because of {why}{decision_note}"
+    decision = f" ({decided})" if which == "only now" and to in gated and decided else ""
+    return f"{which}: enters {to} on {when} UTC because of {why}{decision}"

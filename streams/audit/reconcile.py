@@ -16,127 +16,56 @@ from zoneinfo import ZoneInfo
 
 from schemas import addresses
 from schemas.shape import Shape
+from sinks.clickhouse.files import statement
 from streams.domain import calendar
 from streams.domain.identity import origin_id
 from streams.domain.reconciliation import Entry, Journey, Lead, Ours, Question
 
 MANY = 5_000  # ids of a query: they stand in its text, of which a server reads 256 kB
-
-_ENTERED = """
-SELECT DISTINCT toString(lead_id)
-FROM v_stage_transitions
-WHERE to_stage = {stage:String}
-  AND event_time >= {start:DateTime64(3, 'UTC')}
-  AND event_time < {end:DateTime64(3, 'UTC')}
-  AND opening = 0
-  AND test = 0
-"""
-_LEADS = """
-SELECT origin, toString(lead)
-FROM (SELECT lead_id AS lead, arrayJoin(origins) AS origin FROM v_lead_state)
-WHERE origin IN ({ids})
-"""
-_STATES = """
-SELECT toString(lead_id), stage, record_url
-FROM v_lead_state
-WHERE lead_id IN ({ids})
-"""
-_ENTRIES = """
-SELECT
-  toString(lead_id),
-  journey,
-  toUnixTimestamp64Milli(event_time),
-  system,
-  toBool(implied),
-  toBool(opening)
-FROM v_stage_transitions
-WHERE to_stage = {stage:String} AND lead_id IN ({ids})
-"""
-_JOURNEYS = """
-SELECT
-  toString(lead_id),
-  journey,
-  toUnixTimestamp64Milli(event_time),
-  toBool(opening),
-  toBool(test),
-  excluded,
-  arrayMap(stage -> toUnixTimestamp64Milli(entered[stage]), arrayFilter(stage -> mapContains(entered, stage), {left:Array(String)}))
-FROM v_journeys
-WHERE lead_id IN ({ids})
-"""
-_UNMAPPED = """
-SELECT DISTINCT toString(lead_id), stage
-FROM v_notes
-WHERE what = 'unmapped' AND stage != '' AND reason = ''
-  AND system = {system:String} AND lead_id IN ({ids})
-"""
-# An event's content is a list: its 6th part is the type, its 7th what it says, as JSON.
-_HEARD = """
-SELECT
-  toString(lead_id),
-  groupUniqArray(source),
-  toBool(max(type = 'lead.deleted' AND source = {system:String})),
-  groupUniqArrayIf(origin, type = 'erase')
-FROM (
-  SELECT
-    lead_id,
-    origin,
-    JSONExtractString(content, 6) AS type,
-    JSONExtractString(JSONExtractString(content, 7), 'source') AS source
-  FROM touches
-  WHERE kind = 'event' AND lead_id IN ({ids})
-)
-GROUP BY lead_id
-"""
-# A CRM's record is never housed with another, so what came of it stands under its own id.
-_WITHOUT_LEAD = """
-SELECT
-  toString(lead_id),
-  toBool(max(kind = 'event' AND origin = toString(lead_id) AND JSONExtractString(content, 6) = 'erase'))
-FROM touches
-WHERE lead_id IN ({ids})
-GROUP BY lead_id
-"""
+_ENTERED = statement(__file__, "reconcile_entered")
+_LEADS = statement(__file__, "reconcile_leads")
+_STATES = statement(__file__, "reconcile_states")
+_ENTRIES = statement(__file__, "reconcile_entries")
+_JOURNEYS = statement(__file__, "reconcile_journeys")
+_UNMAPPED = statement(__file__, "reconcile_unmapped")
+_HEARD = statement(__file__, "reconcile_heard")
+_WITHOUT_LEAD = statement(__file__, "reconcile_without_lead")
 
 
 def ours(client: Any, asked: Question, shape: Shape, records: Iterable[str], key: bytes) -> Ours:
-    """Read the leads of `records` (aliases), and those that entered the stage in the period.
+    """Return the leads of `records` (aliases), and those that entered the stage in the period.
 
     `key` is the installation's identity key.
     """
     named = {origin_id(key, alias): alias for alias in records}
-    held = {origin: lead for ids in _parts(named) for origin, lead in _rows(client, _LEADS, ids)}
-    lost = {
-        origin: erased
-        for ids in _parts(named.keys() - held)
-        for origin, erased in _rows(client, _WITHOUT_LEAD, ids)
-    }
+    lead_of = dict(_parted(client, _LEADS, named))
+    erased_of = dict(_parted(client, _WITHOUT_LEAD, named.keys() - lead_of))  # those of no lead
     zone = ZoneInfo(asked.zone)
-    period: dict[str, Any] = {
-        "start": _midnight(asked.first, zone),
-        "end": _midnight(asked.last, zone),
-    }
-    entered = {lead for (lead,) in _rows(client, _ENTERED, stage=asked.stage, **period)}
-    mine: dict[str, set[str]] = defaultdict(set)
-    for origin, lead in held.items():
-        mine[lead].add(origin)
+    start, end = _midnight(asked.first, zone), _midnight(asked.last, zone)
+    entered = _rows(client, _ENTERED, stage=asked.stage, start=start, end=end)
+    records_of: dict[str, set[str]] = defaultdict(set)
+    for identity, lead in lead_of.items():
+        records_of[lead].add(named[identity])
     leads: list[Lead] = []
-    erased = {named[origin] for origin, gone in lost.items() if gone}
-    for ids in _parts(entered | mine.keys()):
-        found, gone = _read(client, asked, shape, ids)
-        erased |= {named[origin] for origin in gone & named.keys()}
-        leads += [
-            one._replace(records=frozenset(named[origin] for origin in mine.get(one.id, ())))
-            for one in found
-        ]
-    linked = {named[origin] for origin in lost} - erased
+    erased = {named[identity] for identity, gone in erased_of.items() if gone}
+    for ids in _parts({lead for (lead,) in entered} | records_of.keys()):
+        found, erased_identities = _read(client, asked, shape, ids)
+        erased |= {named[identity] for identity in erased_identities & named.keys()}
+        leads += [one._replace(records=frozenset(records_of.get(one.id, ()))) for one in found]
+    linked = {named[identity] for identity in erased_of} - erased
     return Ours(tuple(leads), frozenset(erased), frozenset(linked))
+
+
+def _parted(client: Any, statement: str, ids: Iterable[str]) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of a statement about any number of ids."""
+    for part in _parts(ids):
+        yield from _rows(client, statement, part)
 
 
 def _read(
     client: Any, asked: Question, shape: Shape, ids: list[str]
 ) -> tuple[list[Lead], set[str]]:
-    """Read leads by their ids; return them, and the origins among theirs that are erased."""
+    """Return leads by their ids, and the identities among theirs that are erased."""
 
     def by_lead(statement: str, **more: Any) -> dict[str, list[Any]]:
         found: dict[str, list[Any]] = defaultdict(list)
@@ -148,10 +77,10 @@ def _read(
     entries, journeys = by_lead(_ENTRIES, stage=asked.stage), by_lead(_JOURNEYS, left=left)
     unmapped, heard = by_lead(_UNMAPPED, system=asked.system), by_lead(_HEARD, system=asked.system)
     leads = []
-    gone: set[str] = set()
+    erased: set[str] = set()
     for lead, ((stage, url),) in by_lead(_STATES).items():
-        sources, deleted, erased = heard[lead][0] if lead in heard else ((), False, ())
-        gone |= {*erased}
+        sources, deleted, identities = heard[lead][0] if lead in heard else ((), False, ())
+        erased.update(identities)
         leads.append(
             Lead(
                 lead,
@@ -164,20 +93,21 @@ def _read(
                 address=addresses.web(url),
             )
         )
-    return leads, gone
+    return leads, erased
 
 
 def _journey(
     number: int, began: int, opening: bool, test: bool, excluded: str, ends: list[int]
 ) -> Journey:
-    """Make a journey, which ended at the first of the times at which the lead left the ladder."""
+    """Return a journey; it ended when the lead first left the ladder."""
     return Journey(number, began, opening, test, excluded, min(ends, default=None))
 
 
 def _rows(client: Any, statement: str, ids: Iterable[str] = (), **parameters: Any) -> list[Any]:
-    """Ask, about ids if there are some. A server reads parameters from an address, which is short.
+    """Return the rows of a statement about ids, or about none.
 
-    Nothing but a UUID gets into the text.
+    Ids stand in the statement's text, since a server reads parameters from an address, which is
+    short. Nothing but a UUID gets into the text.
     """
     listed = ", ".join(f"'{UUID(one)}'" for one in ids)
     found = client.query(statement.replace("{ids}", listed), parameters=parameters)
@@ -185,7 +115,7 @@ def _rows(client: Any, statement: str, ids: Iterable[str] = (), **parameters: An
 
 
 def _parts(ids: Iterable[str]) -> Iterator[list[str]]:
-    """Cut ids into as many as a query takes, always in one order."""
+    """Yield ids in parts that a query takes, always in one order."""
     ordered = sorted(ids)
     for place in range(0, len(ordered), MANY):
         yield ordered[place : place + MANY]

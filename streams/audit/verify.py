@@ -1,34 +1,69 @@
-"""verify: fold the archive again with the pure functions, and compare with what ClickHouse says.
+"""verify: fold the archive again with the pure functions, and compare with what ClickHouse has.
 
-Below a cut every fact was folded up to the cut's time, so both sides must agree: first every newest revision below
-the cut with the fold, then every table that people read with the revisions. It can fail, and says where.
+Below a cut every fact was folded up to the cut's time, so both sides must agree. Facts are compared
+by their keys, twice: the fold with the newest revisions below the cuts, then the fold with every
+table that people read, column by column. The next run judges what is not settled in this one:
+
+- a lead is in flight while a copy of one of its events lies beyond a cut;
+- a fact has moved when it has a revision beyond the cuts, or got one while the tables were read.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
 from sinks.clickhouse import generations
-from sinks.clickhouse.rows import ENTERED, STATE, TABLES, TIME, WHEN, body_of, value_of
+from sinks.clickhouse.files import statement
+from sinks.clickhouse.rows import ENTERED, STATE, TABLES, TIME, WHEN, Column, body_of, value_of
 from streams.domain import members
 
 from . import archive
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterator
+
     from streams.domain.definition import Definitions
 
     from .archive import Archive, Component, Cut
 
-SETTLED_MS = 60_000  # a copy that is still missing so long after its original, and what joined it, is an error, not in flight
+SETTLED_MS = 60_000  # a copy that is missing for longer, after what asked for it, is lost
+_REVISIONS = statement(__file__, "verify_revisions")
+_NEWEST = statement(__file__, "verify_newest")
+_LEAD_STATE = "state"  # fact id and kind of a lead's state
+
+Name = tuple[str, str]  # lead and fact id: what all revisions of a fact share
+
+
+class Key(NamedTuple):
+    """What names a fact on both sides; `event_time` in ms. A lead's state has journey and time 0."""
+
+    lead: str
+    fact: str
+    kind: str
+    journey: int
+    event_time: int
+
+    @property
+    def name(self) -> Name:
+        """Lead and fact id."""
+        return self.lead, self.fact
+
+    def difference(self, why: str, **more: Any) -> dict[str, Any]:
+        """Return a difference of this fact as a report has it."""
+        return {**self._asdict(), "why": why, **more}
 
 
 @dataclass
 class Report:
-    """What verify found. `missing`: the fold states it and ClickHouse does not; `extra`: the reverse."""
+    """What verify found; a difference has the fact's key and `why`.
+
+    `missing`: the fold states it and ClickHouse does not; `extra`: the reverse; `different`: both
+    do, and not the same (`expected`, `found`). `in_flight` counts leads.
+    """
 
     leads: int = 0
     events: int = 0
@@ -36,7 +71,6 @@ class Report:
     missing: list[dict[str, Any]] = field(default_factory=list)
     extra: list[dict[str, Any]] = field(default_factory=list)
     different: list[dict[str, Any]] = field(default_factory=list)
-    adjustments: int = 0
     in_flight: int = 0
 
     @property
@@ -45,208 +79,207 @@ class Report:
         return not (self.missing or self.extra or self.different)
 
     def document(self) -> dict[str, Any]:
-        """Give it as the CLI prints it."""
+        """Return it as JSON has it."""
         return {**self.__dict__, "verified": self.clean}
+
+    def forget(self, moved: Collection[Name]) -> None:
+        """Drop the differences of facts that moved while they were compared."""
+        for found in (self.missing, self.extra, self.different):
+            found[:] = [one for one in found if (one["lead"], one.get("fact", "")) not in moved]
+
+
+class Revisions(NamedTuple):
+    """A generation's facts by `fact_revisions`."""
+
+    contents: dict[Key, str]  # by the newest revision below the cuts, but for withdrawn facts
+    moved: set[Name]  # facts with a revision beyond the cuts
+    newest: dict[Name, int]  # the number of each fact's newest revision
+
+
+class Flight(NamedTuple):
+    """Copies of events that have not arrived."""
+
+    identities: set[str]  # all of the leads in flight
+    leads: set[str]
+    lost: list[dict[str, Any]]  # differences: a copy that is missing for too long
 
 
 def verify(client: Any, partitions: int, generation: int | None = None) -> Report:
-    """Compare, for the generation that is shown or another.
+    """Return how ClickHouse differs from its archive, for the shown generation or another.
 
-    Reads only what lies below the newest cut that the archive has reached in each partition.
+    Only what lies below the newest cut in the archive is compared, partition by partition.
+
+    Raises:
+        NotFolded: the generation's workers have read nothing yet.
+
     """
     report, generation = Report(), generation or generations.active(client)
     cuts = archive.cuts(client, generation)
     if len(cuts) < partitions:
-        why = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse: the others cannot be verified yet"
-        report.missing.append({"lead": "", "why": why})
+        count = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse"
+        report.missing.append({"lead": "", "why": f"{count}: the others cannot be verified yet"})
     if not cuts:
         return report
     read = archive.read(client, cuts)
-    known = list(archive.components(read))
-    expected = _expect(known, cuts, archive.definitions_of(client, generation), partitions, report)
-    report.events = len({(e.id, e.origin) for events in read.events.values() for e in events})
-    found, moving, before = _revisions(client, generation, cuts)
-    skip = _in_flight(known, read, cuts, report)
-    for key, content in expected.items():
-        if key[0] in skip:
-            continue
-        if key not in found:
-            report.missing.append(_name(key, "no such fact in fact_revisions"))
-        elif found[key] != content:
-            report.different.append(
-                {**_name(key, "fact_revisions"), "expected": content, "found": found[key]}
-            )
-    for key in found.keys() - expected.keys():
-        if key[0] not in skip:
-            report.extra.append(_name(key, "the archive does not say so"))
-    report.facts = sum(1 for key in expected if key[1] != "state")
-    _tables(
-        client,
-        generation,
-        {k: v for k, v in expected.items() if k[0] not in skip and (k[0], k[1]) not in moving},
-        moving,
-        skip,
-        report,
-    )
-    _forget_moved(report, before, _newest(client, generation))
+    components = list(archive.components(read))
+    folded = _fold(components, cuts, archive.definitions_of(client, generation), partitions)
+    known = _revisions(client, generation, cuts)
+    flight = _in_flight(components, read, cuts)
+
+    report.events = len({(one.id, one.origin) for events in read.events.values() for one in events})
+    report.leads = sum(key.kind == _LEAD_STATE for key in folded)
+    report.facts = len(folded) - report.leads
+    report.in_flight = len(flight.leads)
+    report.missing += flight.lost
+
+    def settled(key: Key) -> bool:
+        return key.lead not in flight.identities
+
+    def stands(key: Key) -> bool:
+        return settled(key) and key.name not in known.moved
+
+    _compare_revisions(_only(settled, folded), _only(settled, known.contents), report)
+    expected = _only(stands, folded)
+    for kind in (*TABLES, _LEAD_STATE):
+        _compare_table(client, generation, kind, expected, stands, report)
+    report.forget(_moved_since(client, generation, known.newest))
     return report
 
 
-def _newest(client: Any, generation: int) -> dict[tuple[str, str], int]:
-    statement = "SELECT toString(lead_id), fact_id, max(revision) FROM fact_revisions WHERE generation = {g:UInt16} GROUP BY lead_id, fact_id"
-    return {
-        (lead, name): last
-        for lead, name, last in client.query(statement, parameters={"g": generation}).result_rows
-    }
+def _only(chosen: Callable[[Key], bool], facts: dict[Key, str]) -> dict[Key, str]:
+    return {key: content for key, content in facts.items() if chosen(key)}
 
 
-def _forget_moved(
-    report: Report, before: dict[tuple[str, str], int], after: dict[tuple[str, str], int]
-) -> None:
-    """Take back what was said of facts that arrived while the tables were read: the next look will judge them."""
-    moved = {key for key, last in after.items() if before.get(key) != last}
-    for found in (report.missing, report.extra, report.different):
-        found[:] = [one for one in found if (one["lead"], one.get("fact", "")) not in moved]
-
-
-_Key = tuple[str, str, str, int, int]  # lead, fact id, kind, journey, event time
-
-
-def _name(key: _Key, why: str) -> dict[str, Any]:
-    return {
-        "lead": key[0],
-        "fact": key[1],
-        "kind": key[2],
-        "journey": key[3],
-        "event_time": key[4],
-        "why": why,
-    }
-
-
-def _expect(
-    known: list[Component],
+def _fold(
+    components: list[Component],
     cuts: dict[int, Cut],
     definitions: Definitions,
     partitions: int,
-    report: Report,
-) -> dict[_Key, str]:
-    """Fold group by group, each with the time of the partition its survivor lives in."""
-    expected: dict[_Key, str] = {}
-    for component in known:
+) -> dict[Key, str]:
+    """Return the contents of all facts; a lead's time is that of the partition it lives in."""
+    contents: dict[Key, str] = {}
+    for component in components:
         for lead in component.leads():
             folded = component.fold(lead, definitions, archive.time_of(lead, cuts, partitions))
-            report.leads += bool(folded.state)
             for fact in folded.facts.values():
-                expected[lead, fact.id, fact.kind, fact.journey, fact.at] = fact.content
+                contents[Key(lead, fact.id, fact.kind, fact.journey, fact.at)] = fact.content
             if folded.state:
-                expected[lead, "state", "state", 0, 0] = orjson.dumps(
-                    folded.state, option=orjson.OPT_SORT_KEYS
-                ).decode()
-    return expected
+                key = Key(lead, _LEAD_STATE, _LEAD_STATE, 0, 0)
+                contents[key] = orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode()
+    return contents
 
 
-def _in_flight(
-    known: list[Component], read: Archive, cuts: dict[int, Cut], report: Report
-) -> set[str]:
-    """Find groups of which a copy lies beyond a cut; name their leads. One missing for long is an error."""
+def _revisions(client: Any, generation: int, cuts: dict[int, Cut]) -> Revisions:
+    known = Revisions({}, set(), {})
+    asked = _REVISIONS.replace("{below}", archive.below(cuts))
+    rows = client.query(asked, parameters={"g": generation}).result_rows
+    for lead, fact, (kind, journey, at, deleted, content), below, newest in rows:
+        known.newest[lead, fact] = newest
+        if below != newest:
+            known.moved.add((lead, fact))
+        if below and not deleted:
+            known.contents[Key(lead, fact, kind, journey, at)] = content
+    return known
+
+
+def _moved_since(client: Any, generation: int, before: dict[Name, int]) -> set[Name]:
+    """Return the facts whose newest revision is another than before."""
+    rows = client.query(_NEWEST, parameters={"g": generation}).result_rows
+    return {(lead, fact) for lead, fact, newest in rows if before.get((lead, fact)) != newest}
+
+
+def _in_flight(components: list[Component], read: Archive, cuts: dict[int, Cut]) -> Flight:
+    """Return the leads that a copy of an event has not reached yet."""
+    flight = Flight(set(), set(), [])
     now = max((cut.now for cut in cuts.values()), default=0)
     homes = {event: home for home, events in read.events.items() for event in events}
-    skip: set[str] = set()
-    moving: set[str] = set()
-    for component in known:
+    for component in components:
         groups = members.groups(component.edges)
         leads = {group: members.survivor(group, component.edges) for group in component.groups}
         for event in component.events:
-            group = groups.of(event.origin)
-            lead, home = leads[group], homes[event]
+            group, home = groups.of(event.origin), homes[event]
+            lead = leads[group]
             if lead == home or event in read.copies[lead] or event in read.events[lead]:
                 continue
-            # an old event is copied when somebody merges its lead, and a chain of merges goes from row to row
-            if now - max(read.received[event], read.joined.get(home, 0)) > SETTLED_MS:
-                report.missing.append(
-                    {"lead": lead, "event": event.id, "why": f"its copy from {home} never arrived"}
-                )
+            # An old event is copied when somebody merges its lead; a chain of merges takes longer.
+            asked_at = max(read.received[event], read.joined.get(home, 0))
+            if now - asked_at > SETTLED_MS:
+                why = f"its copy from {home} never arrived"
+                flight.lost.append({"lead": lead, "event": event.id, "why": why})
             else:
-                skip |= group
-                moving.add(lead)
-    report.in_flight = len(moving)
-    return skip
+                flight.identities.update(group)
+                flight.leads.add(lead)
+    return flight
 
 
-def _revisions(
-    client: Any, generation: int, cuts: dict[int, Cut]
-) -> tuple[dict[_Key, str], set[tuple[str, str]], dict[tuple[str, str], int]]:
-    """Give the newest revision below the cut of every fact, the facts that have moved on since, and each one's last."""
-    statement = (
-        "SELECT toString(lead_id), fact_id, "
-        "argMaxIf((kind, journey, toUnixTimestamp64Milli(event_time), is_deleted, content), revision, below), "
-        "maxIf(revision, below), max(revision) "
-        f"FROM (SELECT *, ({archive.below(cuts)}) AS below FROM fact_revisions WHERE generation = {{g:UInt16}}) GROUP BY lead_id, fact_id"
-    )
-    found: dict[_Key, str] = {}
-    moving: set[tuple[str, str]] = set()
-    lasts: dict[tuple[str, str], int] = {}
-    for lead, name, newest, below, last in client.query(
-        statement, parameters={"g": generation}
-    ).result_rows:
-        kind, journey, at, deleted, content = newest
-        lasts[lead, name] = last
-        if below != last:
-            moving.add((lead, name))
-        if below and not deleted:
-            found[lead, name, kind, journey, at] = content
-    return found, moving, lasts
+def _compare_revisions(expected: dict[Key, str], found: dict[Key, str], report: Report) -> None:
+    """Report how the newest revisions differ from the fold."""
+    for key, content in expected.items():
+        if key not in found:
+            report.missing.append(key.difference("no such fact in fact_revisions"))
+        elif found[key] != content:
+            differing = key.difference("fact_revisions", expected=content, found=found[key])
+            report.different.append(differing)
+    for key in found.keys() - expected.keys():
+        report.extra.append(key.difference("in fact_revisions, and not in the fold"))
 
 
-def _tables(
+def _compare_table(
     client: Any,
     generation: int,
-    expected: dict[_Key, str],
-    moving: set[tuple[str, str]],
-    skip: set[str],
+    kind: str,
+    facts: dict[Key, str],
+    stands: Callable[[Key], bool],
     report: Report,
 ) -> None:
-    """Compare the tables that people read with what they must say, column by column."""
-    for kind, (table, columns) in {**TABLES, "state": ("lead_state", STATE)}.items():
-        place = (
-            "'state', 0, 0"
-            if kind == "state"
-            else "fact_id, journey, toUnixTimestamp64Milli(event_time)"
-        )
-        wanted = {key: content for key, content in expected.items() if key[2] == kind}
-        shown = ", ".join(_select(column.name, column.type) for column in columns)
-        statement = f"SELECT toString(lead_id), {place}, {shown} FROM {table} FINAL WHERE generation = {{g:UInt16}} AND is_deleted = 0"
-        seen = set()
-        for lead, name, journey, at, *values in client.query(
-            statement, parameters={"g": generation}
-        ).result_rows:
-            if lead in skip or (lead, name) in moving:
-                continue
-            key = (lead, name, kind, journey, at)
-            seen.add(key)
-            if key not in wanted:
-                report.extra.append(_name(key, f"in {table} by another hand"))
-                continue
-            body = body_of(kind, wanted[key])
-            for column, value in zip(columns, values, strict=True):
-                should = value_of(body, column)
-                if _plain(value) != _plain(should):
-                    difference = {
-                        "column": column.name,
-                        "expected": str(should),
-                        "found": str(value),
-                    }
-                    report.different.append({**_name(key, table), **difference})
-        report.missing += [_name(key, f"not in {table}") for key in wanted.keys() - seen]
+    """Report how the table of a kind of facts differs from the fold, column by column.
+
+    `stands` says of a row whether it can be judged now.
+    """
+    table, columns = TABLES.get(kind, ("lead_state", STATE))
+    missing = {key: content for key, content in facts.items() if key.kind == kind}
+    for key, values in _rows(client, generation, kind, table, columns):
+        if not stands(key):
+            continue
+        content = missing.pop(key, None)
+        if content is None:
+            report.extra.append(key.difference(f"in {table}, and not in the fold"))
+            continue
+        body = body_of(kind, content)
+        for column, value in zip(columns, values, strict=True):
+            expected = value_of(body, column)
+            if _plain(value) != _plain(expected):
+                sides = {"expected": str(expected), "found": str(value)}
+                report.different.append(key.difference(table, column=column.name, **sides))
+    report.missing += [key.difference(f"not in {table}") for key in missing]
 
 
-def _select(name: str, kind: str) -> str:
-    if kind == ENTERED:
-        return f"mapApply((stage, at) -> (stage, toUnixTimestamp64Milli(at)), {name})"
-    return f"toUnixTimestamp64Milli({name})" if kind in (TIME, WHEN) else name
+def _rows(
+    client: Any, generation: int, kind: str, table: str, columns: tuple[Column, ...]
+) -> Iterator[tuple[Key, list[Any]]]:
+    """Yield the rows of a table that people read: a fact's key, and the values of its columns."""
+    place = "fact_id, journey, toUnixTimestamp64Milli(event_time)"
+    if kind == _LEAD_STATE:
+        place = f"'{_LEAD_STATE}', 0, 0"
+    asked = (
+        f"SELECT toString(lead_id), {place}, {', '.join(map(_selected, columns))} "
+        f"FROM {table} FINAL WHERE generation = {{g:UInt16}} AND is_deleted = 0"
+    )
+    rows = client.query(asked, parameters={"g": generation}).result_rows
+    for lead, fact, journey, at, *values in rows:
+        yield Key(lead, fact, kind, journey, at), values
+
+
+def _selected(column: Column) -> str:
+    """Return the SQL of a column, its times in ms."""
+    if column.type == ENTERED:
+        return f"mapApply((stage, at) -> (stage, toUnixTimestamp64Milli(at)), {column.name})"
+    in_ms = f"toUnixTimestamp64Milli({column.name})"
+    return in_ms if column.type in (TIME, WHEN) else column.name
 
 
 def _plain(value: Any) -> Any:
+    """Return a value as both sides write it."""
     if isinstance(value, Decimal):
         return value.normalize()
     return list(value) if isinstance(value, (list, tuple)) else value

@@ -1,0 +1,1 @@
+"""The command line, `leadstream`: one module a group of commands."""

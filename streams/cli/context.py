@@ -1,4 +1,4 @@
-"""What every command shares: the home, the settings of the stack that runs on it, and how output looks."""
+"""What every command shares: the settings of the installation it asks, and how output looks."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.text import Text
 
+from schemas.errors import LeadstreamError
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -30,15 +31,19 @@ _CONTROL = re.compile(
 
 
 def clean(text: str, keep: str = "") -> str:
-    r"""Write control characters out, as \x1b: a name from outside must not steer a terminal or forge a line."""
-    return _CONTROL.sub(
-        lambda found: found[0] if found[0] in keep else found[0].encode("unicode_escape").decode(),
-        text,
-    )
+    r"""Return text with its control characters, but for those in `keep`, spelled out as \x1b.
+
+    A name from outside must neither steer a terminal nor forge a line.
+    """
+
+    def spell(found: re.Match[str]) -> str:
+        return found[0] if found[0] in keep else found[0].encode("unicode_escape").decode()
+
+    return _CONTROL.sub(spell, text)
 
 
 class _Plain(Console):
-    """A console to which text is text: no markup, no emoji codes, no control characters, in tables too."""
+    """A console to which text is text: no markup, emoji codes or control characters."""
 
     def __init__(self, keep: str = "", *, stderr: bool = False) -> None:
         """`keep` are the control characters that our own text holds."""
@@ -46,7 +51,7 @@ class _Plain(Console):
         self._keep = keep
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Make a line of text, or a table's cell."""
+        """Return a line of text, or a table's cell, without control characters."""
         return super().render_str(clean(text, self._keep), **options)
 
 
@@ -54,12 +59,17 @@ console = _Plain()  # one line a print
 errors = _Plain(keep="\n", stderr=True)
 
 
-class Failed(Exception):  # noqa: N818 - the command's way to say no, exit code 1
+def print_line(text: str) -> None:
+    """Print a line as it is: rich neither colours nor wraps it."""
+    console.print(text, highlight=False, soft_wrap=True)
+
+
+class Failed(LeadstreamError):  # noqa: N818 - a command's own refusal
     """A command could not do what was asked; the text says whose move it is."""
 
 
-def away(error: Exception) -> bool:
-    """Return whether Kafka or ClickHouse is away: waiting or starting it helps, a traceback does not."""
+def is_away(error: Exception) -> bool:
+    """Return whether Kafka or ClickHouse is away: waiting helps then, a traceback does not."""
     return type(error).__name__ in _AWAY
 
 
@@ -67,7 +77,7 @@ def seconds(text: str) -> float:
     """Return the seconds of a duration like 90s, 5m or 1h.
 
     Raises:
-        typer.BadParameter: it is none.
+        typer.BadParameter: the text is no duration.
 
     """
     found = re.fullmatch(r"(\d+)(s|m|h)?", text)
@@ -77,22 +87,24 @@ def seconds(text: str) -> float:
 
 
 def patiently(limit: float, ask: Callable[[], _Answer]) -> _Answer:
-    """Ask a server; while it is away, ask again for `limit` seconds, then raise what it said last."""
-    attempts = stamina.retry_context(
-        on=lambda error: isinstance(error, Exception) and away(error),
-        timeout=limit or None,
-        attempts=None if limit else 1,
-        wait_initial=0.5,
-        wait_max=5.0,
-    )
-    for attempt in attempts:
-        with attempt:
-            return ask()
-    raise AssertionError("stamina raises what the last attempt raised")
+    """Return a server's answer; while it is away, ask again for `limit` seconds.
+
+    Raises:
+        Exception: what `ask` raised the last time.
+
+    """
+    attempts = None if limit else 1
+    retrying = stamina.RetryingCaller(attempts, limit or None, wait_initial=0.5, wait_max=5.0)
+    return retrying(is_away, ask)
 
 
 def on_home(home: Path | None) -> Settings:
-    """Give the settings for a home: those of the stack that runs on it, else the environment's."""
+    """Return the settings of a home's running stack; without a home, the environment's if set.
+
+    Raises:
+        Failed: no stack runs on the home.
+
+    """
     from streams.embedded.home import read
 
     if home is None and "LEADSTREAM_BROKERS" in os.environ:
@@ -101,34 +113,33 @@ def on_home(home: Path | None) -> Settings:
     shown = read(wanted)
     if not shown:
         raise Failed(
-            f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, or set LEADSTREAM_BROKERS and the rest"
+            f"no stack runs on {wanted}: start one with `leadstream up --home {wanted}`, "
+            "or set LEADSTREAM_BROKERS and the rest"
         )
     os.environ.update(shown["environment"])
     return Settings()
 
 
 def figures(settings: Settings) -> Figures:
-    """Give what people watch, with the audit's way to tell one lead: rooms of one floor meet here."""
+    """Return the reader of figures and leads, with the audit's story of one lead."""
     import time
 
     from sinks.clickhouse import generations
     from streams.audit import explain, telling
     from streams.live.figures import Figures
 
-    def tell(client: Any, lead: str) -> dict[str, Any]:
+    def story(client: Any, lead: str) -> dict[str, Any]:
         return explain.explain(client, lead, generations.active(client), int(time.time() * 1000))
 
-    return Figures(settings, tell, telling.readable)
+    return Figures(settings, story, telling.readable)
 
 
 def document(value: Any) -> None:
     """Print one JSON document; control characters that JSON would let through are escaped."""
-    text = orjson.dumps(
-        value, option=orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS, default=str
-    ).decode()
-    sys.stdout.write(
-        _CONTROL.sub(
-            lambda found: found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}", text
-        )
-        + "\n"
-    )
+
+    def escape(found: re.Match[str]) -> str:
+        return found[0] if found[0] == "\n" else f"\\u{ord(found[0]):04x}"
+
+    options = orjson.OPT_INDENT_2 | orjson.OPT_NON_STR_KEYS
+    text = orjson.dumps(value, option=options, default=str).decode()
+    sys.stdout.write(_CONTROL.sub(escape, text) + "\n")

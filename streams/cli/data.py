@@ -1,4 +1,4 @@
-"""Commands about the data: topics, migrations, KPIs, verify, explain, stalled leads, dead letters, checks."""
+"""Commands about the data: topics, migrations, figures, and whether figures are right."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .context import Failed, console, document, on_home, patiently, seconds
+from .context import Failed, console, document, on_home, patiently, print_line, seconds
 from .run import Json
 
 if TYPE_CHECKING:
@@ -26,28 +26,29 @@ def topics_apply(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only show the difference.")] = False,
     wait: Wait = "0s",
 ) -> None:
-    """Make the broker's topics agree with the registry. Example: leadstream topics apply --wait 120s."""
-    from streams.intake import admin
+    """Create missing topics and correct the settings of those that differ.
+
+    Example: leadstream topics apply --wait 120s
+    """
+    from streams.operate import admin
 
     limit, settings = seconds(wait), on_home(home)
-    try:
-        found = patiently(limit, lambda: admin.apply(settings, dry=dry_run))
-    except admin.Refused as error:
-        raise Failed(f"the broker refused: {error}") from error
+    found = patiently(limit, lambda: admin.apply(settings, dry=dry_run))
     for difference in found:
         note = "note: " if difference.kind == admin.NOTE else ""
-        console.print(
-            f"{note}{difference.topic}: {difference.what}", highlight=False, soft_wrap=True
-        )
+        print_line(f"{note}{difference.topic}: {difference.what}")
     if all(difference.kind == admin.NOTE for difference in found):
-        console.print("no difference" if dry_run else "nothing to do")
+        print_line("no difference" if dry_run else "nothing to do")
     if any(difference.kind == admin.STANDS for difference in found):
-        raise Failed("this command changes nothing of the above: each line says whose move it is")
+        raise Failed("this command changes nothing of the above: each line says what you can do")
 
 
 @app.command()
 def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
-    """Bring ClickHouse's tables, and a server's users, up to date. Example: leadstream migrate --wait 120s."""
+    """Bring ClickHouse's tables and users up to date.
+
+    Example: leadstream migrate --wait 120s
+    """
     from schemas import reading
     from sinks.clickhouse import access
     from sinks.clickhouse import migrate as migrations
@@ -61,11 +62,8 @@ def migrate(home: AnyHome = None, wait: Wait = "0s") -> None:
         ran = migrations.apply(client, settings.clickhouse_database, name, settings.generation)
         return [*(f"applied {file}" for file in ran), *access.apply(client, settings)]
 
-    try:
-        for line in patiently(limit, ask):
-            console.print(line, highlight=False)
-    except migrations.SchemaDrift as error:
-        raise Failed(str(error)) from error
+    for line in patiently(limit, ask):
+        print_line(line)
 
 
 @app.command()
@@ -82,12 +80,15 @@ def kpis(
     as_of: Annotated[
         str,
         typer.Option(
-            help="The instant that maturity and ages are counted to (ISO 8601; without a zone, in the reporting zone)."
+            help="Figures as of this instant (ISO 8601; without a zone, in the reporting zone)."
         ),
     ] = "",
     as_json: Json = False,
 ) -> None:
-    """Print the KPIs. Example: leadstream kpis --from 2026-01-01 --by source."""
+    """Print the figures (KPIs) of a period.
+
+    Example: leadstream kpis --from 2026-01-01 --by source
+    """
     from rich.table import Table
 
     from sinks.clickhouse import generations
@@ -105,17 +106,14 @@ def kpis(
     if as_json:
         document(found)
         return
-    table = Table(
-        "kpi", "basis", "dimensions", "value", "numerator", "denominator", "n", "mature", "pending"
-    )
+    counts = ("numerator", "denominator", "n", "mature", "pending")
+    table = Table("kpi", "basis", "dimensions", "value", *counts)
     for figure in found:
         value = "" if figure["value"] is None else f"{figure['value']:.4g}"
         dimensions = " ".join(f"{name}={text}" for name, text in figure["dimensions"].items())
-        rest = (
-            "" if figure[name] is None else str(figure[name])
-            for name in ("numerator", "denominator", "n", "mature", "pending")
-        )
-        table.add_row(figure["kpi"], figure["basis"], dimensions, value, *rest)
+        rest = (figure[name] for name in counts)
+        written = ("" if one is None else str(one) for one in rest)
+        table.add_row(figure["kpi"], figure["basis"], dimensions, value, *written)
     console.print(table)
 
 
@@ -137,26 +135,35 @@ def _question(
 
 
 def _instant(text: str, zone: ZoneInfo) -> int:
-    """Read an instant (ms); one without a zone is what the reporting zone's wall shows, whatever this machine's is."""
+    """Return a time (ms); one without a zone is in the reporting zone, not in the machine's.
+
+    Raises:
+        ValueError: the text is not a time; the message shows one.
+
+    """
     from datetime import datetime
 
     from streams.domain import calendar
 
     try:
         moment = datetime.fromisoformat(text)
-        naive = moment.tzinfo is None
-        return _bounded(
-            calendar.wall_ms(moment.date(), moment.time(), zone)
-            if naive
-            else calendar.to_ms(moment)
-        )
+        if moment.tzinfo is None:
+            return _bounded(calendar.wall_ms(moment.date(), moment.time(), zone))
+        return _bounded(calendar.to_ms(moment))
     except (ValueError, OverflowError) as error:
-        hint = f"write one like 2026-01-31T09:00 (in {zone.key}) or 2026-01-31T08:00:00Z, from 1970 to 2099"
-        raise ValueError(f"--as-of {text!r} is no instant: {hint}") from error
+        raise ValueError(
+            f"--as-of {text!r} is not a time: write one like 2026-01-31T09:00 (in {zone.key}) "
+            "or 2026-01-31T08:00:00Z, from 1970 to 2099"
+        ) from error
 
 
 def _day(text: str, option: str, zone: ZoneInfo) -> int:
-    """Read a day's beginning (ms) in the reporting zone."""
+    """Return when a day begins in the reporting zone (ms).
+
+    Raises:
+        ValueError: the text is not a date; the message shows one.
+
+    """
     from datetime import date, time
 
     from streams.domain import calendar
@@ -165,7 +172,7 @@ def _day(text: str, option: str, zone: ZoneInfo) -> int:
         return _bounded(calendar.wall_ms(date.fromisoformat(text), time(), zone))
     except (ValueError, OverflowError) as error:
         raise ValueError(
-            f"{option} {text!r} is no day: write one like 2026-01-31, from 1970 to 2099"
+            f"{option} {text!r} is not a date: write one like 2026-01-31, from 1970 to 2099"
         ) from error
 
 
@@ -173,7 +180,7 @@ def _bounded(moment: int) -> int:
     from schemas.events import EARLIEST, LATEST
 
     if not EARLIEST <= moment <= LATEST:
-        raise ValueError("beyond what any event may be dated")
+        raise ValueError("outside of the years that events may have")
     return moment
 
 
@@ -182,10 +189,13 @@ def verify(
     home: AnyHome = None,
     as_json: Json = False,
     generation: Annotated[
-        int | None, typer.Option(help="Another generation than the one that is shown.")
+        int | None, typer.Option(help="Check this generation; without it, the one that is shown.")
     ] = None,
 ) -> None:
-    """Fold the archive again and compare with the facts. Example: leadstream verify --json."""
+    """Check ClickHouse's figures: compute all facts anew from the events, and compare.
+
+    Example: leadstream verify --json
+    """
     from streams.audit import verify as audit
     from streams.connections import clickhouse_client
 
@@ -194,15 +204,13 @@ def verify(
     if as_json:
         document(report.document())
     else:
-        console.print(
-            f"{report.leads} leads, {report.events} events, {report.facts} facts, {report.in_flight} in flight"
-        )
+        counts = f"{report.leads} leads, {report.events} events, {report.facts} facts"
+        print_line(f"{counts}, {report.in_flight} in flight")
         for kind in ("missing", "extra", "different"):
             for difference in getattr(report, kind)[:50]:
-                console.print(f"  {kind}: {difference}", highlight=False)
+                print_line(f"  {kind}: {difference}")
     if not report.clean:
-        found = len(report.missing), len(report.extra), len(report.different)
-        msg = "ClickHouse differs from the archive: {} missing, {} extra, {} different".format(
-            *found
+        raise Failed(
+            f"ClickHouse differs from the archive: {len(report.missing)} missing, "
+            f"{len(report.extra)} extra, {len(report.different)} different"
         )
-        raise Failed(msg)

@@ -1,4 +1,4 @@
-"""Commands about what could not be read: list, show, replay, discard; and sources that are parked."""
+"""Commands for what could not be read: list, show, replay, discard; and for parked sources."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from typing import Annotated, Any
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, document, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
 app = typer.Typer()
-deadletters_app = typer.Typer(help="What could not be read.", no_args_is_help=True)
+deadletters_app = typer.Typer(
+    help="What could not be read, and parked sources.", no_args_is_help=True
+)
 app.add_typer(deadletters_app, name="deadletters")
 Ids = Annotated[list[str] | None, typer.Argument(help="Ids of letters, as `list` shows them.")]
 Topic = Annotated[str, typer.Option(help="Only those of one topic.")]
@@ -24,10 +26,10 @@ Each = Annotated[
     bool | None,
     typer.Option(
         "--each/--groups",
-        help="Each letter, or groups of one reason; with --json each, else groups.",
+        help="List each letter, or groups with one reason; --json lists each by itself.",
     ),
 ]
-RATE = 200.0  # records a second: a stack on a laptop takes so many beside live events
+RATE = 200.0  # records a second: what a stack on a laptop takes beside live events
 
 
 @deadletters_app.command("list")
@@ -37,21 +39,25 @@ def list_(
     source: Source = "",
     reason: Reason = "",
     everything: Annotated[
-        bool, typer.Option("--all", help="Those replayed or discarded too.")
+        bool, typer.Option("--all", help="Also those that were replayed or discarded.")
     ] = False,
     each: Each = None,
     as_json: Json = False,
 ) -> None:
-    """List what waits for somebody, by source and reason, and whose move it is. Example: leadstream deadletters list --source hubspot."""
-    from streams.intake import deadletters
+    """List the dead letters that wait, by source and reason, and who has to act.
 
-    found = _read(on_home(home), deadletters.Chosen((), topic, source, everything, reason))
+    Example: leadstream deadletters list --source hubspot
+    """
+    from streams.operate import deadletters
+
+    chosen = deadletters.Chosen((), topic, source, everything, reason)
+    found = deadletters.read(on_home(home), chosen)
     if as_json if each is None else each:
         _each([one.document() for one in found], as_json)
     else:
         _groups([one.document() for one in deadletters.groups(found)], as_json)
     if not found and not as_json:
-        console.print("no dead letter waits for anybody")
+        print_line("no dead letter waits")
 
 
 def _each(found: list[dict[str, Any]], as_json: bool) -> None:
@@ -61,7 +67,7 @@ def _each(found: list[dict[str, Any]], as_json: bool) -> None:
     for one in found:
         fate = f" ({one['fate']} by {one['by']})" if one["fate"] else ""
         head = f"{one['id']}  {one['source'] or one['worker']}  {one['whose_move']} to act{fate}"
-        console.print(f"{head}: {one['reason']}", highlight=False, soft_wrap=True, markup=False)
+        print_line(f"{head}: {one['reason']}")
 
 
 def _groups(found: list[dict[str, Any]], as_json: bool) -> None:
@@ -70,14 +76,9 @@ def _groups(found: list[dict[str, Any]], as_json: bool) -> None:
         return
     for one in found:
         head = f"{one['letters']:>7}  {one['source']}  {one['whose_move']} to act: {one['reason']}"
-        console.print(head, highlight=False, soft_wrap=True, markup=False)
+        print_line(head)
         times = f"{one['first']} to {one['last']}" if one["letters"] > 1 else one["last"]
-        console.print(
-            f"{'':>7}  {times}, like {one['example']}",
-            highlight=False,
-            soft_wrap=True,
-            markup=False,
-        )
+        print_line(f"{'':>7}  {times}, like {one['example']}")
 
 
 @deadletters_app.command("show")
@@ -86,47 +87,48 @@ def show(
     home: AnyHome = None,
     body: Annotated[
         bool,
-        typer.Option("--body", help="Its key, headers and body too, as they came: personal data."),
+        typer.Option("--body", help="Also its key, headers and body: they hold personal data."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Show one letter, and where in its body the reason points. Example: leadstream deadletters show lead.raw.crm:0:17:0."""
-    from streams.intake import deadletters, reading
+    """Show one letter, and the place in its body that the reason names.
+
+    Example: leadstream deadletters show lead.raw.crm:0:17:0
+    """
+    from streams.operate import deadletters
 
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen((letter,), all=True))
+    found = deadletters.read(settings, deadletters.Chosen((letter,), all=True))
     if not found:
         raise Failed(
             f"no dead letter has the id {letter}: `leadstream deadletters list --all` shows them"
         )
-    try:
-        record = deadletters.original(settings, found[0])
-    except (deadletters.Unreadable, reading.Silent) as error:
-        raise Failed(str(error)) from error
-    there = deadletters.place(found[0].letter, record)
-    shown = found[0].document() | {"places": there.places, "around": there.lines}
+    record = deadletters.original(settings, found[0])
+    place = deadletters.place(found[0].letter, record)
+    shown = found[0].document() | {"places": place.places, "around": place.lines}
     came = {
-        "headers": {
-            name: (value or b"").decode(errors="replace") for name, value in record.headers
-        },
-        "key": None if record.key is None else record.key.decode(errors="replace"),
-        "body": None if record.value is None else record.value.decode(errors="replace"),
+        "headers": {name: _text(value or b"") for name, value in record.headers},
+        "key": _text(record.key),
+        "body": _text(record.value),
     }
     if as_json:
         coded = None if record.value is None else base64.b64encode(record.value).decode()
         document(shown | came | {"body_base64": coded})
         return
-    lines = [
-        f"{name}: {value}" for name, value in shown.items() if name not in ("places", "around")
-    ]
-    lines.append(f"place: {' or '.join(there.places) or 'the reason does not tell one'}")
-    lines += [f"    {line}" for line in there.lines]
+    apart = ("places", "around")
+    lines = [f"{name}: {value}" for name, value in shown.items() if name not in apart]
+    lines.append(f"place: {' or '.join(place.places) or 'the reason names none'}")
+    lines += [f"    {line}" for line in place.lines]
     if body:
         lines += [f"{name}: {value}" for name, value in came.items()]
     else:
         lines.append(f"body: {len(record.value or b'')} bytes; --body shows them")
     for line in lines:
-        console.print(line, highlight=False, soft_wrap=True, markup=False)
+        print_line(line)
+
+
+def _text(value: bytes | None) -> str | None:
+    return None if value is None else value.decode(errors="replace")
 
 
 @deadletters_app.command("replay")
@@ -138,28 +140,33 @@ def replay(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Send what waits again, byte for byte, after a fix. Example: leadstream deadletters replay --source hubspot."""
+    """Send what waits through the pipeline again, byte for byte, after a fix.
+
+    Example: leadstream deadletters replay --source hubspot
+    """
     from kafka.errors import KafkaError
 
-    from streams.intake import deadletters, reading
+    from streams.operate import deadletters, reading
 
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
+    chosen = deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason)
+    found = deadletters.read(settings, chosen)
     try:
         done = deadletters.replay(settings, found)
     except (KafkaError, reading.Silent) as error:
         raise Failed(
-            f"{error}; what was sent again until now is marked: run this again for the rest"
+            f"{error}; what was sent so far is marked: run this again for the rest"
         ) from error
-    _report({"replayed": done.number, **({"failed": done.failed} if done.failed else {})}, as_json)
-    if done.failed:
+    failed = {"failed": done.failed} if done.failed else {}
+    _report({"replayed": done.number, **failed}, as_json)
+    if failed:
         raise typer.Exit(1)
 
 
 @deadletters_app.command("discard")
 def discard(
     why: Annotated[
-        str, typer.Option(help="Why nobody will mend them; kept with each letter and your name.")
+        str, typer.Option(help="Why nobody will fix them; kept with each letter and your name.")
     ],
     ids: Ids = None,
     home: AnyHome = None,
@@ -168,38 +175,41 @@ def discard(
     reason: Reason = "",
     as_json: Json = False,
 ) -> None:
-    """Give letters up, with a reason. Example: leadstream deadletters discard lead.raw.crm:0:17:0 --why "a test body"."""
-    from streams.intake import deadletters
+    """Mark letters that nobody will fix, with a reason.
+
+    Example: leadstream deadletters discard lead.raw.crm:0:17:0 --why "a test body"
+    """
+    from streams.operate import deadletters
 
     if not (ids or topic or source or reason):
         raise typer.BadParameter("name letters, a --topic, a --source or a --reason")
     if not why.strip() or len(why) > deadletters.MOST_WHY:
         raise typer.BadParameter(
-            f"--why is kept with each letter: write a sentence of at most {deadletters.MOST_WHY} characters"
+            f"--why is kept with each letter: write at most {deadletters.MOST_WHY} characters"
         )
     settings = on_home(home)
-    found = _read(settings, deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason))
+    chosen = deadletters.Chosen(tuple(ids or ()), topic, source, reason=reason)
+    found = deadletters.read(settings, chosen)
     _report({"discarded": deadletters.discard(settings, found, why.strip())}, as_json)
 
 
 @deadletters_app.command("parked")
 def parked(home: AnyHome = None, as_json: Json = False) -> None:
-    """List the sources whose circuit breaker tripped, and where. Example: leadstream deadletters parked."""
-    from streams.intake import parked as intake
+    """List the sources whose circuit breaker tripped, and where.
 
-    found = [
-        one.model_dump(mode="json", exclude={"version"}) for one in intake.parked(on_home(home))
-    ]
+    Example: leadstream deadletters parked
+    """
+    from streams.operate import parked as sources
+
+    found = sources.parked(on_home(home))
     if as_json:
-        document(found)
+        document([one.model_dump(mode="json", exclude={"version"}) for one in found])
         return
     for one in found:
-        console.print(
-            f"{one['source']}: {one['topic']}[{one['partition']}] from {one['offset']} on: {one['reason']}",
-            markup=False,
-        )
+        place = f"{one.topic}[{one.partition}] from offset {one.offset}"
+        print_line(f"{one.source}: {place}: {one.reason}")
     if not found:
-        console.print("no source is parked")
+        print_line("no source is parked")
 
 
 @deadletters_app.command("resume")
@@ -207,47 +217,33 @@ def resume(
     source: Annotated[str, typer.Argument(help="The source, as `parked` names it.")],
     home: AnyHome = None,
     rate: Annotated[
-        float, typer.Option(min=1, help="Parked records sent again a second, at most.")
+        float, typer.Option(min=1, help="At most this many parked records a second.")
     ] = RATE,
     accept_gone: Annotated[
         bool,
-        typer.Option(
-            help="Go on though the first parked records are older than lead.parked keeps."
-        ),
+        typer.Option(help="Go on although the oldest parked records have expired."),
     ] = False,
     as_json: Json = False,
 ) -> None:
-    """Read a parked source again, what was parked included. Example: leadstream deadletters resume hubspot."""
+    """Read a parked source again, beginning with what was parked.
+
+    Example: leadstream deadletters resume hubspot
+    """
     from kafka.errors import KafkaError
 
-    from streams.intake import parked as intake
-    from streams.intake import reading
+    from streams.operate import parked as sources
 
     try:
-        count = intake.resume(on_home(home), source, rate, accept_gone=accept_gone)
-    except (intake.NotResumed, reading.Silent) as error:
-        raise Failed(str(error)) from error
+        count = sources.resume(on_home(home), source, rate, accept_gone=accept_gone)
     except KafkaError as error:
         raise Failed(
-            f"{error}; what came back until now is written down: run this again for the rest"
+            f"{error}; what was sent so far is noted: run this again for the rest"
         ) from error
     _report({"source": source, "sent_again": count}, as_json)
-
-
-def _read(settings: Any, chosen: Any) -> Any:
-    from streams.intake import deadletters, reading
-
-    try:
-        return deadletters.read(settings, chosen)
-    except reading.Silent as error:
-        raise Failed(str(error)) from error
 
 
 def _report(fields: dict[str, Any], as_json: bool) -> None:
     if as_json:
         document(fields)
     else:
-        console.print(
-            ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in fields.items()),
-            markup=False,
-        )
+        print_line(", ".join(f"{name.replace('_', ' ')} {value}" for name, value in fields.items()))

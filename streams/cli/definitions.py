@@ -1,4 +1,4 @@
-"""Commands about definitions: check, draw, add a version, preview a candidate, adopt it, go back."""
+"""Commands about definitions: check, draw, add a version, preview a candidate, adopt, go back."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from typing import Annotated, Any
 
 import typer
 
-from .context import Failed, clean, console, document, errors, on_home
+from .context import Failed, clean, document, errors, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
 app = typer.Typer()
 definitions_app = typer.Typer(
-    help="The versions of the funnel that the workers fold under.", no_args_is_help=True
+    help="The versions of the funnel that are in use.", no_args_is_help=True
 )
 app.add_typer(definitions_app, name="definitions")
 DEFAULT = Path("schemas/funnels/default.yaml")
@@ -22,13 +22,16 @@ FunnelFile = Annotated[Path, typer.Argument(help="A funnel file, or a folder of 
 
 @app.command()
 def sources(as_json: Json = False) -> None:
-    """Show the sources that are read: routes, proofs, settings, what they can tell. Example: leadstream sources."""
+    """Show which sources can be read, with addresses, proofs, settings and what each sends.
+
+    Example: leadstream sources
+    """
     from streams.sources.described import described, markdown
 
     if as_json:
         document(described())
     else:
-        console.print(markdown(), markup=False, highlight=False, soft_wrap=True)
+        typer.echo(clean(markdown(), keep="\n"))
 
 
 @app.command()
@@ -39,7 +42,10 @@ def check(
         bool, typer.Option("--rewrite", help="Print a file of an older form in today's form.")
     ] = False,
 ) -> None:
-    """Check a funnel definition, or a folder of versions. Example: leadstream check my-funnel.yaml."""
+    """Check a funnel definition, or a folder of versions.
+
+    Example: leadstream check my-funnel.yaml
+    """
     from schemas import reading as definitions
     from schemas.checking import nowhere_to_go
     from streams.domain.definition import prepare
@@ -54,27 +60,21 @@ def check(
     except definitions.FunnelError as error:
         if as_json:
             document([problem._asdict() for problem in error.problems])
-        raise Failed(str(error)) from error
+        raise
     if as_json:
         document([])
         return
-    console.print(f"{funnel}: good")
+    print_line(f"{funnel}: good")
     for version in found.versions:
+        head = f"  version {version.funnel.version}"
         for what in nowhere_to_go(version.funnel):
-            console.print(
-                f"  version {version.funnel.version}: {what}: the lead stays and a note says so",
-                highlight=False,
-            )
+            print_line(f"{head}: {what}: the lead stays and a note says so")
         for name in measuring.not_measured(version.funnel):
-            console.print(
-                f"  version {version.funnel.version}: {name} is not measured: no enabled source can stop it"
-            )
+            print_line(f"{head}: {name} is not measured: no enabled source can stop it")
         for source in measuring.silent(version.funnel):
             known = ", ".join(can_send(version.funnel.sends))
-            hint = f"known are {known}; of a system of your own write what it sends, under `sends`"
-            console.print(
-                f"  version {version.funnel.version}: enabled source {source} stops no clock: {hint}"
-            )
+            hint = f"known are {known}; for a system of your own write what it sends, under `sends`"
+            print_line(f"{head}: enabled source {source} stops no clock: {hint}")
 
 
 def _rewrite(funnel: Path) -> None:
@@ -99,7 +99,10 @@ def _rewrite(funnel: Path) -> None:
 
 @app.command()
 def diagram(funnel: FunnelFile = DEFAULT) -> None:
-    """Print a definition as a Mermaid diagram. Example: leadstream diagram."""
+    """Print a funnel definition as a Mermaid diagram.
+
+    Example: leadstream diagram
+    """
     from schemas import reading as definitions
     from streams.domain.definition import Definition
     from streams.domain.lifecycle import mermaid
@@ -110,7 +113,10 @@ def diagram(funnel: FunnelFile = DEFAULT) -> None:
 
 @app.command()
 def schema() -> None:
-    """Print the JSON Schema of a funnel file, for editors. Example: leadstream schema > funnel.schema.json."""
+    """Print the JSON Schema of a funnel file, for editors.
+
+    Example: leadstream schema > funnel.schema.json
+    """
     from schemas.funnel import Funnel
 
     document(Funnel.model_json_schema())
@@ -118,7 +124,10 @@ def schema() -> None:
 
 @definitions_app.command("list")
 def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
-    """List generations and versions, as the workers have them. Example: leadstream definitions list."""
+    """List generations and versions, as the workers use them.
+
+    Example: leadstream definitions list
+    """
     from sinks.clickhouse import generations
     from streams.connections import clickhouse_client
 
@@ -144,12 +153,10 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
         document(found)
         return
     for one in found:
-        console.print(f"generation {one['generation']}{' (shown)' if one['shown'] else ''}")
+        print_line(f"generation {one['generation']}{' (shown)' if one['shown'] else ''}")
         for version in one["versions"]:
-            console.print(
-                f"  version {version['version']} from {version['effective_from']} {version['strategy']}",
-                highlight=False,
-            )
+            since = f"from {version['effective_from']} {version['strategy']}"
+            print_line(f"  version {version['version']} {since}")
 
 
 @definitions_app.command("add")
@@ -158,39 +165,36 @@ def definitions_add(
     home: AnyHome = None,
     as_json: Json = False,
     generation: Annotated[
-        int | None, typer.Option(help="Another generation than the one that is shown.")
+        int | None, typer.Option(help="For this generation; without it, the one that is shown.")
     ] = None,
 ) -> None:
-    """Publish a later version to every worker: what begins from then on is judged by it. Example: leadstream definitions add v2.yaml."""
-    from schemas.reading import FunnelError
+    """Publish a later version to every worker: it applies to what begins from its day on.
+
+    Example: leadstream definitions add v2.yaml
+    """
     from sinks.clickhouse import generations
     from streams.agents import versions
     from streams.connections import clickhouse_client
     from streams.domain.definition import prepare
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     client = clickhouse_client(settings)
     to = generation or generations.active(client)
-    try:
-        fresh = adoption.add(
-            settings, client, funnel, to, versions.record, lambda one: prepare(one).first.start
-        )
-    except (FunnelError, adoption.NotReady) as error:
-        raise Failed(str(error)) from error
+    fresh = adoption.add(
+        settings, client, funnel, to, versions.record, lambda one: prepare(one).first.start
+    )
     if as_json:
         document(
             {"version": fresh.version, "effective_from": fresh.effective_from, "generation": to}
         )
         return
-    console.print(
-        f"version {fresh.version} holds from {fresh.effective_from}; put its file into every worker's folder too"
-    )
+    since = f"version {fresh.version} applies from {fresh.effective_from}"
+    print_line(f"{since}; put its file into every worker's folder too")
     for other in sorted({one.generation for one in generations.history(client)} - {to}):
         if generations.versions(client, other):
-            console.print(
-                f"generation {other} is kept and does not have this version: run this again with --generation {other}"
-            )
+            hint = f"run this again with --generation {other}"
+            print_line(f"generation {other} is kept and does not have this version: {hint}")
 
 
 @definitions_app.command("drop")
@@ -199,70 +203,65 @@ def definitions_drop(
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """End a generation that is not shown: its worker and its facts. The archive stays. Example: leadstream definitions drop 1."""
+    """Delete a generation that is not shown: its worker stops, its facts go, all events stay.
+
+    Example: leadstream definitions drop 1
+    """
     from streams.connections import clickhouse_client
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
-    try:
-        adoption.drop(settings, clickhouse_client(settings), generation)
-    except adoption.NotReady as error:
-        raise Failed(str(error)) from error
+    adoption.drop(settings, clickhouse_client(settings), generation)
     if as_json:
         document({"dropped": generation})
     else:
-        console.print(
-            f"generation {generation} is gone; `leadstream adopt` folds the archive anew under any definition"
-        )
+        hint = "`leadstream adopt` computes all facts again under any definition"
+        print_line(f"generation {generation} is gone; {hint}")
 
 
 def _candidate(path: Path) -> Any:
-    from schemas import reading as definitions
+    from schemas import reading
     from streams.domain.definition import prepare
 
-    try:
-        return prepare(*definitions.load_all(path))
-    except definitions.FunnelError as error:
-        raise Failed(str(error)) from error
+    return prepare(*reading.load_all(path))
 
 
 @app.command()
 def preview(
     funnel: FunnelFile, home: AnyHome = None, as_json: Json = False, limit: int = 20
 ) -> None:
-    """Fold the archive under a candidate: which KPIs and leads would differ. Example: leadstream preview my-funnel.yaml."""
+    """Show which figures and leads a changed funnel file would change, over all history.
+
+    Example: leadstream preview my-funnel.yaml
+    """
     from streams.audit import preview as audit
 
-    try:
-        found = audit.preview(on_home(home), _candidate(funnel))
-    except ValueError as error:
-        raise Failed(str(error)) from error
+    found = audit.preview(on_home(home), _candidate(funnel))
     if as_json:
         document(found.document())
         return
-    console.print(f"{found.leads} leads, {found.events} events, {found.seconds} s")
+    print_line(f"{found.leads} leads, {found.events} events, {found.seconds} s")
     for figure in found.kpis:
         if figure["differs"]:
-            now, then = (
-                (one or {}).get("value") for one in (figure["running"], figure["candidate"])
+            print_line(
+                f"  {_named(figure)}: {_value(figure, 'running')} -> {_value(figure, 'candidate')}"
             )
-            named = " ".join(f"{name}={value}" for name, value in figure["dimensions"].items())
-            console.print(
-                f"  {figure['kpi']} {figure['basis']} {named}: {_figure(now)} -> {_figure(then)}",
-                highlight=False,
-            )
-    console.print(f"{len(found.moved)} leads would be in another stage or journey")
+    print_line(f"{len(found.moved)} leads would be in another stage or journey")
     for one in found.moved[:limit]:
-        console.print(f"  {one.lead}: {one.stands} -> {one.would}; {one.why}", highlight=False)
-    console.print("alerts that would have been raised in the last 90 days, by week")
+        print_line(f"  {one.lead}: {one.stands} -> {one.would}; {one.why}")
+    print_line("alerts that the last 90 days would have raised, by week")
     for fired in found.fired:
-        console.print(
-            f"  {fired['week']} {fired['recipient']}: {fired['clock']} {fired['level']} {fired['n']}",
-            highlight=False,
-        )
+        clock = f"{fired['clock']} {fired['level']} {fired['n']}"
+        print_line(f"  {fired['week']} {fired['recipient']}: {clock}")
 
 
-def _figure(value: float | None) -> str:
+def _named(figure: dict[str, Any]) -> str:
+    dimensions = " ".join(f"{name}={value}" for name, value in figure["dimensions"].items())
+    return f"{figure['kpi']} {figure['basis']} {dimensions}"
+
+
+def _value(figure: dict[str, Any], side: str) -> str:
+    value = (figure[side] or {}).get("value")
     return "nothing" if value is None else f"{value:.4g}"
 
 
@@ -270,87 +269,93 @@ def _figure(value: float | None) -> str:
 def adopt(
     funnel: FunnelFile,
     home: AnyHome = None,
-    note: Annotated[str, typer.Option(help="Why; kept with the switch.")] = "",
+    note: Annotated[str, typer.Option(help="Why; kept in the log of generations.")] = "",
     generation: Annotated[
         int | None,
-        typer.Option(help="Go on with one that was begun before and did not catch up in time."),
+        typer.Option(help="Go on with a generation that did not catch up in time before."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Fold all history under a candidate beside what runs, then show it. Example: leadstream adopt my-funnel.yaml."""
-    from schemas.reading import FunnelError
+    """Compute all history under a changed funnel file beside what runs, then show that.
+
+    Example: leadstream adopt my-funnel.yaml
+    """
+    from schemas.errors import LeadstreamError
     from sinks.clickhouse import generations
     from streams.audit import verify
     from streams.connections import clickhouse_client
     from streams.embedded.home import start_again
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     client = clickhouse_client(settings)
     before = generations.active(client)
-    try:
-        number = generation or adoption.prepare_generation(settings, client, funnel)
-    except FunnelError as error:
-        raise Failed(str(error)) from error
+    number = generation or adoption.prepare_generation(settings, client, funnel)
+    again = f"`leadstream adopt {funnel} --generation {number}`"
     if not start_again(settings.home, f"advance@{number}"):
-        folder = settings.home / "generations" / str(number)
-        variables = f"LEADSTREAM_GENERATION={number} LEADSTREAM_FUNNEL={folder} LEADSTREAM_LIVE_FROM_FILE={folder / 'birth.json'}"
-        errors.print(
-            f"no stack runs here: start a worker `advance` with {variables} (compose: GENERATION={number} "
-            f"docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d); waiting for it",
-            soft_wrap=True,
-            highlight=False,
-        )
+        _ask_for_worker(number, settings.home / "generations" / str(number))
     try:
         adoption.caught_up(lambda: clickhouse_client(settings), settings, number)
         report = verify.verify(client, settings.partitions, number)
-    except (adoption.NotReady, ValueError) as error:
-        raise Failed(
-            f"{error}; then `leadstream adopt {funnel} --generation {number}` goes on with it"
-        ) from error
+    except LeadstreamError as error:
+        raise Failed(f"{error}; then {again} goes on with it") from error
     if not report.clean:
         raise Failed(
-            f"generation {number} differs from the archive, so {before} stays: see `leadstream verify --generation {number}`; "
-            f"`leadstream adopt {funnel} --generation {number}` tries again"
+            f"generation {number} differs from the archive, so {before} stays: "
+            f"see `leadstream verify --generation {number}`; {again} tries again"
         )
-    generations.switch(
-        client, number, _candidate(funnel).first.funnel.funnel, note or f"adopted {funnel.name}"
-    )
+    name = _candidate(funnel).first.funnel.funnel
+    generations.switch(client, number, name, note or f"adopted {funnel.name}")
     if as_json:
         document({"generation": number, "before": before})
     else:
-        console.print(
-            f"generation {number} is shown; `leadstream rollback` shows {before} again, which keeps running"
-        )
+        hint = f"`leadstream rollback` shows {before} again, which keeps running"
+        print_line(f"generation {number} is shown; {hint}")
+
+
+def _ask_for_worker(number: int, folder: Path) -> None:
+    """Ask for the worker of a generation, where no stack starts it."""
+    variables = {
+        "LEADSTREAM_GENERATION": number,
+        "LEADSTREAM_FUNNEL": folder,
+        "LEADSTREAM_LIVE_FROM_FILE": folder / "birth.json",
+    }
+    written = " ".join(f"{name}={value}" for name, value in variables.items())
+    compose = f"docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d"
+    errors.print(
+        f"no stack runs here: start a worker `advance` with {written} "
+        f"(compose: GENERATION={number} {compose}); waiting for it",
+        soft_wrap=True,
+        highlight=False,
+    )
 
 
 @app.command()
 def rollback(home: AnyHome = None, as_json: Json = False) -> None:
-    """Show the generation that was shown before. Example: leadstream rollback."""
+    """Go back to the generation that was shown before.
+
+    Example: leadstream rollback
+    """
     from sinks.clickhouse import generations
     from streams.connections import clickhouse_client
-    from streams.intake import adoption
+    from streams.operate import adoption
 
     settings = on_home(home)
     client = clickhouse_client(settings)
     shown = generations.active(client)
-    others = (
-        one.generation for one in reversed(generations.history(client)) if one.generation != shown
-    )
-    earlier = next(
-        (number for number in others if generations.versions(client, number)), None
-    )  # a dropped one has none
+    numbers = [one.generation for one in reversed(generations.history(client))]
+    others = (number for number in numbers if number != shown)
+    # a dropped generation has no versions
+    earlier = next((number for number in others if generations.versions(client, number)), None)
     if earlier is None:
         raise Failed(
-            f"generation {shown} is the only one that was shown and was not dropped: there is nothing to go back to"
+            f"generation {shown} is the only one that was shown and was not dropped: "
+            "there is nothing to go back to"
         )
-    try:
-        adoption.caught_up(lambda: clickhouse_client(settings), settings, earlier, 60.0)
-    except adoption.NotReady as error:
-        raise Failed(str(error)) from error
+    adoption.caught_up(lambda: clickhouse_client(settings), settings, earlier, 60.0)
     name = generations.versions(client, earlier)[-1].funnel
     generations.switch(client, earlier, name, f"rolled back from generation {shown}")
     if as_json:
         document({"generation": earlier, "before": shown})
     else:
-        console.print(f"generation {earlier} is shown")
+        print_line(f"generation {earlier} is shown")

@@ -15,6 +15,8 @@ from rich.live import Live
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from sinks.clickhouse.files import statement
+
 from .context import Failed, console, document, errors, on_home, seconds
 from .run import Json
 
@@ -28,6 +30,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 MOST_SPEED = 100
 DRAIN_SECONDS = 10.0  # for bodies on their way, once somebody has asked to stop
+_COUNTED = ("held", "merged", "dead_letters", "leads", "test_leads", "won", "revenue")
+_FUNNEL = statement(__file__, "demo_funnel")
 
 
 @app.command()
@@ -37,14 +41,14 @@ def demo(
     ),
     duration: Annotated[
         str | None,
-        typer.Option("--for", help="End by itself so long after the history is in, like 60s."),
+        typer.Option("--for", help="End this long after the history is in, like 60s."),
     ] = None,
     as_json: Json = False,
     seed: Annotated[int, typer.Option(help="The same seed plays the same market.")] = 7,
     faults: Annotated[
         str,
         typer.Option(
-            help="Shares of bodies: redelivered=0.03,broken=0.006,late=0.01,reordered=0.02; or none."
+            help="Shares of bodies: redelivered=0.03,broken=0.006,late=0.01,reordered=0.02; none."
         ),
     ] = "",
     speed: Annotated[
@@ -52,12 +56,14 @@ def demo(
         typer.Option(
             min=1,
             max=MOST_SPEED,
-            help="So many times as many people come live as came in the history.",
+            help="How many times as many people come live as came in the history.",
         ),
     ] = 1,
 ) -> None:
-    """Start everything and play a market on it. Example: leadstream demo --for 60s --json."""
-    from streams.embedded.home import StackError
+    """Start everything, and play weeks of a made-up market on it, then live.
+
+    Example: leadstream demo --for 60s --json
+    """
     from streams.embedded.market.faults import Faults
     from streams.embedded.stack import PORTS, Stack
 
@@ -74,8 +80,6 @@ def demo(
             out.print(f"  live page  http://127.0.0.1:{stack.ports['live']}")
             out.print(f"  gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
             summary = _Play(stack, home, out, speed).run(seed, wanted, limit)
-    except StackError as error:
-        raise Failed(str(error)) from error
     except KeyboardInterrupt:
         out.print(f"  stopped; state stays in {home}, `leadstream demo` goes on from there")
         return
@@ -167,11 +171,8 @@ class _Play:
         with Live(console=self.out, refresh_per_second=2, transient=True) as view:
             while not task.done():
                 await asyncio.wait([task], timeout=1.0)
-                view.update(
-                    Group(
-                        await asyncio.to_thread(_funnel, self.client), _market(playing, self.speed)
-                    )
-                )
+                funnel = await asyncio.to_thread(_funnel, self.client)
+                view.update(Group(funnel, _market(playing, self.speed)))
         await task
 
     def _figures(self) -> dict[str, int]:
@@ -199,34 +200,17 @@ class _Play:
             if number != ledger[name] and (stages_too or not name.startswith("reached "))
         }
         report = verify.verify(self.client, self.settings.partitions)
-        stages = self.client.query(
-            "SELECT to_stage, count() FROM v_stage_transitions GROUP BY to_stage ORDER BY to_stage"
-        ).result_rows
-        clocks = self.client.query(
-            "SELECT status, count() FROM v_clocks GROUP BY status ORDER BY status"
-        ).result_rows
         truth = playing.ledger.document()
         return {
             "published": truth["published"],
             "accepted": found["accepted"],
             "duplicates_dropped": found["duplicates"],
-            **{
-                name: found[name]
-                for name in (
-                    "held",
-                    "merged",
-                    "dead_letters",
-                    "leads",
-                    "test_leads",
-                    "won",
-                    "revenue",
-                )
-            },
+            **{name: found[name] for name in _COUNTED},
             "furthest_stage": {
                 stage: found[f"reached {stage}"] for stage in truth["furthest_stage"]
             },
-            "facts_by_stage": dict(stages),
-            "clocks_by_status": dict(clocks),
+            "facts_by_stage": self._count("to_stage", "v_stage_transitions"),
+            "clocks_by_status": self._count("status", "v_clocks"),
             "latency_seconds": counters.latency(self.client, began),
             "speed": self.speed,
             "ledger": truth,
@@ -240,11 +224,15 @@ class _Play:
             },
         }
 
+    def _count(self, column: str, table: str) -> dict[str, int]:
+        statement = f"SELECT {column}, count() FROM {table} GROUP BY {column} ORDER BY {column}"
+        return dict(self.client.query(statement).result_rows)
+
 
 async def _until_asked(
     play: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
 ) -> bool:
-    """Play; on a signal ask it to stop, and give it some seconds. Return whether somebody asked."""
+    """Play to the end, or for some seconds after a signal; return whether one came."""
     from streams.embedded.stack import SIGNALS
 
     loop, stop = asyncio.get_running_loop(), asyncio.Event()
@@ -281,17 +269,13 @@ def _past(played: Played) -> str:
 
 def _funnel(client: Any) -> Table:
     table = Table("stage", "open now", "entered", title="the funnel, live")
-    rows = client.query(
-        "SELECT stage, sum(open), sum(entered) FROM (SELECT stage, 1 AS open, 0 AS entered FROM v_lead_state WHERE test = 0 "
-        "UNION ALL SELECT to_stage, 0, 1 FROM v_stage_transitions WHERE test = 0) GROUP BY stage ORDER BY sum(entered) DESC"
-    ).result_rows
-    for stage, standing, entered in rows:
+    for stage, standing, entered in client.query(_FUNNEL).result_rows:
         table.add_row(stage, str(standing), str(entered))
     return table
 
 
 def _market(playing: Simulator, speed: int) -> Table:
-    """Say what came last and what comes next, so that a quiet minute is understood."""
+    """Show what came last and what comes next, so that a quiet minute is understood."""
     from streams.embedded.simulator import now_ms
 
     now, table = now_ms(), Table.grid(padding=(0, 2))
@@ -324,8 +308,8 @@ def _ago(wait_ms: int) -> str:
 
 def _print(summary: dict[str, Any]) -> None:
     names = (
-        "accepted", "duplicates_dropped", "held", "merged", "dead_letters", "leads", "won", "revenue", "furthest_stage",
-        "latency_seconds", "agrees", "verified",
+        "accepted", "duplicates_dropped", "held", "merged", "dead_letters", "leads", "won",
+        "revenue", "furthest_stage", "latency_seconds", "agrees", "verified",
     )  # fmt: skip
     for name in names:
         console.print(f"  {name:20} {summary[name]}")

@@ -20,7 +20,7 @@ COLUMNS = ("id", "reason", "change", "there", "here", "stage", "detail", "lead",
 
 
 def document(found: Reconciliation, refused: list[Refused]) -> dict[str, Any]:
-    """Return it as one document: both figures, the sum of each reason, each record or lead."""
+    """Return a document: both figures, the sum of each reason, each record or lead."""
     asked = found.asked
     return {
         "stage": asked.stage,
@@ -60,7 +60,7 @@ def _cells(one: Difference) -> tuple[Any, ...]:
 
 
 def write(file: IO[str], found: Reconciliation) -> None:
-    """Write a row for each record or lead that differs; no cell is a spreadsheet's formula."""
+    """Write a CSV row for each record or lead that differs; no cell is a formula."""
     rows = csv.writer(file)
     rows.writerow(COLUMNS)
     for one in found.differences:
@@ -110,7 +110,7 @@ def _named(found: Reconciliation) -> Iterator[str]:
 
 
 def _why(one: Difference) -> str:
-    """Say more than the reason does; of a lead without a record, who it is."""
+    """Return more than the reason says; for a lead without a record, its id."""
     return one.detail or (one.lead if not one.id else "")
 
 
@@ -118,7 +118,9 @@ def _notes(found: Reconciliation, refused: list[Refused]) -> Iterator[str]:
     if found.repeated:
         yield f"  {found.repeated} rows name a record again, and count once"
     if found.entries != found.ours:
-        yield f"  the KPI inflow shows {found.entries}: each entry of a lead, duplicates and spam too"
+        yield (
+            f"  the KPI inflow shows {found.entries}: each entry of a lead, duplicates and spam too"
+        )
     if found.reported and not found.matched and _unknown(found) == found.reported:
         yield "  no record of the report is known here: is --account right, and its system's?"
     for one in refused[:MOST_REFUSED]:

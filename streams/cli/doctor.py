@@ -1,10 +1,10 @@
-"""leadstream doctor: everything that a running installation needs, looked at once; exit 1 if anything is wrong."""
+"""leadstream doctor: check once everything that a running installation needs."""
 
 from __future__ import annotations
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, document, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
@@ -13,26 +13,24 @@ app = typer.Typer()
 
 @app.command()
 def doctor(home: AnyHome = None, as_json: Json = False) -> None:
-    """Look at everything that a running installation needs; exit 1 if anything is wrong. Example: leadstream doctor."""
+    """Check everything that a running installation needs; exit 1 if anything is wrong.
+
+    Example: leadstream doctor
+    """
     from streams import health
     from streams.embedded.home import read
 
     settings = on_home(home)
     shown = read(settings.home)
-    own = (
-        [health.Check("processes", lambda _settings: health.processes(shown["processes"]))]
-        if shown
-        else []
-    )
-    found = health.examine(settings, [*own, *health.CHECKS])
+    checks = [*health.CHECKS]
+    if shown:
+        processes = health.Check("processes", lambda _: health.processes(shown["processes"]))
+        checks.insert(0, processes)
+    found = health.examine(settings, checks)
     if as_json:
         document([one._asdict() for one in found])
     else:
         for one in found:
-            console.print(
-                f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}",
-                highlight=False,
-                soft_wrap=True,
-            )
+            print_line(f"{'ok  ' if one.ok else 'BAD '} {one.check}: {one.detail}")
     if not all(one.ok for one in found):
         raise Failed("something is wrong; each line above says what")

@@ -1,12 +1,13 @@
-"""Commands about who is who: list what is unsettled, and say a word."""
+"""Commands about who is who: list what is unsettled, merge and unmerge."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, document, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
@@ -18,7 +19,10 @@ Alias = Annotated[
 
 @app.command()
 def identity(home: AnyHome = None, as_json: Json = False) -> None:
-    """List conflicts, aliases that many leads share, and events that count in two leads. Example: leadstream identity."""
+    """List who-is-who questions: conflicts, shared aliases, events of two leads.
+
+    Example: leadstream identity
+    """
     from streams.audit.identities import crowded, name, shared, unsettled
     from streams.connections import clickhouse_client
 
@@ -28,34 +32,34 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
         return
     for one in found["conflicts"]:
         where = " and ".join(map(name, one["halves"]))
-        console.print(
-            f"conflict since {one['since']:%Y-%m-%d}: {where}", highlight=False, soft_wrap=True
-        )
+        print_line(f"conflict since {one['since']:%Y-%m-%d}: {where}")
     for one in found["shared"]:
-        console.print(f"shared: {shared(one)}", highlight=False, soft_wrap=True)
+        print_line(f"shared: {shared(one)}")
     for one in found["crowded"]:
-        console.print(f"crowded: {crowded(one)}", highlight=False, soft_wrap=True)
+        print_line(f"crowded: {crowded(one)}")
     for one in found["twins"]:
-        console.print(
-            f"event {one['event_id']} counts in {', '.join(one['leads'])}",
-            highlight=False,
-            soft_wrap=True,
-        )
+        print_line(f"event {one['event_id']} counts in {', '.join(one['leads'])}")
 
 
 @app.command()
 def merge(one: Alias, other: Alias, home: AnyHome = None) -> None:
-    """Merge two identities into one lead. Example: leadstream merge jane@example.com hubspot:1:contact:77."""
-    _say("merge", one, other, home)
+    """Merge two identities into one lead.
+
+    Example: leadstream merge jane@example.com hubspot:1:contact:77
+    """
+    _request("merge", one, other, home)
 
 
 @app.command()
 def unmerge(one: Alias, other: Alias, home: AnyHome = None) -> None:
-    """Undo a merge of two identities. Example: leadstream unmerge jane@example.com hubspot:1:contact:77."""
-    _say("unmerge", one, other, home)
+    """Undo a merge of two identities.
+
+    Example: leadstream unmerge jane@example.com hubspot:1:contact:77
+    """
+    _request("unmerge", one, other, home)
 
 
-def _say(word: str, one: str, other: str, home: object) -> None:
+def _request(word: str, one: str, other: str, home: Path | None) -> None:
     import uuid
     from datetime import UTC, datetime
 
@@ -67,8 +71,8 @@ def _say(word: str, one: str, other: str, home: object) -> None:
 
     pair = (_alias(one), _alias(other))
     if pair[0] == pair[1]:
-        raise Failed(f"{one!r} and {other!r} are one name: give two")
-    settings = on_home(home)  # type: ignore[arg-type]
+        raise Failed(f"{one!r} and {other!r} are the same name: write two")
+    settings = on_home(home)
     client = clickhouse_client(settings)
     try:
         for name in pair:
@@ -81,13 +85,16 @@ def _say(word: str, one: str, other: str, home: object) -> None:
         publisher.publish(
             f"{word}:{uuid.uuid4()}", EventType(word), datetime.now(UTC), aliases=pair
         )
-    console.print(
-        f"{word} requested; `leadstream explain {one}` shows what follows", soft_wrap=True
-    )
+    print_line(f"{word} requested; `leadstream explain {one}` shows what follows")
 
 
 def _alias(text: str) -> str:
-    """Write a name as events carry it: an address with or without `email:` before it, or another strong alias."""
+    """Return a name as events carry it: an address, with or without `email:`, or a strong alias.
+
+    Raises:
+        Failed: it is no strong alias, or no address; the text says what to write.
+
+    """
     from streams.domain.identity import Strength, strength
     from streams.sources.values import email_alias
 

@@ -13,7 +13,7 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn
 
 from . import reports
-from .context import Failed, console, document, errors, on_home
+from .context import Failed, document, errors, on_home, print_line
 from .run import Json
 
 if TYPE_CHECKING:
@@ -27,7 +27,12 @@ HOME = Path(".leadstream")
 
 @contextlib.contextmanager
 def _stack(home: Path | None, funnel: str) -> Iterator[None]:
-    """Use the installation that the environment names, else a home's stack; start it if need be."""
+    """Run the block on the environment's installation, else on a home's stack, started if need be.
+
+    Raises:
+        Failed: the installation runs another funnel than the mapping's.
+
+    """
     from streams.embedded.home import choose_funnel, read
     from streams.embedded.stack import Stack
 
@@ -56,14 +61,19 @@ def _same_funnel(wanted: str) -> None:
 
 
 def _share(text: str) -> float:
-    """Read a share like 0.01 or 1%."""
+    """Return the share that a text like 0.01 or 1% names.
+
+    Raises:
+        typer.BadParameter: the text names none.
+
+    """
     number = text.strip().removesuffix("%")
     try:
         share = float(number) / (100 if text.strip().endswith("%") else 1)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no share: write one like 0.01 or 1%") from error
+        raise typer.BadParameter(f"{text!r} is not a share: write one like 0.01 or 1%") from error
     if not 0 <= share <= 1:
-        raise typer.BadParameter(f"{text!r} is no share from 0 to 1")
+        raise typer.BadParameter(f"{text!r} is not a share from 0 to 1")
     return share
 
 
@@ -89,7 +99,7 @@ def import_(
     dry_run: Annotated[
         bool,
         typer.Option(
-            "--dry-run", help="Read all, show ten rows as events and all errors; publish nothing."
+            "--dry-run", help="Read all, show ten rows as events and all errors; import nothing."
         ),
     ] = False,
     tolerate: Annotated[
@@ -104,44 +114,33 @@ def import_(
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Import history. Example: leadstream import my-mapping.yaml --data folder --dry-run."""
-    from streams.embedded.home import StackError
-    from streams.intake import arrival, importer
-    from streams.sources import files
+    """Import history from files, by a mapping of their columns.
+
+    Example: leadstream import my-mapping.yaml --data folder --dry-run
+    """
+    from streams.intake import importer
 
     most, began = _share(tolerate), time.monotonic()
     figures: list[dict[str, Any]] = []
-    try:
-        spec = importer.load(mapping, data, _constants(constants or []))
-        if dry_run:
-            passage = importer.Passage(spec, data, funnel=_shipped(spec))
-            for _ in passage:
-                pass
-        else:
-            with _stack(home, spec.funnel):
-                passage, figures = _imported(spec, data, home)
-    except (files.MappingError, StackError, arrival.Stalled) as error:
-        raise Failed(str(error)) from error
+    spec = importer.load(mapping, data, _constants(constants or []))
+    if dry_run:
+        passage = importer.Passage(spec, data, funnel=_shipped(spec))
+        for _ in passage:
+            pass
+    else:
+        with _stack(home, spec.funnel):
+            passage, figures = _imported(spec, data, home)
     report = passage.report
     report.seconds = round(time.monotonic() - began, 1)
     if as_json:
-        document(
-            {
-                **report.__dict__,
-                **({"dry_run": True, "rows": reports.rows(passage.rows)} if dry_run else {}),
-            }
-        )
+        shown = {"dry_run": True, "rows": reports.rows(passage.rows)} if dry_run else {}
+        document({**report.__dict__, **shown})
     else:
-        reports.tell(
-            report,
-            passage.rows,
-            lambda text: console.print(text, highlight=False, soft_wrap=True),
-            dry_run,
-        )
+        for line in reports.lines(report, passage.rows, dry_run=dry_run):
+            print_line(line)
         for figure in figures:
-            console.print(
-                f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}",
-                highlight=False,
+            print_line(
+                f"  {figure['kpi']} {figure['basis']} {figure['dimensions']}: {figure['value']}"
             )
     _judge(report, most, dry_run)
 
@@ -150,9 +149,8 @@ def _shipped(spec: Mapping) -> Funnel | None:
     """Return the funnel that a mapping names, where it can be read without an installation."""
     from schemas import reading
 
-    path = (
-        Path(spec.funnel) if Path(spec.funnel).exists() else reading.FUNNELS / f"{spec.funnel}.yaml"
-    )
+    named = Path(spec.funnel)
+    path = named if named.exists() else reading.FUNNELS / f"{spec.funnel}.yaml"
     try:
         return reading.in_force(path)
     except reading.FunnelError:
@@ -187,12 +185,15 @@ def _imported(spec: Mapping, data: Path, home: Path | None) -> tuple[Passage, li
 
 
 def _judge(report: Report, most: float, dry_run: bool) -> None:
-    """Fail where more was refused than is tolerated, or where nothing came of all the rows."""
+    """Judge a report.
+
+    Raises:
+        Failed: more was refused than is tolerated, or nothing came of all the rows.
+
+    """
     if report.share > most:
         what = "would be refused" if dry_run else "were refused, the rest was imported"
-        hint = (
-            f"mend the rows or the mapping, or allow it by --tolerate {report.share + 0.00005:.4f}"
-        )
+        hint = f"mend them or the mapping, or allow it by --tolerate {report.share + 0.00005:.4f}"
         raise Failed(f"{report.refused} of {report.read} rows {what}: {hint}")
     if report.void:
         raise Failed(

@@ -8,8 +8,11 @@ import sys
 from typing import NoReturn
 
 import typer
+from pydantic import ValidationError
 
+from schemas.errors import LeadstreamError
 from streams.embedded import leash
+from streams.settings import Settings
 
 from . import (
     data,
@@ -24,7 +27,7 @@ from . import (
     records,
     run,
 )
-from .context import Failed, away, errors
+from .context import errors, is_away
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
@@ -54,17 +57,29 @@ def main() -> None:
         faulthandler.enable()  # a supervisor that finds a process hanging asks where (SIGABRT)
     try:
         app()
-    except Failed as error:
-        _say(str(error))
-    except Exception as error:
-        if not away(error):
+    except LeadstreamError as error:
+        _fail(str(error), error.exit_code)
+    except ValidationError as error:
+        if error.title != Settings.__name__:
             raise
-        _say(f"a server does not answer: {error}; see `leadstream doctor`")
+        _fail(_settings_to_mend(error))
+    except Exception as error:
+        if not is_away(error):
+            raise
+        _fail(f"a server does not answer: {error}; see `leadstream doctor`")
 
 
-def _say(text: str) -> NoReturn:
-    errors.print(text, style="red", markup=False, highlight=False, soft_wrap=True)
-    sys.exit(1)
+def _settings_to_mend(error: ValidationError) -> str:
+    """Return a line for each setting that can't be read; its value may be a secret."""
+    return "\n".join(
+        f"LEADSTREAM_{str(one['loc'][0]).upper()}: {one['msg']}" if one["loc"] else one["msg"]
+        for one in error.errors(include_input=False)
+    )
+
+
+def _fail(text: str, code: int = 1) -> NoReturn:
+    errors.print(text, style="red", highlight=False, soft_wrap=True)
+    sys.exit(code)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Commands for people: explain a lead, list the stalled, accept holes."""
+"""Commands about leads: explain one, list the stalled; and about what a topic lost."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from .context import Failed, console, document, figures, on_home
+from .context import Failed, document, figures, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
 app = typer.Typer()
-holes_app = typer.Typer(help="What a topic lost before it was read.", no_args_is_help=True)
+holes_app = typer.Typer(help="What a topic lost before a worker read it.", no_args_is_help=True)
 app.add_typer(holes_app, name="holes")
 
 
@@ -21,7 +21,10 @@ def explain(
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """Explain one lead: its events, facts and corrections. Example: leadstream explain jane@example.com."""
+    """Explain one lead: its events, facts and corrections.
+
+    Example: leadstream explain jane@example.com
+    """
     from sinks.clickhouse import generations
     from streams.audit import explain as audit
     from streams.audit.telling import readable
@@ -38,28 +41,31 @@ def explain(
         document(story)
         return
     for line in readable(story, generations.in_force(client, settings.funnel).reporting.zone):
-        console.print(line, highlight=False, soft_wrap=True)
+        print_line(line)
 
 
 @app.command()
 def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> None:
-    """List the leads past a service level, the longest due first. Example: leadstream stalled."""
+    """List the leads that are past a service level, the longest overdue first.
+
+    Example: leadstream stalled
+    """
     rows = figures(on_home(home)).stalled(limit)
     if as_json:
         document(rows)
         return
     for row in rows:
-        who = row["owner"] or "nobody"
-        console.print(
-            f"{row['due_at']:%Y-%m-%d %H:%M} {row['stage']}.{row['clock']} {row['status']} {who} {row['record_url'] or row['lead']}",
-            soft_wrap=True,
-        )
+        clock = f"{row['due_at']:%Y-%m-%d %H:%M} {row['stage']}.{row['clock']} {row['status']}"
+        print_line(f"{clock} {row['owner'] or 'nobody'} {row['record_url'] or row['lead']}")
 
 
 @holes_app.command("list")
 def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
-    """Show which records a worker can never read, because its topic lost them. Example: leadstream holes list."""
-    from streams.intake import holes
+    """Show which records a worker can never read, because its topic lost them.
+
+    Example: leadstream holes list
+    """
+    from streams.operate import holes
     from streams.settings import roles
 
     settings = on_home(home)
@@ -68,9 +74,8 @@ def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
         document([hole._asdict() for hole in found])
         return
     for hole in found:
-        console.print(
-            f"{hole.worker}: {hole.topic}[{hole.partition}] {hole.first} to {hole.following - 1}",
-            highlight=False,
+        print_line(
+            f"{hole.worker}: {hole.topic}[{hole.partition}] {hole.first} to {hole.following - 1}"
         )
 
 
@@ -82,24 +87,22 @@ def holes_accept(
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """Move a stopped worker over what its topic lost; the hole is stated in the facts. Example: leadstream holes accept advance."""
+    """Let a stopped worker go on after what its topic lost; the facts keep what is missing.
+
+    Example: leadstream holes accept advance
+    """
     from streams.embedded.home import start_again
-    from streams.intake import holes
+    from streams.operate import holes
     from streams.settings import roles
 
     settings = on_home(home)
     known = roles(settings.home)
     if worker not in known:
         raise typer.BadParameter(f"{worker!r} is none of {', '.join(known)}")
-    try:
-        found = holes.accept(settings, worker)
-    except holes.Busy as error:
-        raise Failed(str(error)) from error
+    found = holes.accept(settings, worker)
     begun = start_again(settings.home, worker)
     if as_json:
         document([hole._asdict() for hole in found])
-    else:
-        console.print(
-            f"accepted {len(found)}; "
-            + ("the stack starts the worker again" if begun else "start the worker again")
-        )
+        return
+    following = "the stack starts the worker again" if begun else "start the worker again"
+    print_line(f"accepted {len(found)}; {following}")

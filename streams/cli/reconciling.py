@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import typer
 
 from . import differences
-from .context import Failed, console, document, errors, on_home
+from .context import Failed, document, errors, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
@@ -55,7 +55,7 @@ def reconcile(
     ] = "",
     counts: Annotated[
         list[str] | None,
-        typer.Option(help="What the stage column says of the rows that count; may be repeated."),
+        typer.Option(help="The value of the stage column in rows that count; may be repeated."),
     ] = None,
     every_row: Annotated[
         bool,
@@ -71,7 +71,10 @@ def reconcile(
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """Say why a CRM's figure is another. Example: leadstream reconcile hubspot contacts.csv --account 62515 --stage mql."""
+    """Explain why a CRM's own figure differs, record by record.
+
+    Example: leadstream reconcile hubspot contacts.csv --account 62515 --stage mql
+    """
     from sinks.clickhouse import generations
     from streams.connections import clickhouse_client
 
@@ -98,7 +101,7 @@ def reconcile(
         document(differences.document(found, refused))
     else:
         for line in differences.readable(found, report.name, refused):
-            console.print(line, highlight=False, soft_wrap=True)
+            print_line(line)
     if refused:
         raise Failed(
             f"{len(refused)} rows of {report} can't be read, and are not in its figure: "
@@ -109,7 +112,7 @@ def reconcile(
 def compare(
     client: Any, asked: Question, shape: Shape, rows: list[Reported], key: bytes
 ) -> Reconciliation:
-    """Read our side of a report's rows, and compare. `key` is the installation's identity key."""
+    """Return how our leads compare with a report's rows; `key` is the identity key."""
     from streams.audit.reconcile import ours
     from streams.domain.judging import reconcile as judge
 
@@ -117,7 +120,7 @@ def compare(
 
 
 def _spec(name: str, given: dict[str, Any], entered: str, stage: str) -> ReportOf:
-    """Read a ready report or a YAML file; what is given on the command line holds."""
+    """Return a ready report or a YAML file's, changed by what the command line names."""
     import schemas
     from streams.sources.files import report
 
@@ -149,7 +152,7 @@ def _counting(
     account = spec.account or _account(settings, spec.system)
     if not account:
         raise typer.BadParameter(
-            f"say which account of {spec.system} it is, by --account or in {spec.report}.yaml: "
+            f"name the account of {spec.system}, by --account or in {spec.report}.yaml: "
             "records are known by it, like hubspot:62515:contact:7"
         )
     changed = {"account": account, "zone": spec.zone or funnel.reporting.zone}
@@ -157,7 +160,7 @@ def _counting(
 
 
 def _account(settings: Settings, system: str) -> str:
-    """Return the account that the installation has for a system whose bodies do not say it."""
+    """Return the account in the settings, for a system whose bodies name none; "" without one."""
     from streams.sources.registry import SOURCES
 
     vendor = SOURCES.get(system)
@@ -185,12 +188,12 @@ def _day(text: str, option: str) -> date:
         if 1970 <= found.year < 2100:
             return found
     raise typer.BadParameter(
-        f"{option} {text!r} is no day: write one like 2026-01-31, from 1970 to 2099"
+        f"{option} {text!r} is not a date: write one like 2026-01-31, from 1970 to 2099"
     )
 
 
 def _read(how: Counting, path: Path) -> tuple[list[Reported], list[Refused]]:
-    """Read a report, once it has the columns that are needed."""
+    """Return a report's rows, and those that can't be read; its columns are checked first."""
     from streams.sources.files import Refused, report
 
     _checked(lambda: report.check(how.spec, path, how.columns()))
@@ -205,7 +208,7 @@ def _read(how: Counting, path: Path) -> tuple[list[Reported], list[Refused]]:
 
 
 def _checked(make: Callable[[], Any]) -> Any:
-    """Do what may find the files to be wrong; then say so, and end as after any wrong use."""
+    """Return what `make` returns; end as after wrong use where it finds a file to be wrong."""
     from streams.sources.files import MappingError
 
     try:

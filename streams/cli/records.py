@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from .context import Failed, console, document, on_home
+from .context import Failed, document, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
@@ -25,7 +25,10 @@ def records(
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """Publish targets, rates and answers; all of a file or nothing. Example: leadstream records targets.yaml."""
+    """Publish targets, exchange rates, costs and survey answers from a file, all or nothing.
+
+    Example: leadstream records targets.yaml
+    """
     from collections import Counter
 
     from kafka.errors import KafkaError
@@ -40,21 +43,15 @@ def records(
     except OSError as error:
         raise Failed(f"{file}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
-        raise Failed(f"{file}: no UTF-8: {error}") from error
-    except intake.RecordsError as error:
-        raise Failed(str(error)) from error
+        raise Failed(f"{file} is not UTF-8 ({error}): save it as UTF-8") from error
     except KafkaError as error:
         raise Failed(
-            f"Kafka has not acknowledged all of {file}: {error}; publish it again, what was sent twice is harmless"
+            f"Kafka has not acknowledged all of {file}: {error}; publish it again, "
+            "a record that was sent twice counts once"
         ) from error
     published = dict(Counter(type(one).__name__ for one in found))
     if as_json:
         document(published)
         return
-    console.print(
-        "published "
-        + (
-            ", ".join(f"{count} {name}" for name, count in published.items())
-            or "nothing: the file has no record"
-        )
-    )
+    counts = ", ".join(f"{count} {name}" for name, count in published.items())
+    print_line(f"published {counts or 'nothing: the file has no record'}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.events import LeadEvent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
     from streams.intake.importer import Report, Row
     from streams.sources.files import Made
@@ -42,19 +42,19 @@ def rows(found: list[Row]) -> list[dict[str, Any]]:
     ]
 
 
-def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: bool) -> None:
-    """Say what was read, what became of it and what did not, by reason."""
+def lines(report: Report, found: list[Row], *, dry_run: bool) -> Iterator[str]:
+    """Yield what was read, what became of it, and what did not, by reason."""
     for row in found if dry_run else ():
         for made in row.made:
-            say(f"{row.file}:{row.line}: {_shown(made)}")
+            yield f"{row.file}:{row.line}: {_shown(made)}"
     for file in report.files:
-        _file(file, say)
+        yield from _file(file)
     fates = f"accepted {report.accepted}, refused {report.refused}"
-    say(f"read {report.read} rows, {fates}, {report.seconds} s")
+    yield f"read {report.read} rows, {fates}, {report.seconds} s"
     events = ", ".join(f"{count} {name}" for name, count in report.events.items()) or "nothing"
-    say(f"  {'would publish' if dry_run else 'published'}: {events}")
+    yield f"  {'would publish' if dry_run else 'published'}: {events}"
     if report.named:
-        say(f"  {report.named} different leads are named, before identities are joined")
+        yield f"  {report.named} different leads are named, before identities are joined"
     for count, text in (
         (report.left_out, "rows made nothing, by their conditions and empty times"),
         (report.repeated, "events are exact duplicates and count once"),
@@ -63,25 +63,24 @@ def tell(report: Report, found: list[Row], say: Callable[[str], None], dry_run: 
         (report.held, "of these are held now"),
     ):
         if count:
-            say(f"  {count} {text}")
-    for note in report.ignored or ():
-        say(_note(note))
+            yield f"  {count} {text}"
+    yield from map(_note, report.ignored or ())
     for one in report.reasons:
         column = one["column"] or "the row"
         fault = f"{one['file']}: {column}: {one['reason']}"
-        say(f"refused {one['rows']}: {fault} (first on line {one['line']})")
+        yield f"refused {one['rows']}: {fault} (first on line {one['line']})"
     for one in report.rejected[:MOST_NAMED]:
-        say(f"  {one['file']}:{one['line']}: {one['column']}: {one['reason']}")
+        yield f"  {one['file']}:{one['line']}: {one['column']}: {one['reason']}"
 
 
-def _file(file: dict[str, Any], say: Callable[[str], None]) -> None:
+def _file(file: dict[str, Any]) -> Iterator[str]:
     how = [f"{what} {file[what]!r}" for what in ("encoding", "delimiter") if what in file]
     guessed = f" (found out: {', '.join(file['found_out'])})" if file.get("found_out") else ""
-    say(f"{file['file']}: {file['rows']} rows, {', '.join(how) or 'Parquet'}{guessed}")
+    yield f"{file['file']}: {file['rows']} rows, {', '.join(how) or 'Parquet'}{guessed}"
     if file["not_used"]:
-        say(f"  columns that are not used: {', '.join(file['not_used'])}")
+        yield f"  columns that are not used: {', '.join(file['not_used'])}"
     if file["without"]:
-        say(f"  columns that it lacks, read as empty: {', '.join(file['without'])}")
+        yield f"  columns that it lacks, read as empty: {', '.join(file['without'])}"
 
 
 def _note(note: dict[str, Any]) -> str:
@@ -97,8 +96,7 @@ def _shown(made: Made) -> str:
     fields = made.model_dump(mode="json", exclude_defaults=True)
     if not isinstance(made, LeadEvent):
         return f"{type(made).__name__.lower()} {fields}"
-    at = datetime.fromtimestamp(fields.pop("occurred_at") / 1000, UTC).isoformat(
-        timespec="milliseconds"
-    )
+    at = datetime.fromtimestamp(fields.pop("occurred_at") / 1000, UTC)
+    written = at.isoformat(timespec="milliseconds")
     known = ", ".join(fields.pop("aliases"))
-    return f"{at} {fields.pop('type')} {fields.pop('id')} [{known}] {fields}"
+    return f"{written} {fields.pop('type')} {fields.pop('id')} [{known}] {fields}"

@@ -1,4 +1,4 @@
-"""Commands that run a process: workers, gateway, ClickHouse, live page, ticker, broker, and the stack of all of them."""
+"""Commands that run a process: workers, ticker, gateway, retriever, ClickHouse, page, stack."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import typer
 
 from streams.settings import WORKERS, Settings
 
-from .context import Failed, console, document, errors, figures
+from .context import Failed, document, errors, figures, print_line
 
 app = typer.Typer()
 Home = Annotated[Path, typer.Option(help="The data folder.")]
@@ -25,7 +25,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
 
 class OneLine(logging.Filter):
-    """What a connection's end raised inside a Kafka client is one line: a broker that goes away is no fault of ours to trace."""
+    """Makes one line of a Kafka client's traceback: that a broker goes away is no fault of ours."""
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Put the error of a client's own traceback into its message."""
@@ -41,7 +41,7 @@ def _log(level: int = logging.INFO) -> None:
     for handler in logging.getLogger().handlers:
         handler.addFilter(OneLine())
     for noisy in ("aiokafka", "kafka", "faust", "mode", "httpx", "uvicorn.access"):
-        # at warn or error Faust's spinner would set the ROOT logger to DEBUG: levels are set by hand
+        # at warn or error Faust's spinner would set the ROOT logger to DEBUG: set levels by hand
         logging.getLogger(noisy).setLevel(logging.WARNING if noisy != "faust" else logging.INFO)
 
 
@@ -51,7 +51,10 @@ def worker(
         str, typer.Argument(help="normalise, normalise-import, resolve, advance or deliver")
     ],
 ) -> None:
-    """Run one worker. Example: leadstream worker advance."""
+    """Run one worker.
+
+    Example: leadstream worker advance
+    """
     import faust
 
     from streams.app import build
@@ -86,7 +89,10 @@ def worker(
 
 @app.command()
 def ticker() -> None:
-    """Tell the workers the time, once a second. Example: leadstream ticker."""
+    """Send the time to the workers, once a second.
+
+    Example: leadstream ticker
+    """
     from streams.agents import ticker as agent
     from streams.probe import Probe
 
@@ -118,7 +124,10 @@ def ticker() -> None:
 
 @app.command()
 def gateway() -> None:
-    """Run the HTTP gateway. Example: LEADSTREAM_PORT=8381 leadstream gateway."""
+    """Run the HTTP gateway.
+
+    Example: LEADSTREAM_PORT=8381 leadstream gateway
+    """
     from streams.intake.gateway import server
 
     _log()
@@ -133,7 +142,10 @@ def gateway() -> None:
 
 @app.command()
 def retriever() -> None:
-    """Complete notifications that carry only an id, by asking each vendor whose token is set. Example: leadstream retriever."""
+    """Complete notifications that carry only an id: ask each vendor whose token is set.
+
+    Example: leadstream retriever
+    """
     from streams.intake.retriever import Service
     from streams.probe import Probe
 
@@ -151,7 +163,10 @@ def retriever() -> None:
 
 @app.command()
 def clickhouse() -> None:
-    """Run ClickHouse's own engine behind its HTTP interface, on loopback. Example: leadstream clickhouse."""
+    """Run ClickHouse's own engine behind its HTTP interface, on loopback.
+
+    Example: leadstream clickhouse
+    """
     from sinks.clickhouse.server import serve
 
     _log()
@@ -171,15 +186,14 @@ def clickhouse() -> None:
 
 @app.command()
 def live() -> None:
-    """Run the live page and its API. Example: LEADSTREAM_PORT=8380 leadstream live."""
-    from streams.live.guard import Unprotected
+    """Run the live page and its API.
+
+    Example: LEADSTREAM_PORT=8380 leadstream live
+    """
     from streams.live.page import serve
 
     _log()
-    try:
-        serve(Settings(), figures(Settings()))
-    except Unprotected as error:
-        raise Failed(str(error)) from error
+    serve(Settings(), figures(Settings()))
 
 
 @app.command()
@@ -189,26 +203,29 @@ def up(
         str | None, typer.Option(help="The funnel file that a new home starts with.")
     ] = None,
 ) -> None:
-    """Start the embedded stack and keep it up until Ctrl-C. Example: leadstream up --home data."""
-    from streams.embedded.home import StackError
+    """Start the embedded stack and keep it up until Ctrl-C.
+
+    Example: leadstream up --home data
+    """
     from streams.embedded.stack import PORTS, Stack
 
     try:
-        with Stack(home, funnel, ports=PORTS, say=lambda text: console.print(f"  {text}")) as stack:
+        with Stack(home, funnel, ports=PORTS, say=lambda text: print_line(f"  {text}")) as stack:
             stack.say(f"live page  http://127.0.0.1:{stack.ports['live']}")
             stack.say(f"gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
             while True:
                 signal.pause()  # SIGCHLD and a window's resize end a pause too
-    except StackError as error:
-        raise Failed(str(error)) from error
     except KeyboardInterrupt:
         with contextlib.suppress(OSError):  # a closed terminal
-            console.print("stopped; state stays in", home)
+            print_line(f"stopped; state stays in {home}")
 
 
 @app.command()
 def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
-    """List each process with role, pid, state and address, and why one does not run. Example: leadstream status --json."""
+    """List each process with role, pid, state and address, and why one does not run.
+
+    Example: leadstream status --json
+    """
     from streams import health
     from streams.embedded.home import read
 
@@ -218,14 +235,10 @@ def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
         document(processes)
     else:
         for process in processes:
-            console.print(
-                f"{process['role']:18} {process['pid']:>8} {process['state']:10} {process['address']}",
-                highlight=False,
-            )
+            state = f"{process['pid']:>8} {process['state']:10} {process['address']}"
+            print_line(f"{process['role']:18} {state}")
             if process["state"] != "running":
-                console.print(
-                    f"{'':18} {health.describe(process)}", highlight=False, soft_wrap=True
-                )
+                print_line(f"{'':18} {health.describe(process)}")
     if not shown:
         raise Failed(f"no stack runs on {home}: start one with `leadstream up`")
 
@@ -234,7 +247,7 @@ def status(home: Home = Path(".leadstream"), as_json: Json = False) -> None:
 def resume(
     role: Annotated[
         str,
-        typer.Argument(help="The role that stopped, as `status` shows it: advance, advance@2, …"),
+        typer.Argument(help="What stopped, as `status` shows it: advance, advance@2, …"),
     ],
     home: Home = Path(".leadstream"),
     as_json: Json = False,
@@ -242,7 +255,10 @@ def resume(
         float, typer.Option(help="How long to watch whether it stops again.")
     ] = 20.0,
 ) -> None:
-    """Start a role again that stopped and needed somebody. Example: leadstream resume advance."""
+    """Start a stopped process again, once you have removed the cause.
+
+    Example: leadstream resume advance
+    """
     from streams import health
     from streams.embedded.home import read, start_again
 
@@ -270,11 +286,11 @@ def resume(
         document(after)
     if after["state"] == "stopped":
         raise Failed(
-            f"{role} stopped again, the reason still holds: {after['reason']} (then: {after['command']})"
+            f"{role} stopped again, the reason still holds: {after['reason']} "
+            f"(then: {after['command']})"
         )
     if after["state"] != "running":
-        raise Failed(
-            f"{health.describe(after)}: it does not run after {seconds:.0f} s; see {after['log']}"
-        )
+        state = health.describe(after)
+        raise Failed(f"{state}: it does not run after {seconds:.0f} s; see {after['log']}")
     if not as_json:
-        console.print(f"{role} runs")
+        print_line(f"{role} runs")

@@ -9,7 +9,7 @@ import httpx
 
 from schemas import reading
 from sinks.clickhouse import generations
-from streams.intake import deadletters
+from streams.operate import deadletters
 
 from .market.posts import LADDER
 

@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
+from schemas.errors import LeadstreamError
 from schemas.reading import FUNNELS, FunnelError, load_all
 from streams.settings import DROPPED, WORKERS
 from streams.sources.registry import SOURCES
@@ -40,7 +41,7 @@ _OWN = (  # what we make in a home: nothing else in that folder is touched
 _READ_SECONDS, _GLANCE_SECONDS = 3.0, 0.3
 
 
-class StackError(Exception):
+class StackError(LeadstreamError):
     """The stack can't run as asked; the message says whose move it is."""
 
 

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aiokafka.partitioner import murmur2
 
+from schemas.errors import LeadstreamError
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -32,7 +34,7 @@ class Out(NamedTuple):
 MAX_RECORD = 1_900_000
 
 
-class ForeignWrite(Exception):  # noqa: N818 - it is an event that ends the process, not a mistake of the caller
+class ForeignWrite(LeadstreamError):  # noqa: N818 - it is an event that ends the process, not a mistake of the caller
     """Another worker wrote into our changelog partition: it or we are a zombie. The process must end and read again."""
 
 

@@ -9,6 +9,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from schemas.errors import LeadstreamError
+
 if TYPE_CHECKING:
     from .commit import Out
 
@@ -24,11 +26,11 @@ def headers_of(record: Any) -> dict[str, str]:
     return {name: (value or b"").decode(errors="replace") for name, value in record.headers}
 
 
-class PayloadRejected(Exception):  # noqa: N818 - the sender must act; the record goes to the dead letters
+class PayloadRejected(LeadstreamError):  # noqa: N818 - the sender must act; the record goes to the dead letters
     """A record that can't be read; the text says why, for whoever sent it."""
 
 
-class TooLarge(Exception):  # noqa: N818 - a record's way to become a dead letter
+class TooLarge(LeadstreamError):  # noqa: N818 - a record's way to become a dead letter
     """What a record would make is larger than Kafka takes."""
 
 
@@ -55,7 +57,7 @@ class Effects(NamedTuple):
     pages: Mapping[bytes, bytes] = {}  # of the record's own row, by name: what changed of them
 
 
-class MustAct(Exception):  # noqa: N818 - it stops the worker; the text says who must do what
+class MustAct(LeadstreamError):  # noqa: N818 - it stops the worker; the text says who must do what
     """A restart alone will not help: the process ends with EXIT_STOPPED."""
 
 

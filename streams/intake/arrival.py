@@ -1,4 +1,8 @@
-"""Has what was published arrived? A worker's committed offsets and the cuts of time say so; ids need not be counted."""
+"""Has what was published arrived? Committed offsets and watermarks answer; no id is counted.
+
+A worker has read what lies below its group's committed offsets. All facts of what came before a
+moment are in ClickHouse once the watermark of every partition has passed that moment there.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,9 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from schemas.errors import LeadstreamError
 from sinks.clickhouse import generations
+from sinks.clickhouse.files import statement
 from streams import connections
 
 if TYPE_CHECKING:
@@ -20,26 +26,24 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-ROUNDS = 3  # an event, the links that it raises, and what those set free: each may come behind a tick (engine e9)
-IN_TURN = 5
-_WATERMARKS = """
-SELECT source_partition, max(toUnixTimestamp64Milli(now))
-FROM cuts
-WHERE generation = {g:UInt16}
-GROUP BY source_partition
-"""
+ROUNDS = 3  # an event, the links that it raises, what those set free: each may come behind a tick
+IN_TURN = 5  # times as long may one partition wait while a late sink serves the others
+_WATERMARKS = statement(__file__, "arrival_watermarks")
 
 
-class Stalled(Exception):  # noqa: N818 - it says what to look at
+class Stalled(LeadstreamError):  # noqa: N818 - it names what to look at
     """What was published does not arrive."""
 
 
 def ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
-    """Give the end offset of each partition of a topic."""
-    for attempt in stamina.retry_context(on=KafkaError, timeout=60.0, attempts=None):
-        with attempt:
-            return _ends(settings, topic)
-    raise AssertionError("stamina raises what the last attempt raised")
+    """Return the end offset of each partition of a topic; an away broker is asked for a minute.
+
+    Raises:
+        KafkaError: the broker did not answer within it.
+
+    """
+    retrying = stamina.RetryingCaller(timeout=60.0, attempts=None)
+    return retrying(KafkaError, _ends, settings, topic)
 
 
 def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
@@ -54,7 +58,7 @@ def _ends(settings: Settings, topic: str) -> dict[TopicPartition, int]:
 
 
 def left(admin: KafkaAdminClient, group: str, wanted: dict[TopicPartition, int]) -> int:
-    """Count the records that a worker's group has not committed yet, of those below `wanted`."""
+    """Return how many records below `wanted` a worker's group has not committed yet."""
     known = admin.list_group_offsets({group: list(wanted)})[group]
     done = {place: max(0, known[place].offset) if place in known else 0 for place in wanted}
     return sum(max(0, end - done[place]) for place, end in wanted.items())
@@ -67,7 +71,7 @@ def read_by(
     on_progress: Callable[[int], None],
     stall_seconds: float = 120.0,
 ) -> None:
-    """Wait until a worker has committed all that lies below `wanted`; `on_progress` gets how many records are left.
+    """Wait until a worker has committed all below `wanted`; `on_progress` gets how many are left.
 
     Raises:
         Stalled: nothing moved for `stall_seconds`.
@@ -79,17 +83,17 @@ def read_by(
         while True:
             try:
                 admin = admin or connections.admin(settings)
-                here = left(admin, group, wanted)
-            except Exception:  # noqa: BLE001 - the broker may be restarting: the limit below ends the wait
-                admin, here = None, last
-            on_progress(max(here, 0))
-            if here == 0:
+                count = left(admin, group, wanted)
+            except Exception:  # noqa: BLE001 - the broker may be restarting: the limit ends the wait
+                admin, count = None, last
+            on_progress(max(count, 0))
+            if count == 0:
                 return
-            if here != last:
-                last, moved = here, time.monotonic()
+            if count != last:
+                last, moved = count, time.monotonic()
             if time.monotonic() - moved > stall_seconds:
                 raise Stalled(
-                    f"{group} has {here} records left and nothing moves: see `leadstream status`"
+                    f"{group} has {count} records left and nothing moves: see `leadstream status`"
                 )
             time.sleep(0.2)
     finally:
@@ -104,13 +108,15 @@ def folded(
     seconds: float = 60.0,
     generation: int | None = None,
 ) -> None:
-    """Wait until each partition's newest cut tells a time after `after_ms`: all that came before has been folded.
+    """Wait until every watermark in ClickHouse is after `after_ms`, so that all before is folded.
 
-    Give up where time stands for `seconds`; while it moves, however slowly, what lies before it is being folded. A sink
-    that is far behind serves one partition after another: while any of them moves, one may stand IN_TURN times as long.
+    While watermarks move, however slowly, what lies before them is being folded. A sink that is far
+    behind serves one partition after another: while any watermark moves, another may stand IN_TURN
+    times as long.
 
     Raises:
-        Stalled: the text names the partition whose time stands, or what ClickHouse answered.
+        Stalled: no watermark moved for `seconds`; the text names the partition that stands, or
+            what ClickHouse answered.
 
     """
     moved = fell_behind = time.monotonic()
@@ -119,16 +125,12 @@ def folded(
         before = times
         try:
             client, refused = client_of(), ""
-            times = dict(
-                client.query(
-                    _WATERMARKS, parameters={"g": generation or generations.active(client)}
-                ).result_rows
-            )
-        except Exception as error:  # noqa: BLE001 - ClickHouse may be restarting: the limit ends the wait
+            asked = {"g": generation or generations.active(client)}
+            times = dict(client.query(_WATERMARKS, parameters=asked).result_rows)
+        except Exception as error:  # noqa: BLE001 - it may be restarting: the limit ends the wait
             refused = f"{type(error).__name__}: {error}"
-        slowest = (
-            0 if refused else min((times.get(number, 0) for number in range(partitions)), default=0)
-        )
+        reached = [0 if refused else times.get(number, 0) for number in range(partitions)]
+        slowest = min(reached, default=0)
         if slowest > after_ms:
             return
         if slowest > furthest:
@@ -138,7 +140,8 @@ def folded(
         time.sleep(0.2)
     why = _stands(partitions, times, refused)
     raise Stalled(
-        f"time does not reach ClickHouse: {why}; see `leadstream status` and docs/runbooks/time-stands.md"
+        f"time does not reach ClickHouse: {why}; "
+        "see `leadstream status` and docs/runbooks/time-stands.md"
     )
 
 
@@ -149,19 +152,21 @@ def _stands(partitions: int, times: dict[int, int], refused: str) -> str:
     if silent:
         return f"no cut of partition {', '.join(map(str, silent))} has come yet"
     number = min(times, key=times.__getitem__)
-    return f"partition {number} stands at {datetime.fromtimestamp(times[number] / 1000, UTC):%Y-%m-%d %H:%M:%S} UTC"
+    at = datetime.fromtimestamp(times[number] / 1000, UTC)
+    return f"partition {number} stands at {at:%Y-%m-%d %H:%M:%S} UTC"
 
 
 def settled(
     client_of: Callable[[], Any], partitions: int, seconds: float = 120.0, chains: float = 15.0
 ) -> None:
-    """Wait until what was published before, and what it raised on its way, stands in ClickHouse.
+    """Wait until what was published before, and all that follows from it, is in ClickHouse.
 
-    Edges go from neighbour to neighbour, so a chain of merges takes as many rounds as it is long: while edges arrive, more
-    may. Where others go on publishing they always do, so that ends after `chains` seconds.
+    Edges go from neighbour to neighbour, so a chain of merges takes as many rounds as it is long:
+    while edges arrive, more may. Where others go on publishing they always do, so that ends after
+    `chains` seconds.
 
     Raises:
-        Stalled: time stands for `seconds`; the text says where.
+        Stalled: no watermark moved for `seconds`; the text says where.
 
     """
     end, edges = time.monotonic() + chains, -1
@@ -173,10 +178,9 @@ def settled(
 
 
 def _edges(client_of: Callable[[], Any]) -> int:
-    """Count the edges that have arrived; -1 while ClickHouse does not say."""
+    """Return how many edges have arrived; -1 while ClickHouse does not answer."""
     try:
-        return int(
-            client_of().query("SELECT count() FROM touches WHERE kind = 'edge'").first_row[0]
-        )
+        counted = client_of().query("SELECT count() FROM touches WHERE kind = 'edge'")
+        return int(counted.first_row[0])
     except Exception:  # noqa: BLE001 - ClickHouse may be restarting: the next round asks again
         return -1

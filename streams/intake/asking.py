@@ -1,9 +1,9 @@
 """Asking a vendor's API: at its rate, within a deadline, again when that helps, and no longer.
 
-An answer is one of: taken; too many requests (wait as long as the vendor says); the vendor is not
-well (so many attempts, with growing pauses); the token is wrong (wait until it works, for everything
-else would be refused too); the record is gone; this request will never be answered. Only the last
-two, and attempts that ran out, are an end without the record.
+An answer is one of: taken; too many requests (wait as long as the vendor says); the vendor has a
+fault (so many attempts, with growing pauses); the token is wrong (wait until it works, since
+everything else would be refused too); the record is gone; this request will never be answered. Only
+the last two, and attempts that ran out, end without the record.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from schemas.errors import LeadstreamError
 from streams import metrics
 from streams.sources.adapter import UNREADABLE, decoded, why
 from streams.sources.retrieval import Ask, Verdict, named_error
@@ -40,27 +41,27 @@ LOOPBACK = ("127.0.0.1", "localhost", "::1")
 log = logging.getLogger("leadstream.retriever")
 
 
-class NotRetrieved(Exception):  # noqa: N818 - it says what is missing and whose move it is
-    """A record that the vendor does not give."""
+class NotRetrieved(LeadstreamError):  # noqa: N818 - it says what is missing and whose move it is
+    """A record that the vendor does not return."""
 
     def __init__(self, what: str, text: str) -> None:
-        """`what` is gone, refused or given_up, as the metric has it."""
+        """Keep `what`: gone, refused or given_up, as the metric has it."""
         super().__init__(text)
         self.what = what
 
 
 class Pace:
-    """A token bucket that can be held: nobody takes a turn until then. `clock` gives seconds."""
+    """A token bucket that can be held: until then nobody gets a turn. `clock` returns seconds."""
 
     def __init__(
         self, rate: float, burst: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """`rate` turns a second, `burst` at once."""
+        """Allow `rate` turns a second, and `burst` at once."""
         self._rate, self._burst, self._clock = rate, burst, clock
         self._turns, self._since, self._held = burst, clock(), 0.0
 
     def wait(self) -> float:
-        """Take a turn and return 0, or return how many seconds there is none."""
+        """Take a turn and return 0, or return how many seconds to wait for one."""
         now = self._clock()
         if now < self._held:
             return self._held - now
@@ -76,7 +77,7 @@ class Pace:
             wait = self.wait()
 
     def hold(self, seconds: float) -> None:
-        """Give no turn for so long, counted from now."""
+        """Refuse turns for so many seconds from now."""
         self._held = max(self._held, self._clock() + seconds)
 
 
@@ -90,7 +91,7 @@ class Asker:
     """Asks one vendor. `refused` says which setting to change, while its token is refused."""
 
     def __init__(self, vendor: Vendor, retrieval: Retrieval, read: Callable[[], Settings]) -> None:
-        """`read` reads the settings anew: a token in a file may have changed.
+        """Read the settings by `read`, later again: a token in a file may have changed.
 
         Raises:
             ValueError: the address, the token or a rate can't be used; the text names the setting.
@@ -114,10 +115,10 @@ class Asker:
         metrics.RETRIEVALS.labels(self._vendor.name, what).inc()
 
     async def complete(self, ask: Ask, publish: Callable[[bytes], Awaitable[None]]) -> None:
-        """Get a record, page by page, and publish what each page gives.
+        """Get a record, page by page, and publish the bodies that each page makes.
 
         Raises:
-            NotRetrieved: the vendor does not give it.
+            NotRetrieved: the vendor does not return it.
 
         """
         following: Ask | None = ask
@@ -136,7 +137,7 @@ class Asker:
             raise NotRetrieved("refused", f"it has more than {MOST_PAGES} pages")
 
     async def _answer(self, ask: Ask) -> Any:
-        """Return the JSON of an answer; None for what is not needed and not there."""
+        """Return the JSON of an answer; None for a missing record that is not needed."""
         failed = limited = 0
         while True:
             async with self._free:
@@ -193,7 +194,7 @@ class Asker:
         metrics.TOKEN_REFUSED.labels(self._vendor.name).set(0)
 
     def _refuse(self, reply: _Reply) -> None:
-        """Wait with everything: no request would be answered. The token is read again."""
+        """Hold all requests, since none would be answered, and read the token again."""
         self._count("token_refused")
         name = f"LEADSTREAM_{self._retrieval.token.name.upper()}"
         text = f"{self._named(reply)} to the token: set {name} to {self._retrieval.token.meaning}"
@@ -206,7 +207,7 @@ class Asker:
         self.pace.hold(self._settings.retriever_token_pause)
 
     async def _once(self, ask: Ask) -> tuple[_Reply, str]:
-        """Send one request; return its answer, and what came in its way where there is none."""
+        """Send one request; return its answer, and why there is none where there is none."""
         await self.pace.turn()
         self._count("asked")
         try:
@@ -244,7 +245,7 @@ class Asker:
 
 
 def _seconds(header: str | None) -> float | None:
-    """Read Retry-After: seconds, or a date (RFC 9110); None where there is none to be read."""
+    """Return the seconds of Retry-After, a number or a date (RFC 9110); None if unreadable."""
     if not header:
         return None
     if header.isascii() and header.isdigit():

@@ -1,4 +1,4 @@
-"""Reading a body from a stranger: so many bytes, so much time, so much memory, and one encoding.
+"""Reading a body from a stranger: within bounds of size, time and memory, in one encoding.
 
 gzip is the one encoding that is taken. It is inflated no further than a body may be long, so a
 bomb costs what any body costs. What is stored is always the plain body: a reader of the raw topic
@@ -19,8 +19,6 @@ from streams import metrics
 from .problems import ProblemError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from fastapi import Request
 
     from streams.settings import Settings
@@ -37,17 +35,9 @@ class Body:
     wire: bytes
     plain: bytes
 
-    def proven(self, check: Callable[[bytes], bool]) -> bool:
-        """Check a signature over what was sent, else over the plain body.
-
-        No vendor documents which of the two it signs when something between it and us compresses;
-        either proves the secret, and both name the same plain body.
-        """
-        return check(self.wire) or (self.wire is not self.plain and check(self.plain))
-
 
 class Buffers:
-    """The bytes of all bodies that are read or on their way to Kafka."""
+    """Counts the bytes of all bodies that are being read or published."""
 
     def __init__(self, settings: Settings) -> None:
         """Start with none held."""
@@ -69,7 +59,7 @@ class Buffers:
         self.held += size
 
     async def read(self, request: Request, taken: list[int]) -> Body:
-        """Read and decode a body. `taken` receives the sizes that `take` counted, to give back.
+        """Return a body, read and decoded; `taken` gets the sizes that `take` counted.
 
         Raises:
             ProblemError: 408, 413, 415, 400 or 503, each with what the sender can do.
@@ -110,7 +100,7 @@ class Buffers:
 
 
 def gunzip(data: bytes, most: int) -> bytes:
-    """Inflate a gzip stream of at most `most` bytes.
+    """Return what a gzip stream holds, at most `most` bytes.
 
     Raises:
         ProblemError: 413 where it holds more, 400 where it is no whole gzip stream.

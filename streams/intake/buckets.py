@@ -22,9 +22,9 @@ KEPT = 20_000
 def refilled(
     tokens: float, since: float, now: float, rate: float, burst: float
 ) -> tuple[float, float]:
-    """Take a token of a bucket that held `tokens` at `since`; return what is left, and the wait (s).
+    """Take a token of a bucket that held `tokens` at `since`; return the tokens left and the wait.
 
-    The wait is 0 where a token was taken.
+    Times in seconds; the wait is 0 where a token was taken.
     """
     tokens = min(burst, tokens + (now - since) * rate)
     return (tokens - 1, 0.0) if tokens >= 1 else (tokens, (1 - tokens) / rate)
@@ -40,13 +40,13 @@ class Buckets:
         exceptions: Mapping[str, tuple[float, float]] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`exceptions` are (rate, burst) by name; `clock` gives seconds."""
+        """Start full; `exceptions` are (rate, burst) by name, `clock` returns seconds."""
         self._default, self._exceptions = (rate, burst), dict(exceptions or {})
         self._clock = clock
         self._buckets: OrderedDict[str, tuple[float, float]] = OrderedDict()  # tokens, and when
 
     def wait(self, name: str) -> int:
-        """Take a token and return 0, or return how many whole seconds until there is one."""
+        """Take a token and return 0, or return how many whole seconds to wait for one."""
         rate, burst = self._exceptions.get(name, self._default)
         now = self._clock()
         tokens, since = self._buckets.pop(name, (burst, now))

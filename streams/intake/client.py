@@ -1,10 +1,10 @@
 """LeadPublisher: publish typed lead events to Kafka from any Python program, with kafka-python.
 
-An event is judged before it is sent, as the gateway judges it: a misspelled field is an error at its
-own line, never a dead letter. The id is the caller's, or made of what the event says, so that
-publishing it again is no second event. What waits for Kafka is bounded in events and in bytes; beyond
-it `publish` waits, and then raises. Each event's fate is known three ways: the future that `publish`
-returns, the callback `on_delivery`, and `flush`, which raises what failed.
+An event is checked before it is sent, as the gateway checks it: a misspelled field is an error at
+its own line, never a dead letter. The id is the caller's, or made of the event's content, so that
+publishing it again is no second event. What waits for Kafka is bounded in events and in bytes;
+beyond it `publish` waits, and then raises. A caller learns of a delivery in three ways: the future
+that `publish` returns, the callback `on_delivery`, and `flush`, which raises what failed.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 from schemas.sources import SOURCE_HEADER
 from streams.sources.adapter import Fault, digest
 
@@ -41,8 +42,8 @@ _ALL = (-1, "all")
 log = logging.getLogger(__name__)
 
 
-class BadEvent(ValueError):  # noqa: N818 - the caller's program must be mended
-    """An event that is refused before it is sent; `fault` has the field and what was perhaps meant."""
+class BadEvent(LeadstreamError, ValueError):  # noqa: N818 - the caller's program must be mended
+    """An event that is refused before it is sent; `fault` names the field, and perhaps a better."""
 
     def __init__(self, event_id: str, fault: Fault) -> None:
         """Keep the place."""
@@ -50,8 +51,8 @@ class BadEvent(ValueError):  # noqa: N818 - the caller's program must be mended
         self.fault = fault
 
 
-class NotTaken(Exception):  # noqa: N818 - the caller publishes it again, later
-    """An event that was not queued: Kafka does not keep up, or can't take it. `event_id` is its."""
+class NotTaken(LeadstreamError):  # noqa: N818 - the caller publishes it again, later
+    """An event, `event_id`, that was not queued: Kafka does not keep up, or can't take it."""
 
     def __init__(self, event_id: str, why: str) -> None:
         """Keep the id."""
@@ -59,7 +60,7 @@ class NotTaken(Exception):  # noqa: N818 - the caller publishes it again, later
         self.event_id = event_id
 
 
-class PublishFailed(Exception):  # noqa: N818 - it names what happened; the caller publishes again
+class PublishFailed(LeadstreamError):  # noqa: N818 - it names what happened; the caller publishes again
     """Kafka did not acknowledge; `failed` has (event id, reason) of each.
 
     Publish those again: an id that arrives twice is one event.
@@ -78,7 +79,7 @@ class PublishFailed(Exception):  # noqa: N818 - it names what happened; the call
 
 
 class Delivery(NamedTuple):
-    """What became of an event: its place in Kafka, or the error that kept it from there."""
+    """What became of an event: its place in Kafka, or the error that prevented it."""
 
     id: str
     topic: str
@@ -108,9 +109,10 @@ class LeadPublisher:
     ) -> None:
         """Connect to `brokers` (host:port, with commas between).
 
-        `source` names the system in CloudEvents' terms; (source, id) must be unique. `on_delivery` is
-        called in the producer's thread, so it must be quick and must not publish. `kafka` are
-        kafka-python's own settings, as `streams.connections.python_options` gives them for TLS and SASL.
+        `source` names the system in CloudEvents' terms; (source, id) must be unique. `on_delivery`
+        is called in the producer's thread, so it must be quick and must not publish. `kafka` are
+        kafka-python's own settings, as `streams.connections.python_options` returns them for TLS
+        and SASL.
 
         Raises:
             ValueError: a setting is none of kafka-python's, or breaks what this class promises.
@@ -146,19 +148,20 @@ class LeadPublisher:
     ) -> Future[Delivery]:
         """Queue one event; the future holds its delivery, or raises PublishFailed.
 
-        `data` are fields of schemas.events.LeadEvent, and `phone`. Without an id the event is named by
-        what it says: the same words at the same time are one event.
+        `data` are fields of schemas.events.LeadEvent, and `phone`. Without an id, events of the
+        same content and time are one event. `at` needs a time zone.
 
         Raises:
             BadEvent: a field is unknown or can't be read; nothing was sent.
             NotTaken: too much has waited for Kafka for too long, or it is larger than Kafka takes.
-            PublishFailed: so many events failed that nobody asked about, that they would fill memory.
+            PublishFailed: too many events failed that nobody has asked about.
+            ValueError: `at` has no time zone.
 
         """
         if at.tzinfo is None:
             raise ValueError("`at` has no time zone; use datetime.now(UTC)")
         time_text = at.astimezone(UTC).isoformat()
-        data = {**data, "aliases": aliases, **({"email": email} if email else {})}
+        data |= {"aliases": aliases} | ({"email": email} if email else {})
         name = digest([event_type, time_text, data]) if event_id is None else event_id
         body = {
             "specversion": "1.0",
@@ -171,9 +174,8 @@ class LeadPublisher:
         try:
             written = orjson.dumps(body)
         except TypeError as error:  # a Decimal, a number beyond 64 bits
-            raise BadEvent(
-                name, Fault("", f"{error}: write numbers that JSON has, or text")
-            ) from error
+            reason = f"{error}: write numbers that JSON has, or text"
+            raise BadEvent(name, Fault("", reason)) from error
         found = wrong(orjson.loads(written), int(time.time() * 1000))
         if found is not None:
             raise BadEvent(name, found._replace(place=found.place.removeprefix("data.")))
@@ -211,11 +213,11 @@ class LeadPublisher:
             if len(self._failed) >= self._most_events:
                 self._raise_failed()
             if not room:
+                waiting = f"{len(self._waiting)} events ({self._bytes} bytes) wait for Kafka"
                 raise NotTaken(
                     name,
-                    f"{len(self._waiting)} events ({self._bytes} bytes) wait for Kafka, and it has "
-                    f"made no room within {self._block_seconds:g} s: look at the broker, or publish "
-                    "more slowly",
+                    f"{waiting}, and it has made no room within {self._block_seconds:g} s: "
+                    "look at the broker, or publish more slowly",
                 )
             self._number += 1
             self._waiting[self._number] = (name, size)
@@ -234,7 +236,7 @@ class LeadPublisher:
             self._changed.notify_all()
 
     def _done(self, number: int, future: Future[Delivery], delivery: Delivery) -> None:
-        """Report one event's fate; it is called in the producer's thread."""
+        """Report one event's delivery; called in the producer's thread."""
         if delivery.error:
             future.set_exception(PublishFailed([(delivery.id, delivery.error)]))
         else:
@@ -280,7 +282,7 @@ class LeadPublisher:
         raise PublishFailed(list(dict(failed).items()))
 
     def close(self, timeout: float = 30.0) -> None:
-        """Flush (seconds at most), then close; a second time it does nothing.
+        """Flush for at most `timeout` seconds, then close; do nothing if closed.
 
         Raises:
             PublishFailed: as `flush` does; it is closed all the same.
@@ -300,7 +302,7 @@ class LeadPublisher:
         self._producer.close(timeout=5)
 
     def __enter__(self) -> Self:
-        """Use it in a `with`."""
+        """Return this publisher."""
         return self
 
     def __exit__(
@@ -309,7 +311,7 @@ class LeadPublisher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Close it; where the block failed, what it queued is sent, and its own error is what is raised."""
+        """Close it; after an error in the block send what is queued, and let the error pass."""
         if kind is None:
             self.close()
         elif not self._closed:
@@ -325,7 +327,12 @@ def _undelivered(name: str, topic: str, error: BaseException) -> Delivery:
 
 
 def _checked(kafka: dict[str, Any]) -> dict[str, Any]:
-    """Return kafka-python's settings as they were given."""
+    """Return kafka-python's settings as they are.
+
+    Raises:
+        ValueError: one is unknown, or breaks what LeadPublisher promises.
+
+    """
     known = KafkaProducer.DEFAULT_CONFIG
     for name, value in kafka.items():
         if name not in known:
@@ -334,6 +341,7 @@ def _checked(kafka: dict[str, Any]) -> dict[str, Any]:
             raise ValueError(f"{name}: no setting of kafka-python's producer{hint}")
         if name in _FIXED or (name == "acks" and value not in _ALL):
             raise ValueError(
-                f"{name}: LeadPublisher sets it itself: an event is delivered once every replica has it"
+                f"{name}: LeadPublisher sets it itself: "
+                "an event is delivered once every replica has it"
             )
     return kafka

@@ -1,9 +1,10 @@
-"""Completing the notifications of one vendor: what its raw topic names is asked for and published beside it.
+"""Completing the notifications of one vendor: the records that they name are got and published.
 
-A consumer group of its own reads the topic. Each answer becomes one more raw body; an offset is
+A consumer group of its own reads the raw topic. Each answer becomes one more raw body; an offset is
 committed once all that its record wanted is published or a dead letter, and so is all before it
-(backlog.py). A death repeats what was not committed; answers keep their events' ids, so a repeat is
-harmless. Beyond MOST_WAITING records to ask for nothing more is read, so that memory is bounded.
+(backlog.py). A process that dies repeats what was not committed; answers keep their events' ids, so
+a repeat changes nothing. While MOST_WAITING records are asked for, nothing more is read, so that
+memory is bounded.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from .persistent import Publisher
 
 MOST_WAITING = 200
-HANGS_SECONDS, AGAIN_SECONDS = 60.0, 2.0
+HANGS_SECONDS, RETRY_SECONDS = 60.0, 2.0
 POLL_MS, MOST_POLLED = 500, 20
 COMMIT_SECONDS = 5.0  # between commits that only skip what wants nothing
 CLOSE_MS = 5_000
@@ -75,7 +76,7 @@ class Retriever:
         read: Callable[[], Settings],
         publisher: Publisher,
     ) -> None:
-        """`read` reads the settings anew.
+        """Read the settings by `read`, and later again.
 
         Raises:
             ValueError: a setting can't be used; the text names it.
@@ -103,7 +104,7 @@ class Retriever:
         return self._trouble or f"{self.vendor.name} has no partition of Kafka's yet"
 
     def hangs(self) -> bool:
-        """Return whether it has not gone round for long."""
+        """Return whether its last round was long ago."""
         return time.monotonic() - self._moved > HANGS_SECONDS
 
     async def run(self) -> None:
@@ -123,7 +124,7 @@ class Retriever:
                 finally:
                     self._assigned, self._moved = False, math.inf
                     await self._end(consumer)
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
         finally:
             await self._asker.close()
             self._thread.shutdown(wait=False)
@@ -178,22 +179,20 @@ class Retriever:
         metrics.RETRIEVING.labels(self.vendor.name).set(self._waiting)
 
     async def _complete(self, place: Any, record: Any, asks: tuple[Ask, ...]) -> None:
-        """Get all that a record wants; what the vendor does not give is one letter."""
-        lacking = [
-            text for text in await asyncio.gather(*(self._one(record, ask) for ask in asks)) if text
-        ]
-        if lacking:
-            more = f"; and {len(lacking) - NAMED} more" if len(lacking) > NAMED else ""
-            reason = (
-                f"{len(lacking)} of {len(asks)} not retrieved: {'; '.join(lacking[:NAMED])}{more}"
-            )
+        """Get all that a record wants; what the vendor does not return is one letter."""
+        answers = await asyncio.gather(*(self._one(record, ask) for ask in asks))
+        missing = [text for text in answers if text]
+        if missing:
+            named = "; ".join(missing[:NAMED])
+            more = f"; and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+            reason = f"{len(missing)} of {len(asks)} not retrieved: {named}{more}"
             for out in letter(self._post, record, LetterKind.NOT_RETRIEVED, reason):
                 await self._publisher.send(out.topic, out.value or b"", out.key, None, out.headers)
             metrics.DEAD_LETTERS.labels("retriever", self.vendor.name).inc()
         self._backlog.finish(place, record.offset)
 
     async def _one(self, record: Any, ask: Ask) -> str:
-        """Get one record; return why it is lacking, "" where it is not."""
+        """Get one record; return why it is missing, or ""."""
         try:
             await self._asker.complete(ask, lambda body: self._publish(record, body))
         except NotRetrieved as error:
@@ -208,7 +207,7 @@ class Retriever:
             self._count(-1)
 
     async def _publish(self, record: Any, body: bytes) -> None:
-        """Publish an answer beside its notification: in its partition, and so behind it."""
+        """Publish an answer into its notification's partition, and so behind it."""
         if len(body) > MAX_RECORD:
             raise NotRetrieved("refused", f"it would make a record larger than {MAX_RECORD} bytes")
         headers = ((SOURCE_HEADER, self.vendor.name.encode()), (RETRIEVED_HEADER, b"1"))
@@ -216,7 +215,7 @@ class Retriever:
         metrics.RETRIEVALS.labels(self.vendor.name, "published").inc()
 
     async def _commit(self, consumer: Any, places: set[Any]) -> None:
-        """Commit how far all is finished; a group that shifts meanwhile repeats a little."""
+        """Commit how far all is finished; after a rebalance a little is repeated."""
         now = time.monotonic()
         due = {place: offset for place, offset in self._backlog.due().items() if place in places}
         soon = self._backlog.advanced or now - self._committed > COMMIT_SECONDS
@@ -229,7 +228,7 @@ class Retriever:
             self._backlog.committed(due)
 
     async def _end(self, consumer: Any) -> None:
-        """Leave the group: end what is under way, and commit what is finished."""
+        """Leave the group: cancel what is under way, and commit what is finished."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -243,9 +242,9 @@ class Retriever:
 
 
 def _poll(consumer: Any, full: bool) -> dict[Any, list[Any]]:
-    """Read on, or only stay in the group. Partitions that came meanwhile are not paused yet."""
+    """Return records by partition; while `full`, none: the poll only keeps the membership."""
     held = consumer.assignment()
-    if full:
+    if full:  # each time: partitions that came meanwhile are not paused yet
         consumer.pause(*held)
     elif consumer.paused():
         consumer.resume(*consumer.paused())

@@ -1,7 +1,7 @@
 """The gateway's documentation as one page of HTML, made of its OpenAPI document on the server.
 
-It loads nothing: no script, no font, no style of another host, so that it reads the same on a network
-without an internet, and nobody else learns who reads it. Its policy allows its own style and no more.
+It loads nothing: no script, no font, no style of another host, so that it reads the same without an
+internet, and nobody else learns who reads it. Its policy allows its own style and no more.
 """
 
 from __future__ import annotations
@@ -179,7 +179,7 @@ def _model(name: str, schema: Mapping[str, Any]) -> str:
 
 
 def _shape(schema: Mapping[str, Any]) -> str:
-    """Say in a few words what a schema takes."""
+    """Return in a few words what a schema takes, as HTML."""
     if "$ref" in schema:
         name = escape(schema["$ref"].rpartition("/")[2])
         return f'<a href="#model-{name}">{name}</a>'

@@ -26,7 +26,7 @@ class Edge:
     """Bounds headers and rates, takes paths with a slash behind them, and counts every answer."""
 
     def __init__(self, app: ASGIApp, settings: Settings, sources: Mapping[str, str]) -> None:
-        """`sources` names the source of each path that takes bodies."""
+        """Wrap an application; `sources` are the names of sources by path."""
         self.app, self.settings, self.sources = app, settings, sources
         self.addresses = Buckets(settings.address_rate, settings.address_burst)
 
@@ -55,8 +55,8 @@ class Edge:
                 await self.app(scope, _watched(receive, scope), counted)
         finally:
             if source:
-                gone = scope.get("leadstream.gone") or not status
-                metrics.ACCEPTED.labels(source, "disconnected" if gone else str(status)).inc()
+                hung_up = scope.get("leadstream.hung_up") or not status
+                metrics.ACCEPTED.labels(source, "disconnected" if hung_up else str(status)).inc()
 
     def _refusal(self, scope: Scope) -> tuple[int, str, int] | None:
         """Return status, detail and seconds to wait, where a request goes no further."""
@@ -78,12 +78,12 @@ class Edge:
 
 
 def _watched(receive: Receive, scope: Scope) -> Receive:
-    """Note in the scope when the client hangs up before its body is read."""
+    """Return a `receive` that notes in the scope when the client hangs up."""
 
     async def watched() -> Message:
         message = await receive()
         if message["type"] == "http.disconnect":
-            scope["leadstream.gone"] = True
+            scope["leadstream.hung_up"] = True
         return message
 
     return watched

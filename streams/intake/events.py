@@ -1,7 +1,7 @@
-"""The generic route's own judgement: each CloudEvent of a body by itself, before it is stored.
+"""The generic route's check of each CloudEvent of a body by itself, before it is stored.
 
 The vendors' bodies are stored unread, because a vendor can't mend what we can't read. Whoever sends
-CloudEvents can, so they are told at once; normalise reads what is stored by the same adapter.
+CloudEvents can, so they learn at once; normalise reads what is stored by the same adapter.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def attributes(headers: Mapping[str, str]) -> dict[str, str]:
 async def judge(
     body: bytes, extra: dict[str, str], speaks: Callable[[Any], list[str]], now: int
 ) -> tuple[str, Taken]:
-    """Read a body as its events; return the first one's id, and what of it is taken.
+    """Return the id of a body's first event that is taken, and what is taken.
 
     `speaks` returns the sources in a body that its sender's token may not speak for.
 

@@ -11,7 +11,8 @@ nothing. A request meets, in this order:
     events.py      /v1/events: what of it can be read               422
     publishing.py  Kafka                                            202, 413, 429, 503
 
-Every refusal is a problem document (problems.py). /docs shows the OpenAPI document (documentation.py).
+Every refusal is a problem document (problems.py). /docs shows the OpenAPI document
+(documentation.py).
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _SHUTDOWN_SECONDS = 10
 
 
 def application(settings: Settings, make: Callable[[], Any] | None = None) -> FastAPI:
-    """Make the gateway's ASGI application. `make` gives the producer, Kafka's where it is None.
+    """Return the gateway's ASGI application; `make` returns a producer, by default Kafka's.
 
     Raises:
         ValueError: a setting can't be read; the text says which.
@@ -99,12 +100,12 @@ def _probes(app: FastAPI, publisher: RawPublisher) -> None:
 
     @app.get("/healthz", responses=refusals(400, 431))
     async def healthz() -> Health:
-        """Say that the process lives."""
+        """Return that the process lives."""
         return Health()
 
     @app.get("/readyz", responses=refusals(400, 431, 503))
     async def readyz() -> Health:
-        """Say whether Kafka would take a body now."""
+        """Return whether Kafka would take a body now."""
         why = await publisher.unready()
         if why:
             raise ProblemError(503, f"{why}: look at the broker, and at LEADSTREAM_BROKERS", RETRY)
@@ -117,7 +118,12 @@ def _probes(app: FastAPI, publisher: RawPublisher) -> None:
 
 
 def server(settings: Settings, make: Callable[[], Any] | None = None) -> uvicorn.Server:
-    """Make the server of a gateway process, with every bound of a connection in force."""
+    """Return the server of a gateway process, with every bound of a connection in force.
+
+    Raises:
+        ValueError: a setting can't be read; the text says which.
+
+    """
     proxies = settings.trusted_proxies.replace(" ", "")
     config = uvicorn.Config(
         application(settings, make),

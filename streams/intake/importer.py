@@ -15,6 +15,7 @@ from kafka.errors import KafkaError
 from schemas import topics
 from schemas.records import Spend, Target
 from sinks.clickhouse import generations
+from sinks.clickhouse.files import statement
 from streams import connections
 from streams.sources.files import Mapping, Packed
 
@@ -42,26 +43,19 @@ if TYPE_CHECKING:
 
 IN_FLIGHT = 2_000
 _ASKED_AT_ONCE = 5_000  # ids of one question to ClickHouse
-_IGNORED = """
-SELECT what, event, stage, current, reason, count() AS n
-FROM notes FINAL
-WHERE generation = {g:UInt16} AND is_deleted = 0 AND system = {s:String}
-  AND (lead_id, event_time) IN (
-    SELECT lead_id, event_time FROM touches
-    WHERE kind = 'event' AND lead_id IN (SELECT lead_id FROM notes WHERE system = {s:String})
-      AND arrayExists(prefix -> startsWith(event_id, prefix), {p:Array(String)})
-  )
-GROUP BY what, event, stage, current, reason
-ORDER BY n DESC, what, event, stage, current, reason
-"""
+_IGNORED = statement(__file__, "importer_ignored")
 
 
 def publish(
     passage: Passage, producer: KafkaProducer, on_progress: Callable[[int], None] = lambda _n: None
 ) -> Report:
-    """Publish all that the files make, and close the producer.
+    """Publish all that the files make, close the producer, and return the report.
 
-    A broker that is away is waited for: ids make what is sent twice harmless.
+    It waits for a broker that is away. What is sent twice counts once, by its id.
+
+    Raises:
+        KafkaError: a record was not acknowledged after several attempts.
+
     """
     report, stated_at = passage.report, int(time.time() * 1000)
     waiting: list[tuple[_Out, Any]] = []
@@ -136,10 +130,10 @@ def wait(
     report: Report,
     on_progress: Callable[[int], None],
 ) -> None:
-    """Wait until all that was published stands in ClickHouse; `on_progress` gets how much is left.
+    """Wait until all that was published is in ClickHouse; `on_progress` gets how much is left.
 
     Raises:
-        arrival.Stalled: it does not come; the text says where to look.
+        arrival.Stalled: it does not arrive; the text says where to look.
 
     """
     arrival.read_by(
@@ -160,7 +154,7 @@ def wait(
 
 
 def look(passage: Passage, mapping: Mapping, client: Any) -> None:
-    """Complete the report by what ClickHouse knows: which events wait, which moved nothing."""
+    """Add to the report what ClickHouse knows: how many events are held, which moved nothing."""
     report, generation = passage.report, generations.active(client)
     arrived, ids = 0, passage.weak()
     while batch := [one for _, one in zip(range(_ASKED_AT_ONCE), ids, strict=False)]:

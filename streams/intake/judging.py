@@ -1,6 +1,6 @@
-"""Why a CloudEvent can't be taken, with the place of it: for the gateway's answer and the client's error.
+"""Why a CloudEvent can't be taken, and where: for the gateway's answer and the client's error.
 
-It asks the adapter that reads what is stored, so that nobody hears yes here and finds a dead letter.
+The adapter that reads what is stored decides, so that what is taken here is no dead letter later.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 def wrong(part: Any, now: int) -> Fault | None:
-    """Return why one event can't be taken that is received at `now` (ms); None where it can."""
+    """Return why an event received at `now` (ms) can't be taken; None where it can."""
     if not isinstance(part, dict):
         return Fault("event", "is no object: write a CloudEvent")
     try:
@@ -44,7 +44,7 @@ def wrong(part: Any, now: int) -> Fault | None:
 
 
 def _placed(found: Fault) -> Fault:
-    """Say where a lead event's field stands in the CloudEvent that it was made of."""
+    """Return a lead event's fault with its place in the CloudEvent that it was made of."""
     head, _, rest = found.place.partition(".")
     if head in ATTRIBUTES:
         return found._replace(place=f"{ATTRIBUTES[head]}{'.' if rest else ''}{rest}")
@@ -57,7 +57,7 @@ def _near(name: str, part: Mapping[str, Any]) -> str:
 
 
 def _twice(part: dict[str, Any]) -> Fault | None:
-    """Refuse what `data` says and the event's own attributes overrule: one of both is a mistake."""
+    """Return the fault of a field in `data` that an attribute of the event has too."""
     for name in cloudevents.data_of(part):
         if name in ATTRIBUTES:
             text = "is no field of `data`: the event says it itself"

@@ -1,4 +1,4 @@
-"""What the OpenAPI of the gateway says, beside what FastAPI sees: bodies, refusals, proofs."""
+"""What the gateway's OpenAPI has beside what FastAPI sees: bodies, refusals, proofs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PLACE = "#/components/schemas/{model}"
 _TYPES = ", ".join(f"`{one.value}`" for one in EventType)
 _REFUSALS = {
     400: "No readable HTTP, no body, no whole gzip stream, or a length that is no number.",
-    401: "The proof is missing or does not fit this body. It is not said what was wrong with it.",
+    401: "The proof is missing or does not fit this body; the answer does not reveal why.",
     403: "The token may not speak for this source.",
     408: "The body did not arrive in time.",
     413: "The body is larger than is taken, as sent, decoded, or as a record of Kafka.",
@@ -139,7 +139,7 @@ _QUERY: dict[str, Any] = {
 def any_bytes(example: Any, *schemes: str) -> dict[str, Any]:
     """Declare a vendor's route: it takes any bytes, proven by all these schemes together.
 
-    `example` is a body of the vendor's, as JSON; None where there is none to show.
+    `example` is a body of the vendor's, as JSON; None to show none.
     """
     shown = orjson.dumps(example, option=orjson.OPT_INDENT_2).decode()
     body = {"summary": "Made up, of the vendor's shape:", "value": shown}
@@ -163,7 +163,7 @@ def any_bytes(example: Any, *schemes: str) -> dict[str, Any]:
 
 
 def cloudevents() -> dict[str, Any]:
-    """Declare the generic route."""
+    """Return the declaration of the generic route."""
     one = {"$ref": "#/components/schemas/CloudEvent"}
     batch = {"type": "array", "items": one, "minItems": 1}
     whole = {"one": {"summary": "One event:", "value": _EXAMPLE}}
@@ -189,7 +189,7 @@ def cloudevents() -> dict[str, Any]:
 
 
 def complete(document: dict[str, Any]) -> dict[str, Any]:
-    """Add the models and schemes that the declarations name."""
+    """Return the document with the models and schemes that the declarations name."""
     parts = document.setdefault("components", {})
     parts["securitySchemes"] = SCHEMES
     schemas = parts.setdefault("schemas", {})
@@ -202,10 +202,10 @@ def complete(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _data() -> dict[str, Any]:
-    """Describe `data`: a lead event without what the CloudEvent says itself, and whose it is.
+    """Return the schema of `data`: a lead event without the CloudEvent's attributes, with names.
 
-    Nothing refers to it: what it can't say (that one of three names is needed) would be taken for
-    allowed.
+    Nothing refers to it: what it can't express (that one of three names is needed) would be taken
+    for allowed.
     """
     made = LeadEvent.model_json_schema(ref_template=_PLACE)
     parts = made.pop("$defs", {})

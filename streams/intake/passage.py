@@ -65,7 +65,7 @@ class Report:
 
     @property
     def void(self) -> bool:
-        """Whether there were rows, and nothing at all came of them."""
+        """Whether there were rows, and nothing came of any."""
         return self.read > 0 and not (self.events or self.repeated)
 
 
@@ -84,7 +84,7 @@ def makes_a_lead(alias: str) -> bool:
 
 
 def load(path: Path, folder: Path, constants: dict[str, str]) -> Mapping:
-    """Read a mapping and hold it against its files and against what makes a lead.
+    """Return a mapping, checked against its files and against what makes a lead.
 
     Raises:
         MappingError: it names every problem with its line.
@@ -110,7 +110,10 @@ class Passage:
         ignored: Sequence[str] = (),
         funnel: Funnel | None = None,
     ) -> None:
-        """`ignored` are patterns of aliases of nobody; `funnel` knows what a target may name."""
+        """Start a report; `ignored` are patterns of aliases that name nobody.
+
+        `funnel` has the stages that a target may name.
+        """
         self.report = Report()
         self.rows: list[Row] = []  # the first that made something
         self._funnel, self._patterns = funnel, tuple(ignored)
@@ -129,12 +132,8 @@ class Passage:
                 yield item
         counts = self._reading.counts
         report.read, report.accepted, report.refused = counts.read, counts.accepted, counts.refused
-        report.left_out, report.repeated, report.files = (
-            counts.left_out,
-            counts.repeated,
-            counts.files,
-        )
-        report.named = counts.named
+        report.left_out, report.repeated = counts.left_out, counts.repeated
+        report.files, report.named = counts.files, counts.named
         report.events = dict(counts.made.most_common())
         report.reasons = [
             {
@@ -155,11 +154,8 @@ class Passage:
     def _judge(self, made: Made) -> str:
         if isinstance(made, LeadEvent):
             first = made.aliases[0]
-            return (
-                ""
-                if makes_a_lead(first) or files.is_weak(first)
-                else f"{first!r} is an alias that makes no lead"
-            )
+            known = makes_a_lead(first) or files.is_weak(first)
+            return "" if known else f"{first!r} is an alias that makes no lead"
         if isinstance(made, Target) and self._funnel is not None:
             return next(records.unknown(made, self._funnel), "")
         return ""

@@ -1,4 +1,4 @@
-"""A publisher that does not give up: a record is sent until every replica has it, whatever Kafka does meanwhile."""
+"""A publisher that does not give up: it sends a record until every replica has it."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from aiokafka.errors import KafkaError
 
 from streams import connections
 
-from . import again
+from . import resending
 
 if TYPE_CHECKING:
     from streams.settings import Settings
 
 REQUEST_MS = 15_000
-AGAIN_SECONDS, STOP_SECONDS = 1.0, 5.0
+RETRY_SECONDS, STOP_SECONDS = 1.0, 5.0
 
 log = logging.getLogger("leadstream.publisher")
 
 
 class Publisher:
-    """Publishes for whoever can wait. `failing` says what keeps Kafka from taking records."""
+    """Publishes for whoever can wait; `failing` names what prevents it now, else ""."""
 
     def __init__(self, settings: Settings) -> None:
-        """Start it inside the event loop, by `start`."""
+        """Keep the settings; `start` connects, inside the event loop."""
         self._settings = settings
         self._producer: Any = None
         self.failing = "Kafka does not answer"
@@ -38,7 +38,7 @@ class Publisher:
                 self._settings,
                 linger_ms=5,
                 request_timeout_ms=REQUEST_MS,
-                max_request_size=again.MAX_REQUEST,
+                max_request_size=resending.MAX_REQUEST,
             )
             try:
                 await producer.start()
@@ -46,13 +46,13 @@ class Publisher:
                 log.warning("Kafka does not answer, trying again: %r", error)
                 with contextlib.suppress(Exception):
                     await producer.stop()
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 self._producer, self.failing = producer, ""
                 return
 
     async def stop(self) -> None:
-        """End it, within a limit."""
+        """Close the producer within STOP_SECONDS."""
         if self._producer:
             with contextlib.suppress(KafkaError, OSError, TimeoutError):
                 await asyncio.wait_for(self._producer.stop(), STOP_SECONDS)
@@ -75,7 +75,7 @@ class Publisher:
                 if not self.failing:
                     log.warning("Kafka did not acknowledge, trying again: %r", error)
                 self.failing = f"Kafka does not acknowledge ({type(error).__name__})"
-                await asyncio.sleep(AGAIN_SECONDS)
+                await asyncio.sleep(RETRY_SECONDS)
             else:
                 self.failing = ""
                 return

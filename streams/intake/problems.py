@@ -1,4 +1,4 @@
-"""What a sender is told: RFC 9457 problem details, whose `detail` says whose move it is."""
+"""What a sender gets for a refusal: RFC 9457 problem details; `detail` says whose move it is."""
 
 from __future__ import annotations
 
@@ -62,13 +62,13 @@ class ProblemError(HTTPException):
         headers: dict[str, str] | None = None,
         refused: list[Refused] | None = None,
     ) -> None:
-        """`refused` names the events of a body, where it was read as events."""
+        """Keep the answer's parts; `refused` are events of a body that was read as events."""
         super().__init__(status, detail, headers)
         self.refused = refused or []
 
 
 def document(status: int, detail: str, refused: list[Refused] | None = None) -> bytes:
-    """Return a problem document."""
+    """Return a problem document, as JSON."""
     problem = {"title": TITLES.get(status, "Refused"), "status": status, "detail": detail}
     if refused:
         problem["refused"] = [one.model_dump() for one in refused]
@@ -76,7 +76,7 @@ def document(status: int, detail: str, refused: list[Refused] | None = None) -> 
 
 
 async def answer(request: Request, error: Exception) -> Response:
-    """Turn an exception of ours, of Starlette's or of FastAPI's into its answer."""
+    """Return the answer to an exception of ours, of Starlette's or of FastAPI's."""
     if isinstance(error, RequestValidationError):
         first = error.errors()[0]
         detail = f"{'.'.join(map(str, first['loc']))}: {first['msg']}"

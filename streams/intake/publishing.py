@@ -1,8 +1,8 @@
 """The raw publisher: a body is answered for once Kafka has acknowledged it.
 
-Kafka may be away when the gateway starts, and later: it connects in the background, says so by
-`ready`, and every body that comes meanwhile is answered 503. What Kafka refuses for good (a record
-that is too large) is the sender's to mend, so it is never a 503.
+Kafka may be away when the gateway starts, and later: the publisher connects in the background,
+`unready` says why it can't publish, and every body that comes meanwhile is answered 503. What Kafka
+refuses for good (a record that is too large) is the sender's to mend, so it is never a 503.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-IN_FLIGHT = 2_000  # bodies waiting for Kafka; beyond it a sender is told to come back
+IN_FLIGHT = 2_000  # bodies waiting for Kafka; beyond it a sender has to come back
 SEND_SECONDS = 20.0
 RECONNECT_SECONDS = (0.5, 1.0, 2.0, 5.0)  # between two attempts; the last one repeats
 PROBE_SECONDS = 2.0  # within which a broker answers a request for metadata
@@ -35,20 +35,15 @@ PROBE_EVERY = 1.0  # an answer of /readyz holds so long
 FAILED_SECONDS = 10.0  # so long a failed send makes unready, unless a later one succeeds
 RETRY = {"Retry-After": "2"}
 # A record is its body, its headers and some bytes of framing; the broker counts them together.
-LARGEST_RECORD = (
-    min(
-        int(one.settings()["max.message.bytes"])
-        for one in topics.TOPICS
-        if one.name in topics.RAW_LIVE
-    )
-    - 1_024
-)
+_FRAMING = 1_024
+_RAW = [one.settings() for one in topics.TOPICS if one.name in topics.RAW_LIVE]
+LARGEST_RECORD = min(int(one["max.message.bytes"]) for one in _RAW) - _FRAMING
 
 logger = logging.getLogger(__name__)
 
 
 def kafka_producer(settings: Settings) -> Any:
-    """Make the producer of a gateway; it is not started."""
+    """Return the producer of a gateway; it is not started."""
     return connections.async_producer(
         settings, linger_ms=5, request_timeout_ms=15_000, max_request_size=LARGEST_RECORD
     )
@@ -58,7 +53,7 @@ class RawPublisher:
     """Publishes bodies as they came, and knows whether it can."""
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        """`make` gives a producer that is not started; it is called inside the event loop."""
+        """Keep `make`, which returns a producer that is not started, inside the event loop."""
         self._make = make
         self._producer: Any = None
         self._connected = False
@@ -69,7 +64,7 @@ class RawPublisher:
         self._probing = asyncio.Lock()
 
     def start(self) -> None:
-        """Begin to connect; the gateway serves meanwhile.
+        """Start connecting in the background.
 
         Raises:
             ValueError: the settings of the connection can't be used; the text names which.
@@ -95,7 +90,7 @@ class RawPublisher:
                 return
 
     async def stop(self) -> None:
-        """End the producer; what it was given is sent, within a limit."""
+        """Stop the producer; what it has is sent within SEND_SECONDS."""
         if self._connecting:
             self._connecting.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -105,7 +100,7 @@ class RawPublisher:
                 await asyncio.wait_for(self._producer.stop(), SEND_SECONDS)
 
     async def unready(self) -> str:
-        """Return why a body could not be published now; "" where nothing speaks against it."""
+        """Return why a body could not be published now; "" where it could."""
         if not self._connected:
             return "not connected to Kafka"
         if self._failed_at is not None and time.monotonic() - self._failed_at < FAILED_SECONDS:

@@ -1,7 +1,7 @@
 """Targets, rates, costs and survey answers out of a file that people write, and onto their topics.
 
-JSON Lines: one object a line, whose `record` says target, rate, spend or answer. YAML: the lists `targets`, `rates`,
-`spend`, `answers`.
+JSON Lines: one object a line, whose `record` is target, rate, spend or answer. YAML: the lists
+`targets`, `rates`, `spend`, `answers`.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import yaml
 from pydantic import ValidationError
 
 from schemas import documents, topics
+from schemas.errors import LeadstreamError
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import attainment, kpis
 from streams import connections
@@ -42,19 +43,17 @@ class Problem(NamedTuple):
     text: str
 
 
-class RecordsError(Exception):
+class RecordsError(LeadstreamError):
     """A file that is not published, not even in part; `problems` name every line to mend."""
 
     def __init__(self, path: Path, problems: list[Problem]) -> None:
-        """Keep the problems and say them all in the message."""
+        """Keep the problems, and name them all in the message."""
         self.problems = problems
-        super().__init__(
-            "\n".join(f"{path}:{problem.line}: {problem.text}" for problem in problems)
-        )
+        super().__init__("\n".join(f"{path}:{one.line}: {one.text}" for one in problems))
 
 
 def read(path: Path, funnel: Funnel) -> list[Record]:
-    """Read a file's records. `funnel` knows the stages that a target may name.
+    """Return a file's records; `funnel` has the stages that a target may name.
 
     Raises:
         RecordsError: with every record that can't be used.
@@ -63,9 +62,8 @@ def read(path: Path, funnel: Funnel) -> list[Record]:
     records: list[Record] = []
     problems: list[Problem] = []
     first_lines: dict[tuple[type[Record], str], int] = {}
-    for line, kind, body in (
-        _yaml(path, problems) if path.suffix in (".yaml", ".yml") else _json_lines(path, problems)
-    ):
+    parse = _yaml if path.suffix in (".yaml", ".yml") else _json_lines
+    for line, kind, body in parse(path, problems):
         record = _record(line, kind, body, funnel, problems)
         if record is None:
             continue
@@ -108,13 +106,11 @@ def _yaml(path: Path, problems: list[Problem]) -> Iterator[tuple[int, str, Any]]
     for key, node in tree.value:
         line, name = key.start_mark.line + 1, str(key.value)
         if not isinstance(node, yaml.SequenceNode) or name.removesuffix("s") not in _KINDS:
-            problems.append(
-                Problem(line, f"{name!r} is no list of targets, rates, spend or answers")
-            )
+            text = f"{name!r} is no list of targets, rates, spend or answers"
+            problems.append(Problem(line, text))
             continue
-        for item, body in zip(
-            node.value, content.get(name, ()), strict=False
-        ):  # of a list that stands twice: named above
+        # lengths differ where a list stands twice, which is a problem already
+        for item, body in zip(node.value, content.get(name, ()), strict=False):
             yield item.start_mark.line + 1, name.removesuffix("s"), body
 
 
@@ -137,7 +133,7 @@ def _record(
 
 
 def unknown(target: Target, funnel: Funnel) -> Iterator[str]:
-    """Say what a target names that no figure has."""
+    """Yield what is wrong with the names in a target: no figure has them."""
     metrics = [kpi.name for kpi in kpis.catalogue() if kpi.name not in _NO_METRIC]
     if target.metric not in metrics:
         yield f"metric: {target.metric!r} is no KPI; write one of {', '.join(metrics)}"
@@ -145,14 +141,15 @@ def unknown(target: Target, funnel: Funnel) -> Iterator[str]:
     if stage is not None and stage not in funnel.stages:
         yield f"dimensions.stage: {stage!r} is no stage; write one of {', '.join(funnel.stages)}"
     if len(splits := sorted(set(kpis.DIMENSIONS) & set(target.dimensions))) > 1:
-        yield f"dimensions: figures are split by one of {', '.join(kpis.DIMENSIONS)}, not by {' and '.join(splits)} at once"
+        known, named = ", ".join(kpis.DIMENSIONS), " and ".join(splits)
+        yield f"dimensions: figures are split by one of {known}, not by {named} at once"
 
 
 def publish(records: Sequence[Record], settings: Settings) -> int:
-    """Publish records and wait until Kafka has acknowledged each; give how many.
+    """Publish records, wait until Kafka has acknowledged each, and return how many there are.
 
     Raises:
-        KafkaError: one was not acknowledged. Publishing the file again is harmless: a later statement replaces.
+        KafkaError: one was not acknowledged. Publish the file again: a key's later record counts.
 
     """
     producer = connections.producer(

@@ -34,7 +34,7 @@ def served(settings: Settings) -> list[tuple[Vendor, Retrieval]]:
     """Return the vendors whose token is set.
 
     Raises:
-        ValueError: there is none, or rates are no rates; the text names the settings.
+        ValueError: there is none, or a rate can't be read; the text names the settings.
 
     """
     known = [name for name, vendor in SOURCES.items() if vendor.retrieval]
@@ -55,16 +55,14 @@ class Service:
     """A process: one retriever for each vendor whose token is set."""
 
     def __init__(self, read: Callable[[], Settings]) -> None:
-        """`read` reads the settings, again whenever a token is refused.
+        """Read the settings by `read`, and again whenever a token is refused.
 
         Raises:
             ValueError: no token is set, or a setting can't be used; the text says which.
 
         """
         settings = read()
-        connections.python_options(
-            settings
-        )  # what can't connect is refused now, and not again and again
+        connections.python_options(settings)  # raises now, rather than at each attempt to connect
         self._publisher = Publisher(settings)
         self._retrievers = [
             Retriever(vendor, retrieval, read, self._publisher)
@@ -73,12 +71,12 @@ class Service:
         self._stop = asyncio.Event()
 
     def waits_for(self) -> str:
-        """Return what keeps it from its work; "" where nothing does."""
+        """Return what it waits for; "" where it works."""
         found = [self._publisher.failing, *(one.waits_for() for one in self._retrievers)]
         return "; ".join(filter(None, found))
 
     def stop(self) -> None:
-        """End: what is under way is left to the next start."""
+        """Stop serving: what is under way is left to the next start."""
         self._stop.set()
 
     async def run(self, beat: Callable[[], None]) -> None:

@@ -1,4 +1,4 @@
-"""The routes that take bodies: each proves its sender, asks the source's rate, and publishes."""
+"""The routes that take bodies: each checks who sends, and how often, and publishes."""
 
 from __future__ import annotations
 
@@ -27,14 +27,12 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
     from streams.settings import Settings
-    from streams.sources.vendor import Vendor
+    from streams.sources.vendor import Handshake, Proof, Vendor
 
     from .publishing import RawPublisher
 
 Route = TypeVar("Route", bound="Callable[..., Any]")
-ANSWERED = (
-    0.8  # of a vendor's patience: an answer that comes too late is a failure to it, and sent again
-)
+ANSWERED = 0.8  # of a vendor's patience: to a late answer it sends the body again
 # Which source a path's bodies are of, as metrics and rates name it.
 PATHS = {route.path: vendor.name for vendor in SOURCES.values() for route in vendor.routes} | {
     "/v1/events": "cloudevents"
@@ -62,7 +60,12 @@ class Reception:
 
     @asynccontextmanager
     async def body(self, request: Request) -> AsyncIterator[Body]:
-        """Read a body, and count its bytes as held until it is published."""
+        """Yield a body, and count its bytes as held until it is published.
+
+        Raises:
+            ProblemError: it can't be read, or is too much.
+
+        """
         taken: list[int] = []
         try:
             yield await self.buffers.read(request, taken)
@@ -70,7 +73,7 @@ class Reception:
             self.buffers.give_back(taken)
 
     def may_send(self, source: str) -> None:
-        """Let a source that has proven itself send one body.
+        """Count one body of a source that has proven itself.
 
         Raises:
             ProblemError: it has sent too many.
@@ -82,7 +85,7 @@ class Reception:
             raise ProblemError(429, detail, {"Retry-After": str(wait)})
 
     async def store(self, vendor: Vendor, key: str, body: bytes) -> Response:
-        """Publish a proven body as it is, and answer for it.
+        """Publish a proven body as it is, and return the answer.
 
         Raises:
             ProblemError: it is empty, too much, or Kafka has not taken it.
@@ -97,7 +100,7 @@ class Reception:
 
 
 def unproven(scheme: str) -> ProblemError:
-    """Refuse a proof, without saying what is wrong with it."""
+    """Return the refusal of a proof, which does not reveal what is wrong with it."""
     return ProblemError(
         401,
         "the proof does not fit this body; check the secret, and for HubSpot the signed address",
@@ -106,7 +109,7 @@ def unproven(scheme: str) -> ProblemError:
 
 
 def _key(body: bytes, *names: str) -> str:
-    """Return what keeps the bodies of one lead in one partition, where a body says so; else any."""
+    """Return a record's key: by the fields `names`, the bodies of one lead share a partition."""
     if not names:
         return blake2b(body, digest_size=8).hexdigest()
     try:
@@ -121,7 +124,7 @@ def _key(body: bytes, *names: str) -> str:
 
 
 def _address(request: Request, public_url: str) -> str:
-    """Return the address that HubSpot was told and has signed, query included."""
+    """Return the address that the vendor calls, and HubSpot signs, with its query."""
     base = (public_url or str(request.base_url)).rstrip("/")
     path = (request.scope.get("raw_path") or request.scope["path"].encode()).decode("latin-1")
     query = request.scope["query_string"].decode("latin-1")
@@ -129,7 +132,7 @@ def _address(request: Request, public_url: str) -> str:
 
 
 def of_vendors(reception: Reception) -> APIRouter:
-    """Make the routes of bodies that are stored unread: as any bytes."""
+    """Return the vendors' routes: their bodies are stored unread, as any bytes."""
     router, settings = APIRouter(), reception.settings
 
     def route(path: str, example: Any, *schemes: str) -> Callable[[Route], Route]:
@@ -146,15 +149,24 @@ def of_vendors(reception: Reception) -> APIRouter:
             names = [scheme.name for scheme in one.schemes] if one.proof else ["Bearer"]
             route(one.path, one.example, *names)(_taken(reception, vendor, one))
             if one.handshake:
-                router.get(
-                    one.path, response_class=Response, responses=refusals(400, 401, 429, 431)
-                )(_shaken(settings, one))
+                refused = refusals(400, 401, 429, 431)
+                answer = _shaken(settings, one, one.handshake)
+                router.get(one.path, response_class=Response, responses=refused)(answer)
     return router
 
 
 def _taken(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable[..., Any]:
-    """Make the function that takes a vendor's bodies on one path."""
-    settings = reception.settings
+    """Return the function that takes a vendor's bodies on one path."""
+    if route.proof:
+        take = _proven(reception, vendor, route, route.proof)
+    else:
+        take = _relayed(reception, vendor, route)
+    take.__name__, take.__doc__ = route.path.removeprefix("/v1/").replace("/", "_"), route.meaning
+    return take
+
+
+def _relayed(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable[..., Any]:
+    """Return the function for a vendor that proves nothing: a token of ours does."""
 
     async def relayed(request: Request) -> Response:
         if not reception.speakers.may_relay(request.headers.get("authorization", ""), vendor.name):
@@ -162,9 +174,16 @@ def _taken(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable
         async with reception.body(request) as body:
             return await reception.store(vendor, _key(body.plain, *route.keys), body.plain)
 
+    return relayed
+
+
+def _proven(
+    reception: Reception, vendor: Vendor, route: VendorRoute, proof: Proof
+) -> Callable[..., Any]:
+    """Return the function for a vendor that proves its bodies."""
+    settings = reception.settings
+
     async def proven(request: Request) -> Response:
-        proof = route.proof
-        assert proof is not None
         address, query = _address(request, settings.public_url), dict(request.query_params)
         headers = dict(request.headers)
 
@@ -172,25 +191,22 @@ def _taken(reception: Reception, vendor: Vendor, route: VendorRoute) -> Callable
             call = Call(address, headers, query, body.plain, int(time.time() * 1000))
             kept = proof(call, settings.secret)
             if kept is None and body.wire is not body.plain:
-                # No vendor documents whether it signs what it packs, or what something between it and us
-                # packed: either proves the secret, and both name the same plain body.
+                # No vendor documents whether it signs what it compresses, or what something between
+                # it and us compressed: either proves the secret, and both hold the same plain body.
                 packed = proof(call._replace(body=body.wire), settings.secret)
                 kept = None if packed is None else body.plain
             if kept is None:
                 raise unproven(route.challenge)
             return await reception.store(vendor, _key(kept, *route.keys), kept)
 
-    made = proven if route.proof else relayed
-    made.__name__, made.__doc__ = route.path.removeprefix("/v1/").replace("/", "_"), route.meaning
-    return made
+    return proven
 
 
-def _shaken(settings: Settings, route: VendorRoute) -> Callable[..., Any]:
-    """Make the function that answers a vendor's handshake on one path."""
+def _shaken(settings: Settings, route: VendorRoute, shake: Handshake) -> Callable[..., Any]:
+    """Return the function that answers a vendor's handshake on one path."""
 
     async def handshake(request: Request) -> Response:
-        assert route.handshake is not None
-        answer = route.handshake(dict(request.query_params), settings.secret)
+        answer = shake(dict(request.query_params), settings.secret)
         if answer is None:
             raise unproven(route.challenge)
         return Response(
@@ -203,7 +219,7 @@ def _shaken(settings: Settings, route: VendorRoute) -> Callable[..., Any]:
 
 
 def of_events(reception: Reception) -> APIRouter:
-    """Make the generic route."""
+    """Return the generic route."""
     router = APIRouter()
 
     @router.post(

@@ -32,7 +32,7 @@ class Speakers:
         """Return the name that a token speaks for, "" for the unbound token, None for no token."""
         token = bearer_token(authorization)
         found = None
-        for one, name in self._named.items():  # all of them: the time must not tell which
+        for one, name in self._named.items():  # all of them: the time must not reveal which
             if equal(one, token):
                 found = name
         if found is None and self._any and equal(self._any, token):

@@ -229,7 +229,7 @@ class Connection(H11Protocol):
 
     # ---------------------------------------------------------------- writing
     def pause_writing(self) -> None:
-        """Give a client that does not read its answer some time to do so."""
+        """Start the limit for a client that does not read its answer."""
         super().pause_writing()
         self._write_timer = self.loop.call_later(WRITE_SECONDS, self._abort)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from clickhouse_connect.driver.exceptions import OperationalError
 
 from schemas import addresses
+from schemas.errors import LeadstreamError
 from sinks.clickhouse import generations, kpis
 from sinks.clickhouse.rows import ACTIVE
 from streams.connections import clickhouse_client
@@ -34,7 +35,7 @@ BENCHMARKS = {
 _Answer = TypeVar("_Answer")
 
 
-class Away(Exception):  # noqa: N818 - it names the state; whoever asks may come back
+class Away(LeadstreamError):  # noqa: N818 - it names the state; whoever asks may come back
     """ClickHouse does not answer, or not now."""
 
 

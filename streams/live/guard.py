@@ -23,6 +23,7 @@ from urllib.parse import urlsplit
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 
+from schemas.errors import LeadstreamError
 from streams import metrics
 
 from .login import PATH as LOGIN
@@ -65,7 +66,7 @@ _HEADERS = {
 }
 
 
-class Unprotected(ValueError):  # noqa: N818 - it names the state that nobody may start
+class Unprotected(LeadstreamError, ValueError):  # noqa: N818 - it names the state that nobody may start
     """The page would be open to others; the text says what to set."""
 
 

@@ -223,7 +223,7 @@ def started(command, environment, log):
 def kafka(home, log):
     """Start Apache Kafka with our topics; give its process and address."""
     from streams.embedded import broker
-    from streams.intake import admin
+    from streams.operate import admin
     from tests.support.jobs import serves, until
 
     port = free_port()

@@ -25,7 +25,8 @@ from streams import connections
 from streams.audit import verify
 from streams.connections import clickhouse_client
 from streams.domain import identity
-from streams.intake import arrival, deadletters, reading
+from streams.intake import arrival
+from streams.operate import deadletters, reading
 
 from .system import Stuck
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from schemas import topics
 from streams.connections import clickhouse_client
-from streams.intake import parked
+from streams.operate import parked
 
 from .system import ROOT, System, until
 

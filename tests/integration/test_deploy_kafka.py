@@ -28,7 +28,7 @@ from kafka.errors import AuthorizationError, KafkaError, TopicAuthorizationFaile
 from schemas import topics
 from schemas.events import EventType, LeadEvent
 from streams import connections
-from streams.intake import admin
+from streams.operate import admin
 from streams.settings import WORKERS, Settings
 from tests.conftest import ROOT
 from tests.support.api import Api, Reply, until

@@ -15,7 +15,8 @@ from streams import connections
 from streams.engine.changelog import COMMON
 from streams.engine.stateless import read_states
 from streams.engine.ticks import Tick
-from streams.intake import arrival, deadletters
+from streams.intake import arrival
+from streams.operate import deadletters
 from streams.settings import Settings
 from tests.integration.job import DUE, FIRED, IN, PARTITIONS, UPSTREAM
 from tests.support.jobs import LIMIT, Job, complete, outputs, publish, stopped, until

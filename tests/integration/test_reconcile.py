@@ -241,7 +241,7 @@ WRONG = [
         ("hubspot", "{csv}", "--stage", "mqll"),
         "--stage 'mqll' is no stage of the funnel; did you mean 'mql'",
     ),
-    (("hubspot", "{csv}", "--stage", "mql"), "say which account of hubspot it is, by --account"),
+    (("hubspot", "{csv}", "--stage", "mql"), "name the account of hubspot, by --account"),
     (("hubspot", "{csv}", "--stage", "mql", "--account", "6 2"), "'6 2' is no account"),
     (
         ("hubspot", "{csv}", "--account", "1", "--stage", "sal"),
@@ -249,7 +249,7 @@ WRONG = [
     ),
     (
         ("hubspot", "{csv}", "--account", "1", "--stage", "mql", "--from", "1.1.2026"),
-        "--from '1.1.2026' is no day",
+        "--from '1.1.2026' is not a date",
     ),
     (
         (

@@ -5,7 +5,7 @@ from kafka import KafkaProducer
 
 from schemas import topics
 from schemas.records import Spend
-from streams.intake import deadletters
+from streams.operate import deadletters
 from tests.conftest import run_cli
 from tests.integration.invariants import of
 from tests.support.jobs import until

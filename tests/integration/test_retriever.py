@@ -13,7 +13,7 @@ from kafka import KafkaProducer
 from schemas.sources import RETRIEVED_HEADER, SOURCE_HEADER
 from streams.embedded import broker
 from streams.embedded.home import free_port
-from streams.intake import admin, deadletters, reading
+from streams.operate import admin, deadletters, reading
 from streams.settings import Settings
 from streams.sources.registry import SOURCES
 from tests.conftest import ROOT

@@ -6,10 +6,13 @@ from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 import pytest
+from kafka.errors import KafkaConnectionError
 from rich.table import Table
+from typer.testing import CliRunner
 
+from schemas.errors import LeadstreamError
 from schemas.reading import FUNNELS, load
-from streams.cli import context
+from streams.cli import context, main
 from streams.cli.data import _question
 from streams.cli.identity import _alias
 
@@ -79,11 +82,11 @@ def test_an_instant_without_a_zone_is_the_reporting_zones_wherever_the_machine_s
 
 
 WRONG = [
-    (("", "", "yesterday"), "--as-of 'yesterday' is no instant: write one like 2026-01-31T09:00 "),
+    (("", "", "yesterday"), "--as-of 'yesterday' is not a time: write one like 2026-01-31T09:00 "),
     (("", "", "0001-01-01"), "from 1970 to 2099"),
     (("", "", "9999-12-31T23:59:59"), "from 1970 to 2099"),
-    (("1.1.2026", "", ""), "--from '1.1.2026' is no day: write one like 2026-01-31"),
-    (("", "9999-12-31", ""), "--to '9999-12-31' is no day"),
+    (("1.1.2026", "", ""), "--from '1.1.2026' is not a date: write one like 2026-01-31"),
+    (("", "9999-12-31", ""), "--to '9999-12-31' is not a date"),
     (("2026-02-01", "2026-01-01", ""), "--to 2026-01-01 is not after --from 2026-02-01"),
 ]
 
@@ -125,3 +128,69 @@ def test_a_name_is_written_as_events_carry_it(typed, alias):
 def test_what_names_nobody_strongly_is_refused(typed):
     with pytest.raises(context.Failed, match=r"is not a strong alias|is no email address"):
         _alias(typed)
+
+
+@pytest.fixture
+def run(monkeypatch):
+    """Runs the command line as a process does, but for the umask that it keeps."""
+    monkeypatch.setattr("os.umask", lambda _mask: 0o022)
+    return main.main
+
+
+class LateError(LeadstreamError):
+    """The order is late: call the baker."""
+
+    exit_code = 3
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (
+            LateError("the order is late:\ncall the baker"),
+            3,
+            "the order is late:\ncall the baker\n",
+        ),
+        (context.Failed("no"), 1, "no\n"),
+        (KafkaConnectionError("nobody"), 1, "a server does not answer: KafkaConnectionError: nobo"),
+    ],
+)
+def test_an_error_that_a_person_can_mend_ends_the_command_by_its_text_and_exit_code(
+    run, monkeypatch, capsys, error, code, text
+):
+    def command():
+        raise error
+
+    monkeypatch.setattr(main, "app", command)
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == code
+    assert capsys.readouterr().err.startswith(text)
+
+
+def test_a_setting_that_cannot_be_read_is_named_without_its_value(run, monkeypatch, capsys):
+    monkeypatch.setenv("LEADSTREAM_BROKERS", "none:1")
+    monkeypatch.setenv("LEADSTREAM_PARTITIONS", "hunter2")
+    monkeypatch.setattr("sys.argv", ["leadstream", "kpis"])
+    with pytest.raises(SystemExit) as ended:
+        run()
+    assert ended.value.code == 1
+    shown = capsys.readouterr().err
+    assert shown.startswith("LEADSTREAM_PARTITIONS: Input should be a valid integer")
+    assert "hunter2" not in shown
+    assert "Traceback" not in shown
+
+
+def test_any_other_error_keeps_its_traceback(run, monkeypatch):
+    def command():
+        raise KeyError("ours")
+
+    monkeypatch.setattr(main, "app", command)
+    with pytest.raises(KeyError):
+        run()
+
+
+def test_sources_prints_its_document_line_by_line():
+    done = CliRunner().invoke(main.app, ["sources"])
+    assert done.exit_code == 0
+    assert len([line for line in done.stdout.splitlines() if line.startswith("## ")]) > 5

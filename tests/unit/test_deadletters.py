@@ -9,8 +9,8 @@ from schemas import deadletters
 from schemas.deadletters import MARK_HEADER, Letter, LetterKind, Mark, Original
 from streams.engine.commit import MAX_RECORD
 from streams.engine.letters import Failures, Post, letter
-from streams.intake import again
-from streams.intake import deadletters as intake
+from streams.intake import resending
+from streams.operate import deadletters as operate
 from tests.support.kafka import record
 
 POST = Post("lead.deadletters", "normalise", lambda _record: "meta")
@@ -106,7 +106,7 @@ def told(worker="advance", stamp=1, mark=None):
 
 def waiting(*records):
     return [
-        (one.letter.worker, one.letter.stamp) for one in intake.entries(records) if not one.fate
+        (one.letter.worker, one.letter.stamp) for one in operate.entries(records) if not one.fate
     ]
 
 
@@ -133,8 +133,8 @@ def test_what_our_client_does_not_send_does_not_stop_a_replay():
             assert all(isinstance(said, bytes) for _, said in headers)
             sent.append((topic, key, value, headers, partition))
 
-    again.send(Producer(), "t", None, None, [("h", None), ("g", b"1")], 3)
-    again.send(Producer(), "t", b"k", None, [], None)
+    resending.send(Producer(), "t", None, None, [("h", None), ("g", b"1")], 3)
+    resending.send(Producer(), "t", b"k", None, [], None)
     assert sent == [("t", None, b"", [("h", b""), ("g", b"1")], 3), ("t", b"k", None, [], None)]
 
 

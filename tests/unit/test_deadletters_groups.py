@@ -11,10 +11,10 @@ from schemas import deadletters
 from schemas.deadletters import MARK_HEADER, LetterKind, Mark
 from streams.cli import main
 from streams.engine.letters import Post, letter
-from streams.intake import deadletters as intake
-from streams.intake import places, reading
-from streams.intake.deadletters import Chosen
-from streams.intake.reasons import matches, without_values
+from streams.operate import deadletters as operate
+from streams.operate import places, reading
+from streams.operate.deadletters import Chosen
+from streams.operate.reasons import matches, without_values
 from tests.support.bodies import BODIES, outcome
 from tests.support.kafka import record
 
@@ -130,12 +130,12 @@ def cli(monkeypatch):
     monkeypatch.setenv("LEADSTREAM_BROKERS", "none:1")
     monkeypatch.setattr(reading, "records", records)
     monkeypatch.setattr(
-        intake,
+        operate,
         "replay",
-        lambda _settings, found: done.extend(found) or intake.Replayed(len(found), {}),
+        lambda _settings, found: done.extend(found) or operate.Replayed(len(found), {}),
     )
     monkeypatch.setattr(
-        intake,
+        operate,
         "discard",
         lambda _settings, found, why: done.extend((one, why) for one in found) or len(found),
     )
@@ -219,7 +219,7 @@ PLACED = {
 def test_the_place_of_what_a_vendor_got_wrong_is_found_in_its_letter(name):
     source, good, bad, together = BODIES[name]
     ((made, kept),) = outcome(source, json.dumps(together(good, {**good, **bad})).encode())[0]
-    assert intake.place(made, kept).places == [PLACED[name]]
+    assert operate.place(made, kept).places == [PLACED[name]]
 
 
 def test_a_field_is_found_by_its_dotted_name_and_in_binary_mode_under_data():
@@ -235,7 +235,7 @@ def test_a_field_is_found_by_its_dotted_name_and_in_binary_mode_under_data():
     ]
     ((made, kept),) = outcome("cloudevents", data, headers)[0]
     assert made.reason == "cloudevents: deal.amuont: no field of ours; did you mean amount?"
-    assert intake.place(made, kept).places == ["/data/deal/amuont"]
+    assert operate.place(made, kept).places == ["/data/deal/amuont"]
 
 
 def test_of_a_name_that_is_missing_the_place_is_what_resembles_it_and_else_none():
@@ -246,7 +246,7 @@ def test_of_a_name_that_is_missing_the_place_is_what_resembles_it_and_else_none(
 
 def test_json_that_breaks_off_is_shown_without_its_words():
     ((made, kept),) = outcome("segment", b'{"email": "jane7@example.com", }')[0]
-    shown = intake.place(made, kept)
+    shown = operate.place(made, kept)
     assert shown.places == []
     assert "xxxx9@xxxxxxx.xxx" in shown.lines[0]
     assert "jane" not in shown.lines[0]
@@ -289,5 +289,5 @@ def test_a_body_of_very_many_parts_is_looked_at_up_to_a_bound():
 
 
 def test_the_chosen_are_of_the_reason_without_its_source():
-    entries = intake.entries(letters())
+    entries = operate.entries(letters())
     assert len([one for one in entries if Chosen(reason="… is no number").holds(one)]) == 3

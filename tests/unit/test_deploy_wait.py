@@ -54,7 +54,7 @@ def test_what_waiting_does_not_mend_is_told_at_once():
 def test_topics_apply_waits_for_kafka(monkeypatch):
     server = Server(KafkaTimeoutError("Unable to bootstrap"))
     monkeypatch.setenv("LEADSTREAM_BROKERS", "kafka:9092")
-    monkeypatch.setattr("streams.intake.admin.apply", server.ask)
+    monkeypatch.setattr("streams.operate.admin.apply", server.ask)
     done = CliRunner().invoke(main.app, ["topics", "apply", "--wait", "120s"])
     assert (done.exit_code, server.asked) == (0, 2), done.output
 

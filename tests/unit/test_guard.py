@@ -399,9 +399,10 @@ def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is
 def test_the_command_says_what_to_set(monkeypatch):
     from typer.testing import CliRunner
 
-    from streams.cli import context, main
+    from schemas.errors import LeadstreamError
+    from streams.cli import main
 
     monkeypatch.setenv("LEADSTREAM_HOST", "0.0.0.0")
     done = CliRunner().invoke(main.app, ["live"])
-    assert isinstance(done.exception, context.Failed)
+    assert isinstance(done.exception, LeadstreamError)
     assert "set LEADSTREAM_LIVE_TOKEN" in str(done.exception)

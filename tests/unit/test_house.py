@@ -71,3 +71,31 @@ def words(name):
 def test_no_name_is_of_a_private_language(path):
     names = [*identifiers(ast.parse(path.read_text())), path.stem]
     assert not [name for name in names if words(name) & BANNED]
+
+
+# What only code handles: it never reaches a person as it is.
+HANDLED = frozenset({"ColumnError", "FaultError", "Refusal", "RowError", "Unknown"})
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_an_error_that_a_person_may_meet_has_the_one_base(path):
+    tree = ast.parse(path.read_text())
+    plain = {
+        one.name
+        for one in ast.walk(tree)
+        if isinstance(one, ast.ClassDef) and one.bases and not one.name.startswith("_")
+        if {"Exception", "ValueError", "RuntimeError"} & {ast.unparse(base) for base in one.bases}
+        and "LeadstreamError" not in {ast.unparse(base) for base in one.bases}
+    }
+    assert plain - HANDLED <= {"LeadstreamError"}
+
+
+STATEMENTS = sorted(
+    path for part in ("streams", "sinks") for path in (ROOT / part).glob("**/sql/*.sql")
+)
+
+
+@pytest.mark.parametrize("path", STATEMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
+def test_each_statement_is_read_by_the_module_that_it_is_named_after(path):
+    module = path.parent.parent / f"{path.stem.partition('_')[0]}.py"
+    assert f'statement(__file__, "{path.stem}")' in module.read_text()

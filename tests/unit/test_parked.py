@@ -4,7 +4,7 @@ import time
 
 from schemas import topics
 from schemas.sources import Moved, SourceState
-from streams.intake.parked import lost
+from streams.operate.parked import lost
 
 DAY = topics.DAY_MS
 

@@ -240,4 +240,4 @@ def test_ids_of_salesforce_are_one_whatever_their_length(tmp_path):
 def test_the_command_stands_in_the_help():
     shown = CliRunner().invoke(app, ["--help"]).output
     assert "reconcile" in shown
-    assert "Say why a CRM's figure is another." in shown
+    assert "Explain why a CRM's own figure differs, record by record." in shown

@@ -24,7 +24,7 @@ from streams.embedded import answers, children, home, logs, pids, stopped
 from streams.embedded.process import FIRST_ANSWER_SECONDS, Memory, Process
 from streams.embedded.watch import Watch
 from streams.engine.worker import EXIT_STOPPED
-from streams.intake import admin
+from streams.operate import admin
 from streams.probe import Probe
 from streams.settings import Settings
 from tests.conftest import ROOT

@@ -26,6 +26,7 @@ from pydantic import (
 
 from schemas import documents
 from schemas.calendars import Zone
+from schemas.errors import LeadstreamError
 from schemas.events import EventType
 
 from .times import Format
@@ -36,7 +37,7 @@ _QUOTED = re.compile(r"""^('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""", re.DOTALL)
 _FIRST = re.compile(r" \(first .*\)$")
 
 
-class MappingError(Exception):
+class MappingError(LeadstreamError):
     """The mapping itself can't be used; each line of the text names a file and line."""
 
 

@@ -1,4 +1,4 @@
-"""Reading a topic to the end that it has now: dead letters, parked records, the states of sources."""
+"""Reading a topic up to its present end: dead letters, parked records, states of sources."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka import TopicPartition
 
+from schemas.errors import LeadstreamError
 from streams import connections
 
 if TYPE_CHECKING:
@@ -14,10 +15,10 @@ if TYPE_CHECKING:
 
     from streams.settings import Settings
 
-_QUIET_SECONDS = 30.0  # without a record before the broker counts as away
+_QUIET_SECONDS = 30.0  # without a record, before the broker counts as away
 
 
-class Silent(Exception):  # noqa: N818 - whoever asked must look at the broker
+class Silent(LeadstreamError):  # noqa: N818 - a state of the broker
     """The topic can't be read to its end: the broker stopped answering."""
 
 
@@ -49,7 +50,7 @@ def records(
     until: Mapping[int, int] = {},
     partitions: Iterable[int] | None = None,
 ) -> Iterator[Any]:
-    """Yield the records of a topic, from offsets by partition or its beginning, to `until` or its end.
+    """Yield a topic's records, from `begin` to `until` (offsets by partition), else all.
 
     Raises:
         Silent: the broker stopped answering.
@@ -71,7 +72,7 @@ def records(
                 yield from (record for record in found if record.offset < end[place])
                 quiet = time.monotonic()  # whoever takes the records may be slow on purpose
                 at[place] = found[-1].offset + 1
-            # compaction leaves gaps, also at a partition's end: a position counts as well as a record
+            # compaction leaves gaps, also at a partition's end: a position counts like a record
             at |= {place: max(at[place], consumer.position(place)) for place in places}
             if time.monotonic() - quiet > _QUIET_SECONDS:
                 raise Silent("the broker does not answer: see `leadstream doctor`")

@@ -1,11 +1,11 @@
 """Dead letters as people handle them: list, show, replay after a fix, discard.
 
-Every letter's fate stands behind it in its partition (schemas/deadletters.py), so one pass over
-`lead.deadletters` tells what still waits for somebody. A replay sends the record's own bytes to
+What became of a letter stands behind it in its partition (schemas/deadletters.py), so one pass over
+`lead.deadletters` finds what still waits for somebody. A replay sends the record's own bytes to
 where they stood; events keep their ids, so what was read by now is no second event.
 
-An id is a place in a topic. Two workers may write of one place, and a topic that was made again has
-the same places: a letter is one of its worker and of its record's time, and so is a mark.
+An id is a place in a topic. Two workers may write about one place, and a topic that was made again
+has the same places: so a letter, and its mark, are named by worker and record's time too.
 """
 
 from __future__ import annotations
@@ -30,12 +30,14 @@ from schemas.deadletters import (
     described,
     opened,
 )
+from schemas.errors import LeadstreamError
 from streams import connections
 from streams.engine.letters import discreet
+from streams.intake import resending
 from streams.sources.adapter import decoded
 from streams.sources.registry import SOURCES
 
-from . import again, places, reading, reasons
+from . import places, reading, reasons
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,11 +45,14 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 
-MOST_WHY = 1_000  # characters of why a letter is given up: its mark is a header
+MOST_WHY = 1_000  # characters of why a letter is discarded: its mark is a header
 
 
-class Unreadable(Exception):  # noqa: N818 - whoever asked must look at the broker
-    """A letter can't be put together any more."""
+class Unreadable(LeadstreamError):  # noqa: N818 - a state of the topic
+    """A letter's record can't be put together any more."""
+
+
+_UNSENDABLE = (Unreadable, ValueError, MessageSizeTooLargeError, RecordListTooLargeError)
 
 
 @dataclass(frozen=True)
@@ -115,7 +120,7 @@ class Chosen(NamedTuple):
     reason: str = ""  # a group's, `*` for anything
 
     def holds(self, entry: Entry) -> bool:
-        """Say whether a letter is one of them."""
+        """Return whether a letter is one of them."""
         letter = entry.letter
         return (
             (self.all or not entry.fate)
@@ -177,7 +182,7 @@ class Shown(NamedTuple):
 
 
 def place(letter: Letter, record: Original) -> Shown:
-    """Look for what a letter's reason speaks of; empty where it is not to be found."""
+    """Return where in its body a letter's reason points; empty where that is not found."""
     reason, value = letter.reason.removeprefix(f"{letter.source}: "), record.value or b""
     try:
         body = SOURCES[letter.source].decode(value) if letter.source in SOURCES else decoded(value)
@@ -196,10 +201,11 @@ def place(letter: Letter, record: Original) -> Shown:
 
 
 def original(settings: Settings, entry: Entry) -> Original:
-    """Read a letter's record out of its pieces.
+    """Return a letter's record, read from its pieces.
 
     Raises:
         Unreadable: a piece is missing: it is older than the topic keeps.
+        reading.Silent: the broker stopped answering.
 
     """
     partition, offset = entry.place
@@ -212,33 +218,36 @@ def original(settings: Settings, entry: Entry) -> Original:
             parts[letter.piece] = record.value or b""
             if len(parts) == letter.pieces:
                 return opened(b"".join(parts[number] for number in range(letter.pieces)))
-    raise Unreadable(f"{entry.letter.id}: {len(parts)} of {entry.letter.pieces} pieces are left")
+    left = f"{len(parts)} of {entry.letter.pieces} pieces are left, the others have expired"
+    raise Unreadable(
+        f"{entry.letter.id}: {left}: send the record again from its source, or discard the letter"
+    )
 
 
 def replay(settings: Settings, entries: list[Entry]) -> Replayed:
     """Send records again to where they stood, and mark each letter once Kafka has its record.
 
-    One that can't be sent keeps waiting, with the reason; the others go. A run that breaks off is
-    run again: what it marked is not sent twice. Letters of two workers about one record are one record.
+    One that can't be sent keeps waiting, with the reason; the others go. After a run that broke off
+    run it again: what it marked is not sent twice. A record of which two workers wrote letters is
+    sent once.
+
+    Raises:
+        KafkaError: the broker did not acknowledge a record.
+
     """
-    producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
-    gone: set[tuple[str, int]] = set()
+    producer = connections.producer(settings, max_request_size=resending.MAX_REQUEST)
+    sent: set[tuple[str, int]] = set()
     count, failed = 0, {}
     try:
         for entry in entries:
             letter = entry.letter
             try:
-                if (letter.id, letter.stamp) not in gone:
+                if (letter.id, letter.stamp) not in sent:
                     _send_again(settings, producer, letter, original(settings, entry))
-            except (
-                Unreadable,
-                ValueError,
-                MessageSizeTooLargeError,
-                RecordListTooLargeError,
-            ) as error:
+            except _UNSENDABLE as error:
                 failed[letter.id] = str(error)
                 continue
-            gone.add((letter.id, letter.stamp))
+            sent.add((letter.id, letter.stamp))
             _mark(producer, entry, "replayed", "")
             count += 1
     finally:
@@ -252,11 +261,11 @@ def _send_again(settings: Settings, producer: Any, letter: Letter, record: Origi
     if not any(name == RECEIVED_HEADER for name, _ in own):
         headers.append((RECEIVED_HEADER, str(letter.stamp).encode()))
     place = letter.partition if letter.partition < settings.partitions else None
-    again.send(producer, letter.topic, record.key, record.value, headers, place).get(timeout=30)
+    resending.send(producer, letter.topic, record.key, record.value, headers, place).get(timeout=30)
 
 
 def discard(settings: Settings, entries: list[Entry], why: str) -> int:
-    """Mark letters as given up, by whom and why; their bytes stay until the topic's retention."""
+    """Mark letters as discarded, by whom and why, and return how many; their bytes expire later."""
     producer = connections.producer(settings)
     try:
         for entry in entries:

@@ -1,4 +1,4 @@
-"""Sending a record again as it stood: a letter's replay, a parked record's return."""
+"""Sending a record again as it was: a letter's replay, a parked record's return."""
 
 from __future__ import annotations
 
@@ -20,8 +20,9 @@ def send(
 ) -> Any:
     """Send a record's own bytes; return the client's future.
 
-    kafka-python sends no header without a value, and no record with neither key nor value; either may have
-    come from another client. An empty value stands for the missing one: our readers take both alike.
+    kafka-python sends no header without a value, and no record with neither key nor value; either
+    may have come from another client. An empty value stands for the missing one, which our readers
+    take as the same.
     """
     kept = [(name, b"" if header_value is None else header_value) for name, header_value in headers]
     body = b"" if key is None and value is None else value

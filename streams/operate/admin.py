@@ -1,7 +1,8 @@
-"""Making the broker agree with the topics registry: what is missing is made, what differs is set, nothing is removed.
+"""Bringing the broker's topics to the registry: create what is missing, set what differs.
 
-The number of partitions and of replicas is compared but never changed here: a key would move to another partition,
-and copying replicas is an operator's decision. Settings that somebody added to a topic are noted.
+Nothing is removed. The numbers of partitions and replicas are compared but never changed here: a
+key would move to another partition, and copying replicas is an operator's decision. Settings that
+somebody added to a topic are noted.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
 
+from schemas.errors import LeadstreamError
 from schemas.topics import TOPICS, Topic
 from streams import connections
 
@@ -21,15 +23,15 @@ if TYPE_CHECKING:
 MAKE, SET, STANDS, NOTE = "make", "set", "stands", "note"
 _TOPIC_OVERRIDE = 1  # Kafka's number, and kafka-python's name, of the source "set on this topic"
 _OVERRIDES = (_TOPIC_OVERRIDE, "DYNAMIC_TOPIC_CONFIG", "TOPIC_CONFIG")
-_SEEN_SECONDS = 5.0
+_SEEN_SECONDS = 5.0  # within which every broker has heard of a change
 
 
-class Refused(Exception):  # noqa: N818 - it says what the broker refused; the operator decides
+class Refused(LeadstreamError):  # noqa: N818 - the operator decides about it
     """The broker refused a setting."""
 
 
 class Difference(NamedTuple):
-    """How a topic differs. `kind`: make and set are what `apply` does; stands needs somebody; note is no fault."""
+    """How a topic differs. `apply` does make and set; stands needs a person; note is no fault."""
 
     topic: str
     what: str
@@ -46,68 +48,64 @@ class Found(NamedTuple):
 
 
 def apply(settings: Settings, *, dry: bool = False) -> list[Difference]:
-    """Bring the broker's topics to the registry; with `dry`, only say what differs. An empty answer says that nothing does."""
-    partitions, replication = settings.partitions, settings.replication
+    """Bring the broker's topics to the registry, unless `dry`; return what differed before.
+
+    Raises:
+        Refused: the broker refused a setting.
+
+    """
     client = connections.admin(settings, client_id="leadstream-topics")
     try:
-        there = _found(client)
-        out = [
-            one
-            for topic in TOPICS
-            for one in compare(topic, there.get(topic.name), partitions, replication)
-        ]
+        known = _found(client)
+        differing = _compare_all(known, settings)
         if not dry:
-            _carry_out(client, out, there, partitions, replication)
-        return out
+            _create(client, {one.topic for one in differing if one.kind == MAKE}, settings)
+            _alter(client, {one.topic for one in differing if one.kind == SET}, known)
+            if any(one.kind in (MAKE, SET) for one in differing):
+                _wait(client, settings)
+        return differing
     finally:
         client.close()
 
 
-def _carry_out(
-    client: KafkaAdminClient,
-    differing: list[Difference],
-    there: dict[str, Found],
-    partitions: int,
-    replication: int,
-) -> None:
-    made = {one.topic for one in differing if one.kind == MAKE}
-    changed = {one.topic for one in differing if one.kind == SET}
+def _compare_all(known: Mapping[str, Found], settings: Settings) -> list[Difference]:
+    numbers = settings.partitions, settings.replication
+    return [one for topic in TOPICS for one in compare(topic, known.get(topic.name), *numbers)]
+
+
+def _create(client: KafkaAdminClient, names: set[str], settings: Settings) -> None:
+    numbers = settings.partitions, settings.replication
     fresh = [
-        NewTopic(topic.name, partitions, replication, topic_configs=topic.settings())
+        NewTopic(topic.name, *numbers, topic_configs=topic.settings())
         for topic in TOPICS
-        if topic.name in made
+        if topic.name in names
     ]
     if fresh:
         client.create_topics(fresh)
-    wanted = {
-        topic.name: _differing(topic, there[topic.name])
+
+
+def _alter(client: KafkaAdminClient, names: set[str], known: Mapping[str, Found]) -> None:
+    resources = [
+        ConfigResource(
+            ConfigResourceType.TOPIC, topic.name, configs=_differing(topic, known[topic.name])
+        )
         for topic in TOPICS
-        if topic.name in changed
-    }
-    if wanted:
-        resources = [
-            ConfigResource(ConfigResourceType.TOPIC, name, configs=configs)
-            for name, configs in wanted.items()
-        ]
-        refused = {
-            name: result
-            for name, result in by_topic(client.alter_configs(resources)).items()
-            if result != "OK"
-        }
-        if refused:
-            raise Refused(
-                "; ".join(f"{name}: {result}" for name, result in sorted(refused.items()))
-            )
+        if topic.name in names
+    ]
+    if not resources:
+        return
+    answers = by_topic(client.alter_configs(resources))
+    refused = [f"{name}: {result}" for name, result in sorted(answers.items()) if result != "OK"]
+    if refused:
+        raise Refused(f"the broker refused: {'; '.join(refused)}")
+
+
+def _wait(client: KafkaAdminClient, settings: Settings) -> None:
+    """Wait until the broker shows what was changed; it hears of it a moment later."""
     end = time.monotonic() + _SEEN_SECONDS
-    while (
-        made | changed and time.monotonic() < end
-    ):  # a broker learns from its controller a moment later
-        now = _found(client)
-        if not any(
-            one.kind in (MAKE, SET)
-            for topic in TOPICS
-            for one in compare(topic, now.get(topic.name), partitions, replication)
-        ):
+    while time.monotonic() < end:
+        differing = _compare_all(_found(client), settings)
+        if not any(one.kind in (MAKE, SET) for one in differing):
             return
         time.sleep(0.05)
 
@@ -115,30 +113,22 @@ def _carry_out(
 def compare(
     topic: Topic, found: Found | None, partitions: int, replication: int
 ) -> list[Difference]:
-    """Say how a topic differs from its declaration."""
+    """Return how a topic differs from its declaration; `found` is None where there is none."""
     if found is None:
-        return [
-            Difference(topic.name, f"make it: {partitions} partitions, {topic.settings()}", MAKE)
-        ]
+        what = f"make it: {partitions} partitions, {topic.settings()}"
+        return [Difference(topic.name, what, MAKE)]
     out = []
     if found.partitions != partitions:
         how = "set LEADSTREAM_PARTITIONS to that, or make the topic again"
-        out.append(
-            Difference(
-                topic.name, f"{found.partitions} partitions, declared {partitions}: {how}", STANDS
-            )
-        )
+        what = f"{found.partitions} partitions, declared {partitions}: {how}"
+        out.append(Difference(topic.name, what, STANDS))
     if found.replicas != replication:
         how = "reassign its partitions by Kafka's own tool, or set LEADSTREAM_REPLICATION"
-        out.append(
-            Difference(
-                topic.name, f"{found.replicas} replicas, declared {replication}: {how}", STANDS
-            )
-        )
-    settings = _differing(topic, found).items()
+        what = f"{found.replicas} replicas, declared {replication}: {how}"
+        out.append(Difference(topic.name, what, STANDS))
     out += [
         Difference(topic.name, f"{key}: {found.settings.get(key)} -> {value}")
-        for key, value in settings
+        for key, value in _differing(topic, found).items()
     ]
     added = sorted(found.overrides - topic.settings().keys())
     out += [
@@ -165,7 +155,7 @@ def _found(client: KafkaAdminClient) -> dict[str, Found]:
 
 
 def by_topic(answer: Any) -> dict[str, Any]:
-    """Return kafka-python 3's answer by topic: it is {kind of resource: {topic: what is said of it}}."""
+    """Return kafka-python 3's answer, {kind of resource: {topic: result}}, by topic."""
     return {name: result for topics in answer.values() for name, result in topics.items()}
 
 

@@ -1,8 +1,8 @@
 """Sources whose circuit breaker tripped: which are parked, and how they are read again.
 
-Resuming has two halves. A record in the raw topics themselves closes the breaker, at one offset of
-each partition. What was parked before it then goes to where it stood, at a bounded rate, with the
-time of its first receipt: late events, which heal the figures as any late event does.
+Resuming takes two steps. A record in the raw topics themselves closes the breaker, at one offset of
+each partition. What was parked before it is then sent to where it stood, at a bounded rate, with
+the time of its first receipt: late events, which correct the figures as any late event does.
 """
 
 from __future__ import annotations
@@ -12,11 +12,13 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from schemas import sources, topics
+from schemas.errors import LeadstreamError
 from schemas.sources import PARKED_HEADER, RESUME_HEADER, Moved, SourceState
 from streams import connections
+from streams.intake import resending
 from streams.sources.registry import SOURCES
 
-from . import again, reading
+from . import reading
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -27,18 +29,23 @@ _TAKEN_SECONDS = 60.0
 IMPORT, UNKNOWN = "import", "unknown"  # as workers name what is no vendor
 
 
-class NotResumed(Exception):  # noqa: N818 - whoever asked must look at the worker, or name another source
+class NotResumed(LeadstreamError):  # noqa: N818 - a state, and who ends it
     """A source can't be resumed yet; the text says why and what to do."""
 
 
 def states(settings: Settings) -> tuple[list[SourceState], dict[str, Moved]]:
-    """Return the newest state of every source and partition, and how far each source's records were moved."""
+    """Return the newest state of each source and partition, and how far each source was moved.
+
+    Raises:
+        reading.Silent: the broker stopped answering.
+
+    """
     found: dict[bytes, Any] = {}
     for record in reading.records(settings, topics.SOURCES):
         found[record.key] = sources.read(record.key, record.value)
-    here = [one for one in found.values() if isinstance(one, SourceState)]
+    known = [one for one in found.values() if isinstance(one, SourceState)]
     moved = {one.source: one for one in found.values() if isinstance(one, Moved)}
-    return sorted(here, key=lambda one: (one.source, one.topic, one.partition)), moved
+    return sorted(known, key=lambda one: (one.source, one.topic, one.partition)), moved
 
 
 def parked(settings: Settings) -> list[SourceState]:
@@ -54,41 +61,41 @@ def resume(
     *,
     accept_gone: bool = False,
 ) -> int:
-    """Read a source again, and send what was parked to where it stood, at most `rate` records a second.
+    """Read a source again, send what was parked, and return how many records that were.
 
-    Run again after it broke off, it goes on from what it had written down; a repeat is harmless.
+    At most `rate` records a second are sent, to where they stood. A run that broke off goes on from
+    what it had noted when it is run again; a record that is sent twice counts once.
 
     Raises:
-        NotResumed: the worker has not taken the resumption; or records that may be of this source are older
-            than lead.parked keeps, and `accept_gone` is not set.
+        NotResumed: the source was never parked; no worker has taken the resumption; or records that
+            may be of this source have expired in lead.parked, and `accept_gone` is not set.
+        reading.Silent: the broker stopped answering.
 
     """
     known, moved = states(settings)
-    if not any(one.source == source for one in known):
+    known = [one for one in known if one.source == source]
+    if not known:
         raise NotResumed(
             f"{source!r} was never parked: `leadstream deadletters parked` lists what is"
         )
-    gone = lost(
-        reading.beginnings(settings, topics.PARKED),
-        moved.get(source),
-        [one for one in known if one.source == source],
-    )
-    if gone and not accept_gone:
+    expired = lost(reading.beginnings(settings, topics.PARKED), moved.get(source), known)
+    if expired and not accept_gone:
         raise NotResumed(
-            f"up to {gone} records that were parked since {source!r} was are older than lead.parked keeps "
-            f"({topics.PARKED_DAYS} days): send them again from {source!r}, then go on with --accept-gone"
+            f"up to {expired} records that were parked since {source!r} was parked have expired "
+            f"(lead.parked keeps {topics.PARKED_DAYS} days): send them again from {source!r}, "
+            "then go on with --accept-gone"
         )
-    _close_breakers(
-        settings, [one for one in known if one.source == source and one.state == "parked"]
-    )
+    _close_breakers(settings, [one for one in known if one.state == "parked"])
     before = moved[source].moved if source in moved else {}
     return _move(settings, source, before, rate, on_progress)
 
 
 def lost(beginnings: Mapping[int, int], moved: Moved | None, known: Iterable[SourceState]) -> int:
-    """Return how many records of lead.parked may have been a source's and were removed before they were sent again.
+    """Return how many records of a source, at most, expired in lead.parked before they were sent.
 
-    The topic holds all sources' records, so it is a bound: none before the source was last parked, or that were moved.
+    `beginnings` are the topic's first offsets by partition, `known` the source's states. It is a
+    bound, since the topic holds all sources' records; those from before the source was last parked,
+    or that were moved, are none of them.
     """
     since = min((one.at for one in known if one.state == "parked"), default=None)
     if since is None or time.time() * 1000 - since < topics.PARKED_DAYS * topics.DAY_MS:
@@ -98,17 +105,19 @@ def lost(beginnings: Mapping[int, int], moved: Moved | None, known: Iterable[Sou
 
 
 def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
+    """Ask the workers to read sources again, and wait until they do.
+
+    Raises:
+        NotResumed: no worker took it within a minute.
+
+    """
     producer = connections.producer(settings, linger_ms=0)
     try:
         sent = {}
         for one in wanted:
             headers = [(RESUME_HEADER, one.source.encode())]
-            place = (one.topic, one.partition)
-            sent[place] = (
-                producer.send(one.topic, b"{}", headers=headers, partition=one.partition)
-                .get(timeout=30)
-                .offset
-            )
+            asked = producer.send(one.topic, b"{}", headers=headers, partition=one.partition)
+            sent[one.topic, one.partition] = asked.get(timeout=30).offset
     finally:
         producer.close(timeout=5)
     end = time.monotonic() + _TAKEN_SECONDS
@@ -116,10 +125,9 @@ def _close_breakers(settings: Settings, wanted: list[SourceState]) -> None:
     while sent:
         for one in states(settings)[0]:
             place = (one.topic, one.partition)
+            # a later state: it was read again, even if it was parked anew since then
             if one.source in names and one.offset > sent.get(place, one.offset):
-                del sent[
-                    place
-                ]  # it was read again; that it was parked anew since then is for the next resumption
+                del sent[place]
         if sent and time.monotonic() > end:
             raise NotResumed(
                 "no worker has taken it yet: see `leadstream status`, then run this again"
@@ -134,8 +142,9 @@ def _move(
     rate: float,
     on_progress: Callable[[int], None],
 ) -> int:
+    """Send a source's parked records from the offsets `before` on; return how many they were."""
     ends = reading.ends(settings, topics.PARKED)
-    producer = connections.producer(settings, max_request_size=again.MAX_REQUEST)
+    producer = connections.producer(settings, max_request_size=resending.MAX_REQUEST)
     count, position, began = 0, dict(before), time.monotonic()
     waiting: list[Any] = []
     try:
@@ -144,9 +153,8 @@ def _move(
             if _source_of(record) == source and place:
                 topic, partition, _ = place.decode().rsplit(":", 2)
                 headers = [one for one in record.headers if one[0] != PARKED_HEADER]
-                waiting.append(
-                    again.send(producer, topic, record.key, record.value, headers, int(partition))
-                )
+                kept = (record.key, record.value, headers)
+                waiting.append(resending.send(producer, topic, *kept, int(partition)))
                 count += 1
                 time.sleep(max(0.0, began + count / rate - time.monotonic()))
             position[record.partition] = record.offset + 1
@@ -161,7 +169,7 @@ def _move(
 
 
 def _settle(producer: Any, waiting: list[Any], source: str, position: dict[int, int]) -> None:
-    """Wait for what was sent, then write down how far it went."""
+    """Wait for what was sent, then note how far it went."""
     for sent in waiting:
         sent.get(timeout=30)
     waiting.clear()

@@ -1,4 +1,8 @@
-"""Definitions on their way to the workers: a later version as a record; one that reaches back as a new generation."""
+"""Definitions on their way to the workers.
+
+A later version is a record that every partition reads. A definition that changes the past becomes a
+new generation, which folds all history beside the one that is shown.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +15,15 @@ from typing import TYPE_CHECKING, Any
 from kafka.errors import GroupIdNotFoundError, UnknownTopicOrPartitionError
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 from schemas.reading import FunnelError, Problem, incompatible, load, load_all
 from sinks.clickhouse import generations
 from streams import connections
 from streams.engine.changelog import COMMON
+from streams.intake import arrival
 from streams.settings import DROPPED
 
-from . import arrival, holes
+from . import holes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,11 +33,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 TAKEN_SECONDS = 60.0
-STOPS_SECONDS = 20.0  # a worker that is told to end writes what it has first
+STOPS_SECONDS = 20.0  # a worker that has to end writes what it has first
 
 
-class NotReady(Exception):  # noqa: N818 - whoever asked must wait, look at the workers, or show another one first
-    """A generation can't be shown, or dropped, yet."""
+class NotReady(LeadstreamError):  # noqa: N818 - a state, and who ends it
+    """A generation can't be changed, shown or dropped yet."""
 
 
 def add(
@@ -42,49 +48,61 @@ def add(
     write: Callable[[Funnel, int], bytes],
     start_of: Callable[[Funnel], int],
 ) -> Funnel:
-    """Publish a later version to every partition of a generation, beside those in force; it must begin tomorrow or later.
+    """Publish a later version to every partition of a generation; return it once workers took it.
+
+    `write` returns the record of a version, `start_of` when a version begins (ms).
 
     Raises:
-        FunnelError: it can't follow the versions that the workers know; the text says why and what to do.
-        NotReady: there is no such generation, or it was sent, and no worker took it.
+        FunnelError: it can't follow the versions that the workers have, or begins before tomorrow.
+        NotReady: there is no such generation, or no worker took the version.
 
     """
     fresh, standing = load(path), generations.versions(client, generation)
     if not standing:
         raise NotReady(f"there is no generation {generation}: see `leadstream definitions list`")
-    # a version that some partition took already is sent again: a run that broke half way is completed, and a repeat changes nothing
+    # A version that some partition has is sent again: that completes a run that broke off, and a
+    # repeat changes nothing.
     known = [one for one in standing if one != fresh]
     wrong = [clash.text for clash in incompatible([*known, fresh])]
     if start_of(fresh) < time.time() * 1000 + 3_600_000:
         wrong.append(
-            f"effective_from: {fresh.effective_from} has begun: a version holds for what begins later, so write tomorrow or later; "
-            "what shall change the past is adopted as a new generation (`leadstream adopt`)"
+            f"effective_from: {fresh.effective_from} has begun: a version applies to what begins "
+            "later, so write tomorrow or later; to change the past, adopt it as a new generation "
+            "(`leadstream adopt`)"
         )
     if wrong:
         raise FunnelError(path, [Problem(1, "versions", text) for text in wrong])
     folder = settings.home / "generations" / str(generation)
     if folder.is_dir():
         shutil.copy(path, folder / f"{fresh.funnel}-{fresh.version}.yaml")
-    producer = connections.producer(settings, linger_ms=0)
-    try:
-        for partition in range(settings.partitions):
-            producer.send(
-                topics.TOUCHES, write(fresh, generation), key=COMMON, partition=partition
-            ).get(timeout=30)
-    finally:
-        producer.close(timeout=5)
+    _send(settings, write(fresh, generation))
     end = time.monotonic() + TAKEN_SECONDS
     while fresh not in generations.versions(client, generation):
         if time.monotonic() > end:
             raise NotReady(
-                f"no worker took version {fresh.version}: see `leadstream status` and the dead letters, then run this again"
+                f"no worker took version {fresh.version}: "
+                "see `leadstream status` and the dead letters, then run this again"
             )
         time.sleep(0.3)
     return fresh
 
 
+def _send(settings: Settings, record: bytes) -> None:
+    """Send a record to every partition of lead.touches."""
+    producer = connections.producer(settings, linger_ms=0)
+    try:
+        for partition in range(settings.partitions):
+            sent = producer.send(topics.TOUCHES, record, key=COMMON, partition=partition)
+            sent.get(timeout=30)
+    finally:
+        producer.close(timeout=5)
+
+
 def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
-    """Write a new generation's folder: its definitions, and where lead.touches ended when it was born. Give its number.
+    """Write a new generation's folder, and return the generation's number.
+
+    It holds the definitions, and where lead.touches ends now: alerts are raised only for what
+    comes later.
 
     Raises:
         FunnelError: the definitions can't be used.
@@ -92,55 +110,49 @@ def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     """
     load_all(source)
     root = settings.home / "generations"
-    known = (
-        [int(folder.name) for folder in root.iterdir() if folder.name.isdigit()]
-        if root.is_dir()
-        else []
-    )
+    root.mkdir(parents=True, exist_ok=True)
+    known = [int(folder.name) for folder in root.iterdir() if folder.name.isdigit()]
     number = max([*known, *(one.generation for one in generations.history(client))], default=1) + 1
     fresh = root / f"{number}.new"
     shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
+    fresh.mkdir()
     for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
         shutil.copy(file, fresh)
     ends = arrival.ends(settings, topics.TOUCHES)
-    (fresh / "birth.json").write_text(
-        json.dumps({str(place.partition): end for place, end in ends.items()})
-    )
-    fresh.rename(
-        root / str(number)
-    )  # whole or not at all: a worker may be started on it by another hand
+    text = json.dumps({str(place.partition): end for place, end in ends.items()})
+    (fresh / "birth.json").write_text(text)
+    fresh.rename(root / str(number))  # whole or not at all: somebody may start a worker on it
     return number
 
 
 def caught_up(
     client_of: Callable[[], Any], settings: Settings, generation: int, seconds: float = 600.0
 ) -> None:
-    """Wait until a generation has caught up with now: only then it may be shown. Going back is showing the one before.
+    """Wait until a generation has folded all up to now: only then it may be shown.
 
     Raises:
-        NotReady: its workers have not caught up in time, or never read anything.
+        NotReady: its workers have not caught up within `seconds`, or never read anything.
 
     """
     try:
         arrival.folded(client_of, settings.partitions, int(time.time() * 1000), seconds, generation)
     except arrival.Stalled as error:
-        raise NotReady(
-            f"generation {generation} has not caught up after {seconds:.0f} s: is its worker running? {error}"
-        ) from None
+        late = f"generation {generation} has not caught up after {seconds:.0f} s"
+        raise NotReady(f"{late}: is its worker running? {error}") from None
 
 
 def drop(settings: Settings, client: Any, generation: int) -> None:
-    """End a generation that is not shown: its worker, its facts, its changelog. The archive and the other generations stay.
+    """Delete a generation that is not shown: its facts, its worker's group and changelog.
 
     Raises:
-        NotReady: it is shown, there is none of this number, or its worker runs.
+        NotReady: it is shown, no generation has this number, or its worker runs.
 
     """
     folder = settings.home / "generations" / str(generation)
     if generation == generations.active(client):
         raise NotReady(
-            f"generation {generation} is shown: show another one first (`leadstream adopt`, `leadstream rollback`)"
+            f"generation {generation} is shown: "
+            "show another one first (`leadstream adopt`, `leadstream rollback`)"
         )
     if not folder.is_dir() and not generations.versions(client, generation):
         raise NotReady(f"there is no generation {generation}: see `leadstream definitions list`")
@@ -151,15 +163,10 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
     admin = connections.admin(settings)
     try:
         if holes.members(admin, worker, settings.session_timeout + STOPS_SECONDS):
-            raise NotReady(
-                f"the worker of generation {generation} runs: stop it, then run this again"
-            )
-        arrival.read_by(
-            settings,
-            settings.app_id("deliver"),
-            arrival.ends(settings, topics.FACTS),
-            lambda _: None,
-        )
+            running = f"the worker of generation {generation} runs"
+            raise NotReady(f"{running}: stop it, then run this again")
+        ends = arrival.ends(settings, topics.FACTS)
+        arrival.read_by(settings, settings.app_id("deliver"), ends, lambda _: None)
         generations.drop(client, generation)
         with contextlib.suppress(GroupIdNotFoundError):
             admin.delete_groups([worker])

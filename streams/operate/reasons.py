@@ -1,4 +1,4 @@
-"""Reasons of dead letters without the values that they quote: letters of one reason are one group."""
+"""Reasons of dead letters without the values that they quote: letters with one are one group."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ _MANY = re.compile(r"^\d+(?= of its parts)")
 
 
 def without_values(reason: str) -> str:
-    """Return a reason with "…" for what differs between bodies: quoted values, numbers, places in lists.
+    """Return a reason with "…" for what differs between bodies: values, numbers, places in lists.
 
-    The name of what is missing and the words that a field may have stay.
+    The name of what is missing stays, and the words that a field may have.
     """
     head, may, words = reason.partition(" should ")
     kept: list[str] = []
@@ -32,9 +32,6 @@ def without_values(reason: str) -> str:
 
 
 def matches(pattern: str, reason: str) -> bool:
-    """Say whether a reason's group is the one asked for; `*` stands for anything, case counts nothing."""
-    parts = map(re.escape, pattern.strip().split("*"))
-    return (
-        re.fullmatch(".*".join(parts), without_values(reason), re.IGNORECASE | re.DOTALL)
-        is not None
-    )
+    """Return whether a pattern, in any case and with `*` for anything, fits a reason's group."""
+    asked = ".*".join(map(re.escape, pattern.strip().split("*")))
+    return bool(re.fullmatch(asked, without_values(reason), re.IGNORECASE | re.DOTALL))

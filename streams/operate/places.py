@@ -1,8 +1,8 @@
-"""Where in a body stands what a dead letter's reason speaks of, and what stands around it.
+"""The place in a body that a dead letter's reason names, and what stands around it.
 
-A reason is made far from the body, so the place is looked for: by the field that the reason begins
-with, else by the value that it quotes. What is shown has the names of fields and the shapes of their
-values; the value itself only where the reason quotes it already, and its field is no person's.
+A reason is made far from the body, so the place is searched: by the field that the reason begins
+with, else by the value that it quotes. What is shown has the names of fields and the shapes of
+their values; a value itself only where the reason quotes it already, and it is not personal.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ _PRIVATE = re.compile(
 
 
 def find(reason: str, body: Any) -> list[str]:
-    """Return the JSON pointers (RFC 6901) of what a reason speaks of: the likeliest first, at most 3.
+    """Return JSON pointers (RFC 6901) to what a reason names: the likeliest first, at most 3.
 
-    Of a name that is missing it is what resembles it most. Empty where the reason names no field of the
-    body and quotes no value of it.
+    Of a name that is missing it is what resembles it most. Empty where the reason names no field of
+    the body and quotes no value of it.
     """
     nodes = list(_nodes(body))
     field = _FIELD.match(reason)
@@ -59,7 +59,7 @@ def find(reason: str, body: Any) -> list[str]:
 
 
 def pointer(path: Sequence[Step]) -> str:
-    """Write a path as a JSON pointer."""
+    """Return a path as a JSON pointer."""
     return "".join(f"/{str(one).replace('~', '~0').replace('/', '~1')}" for one in path)
 
 
@@ -67,10 +67,10 @@ def around(body: Any, place: str, reason: str) -> list[str]:
     """Return lines that show a place (a pointer) among its neighbours, marked by ">"."""
     quoted = _quoted(reason)
     *parents, last = [one.replace("~1", "/").replace("~0", "~") for one in place.split("/")[1:]]
-    there = body
+    holder = body
     for step in parents:
-        there = there[int(step)] if isinstance(there, list) else there[step]
-    pairs = list(enumerate(there) if isinstance(there, list) else there.items())
+        holder = holder[int(step)] if isinstance(holder, list) else holder[step]
+    pairs = list(enumerate(holder) if isinstance(holder, list) else holder.items())
     at = next(number for number, (name, _) in enumerate(pairs) if str(name) == last)
     begin = max(0, at - _AROUND // 2)
     shown = pairs[begin : begin + _AROUND]
@@ -84,7 +84,7 @@ def around(body: Any, place: str, reason: str) -> list[str]:
 
 
 def around_bytes(reason: str, body: bytes) -> str:
-    """Show where JSON breaks off, letters as x and digits as 9; "" where the reason does not say."""
+    """Return where JSON breaks off, letters as x and digits as 9; "" if the reason has no place."""
     found = _OFFSET.search(reason)
     if not found:
         return ""
@@ -125,7 +125,7 @@ def _unquoted(token: str) -> str:
 
 
 def _written(value: Any) -> str:
-    """Return a value as reasons quote it; "" for one that they do not."""
+    """Return a value as reasons quote it; "" for one that they never quote."""
     return "" if isinstance(value, dict | list | bool | None) else str(value)[:100]
 
 

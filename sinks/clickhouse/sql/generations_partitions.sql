@@ -1,0 +1,5 @@
+-- The partitions that hold nothing but one generation.
+SELECT DISTINCT table, partition_id
+FROM system.parts
+WHERE database = currentDatabase() AND active
+  AND (partition = {g:String} OR startsWith(partition, concat('(', {g:String}, ',')))

@@ -1,0 +1,22 @@
+-- Of each identity its lead, and the newest address of a CRM record: what a person opens to decide.
+-- An identity that only links name has no lead yet.
+SELECT
+  o.origin AS origin,
+  s.lead AS lead,
+  if(s.record_url != '', s.record_url, t.record) AS record
+FROM (SELECT arrayJoin({o:Array(String)}) AS origin) AS o
+LEFT JOIN (
+  SELECT toString(lead_id) AS lead, record_url, arrayJoin(origins) AS origin FROM v_lead_state
+) AS s ON s.origin = o.origin
+LEFT JOIN (
+  SELECT
+    origin,
+    argMaxIf(
+      JSONExtractString(JSONExtractString(content, 7), 'record_url'),
+      event_time,
+      content LIKE '%record_url%'
+    ) AS record
+  FROM touches
+  WHERE kind = 'event' AND has({o:Array(String)}, origin)
+  GROUP BY origin
+) AS t ON t.origin = o.origin
