@@ -60,6 +60,5 @@ def busy(hour: int, weekday: int) -> float:
     return 0.35 if 7 <= hour < 22 else 0.05
 
 
-WEEK = sum(
-    busy(hour, weekday) for weekday in range(7) for hour in range(24)
-)  # of the busiest hours
+# Of the busiest hours.
+WEEK = sum(busy(hour, weekday) for weekday in range(7) for hour in range(24))

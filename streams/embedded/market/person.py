@@ -130,7 +130,7 @@ class _Lead:
             yield from _visit(self.browser, self.rng, at, self.rng.randint(1, 3))
 
     def _nurtured(self, at: int) -> Iterator[Post]:
-        """Get newsletters: the work of machines, which keeps the nurture clock; of a few they are forgotten."""
+        """Get newsletters: automated work, which keeps the nurture clock; a few get none."""
         if not self._luck(0.7):
             return
         machine, known = Automation(self.who), at
