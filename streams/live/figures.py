@@ -1,4 +1,4 @@
-"""What people watch, as documents: the live page and the API show these and nothing else, so they can't disagree."""
+"""What people watch, as documents. Live page and API show only these, so they can't disagree."""
 
 from __future__ import annotations
 
@@ -21,14 +21,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 FUNNEL_SECONDS = 5.0
-PATIENCE = 10  # seconds until people are told that ClickHouse does not answer
-# What ClickHouse says of itself and not of the question: timeouts, too many queries, memory, starting, read-only for a while.
+PATIENCE = 10  # seconds until people learn that ClickHouse does not answer
+# Errors of ClickHouse's state, not of the question: timeouts, load, memory, starting, read-only.
 _TRANSIENT = re.compile(r"Code: (159|160|202|203|209|210|241|242|252|319|425|439|473|999)\b")
-BENCHMARKS = {
-    "worst": 0.05,
-    "average": 0.23,
-    "best": 0.47,
-}  # acceptance in firms (1-product, why it exists)
+# Acceptance in firms (1-product, why it exists).
+BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}
 
 
 _Answer = TypeVar("_Answer")
@@ -46,7 +43,7 @@ def _away(error: Exception) -> bool:
 
 
 class Figures:
-    """Asks ClickHouse on behalf of people. One client, made when first needed, again after a failure."""
+    """Queries ClickHouse for people, by one client: made when needed, and again after a failure."""
 
     def __init__(
         self,
@@ -54,7 +51,7 @@ class Figures:
         explain: Callable[[Any, str], dict[str, Any]],
         readable: Callable[[dict[str, Any], str], list[str]],
     ) -> None:
-        """Connect when first asked. `explain` and `readable` tell one lead: the same on the page as on the command line."""
+        """Connect on the first query. `explain` and `readable` show a lead as the CLI does."""
         self.settings, self._explain, self._readable = settings, explain, readable
         self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
@@ -86,7 +83,7 @@ class Figures:
 
     @property
     def funnel(self) -> Funnel:
-        """The version in force in the shown generation; looked up again after a few seconds, since either may change."""
+        """The version in force in the shown generation, looked up again after a few seconds."""
         known = self._funnel
         if known is None or time.monotonic() - known[0] > FUNNEL_SECONDS:
             known = (
@@ -110,7 +107,8 @@ class Figures:
         """Give entries and open leads by stage, in the funnel's order."""
         found = self.rows(
             "SELECT stage, sum(entered) AS entered, sum(standing) AS open FROM ("
-            " SELECT to_stage AS stage, 1 AS entered, 0 AS standing, lead_id FROM v_stage_transitions WHERE test = 0"
+            " SELECT to_stage AS stage, 1 AS entered, 0 AS standing, lead_id"
+            " FROM v_stage_transitions WHERE test = 0"
             " UNION ALL SELECT stage, 0, 1, lead_id FROM v_lead_state WHERE test = 0"
             f") {_JOIN_STATE} GROUP BY stage",
             source=source, segment=segment, owner=owner,
@@ -123,18 +121,21 @@ class Figures:
     def flow(self) -> list[dict[str, Any]]:
         """Give the moves between stages."""
         return self.rows(
-            "SELECT from_stage, to_stage, count() AS n FROM v_stage_transitions WHERE test = 0 AND from_stage != '' "
+            "SELECT from_stage, to_stage, count() AS n FROM v_stage_transitions "
+            "WHERE test = 0 AND from_stage != '' "
             "GROUP BY from_stage, to_stage ORDER BY n DESC LIMIT 40"
         )
 
     def stalled(self, limit: int = 50) -> list[dict[str, Any]]:
         """Give the leads past a service level of the stage they stand in, the longest due first."""
         found = self.rows(
-            "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, c.status AS status, s.owner AS owner, "
+            "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, "
+            "c.status AS status, s.owner AS owner, "
             "s.record_url AS record_url, c.due_at AS due_at, c.start AS since FROM "
             "(SELECT *, event_time AS start FROM v_clocks WHERE test = 0 AND stopped_at IS NULL "
             "AND status IN ('breached', 'escalated')) AS c "
-            "INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
+            "INNER JOIN v_lead_state AS s "
+            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
             "ORDER BY due_at LIMIT {limit:UInt32}",
             limit=limit,
         )
@@ -144,15 +145,18 @@ class Figures:
         """Give how many leads are past a service level of the stage they stand in, by stage."""
         found = self.rows(
             "SELECT c.stage AS stage, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
-            "INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated') GROUP BY stage"
+            "INNER JOIN v_lead_state AS s "
+            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
+            "WHERE c.test = 0 AND c.stopped_at IS NULL "
+            "AND c.status IN ('breached', 'escalated') GROUP BY stage"
         )
         return {row["stage"]: row["n"] for row in found}
 
     def about_to_breach(self, limit: int = 20) -> list[dict[str, Any]]:
         """Give the clocks that were warned and run."""
         return self.rows(
-            "SELECT toString(lead_id) AS lead, stage, clock, due_at FROM v_clocks WHERE test = 0 AND status = 'warned' "
+            "SELECT toString(lead_id) AS lead, stage, clock, due_at FROM v_clocks "
+            "WHERE test = 0 AND status = 'warned' "
             "AND stopped_at IS NULL ORDER BY due_at LIMIT {limit:UInt32}",
             limit=limit,
         )
@@ -160,7 +164,8 @@ class Figures:
     def feed(self, limit: int = 15) -> list[dict[str, Any]]:
         """Give the last transitions."""
         return self.rows(
-            "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time FROM v_stage_transitions WHERE test = 0 "
+            "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time "
+            "FROM v_stage_transitions WHERE test = 0 "
             "ORDER BY event_time DESC LIMIT {limit:UInt32}",
             limit=limit,
         )
@@ -168,7 +173,8 @@ class Figures:
     def inflow(self) -> list[dict[str, Any]]:
         """Give new journeys by day of the reporting zone and source."""
         return self.rows(
-            "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, toUInt64(sum(n)) AS n FROM v_funnel_daily "
+            "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, "
+            "toUInt64(sum(n)) AS n FROM v_funnel_daily "
             "WHERE to_stage = {entry:String} GROUP BY day, source ORDER BY day",
             entry=self.funnel.shape().entry,
         )
@@ -176,9 +182,10 @@ class Figures:
     def health(self) -> dict[str, Any]:
         """Give how far time has come, and what has arrived."""
         watermark = self.rows(
-            "SELECT min(t) AS told FROM (SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
+            "SELECT min(t) AS watermark FROM "
+            "(SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
             f"WHERE generation = {ACTIVE} GROUP BY source_partition)"
-        )[0]["told"]
+        )[0]["watermark"]
         counts = self.rows("SELECT count() AS leads FROM v_lead_state")[0]
         age = time.time() - watermark / 1000 if watermark else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
@@ -201,6 +208,8 @@ class Figures:
 
 
 _JOIN_STATE = (
-    "AS a INNER JOIN (SELECT lead_id FROM v_lead_state WHERE ({source:String} = '' OR source = {source:String}) "
-    "AND ({segment:String} = '' OR segment = {segment:String}) AND ({owner:String} = '' OR owner = {owner:String})) AS b USING (lead_id)"
+    "AS a INNER JOIN (SELECT lead_id FROM v_lead_state "
+    "WHERE ({source:String} = '' OR source = {source:String}) "
+    "AND ({segment:String} = '' OR segment = {segment:String}) "
+    "AND ({owner:String} = '' OR owner = {owner:String})) AS b USING (lead_id)"
 )
