@@ -1,4 +1,4 @@
-"""Senders: they post events without pause, and know which the gateway acknowledged. What was not is posted again."""
+"""Senders: they post events without pause and post again what the gateway did not acknowledge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BACK = (0, 0, 0, 60, 3_600, 86_400, -86_400)  # seconds before now; the last is
 
 
 class Publisher:
-    """One sender of the source `shop`. Events of a seed's number are the same ones, but for the clock."""
+    """One sender of the source `shop`. Seed and number make the same event, but for its time."""
 
     def __init__(
         self, environment: Callable[[], dict[str, str]], seed: str, rate: float = RATE

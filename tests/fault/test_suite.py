@@ -1,4 +1,4 @@
-"""The fault suite in short: one round of faults on a whole stack; and that its schedule is its seed's."""
+"""The fault suite in short: one round of faults on a whole stack, and a schedule from its seed."""
 
 import random
 from collections import Counter

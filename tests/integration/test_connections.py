@@ -150,13 +150,17 @@ listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={oauth}.inter
     }
     made = {
         "PLAINTEXT": {},
-        "SSL": {"kafka_security": "SSL", "kafka_cert_file": home / "client.pem", "kafka_key_file": home / "client.key", **trusted},
+        "SSL": {
+            "kafka_security": "SSL", "kafka_cert_file": home / "client.pem",
+            "kafka_key_file": home / "client.key", **trusted,
+        },
         "PLAIN": {"kafka_sasl_mechanism": "PLAIN", **user},
         "SCRAM-SHA-256": {"kafka_sasl_mechanism": "SCRAM-SHA-256", **user},
         "SCRAM-SHA-512": {"kafka_sasl_mechanism": "SCRAM-SHA-512", **user},
         "OAUTHBEARER": {
-            "kafka_sasl_mechanism": "OAUTHBEARER", "kafka_oauth_token_url": url, "kafka_oauth_client_id": "leadstream",
-            "kafka_oauth_client_secret": "secret", "kafka_oauth_scope": "kafka", **user,
+            "kafka_sasl_mechanism": "OAUTHBEARER", "kafka_oauth_token_url": url,
+            "kafka_oauth_client_id": "leadstream", "kafka_oauth_client_secret": "secret",
+            "kafka_oauth_scope": "kafka", **user,
         },
     }  # fmt: skip
 

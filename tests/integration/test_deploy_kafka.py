@@ -327,9 +327,11 @@ def acls():
 def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
     """An event over the gateway's user, and an imported one, become facts; nobody meets a refusal."""
     common = {
-        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1", "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
-        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD, "LEADSTREAM_HOME": str(tmp_path),
-        "LEADSTREAM_IDENTITY_KEY": "k" * 32, "LEADSTREAM_FUNNEL": str(ROOT / "schemas/funnels/default.yaml"),
+        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1",
+        "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD,
+        "LEADSTREAM_HOME": str(tmp_path), "LEADSTREAM_IDENTITY_KEY": "k" * 32,
+        "LEADSTREAM_FUNNEL": str(ROOT / "schemas/funnels/default.yaml"),
     }  # fmt: skip
     names = [
         [*(["worker"] if name in WORKERS else []), name]
@@ -373,9 +375,11 @@ def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
 def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
     api, log = Api("meta"), tmp_path / "retriever.log"
     common = {
-        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1", "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
-        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD, "LEADSTREAM_KAFKA_USERNAME": "leadstream-retriever",
-        "LEADSTREAM_META_API": api.address, "LEADSTREAM_META_TOKEN": "good",
+        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1",
+        "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD,
+        "LEADSTREAM_KAFKA_USERNAME": "leadstream-retriever", "LEADSTREAM_META_API": api.address,
+        "LEADSTREAM_META_TOKEN": "good",
     }  # fmt: skip
     api.script["/12"] = [Reply(404, {})]
     gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))

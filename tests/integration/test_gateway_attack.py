@@ -84,7 +84,10 @@ def drip(server, start, more):
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"x", "header_seconds"),
     (b"", b"G", "header_seconds"),
     (b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", b"x", ""),
-    (b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", ""),
+    (
+        b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\nx\r\n", "",
+    ),
 ])  # fmt: skip
 def test_what_drips_is_cut_with_408(server, start, more, reason):
     before = server.turned_away(reason)

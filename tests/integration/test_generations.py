@@ -13,7 +13,7 @@ from tests.conftest import run_cli
 from tests.integration import histories, invariants
 from tests.integration.orders import figures_now, imported, split
 from tests.support.jobs import until
-from tests.support.posting import said, take
+from tests.support.posting import cloudevent, take
 
 LEADS = 300
 pytestmark = pytest.mark.ci
@@ -104,7 +104,7 @@ def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_b
 
 
 def test_what_happens_after_the_switch_is_in_both_generations(stack):
-    body = said(
+    body = cloudevent(
         "lead.created",
         "late-comer",
         datetime.now(UTC).timestamp(),

@@ -15,7 +15,7 @@ from streams.intake import arrival
 from tests.conftest import run_cli
 from tests.integration import invariants
 from tests.support.jobs import until
-from tests.support.posting import said, take
+from tests.support.posting import cloudevent, take
 
 pytestmark = pytest.mark.ci
 ROLES = ("advance", "advance@2")
@@ -29,7 +29,10 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         client, settings = invariants.of(stack)
 
         def post(name):
-            take(stack, said("lead.created", name, time.time(), f"{name}@example.com", kind="form"))
+            take(
+                stack,
+                cloudevent("lead.created", name, time.time(), f"{name}@example.com", kind="form"),
+            )
 
         def leads():
             return client.query("SELECT count() FROM v_lead_state").first_row[0]

@@ -13,7 +13,7 @@ from schemas import topics
 from tests.conftest import run_cli
 from tests.support import panels, signing
 from tests.support.jobs import until
-from tests.support.posting import PATIENCE, bearer, said, secret, take
+from tests.support.posting import PATIENCE, bearer, cloudevent, secret, take
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
             ("lead.accepted", 180, {}),
         ]
         for kind, after, data in story:
-            body = said(kind, f"backlog-{after}", ago + after, "backlog@example.com", **data)
+            body = cloudevent(kind, f"backlog-{after}", ago + after, "backlog@example.com", **data)
             take(stack, body)
     finally:
         for pid in workers:
@@ -239,7 +239,9 @@ def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
         "normalise",
     )
     send(orjson.dumps(lead))
-    take(stack, said("lead.created", "beside", time.time(), "beside@example.com", kind="form"))
+    take(
+        stack, cloudevent("lead.created", "beside", time.time(), "beside@example.com", kind="form")
+    )
     until(lambda: standing(clickhouse, "beside@example.com", stack), "a lead of another source")
     assert clickhouse.query("SELECT max(now) > now64() - INTERVAL 10 SECOND FROM cuts").first_row[0]
     assert not standing(clickhouse, "parked@example.com", stack)
@@ -317,7 +319,7 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
     }
     for name, story in stories.items():
         for kind, after, data in story:
-            body = said(
+            body = cloudevent(
                 kind,
                 f"{name}-{after}",
                 now - 60 + after,
@@ -358,7 +360,7 @@ def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stay
     stack, clickhouse
 ):
     for number, name in enumerate(("word1", "word2")):
-        body = said(
+        body = cloudevent(
             "lead.created",
             f"{name}-1",
             time.time() - 60 + number,
@@ -378,7 +380,7 @@ def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stay
     told = run_cli("explain", "word2@example.com", home=stack.home)[1]
     assert "2 identities are one lead" in told
     assert told.count("became known") == 2
-    body = said("consent", "word-no", time.time(), "word1@example.com", granted=False)
+    body = cloudevent("consent", "word-no", time.time(), "word1@example.com", granted=False)
     take(stack, body)
     statement = "SELECT opted_out FROM v_lead_state WHERE has(origins, {l:String})"
 
@@ -431,7 +433,7 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
 
 
 def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, clickhouse):
-    body = said(
+    body = cloudevent(
         "lead.created",
         "found-1",
         time.time() - 60,
@@ -459,7 +461,7 @@ def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, cl
 
 
 def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stack, clickhouse):
-    body = said(
+    body = cloudevent(
         "opportunity.won", "panel-1", time.time(), "panel@example.com", deal={"id": "panel"}
     )
     take(stack, body)

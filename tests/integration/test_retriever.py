@@ -71,8 +71,10 @@ class Retriever:
         self.port, self.path = free_port(), folder / "log"
         rates = ",".join(f"{vendor}=1000" for vendor in VENDORS)
         values = {
-            "BROKERS": settings.brokers, "PARTITIONS": str(settings.partitions), "METRICS_PORT": str(self.port), "SECRETS_DIR": str(folder / "secrets"),
-            "RETRIEVER_PAUSE": "0.05", "RETRIEVER_TOKEN_PAUSE": "0.2", "RETRIEVER_RATES": rates, **more,
+            "BROKERS": settings.brokers, "PARTITIONS": str(settings.partitions),
+            "METRICS_PORT": str(self.port), "SECRETS_DIR": str(folder / "secrets"),
+            "RETRIEVER_PAUSE": "0.05", "RETRIEVER_TOKEN_PAUSE": "0.2", "RETRIEVER_RATES": rates,
+            **more,
             **{f"{vendor}_API".upper(): api.address for vendor, api in apis.items()},
         }  # fmt: skip
         (folder / "secrets").mkdir(exist_ok=True)

@@ -21,8 +21,9 @@ KEY = b"a key of sixteen bytes or more"
 T0, HOUR = 1_760_000_000_000, 3_600_000
 PARTITIONS = 2
 ALIASES = [
-    "hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:contact:3", "salesforce:x:lead:1", "email:a@x.example", "email:b@x.example",
-    "email:info@x.example", "segment:user:1", "hubspot:1:deal:1", "segment:anon:1", "segment:anon:2", "gclid:1",
+    "hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:contact:3", "salesforce:x:lead:1",
+    "email:a@x.example", "email:b@x.example", "email:info@x.example", "segment:user:1",
+    "hubspot:1:deal:1", "segment:anon:1", "segment:anon:2", "gclid:1",
 ]  # fmt: skip
 CONTACTS = [alias for alias in ALIASES if alias.startswith("hubspot:1:contact")]
 SAID = [

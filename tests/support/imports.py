@@ -1,4 +1,4 @@
-"""A mapping and files in a folder, written in a line or two, and read as `leadstream import` reads them."""
+"""A mapping and files in a folder, written in a line or two, read as `leadstream import` does."""
 
 import copy
 

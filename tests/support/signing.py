@@ -28,7 +28,7 @@ def proven(vendor, secret, body, headers=(), address="", now=0, query=()):
 
 
 def sent(vendor, secret, body, address="", now=0):
-    """Sign a body with a secret, and ask the proof of that very call; `valid` are the gateway's secrets."""
+    """Sign a body with a secret and return its proof; `valid` are the gateway's secrets."""
     made = signed(vendor, secret, body, address, now)
     return lambda valid, later=now, stored=made.body: proven(
         vendor, valid, stored, made.headers, address, later, made.query

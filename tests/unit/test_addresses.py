@@ -13,9 +13,11 @@ GOOD = [
     "https://例え.jp/レコード",
 ]
 BAD = [
-    "javascript:alert(1)", "JaVaScRiPt:alert(1)", " https://a.example", "https://a.example/\x1b[2J", "https://a.example/\n", "data:text/html,x",
-    "//a.example/x", "https://", "https:///x", "https://u:p@a.example/", "https://crm.example@evil.example", "ftp://a.example", "https://a b",
-    "https://a.example:99999/", "https://[::1", "https:\\\\evil.example", "=HYPERLINK(1)", "", None, "x", "https://a.example/\u202egpj", "https://a/" + "x" * 600,
+    "javascript:alert(1)", "JaVaScRiPt:alert(1)", " https://a.example", "https://a.example/\x1b[2J",
+    "https://a.example/\n", "data:text/html,x", "//a.example/x", "https://", "https:///x",
+    "https://u:p@a.example/", "https://crm.example@evil.example", "ftp://a.example", "https://a b",
+    "https://a.example:99999/", "https://[::1", "https:\\\\evil.example", "=HYPERLINK(1)", "", None,
+    "x", "https://a.example/\u202egpj", "https://a/" + "x" * 600,
 ]  # fmt: skip
 
 
@@ -37,7 +39,8 @@ def test_a_story_names_a_record_by_an_address_of_the_web_only(address, shown):
 
 
 STORY = {
-    "lead": "018f0000-0000-8000-8000-000000000001", "definitions": [], "events": [], "facts": [], "restated": [], "ladder": [],
+    "lead": "018f0000-0000-8000-8000-000000000001", "definitions": [], "events": [], "facts": [],
+    "restated": [], "ladder": [],
     "outlook": {"score": 0.0, "rules": [], "clocks": [], "timer": None},
 }  # fmt: skip
 

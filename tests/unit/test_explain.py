@@ -27,39 +27,105 @@ MATE = {"_from": "mate"}
 # name: (told until day, [(happened on day, learned on day or None at once, type, what was said)]). With `_from` it came from another
 # origin, with `_held` it waited until we knew whose it was; a link, merge or unmerge is with the other origin, `_kind` both are of.
 CASES = {
-    "accepted-late": (30, [(0, None, E.CREATED, {"kind": "demo_form"}), (18, None, E.ACCEPTED, {"source": "hubspot"})]),
-    "late-proof-of-a-call": (2, [(0, None, E.CREATED, {"kind": "demo_form"}), (0.001, 1, E.TOUCH, {"kind": "call", "direction": "human", "source": "salesforce"})]),
-    "never-decided": (20, [(0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot", "owner": "ann"})]),
+    "accepted-late": (
+        30,
+        [
+            (0, None, E.CREATED, {"kind": "demo_form"}),
+            (18, None, E.ACCEPTED, {"source": "hubspot"}),
+        ],
+    ),
+    "late-proof-of-a-call": (
+        2,
+        [
+            (0, None, E.CREATED, {"kind": "demo_form"}),
+            (0.001, 1, E.TOUCH, {"kind": "call", "direction": "human", "source": "salesforce"}),
+        ],
+    ),
+    "never-decided": (
+        20, [(0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot", "owner": "ann"})]
+    ),
     "rejected-then-won-back": (260, [
-        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (1, None, E.REJECTED, {"reason": "not-ready", "source": "hubspot"}),
-        (120, None, E.TOUCH, {"kind": "demo_form", "marketing": {"platform": "google"}}), (121, None, E.ACCEPTED, {"source": "hubspot"}),
+        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}),
+        (1, None, E.REJECTED, {"reason": "not-ready", "source": "hubspot"}),
+        (120, None, E.TOUCH, {"kind": "demo_form", "marketing": {"platform": "google"}}),
+        (121, None, E.ACCEPTED, {"source": "hubspot"}),
     ]),
     "loss-reopened": (60, [
-        (0, None, E.OPPORTUNITY_CREATED, {**EURO, "source": "hubspot"}), (10, None, E.OPPORTUNITY_LOST, {**EURO, "source": "hubspot", "reason": "price"}),
+        (0, None, E.OPPORTUNITY_CREATED, {**EURO, "source": "hubspot"}),
+        (10, None, E.OPPORTUNITY_LOST, {**EURO, "source": "hubspot", "reason": "price"}),
         (40, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}),
     ]),
-    "won-before-first-contact": (5, [(0, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}), (2, None, E.CREATED, {"kind": "form"})]),
+    "won-before-first-contact": (
+        5,
+        [
+            (0, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}),
+            (2, None, E.CREATED, {"kind": "form"}),
+        ],
+    ),
     "voided-mistake": (3, [
-        (0, None, E.CREATED, {"kind": "form"}), (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (0.2, None, E.VOID, {"voids": "e2", "source": "hubspot"}),
+        (0, None, E.CREATED, {"kind": "form"}),
+        (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}),
+        (0.2, None, E.VOID, {"voids": "e2", "source": "hubspot"}),
     ]),
-    "crm-and-gate-disagree": (1, [(0, None, E.CREATED, {"kind": "form", "origin": "Partner"}), (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (0.2, None, E.STAGE_REPORTED, {"stage": "lead", "source": "hubspot"})]),
-    "two-identities-and-an-opt-out": (50, [(0, None, E.CREATED, {"kind": "form"}), (1, None, "link", {}), (2, None, E.CONSENT, {"granted": False, "source": "hubspot"})]),
-    "two-records-in-conflict": (3, [(0, None, E.CREATED, {"kind": "form", "source": "hubspot", "record_url": "https://crm.example/1"}), (1, None, "link", CONTACT)]),
+    "crm-and-gate-disagree": (
+        1,
+        [
+            (0, None, E.CREATED, {"kind": "form", "origin": "Partner"}),
+            (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}),
+            (0.2, None, E.STAGE_REPORTED, {"stage": "lead", "source": "hubspot"}),
+        ],
+    ),
+    "two-identities-and-an-opt-out": (
+        50,
+        [
+            (0, None, E.CREATED, {"kind": "form"}), (1, None, "link", {}),
+            (2, None, E.CONSENT, {"granted": False, "source": "hubspot"}),
+        ],
+    ),
+    "two-records-in-conflict": (
+        3,
+        [
+            (
+                0, None, E.CREATED,
+                {"kind": "form", "source": "hubspot", "record_url": "https://crm.example/1"},
+            ),
+            (1, None, "link", CONTACT),
+        ],
+    ),
     "a-merge-that-restates": (12, [
-        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (8, None, "merge", CONTACT), (0.1, 8, E.TOUCH, {"kind": "call", "direction": "human", "source": "hubspot", **MATE}),
+        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (8, None, "merge", CONTACT),
+        (0.1, 8, E.TOUCH, {"kind": "call", "direction": "human", "source": "hubspot", **MATE}),
         (2, 8, E.ACCEPTED, {"source": "hubspot", **MATE}),
     ]),
     "merged-by-mistake-and-parted": (6, [
-        (0, None, E.CREATED, {"kind": "form"}), (1, None, "merge", CONTACT), (0.5, 1, E.STAGE_REPORTED, {**MQL, "source": "hubspot", **MATE}), (3, None, "unmerge", CONTACT),
+        (0, None, E.CREATED, {"kind": "form"}), (1, None, "merge", CONTACT),
+        (0.5, 1, E.STAGE_REPORTED, {**MQL, "source": "hubspot", **MATE}),
+        (3, None, "unmerge", CONTACT),
     ]),
     "visits-before-we-knew-who": (2, [
-        (0, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}), (0.2, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}),
+        (0, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}),
+        (0.2, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}),
         (1, None, E.CREATED, {"kind": "demo_form", "marketing": {"utm_source": "fb"}}),
     ]),
     "dated-into-the-future": (3, [
-        (0, None, E.CREATED, {"kind": "form"}), (1, None, E.STAGE_REPORTED, {**MQL, "source": "salesforce", "stage": "Working", "stated_at": T0 + 3650 * DAY}),
+        (0, None, E.CREATED, {"kind": "form"}),
+        (
+            1, None, E.STAGE_REPORTED,
+            {**MQL, "source": "salesforce", "stage": "Working", "stated_at": T0 + 3650 * DAY},
+        ),
     ]),
-    "opening-balance-at-the-cut-over": (40, [(0, None, E.SNAPSHOT, {"stage": "opportunity", "source": "hubspot", "owner": "bob", "record_url": "https://crm.example/1"})]),
+    "opening-balance-at-the-cut-over": (
+        40,
+        [
+            (
+                0, None, E.SNAPSHOT,
+                {
+                    "stage": "opportunity", "source": "hubspot", "owner": "bob",
+                    "record_url": "https://crm.example/1",
+                },
+            ),
+        ],
+    ),
 }  # fmt: skip
 
 

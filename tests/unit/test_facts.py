@@ -222,7 +222,8 @@ def test_a_lost_deal_that_moves_again_is_open():
     ("source", "word", "stands"),
     [
         ("hubspot", "closedwon", "customer"), ("hubspot", "closedlost", "lost"),
-        ("salesforce", "Closed Won", "customer"), ("salesforce", "Closed Lost", "lost"), ("salesforce", "closedwon", "opportunity"),
+        ("salesforce", "Closed Won", "customer"), ("salesforce", "Closed Lost", "lost"),
+        ("salesforce", "closedwon", "opportunity"),
     ],
 )  # fmt: skip
 def test_a_crms_own_stage_of_a_deal_says_how_it_ended(source, word, stands):

@@ -180,7 +180,8 @@ def hubspot_headers(uri, body):
 
 
 @pytest.mark.parametrize(("path", "signed"), [
-    ("/v1/hubspot", "/v1/hubspot"), ("/v1/hubspot/", "/v1/hubspot/"), ("/v1/hubspot?a=b&c=%3A%20", "/v1/hubspot?a=b&c=:%20"),
+    ("/v1/hubspot", "/v1/hubspot"), ("/v1/hubspot/", "/v1/hubspot/"),
+    ("/v1/hubspot?a=b&c=%3A%20", "/v1/hubspot?a=b&c=:%20"),
 ])  # fmt: skip
 def test_hubspot_signs_the_address_that_it_was_told_with_its_query_and_slash(path, signed):
     gateway = Gateway(public_url="https://leads.example")
@@ -345,7 +346,8 @@ def test_a_bucket_lets_a_burst_pass_and_says_when_the_next_token_comes():
 
 
 @pytest.mark.parametrize(("address", "client"), [
-    ("10.0.0.1", "10.0.0.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("::ffff:10.0.0.1", "10.0.0.1"), ("", ""), ("unix", "unix"),
+    ("10.0.0.1", "10.0.0.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+    ("::ffff:10.0.0.1", "10.0.0.1"), ("", ""), ("unix", "unix"),
 ])  # fmt: skip
 def test_one_client_is_an_address_or_an_ipv6_network(address, client):
     assert network(address) == client
@@ -561,9 +563,12 @@ def test_each_event_of_a_batch_is_judged_by_itself():
 
 
 @pytest.mark.parametrize("body", [
-    {}, [], 5, "x", None, [[EVENT]], {**EVENT, "id": 5}, {**EVENT, "specversion": "0.3"}, {**EVENT, "data": "text"},
-    {**EVENT, "data": {"email": ["@"]}}, {**EVENT, "time": "0001-01-01T00:00:00+14:00"}, {**EVENT, "time": "now"}, {**EVENT, "source": None},
-    {**EVENT, "data": {"email": "a@" + "x" * 100_000 + ".de"}}, {**EVENT, "data": {"aliases": [[]]}}, {**EVENT, "data": {"received_at": 1}},
+    {}, [], 5, "x", None, [[EVENT]], {**EVENT, "id": 5}, {**EVENT, "specversion": "0.3"},
+    {**EVENT, "data": "text"},
+    {**EVENT, "data": {"email": ["@"]}}, {**EVENT, "time": "0001-01-01T00:00:00+14:00"},
+    {**EVENT, "time": "now"}, {**EVENT, "source": None},
+    {**EVENT, "data": {"email": "a@" + "x" * 100_000 + ".de"}},
+    {**EVENT, "data": {"aliases": [[]]}}, {**EVENT, "data": {"received_at": 1}},
 ])  # fmt: skip
 def test_what_holds_no_event_is_not_stored_and_its_sender_is_told(body):
     gateway = Gateway()

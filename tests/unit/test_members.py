@@ -209,19 +209,69 @@ def primary(at, a, b):
 DEALS = [
     ("a deal is its contact's", [edge(1, LINK, H1, D1)], ["d1h1"], []),
     ("a contact has many deals", [edge(1, LINK, H1, D1), edge(2, LINK, H1, D2)], ["d1d2h1"], []),
-    ("a second contact influenced it, and that is no conflict", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1)], ["d1h1", "h2"], ["link2"]),
-    ("who turns out to be its person did not influence it", [edge(1, LINK, A, D1), edge(2, LINK, H1, D1), edge(3, LINK, A, H1)], ["ad1h1"], []),
-    ("people of two CRMs stay two", [edge(1, LINK, A, D1), edge(2, LINK, B, D1)], ["ad1", "b"], ["link2"]),
-    ("the first one is taken off", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1)], ["d1h2", "h1"], []),
-    ("and put on again", [edge(1, LINK, H1, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h1"], []),
-    ("behind the second by then", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h2", "h1"], ["link4"]),
-    ("two that are one stay on it", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, MERGE, H1, H2)], ["d1h1h2"], []),
-    ("two that were parted by hand", [edge(1, LINK, A, D1), edge(2, LINK, B, D1), edge(3, UNMERGE, A, B)], ["ad1", "b"], ["link2"]),
-    ("deals are merged like anything", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D2), edge(3, MERGE, D1, D2)], ["d1d2h1", "h2"], ["link2"]),
-    ("a deal that a person gives to a second contact makes the two one", [edge(1, MERGE, H1, D1), edge(2, MERGE, H2, D1)], ["d1h1h2"], []),
-    ("the primary contact's, though another stood on it first", [edge(1, LINK, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["link1"]),
-    ("the latest primary contact's", [primary(1, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["p1:primary|h1:d1"]),
-    ("unless it is taken off later", [edge(1, MERGE, H1, D1), edge(2, UNMERGE, H1, D1)], ["d1", "h1"], []),
+    (
+        "a second contact influenced it, and that is no conflict",
+        [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1)], ["d1h1", "h2"], ["link2"],
+    ),
+    (
+        "who turns out to be its person did not influence it",
+        [edge(1, LINK, A, D1), edge(2, LINK, H1, D1), edge(3, LINK, A, H1)], ["ad1h1"], [],
+    ),
+    (
+        "people of two CRMs stay two", [edge(1, LINK, A, D1), edge(2, LINK, B, D1)], ["ad1", "b"],
+        ["link2"],
+    ),
+    (
+        "the first one is taken off",
+        [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1)], ["d1h2", "h1"],
+        [],
+    ),
+    (
+        "and put on again",
+        [edge(1, LINK, H1, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h1"], [],
+    ),
+    (
+        "behind the second by then",
+        [
+            edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1),
+            edge(4, LINK, H1, D1),
+        ],
+        ["d1h2", "h1"], ["link4"],
+    ),
+    (
+        "two that are one stay on it",
+        [
+            edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1),
+            edge(4, MERGE, H1, H2),
+        ],
+        ["d1h1h2"], [],
+    ),
+    (
+        "two that were parted by hand",
+        [edge(1, LINK, A, D1), edge(2, LINK, B, D1), edge(3, UNMERGE, A, B)], ["ad1", "b"],
+        ["link2"],
+    ),
+    (
+        "deals are merged like anything",
+        [edge(1, LINK, H1, D1), edge(2, LINK, H2, D2), edge(3, MERGE, D1, D2)], ["d1d2h1", "h2"],
+        ["link2"],
+    ),
+    (
+        "a deal that a person gives to a second contact makes the two one",
+        [edge(1, MERGE, H1, D1), edge(2, MERGE, H2, D1)], ["d1h1h2"], [],
+    ),
+    (
+        "the primary contact's, though another stood on it first",
+        [edge(1, LINK, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["link1"],
+    ),
+    (
+        "the latest primary contact's", [primary(1, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"],
+        ["p1:primary|h1:d1"],
+    ),
+    (
+        "unless it is taken off later", [edge(1, MERGE, H1, D1), edge(2, UNMERGE, H1, D1)],
+        ["d1", "h1"], [],
+    ),
 ]  # fmt: skip
 
 

@@ -57,13 +57,25 @@ WRONG = [
     (TARGET.replace("inflow", "clicks") % "", "'clicks' is no KPI"),
     (TARGET.replace("inflow", "attainment") % "", "'attainment' is no KPI"),
     (TARGET % ', "dimensions": {"stage": "won"}', "'won' is no stage"),
-    (TARGET % ', "dimensions": {"source": "meta", "segment": "smb"}', "not by segment and source at once"),
+    (
+        TARGET % ', "dimensions": {"source": "meta", "segment": "smb"}',
+        "not by segment and source at once",
+    ),
     (TARGET.replace("2026-01-31", "2025-01-31") % "", "the period's end lies before its start"),
     (TARGET.replace('"value": 1', '"value": 0') % "", "value: Input should be greater than 0"),
     (TARGET % ', "vlaue": 3', "vlaue: Extra inputs are not permitted"),
-    ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": 0.9}', "rate: Input should be a valid string"),
-    ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": "0.0"}', "a rate of 0"),
-    ('{"record": "rate", "currency": "EUR", "reporting": "EUR", "day": "2026-01-01", "rate": "1"}', "needs no rate to itself"),
+    (
+        '{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": 0.9}',
+        "rate: Input should be a valid string",
+    ),
+    (
+        '{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": "0.0"}',
+        "a rate of 0",
+    ),
+    (
+        '{"record": "rate", "currency": "EUR", "reporting": "EUR", "day": "2026-01-01", "rate": "1"}',
+        "needs no rate to itself",
+    ),
     (ANSWER.replace("00112233445566aa", "jane@example.com"), "respondent: String should match"),
     (ANSWER, "repeats the record of line 1"),
 ]  # fmt: skip

@@ -275,7 +275,10 @@ def test_salesforces_limit_of_a_day_comes_as_403_and_is_no_wrong_token():
 # ---------------------------------------------------------------- every vendor
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [(200, "taken"), (401, "token"), (403, "token"), (404, "gone"), (410, "gone"), (429, "later"), (408, "again"), (503, "again"), (400, "refused"), (302, "refused")],
+    [
+        (200, "taken"), (401, "token"), (403, "token"), (404, "gone"), (410, "gone"),
+        (429, "later"), (408, "again"), (503, "again"), (400, "refused"), (302, "refused"),
+    ],
 )  # fmt: skip
 def test_a_status_means_what_http_says(status, verdict):
     assert by_status(status, None) == verdict

@@ -204,7 +204,8 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
         int(own["timestamp"]),
     )
     for vendor, header, secret in (
-        ("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret"), ("linkedin", "X-LI-Signature", "client_secret"),
+        ("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret"),
+        ("linkedin", "X-LI-Signature", "client_secret"),
     ):  # fmt: skip
         one = said[vendor]
         body, headers = (samples / one["file"]).read_bytes(), {header.lower(): one[header]}
