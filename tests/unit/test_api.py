@@ -1,4 +1,4 @@
-"""The API without ClickHouse: what it refuses and how, what a scrape says of what it could not have."""
+"""The API without ClickHouse: what it refuses and how, and what a scrape leaves out."""
 
 import re
 import threading

@@ -10,7 +10,7 @@ from streams.intake import arrival
 
 
 def clickhouse(told):
-    """Give what answers as ClickHouse does: each question hears the next time told, the last one again and again."""
+    """Answer as ClickHouse does: each question gets the next watermark, the last one repeats."""
     times = iter(told)
     last = told[0]
 

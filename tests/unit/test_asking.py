@@ -1,4 +1,4 @@
-"""Asking a vendor's API: over real sockets on loopback, at its rate, again where that helps, and no longer."""
+"""Asking a vendor's API over sockets on loopback: at its rate, and again where that helps."""
 
 import asyncio
 import time

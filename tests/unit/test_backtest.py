@@ -1,4 +1,4 @@
-"""The backtest of a preview: as many alerts as the same events raise when they are played on a simulated clock."""
+"""The backtest of a preview raises as many alerts as the same events on a simulated clock."""
 
 import random
 from collections import Counter
@@ -59,7 +59,7 @@ def histories(seed):
 
 
 class Player:
-    """One lead played through the worker's own logic, told the time whenever something falls due; counts what it raises."""
+    """One lead in the worker's own logic, ticked when something is due; it counts the alerts."""
 
     def __init__(self, lead, raised):
         self.lead, self.raised, self.body, self.due, self.alerts = lead, raised, None, None, []
@@ -146,7 +146,7 @@ def test_a_backtest_names_the_recipient_and_the_week():
 
 
 def alerts(*told, until, at_once=0):
-    """Play events of one lead; give its alerts. `at_once`: the time is told only then, as after an import."""
+    """Play events of one lead; return its alerts. `at_once` ticks only then, as an import does."""
     player = Player(name_of(0), Counter())
     for number, (day, kind, fields) in enumerate(told):
         body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()

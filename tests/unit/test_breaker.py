@@ -95,7 +95,7 @@ def test_a_record_that_is_parked_twice_keeps_when_it_came_first():
 
 
 def test_what_came_well_before_the_letters_counts_too():
-    """The window began with the first letter: a hundred in a row parked a source that had worked all day."""
+    """The window began with the first letter: a hundred in a row parked a good source."""
     made = breakers(window=1_000, share=0.5, least=100)
     for offset in range(800):
         assert made.count(HERE, "hubspot", record(b"", HERE.topic, offset=offset), dead=False) == []

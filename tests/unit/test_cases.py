@@ -1,4 +1,4 @@
-"""Inputs as real systems send them, from the body to what a person reads of the lead: each row is a case and its right answer.
+"""Inputs as real systems send them, from the body to the lead's story: a case and its answer.
 
 The bodies lie in tests/cases; all persons in them are invented.
 """

@@ -1,4 +1,4 @@
-"""LeadPublisher: what it refuses before it sends, what it says of each delivery, and how it bears a Kafka that is slow."""
+"""LeadPublisher: what it refuses before it sends, what it reports, how it bears a slow Kafka."""
 
 import re
 import threading

@@ -8,7 +8,7 @@ from streams.settings import Settings
 
 @pytest.fixture
 def opened(monkeypatch):
-    """What ClickHouse's client would be opened with."""
+    """Return what ClickHouse's client would be opened with."""
     said = {}
     monkeypatch.setattr(
         connections.clickhouse_connect, "get_client", lambda **options: said.update(options)

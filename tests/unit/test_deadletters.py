@@ -32,7 +32,7 @@ def test_what_is_kept_is_what_came(key, headers, value):
 
 
 def test_a_body_of_control_characters_is_kept_in_pieces_that_kafka_takes():
-    """As JSON text 990 kB of them were 2.4 MB, which the broker refused: the worker ended at each start again."""
+    """As JSON text 990 kB were 2.4 MB, which the broker refused: the worker ended at each start."""
     body = b"\x01" * 990_000
     outs = letter(
         POST, record(body, headers=[("h", b"\xff" * 900_000)]), LetterKind.REFUSED, "why" * 10_000
@@ -119,12 +119,12 @@ def test_the_letter_of_another_worker_about_the_same_record_waits_for_itself():
 
 
 def test_a_topic_that_was_made_again_inherits_no_fate():
-    """Its places are the same, and its first bad record was taken for one that somebody had discarded."""
+    """Its places are the same, and its first bad record was taken for a discarded one."""
     assert waiting(told(), told(mark="discarded"), told(stamp=2)) == [("advance", 2)]
 
 
 def test_what_our_client_does_not_send_does_not_stop_a_replay():
-    """A header without a value, and a record with neither key nor value, stopped it at that letter each time."""
+    """A header without a value, and a record without key and value, stopped it there each time."""
     sent = []
 
     class Producer:

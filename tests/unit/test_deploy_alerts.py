@@ -41,9 +41,8 @@ def test_prometheus_reads_its_rules_and_its_configuration(tmp_path):
     promtool = tool("promtool", "prometheus")
     ran(promtool, "check", "rules", *(f"rules/{name}.yml" for name in RULES))
     (tmp_path / "generations").mkdir()
-    (tmp_path / "generations" / "2.json").write_text(
-        '[{"targets": ["advance-2:9100"]}]'
-    )  # as docs/operations.md has it
+    # As docs/operations.md has it.
+    (tmp_path / "generations" / "2.json").write_text('[{"targets": ["advance-2:9100"]}]')
     here = (
         (PROMETHEUS / "prometheus.yml")
         .read_text()

@@ -1,4 +1,4 @@
-"""Files that people hand in: bounded when they are read, and no way out of the folder that they speak of."""
+"""Files that people hand in: bounded when they are read, and no way out of their folder."""
 
 import pytest
 import yaml
@@ -104,9 +104,8 @@ def test_a_mapping_does_not_choose_files_outside_of_its_folder(data, name):
         files.MappingError, match=r"mapping\.yaml:5: file .* lies outside of the data folder"
     ):
         files.load(path, data)
-    with pytest.raises(
-        files.MappingError, match="lies outside"
-    ):  # also where somebody made the link since
+    # Also where somebody made the link since.
+    with pytest.raises(files.MappingError, match="lies outside"):
         list(files.read(files.load(path), data))
 
 

@@ -1,6 +1,7 @@
-"""explain, for fifteen edge cases, as a salesperson reads it: tests/golden/explain/*.txt. LEADSTREAM_GOLDEN=write writes them anew.
+"""explain, for fifteen edge cases, as a salesperson reads it: tests/golden/explain/*.txt.
 
-Each case is played event by event in the order in which we learned of them, with the clock running between.
+LEADSTREAM_GOLDEN=write writes them anew. Each case is played event by event in the order in which
+we learned of them, with the clock running between.
 """
 
 import os
@@ -24,8 +25,9 @@ EURO = {"deal": {"id": "hubspot:1:deal:9", "amount": "1200", "currency": "EUR"}}
 CONTACT = {"_kind": "hubspot:1:contact"}
 MATE = {"_from": "mate"}
 
-# name: (told until day, [(happened on day, learned on day or None at once, type, what was said)]). With `_from` it came from another
-# origin, with `_held` it waited until we knew whose it was; a link, merge or unmerge is with the other origin, `_kind` both are of.
+# name: (played until day, [(happened on day, learned on day or None at once, type, fields)]). With
+# `_from` it came from another identity, with `_held` it waited until we knew whose it was; a link,
+# merge or unmerge is with the other identity, `_kind` is both identities' kind.
 CASES = {
     "accepted-late": (
         30,
@@ -204,7 +206,7 @@ def test_every_golden_file_belongs_to_a_case():
 
 
 @pytest.mark.parametrize("opted_out", [False, True])
-def test_no_nurture_clock_is_ahead_of_a_lead_whose_other_half_forbade_contact_before_the_two_were_parted(
+def test_no_nurture_clock_is_ahead_of_a_lead_parted_from_one_who_had_opted_out(
     opted_out,
 ):
     _, known, revisions, end = play(6, [(0, None, E.CREATED, {"kind": "form"})])

@@ -1,4 +1,4 @@
-"""What the facts say beside the moves: durations, hand-offs, deals, lapses, what a version holds for. One test a rule of 1-product."""
+"""Facts beside the moves: durations, hand-offs, deals, lapses, versions. One test a rule."""
 
 from datetime import date
 
@@ -54,10 +54,11 @@ def test_a_clock_that_a_move_ends_before_it_is_due_is_cancelled():
 @pytest.mark.parametrize(
     ("clock", "due"),
     [
+        # The office opens on the next day.
         (
             {"within": "30 business minutes", "stopped_by": ("human",)},
             T0 + DAY + HOUR // 2,
-        ),  # the office opens on the next day
+        ),
         (
             {"within": "30 business minutes", "calendar": "always", "stopped_by": ("human",)},
             T0 + 12 * HOUR + HOUR // 2,

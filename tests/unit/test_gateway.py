@@ -1,4 +1,4 @@
-"""The gateway before and after it knows who speaks, as an ASGI application with a producer that acknowledges."""
+"""The gateway before and after it knows who speaks, as an ASGI application without Kafka."""
 
 import asyncio
 import gzip
@@ -28,27 +28,18 @@ from tests.support.gateways import BEARER, EVENT, TOKEN, Gateway, events, proble
 
 # ------------------------------------------------------------ what broke parsers
 BREAKING = [
-    (
-        "/v1/hubspot",
-        b"[]",
-        {"X-HubSpot-Request-Timestamp": b"\xb2"},
-    ),  # str.isdigit knows it, int does not
-    (
-        "/v1/hubspot",
-        b"[]",
-        {"X-HubSpot-Request-Timestamp": "9" * 5000},
-    ),  # int refuses more than 4300 digits
+    # str.isdigit knows it, int does not.
+    ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": b"\xb2"}),
+    # int refuses more than 4300 digits.
+    ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": "9" * 5000}),
     ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": "-5"}),
     (
         "/v1/hubspot",
         b"[]",
         {"X-HubSpot-Signature-v3": b"\xff\xfe", "Host": "[", "X-HubSpot-Request-Timestamp": "1"},
     ),
-    (
-        "/v1/google",
-        b'{"google_key": "x", "a": ' + b"[" * 300 + b"]" * 300 + b"}",
-        {},
-    ),  # orjson reads it and does not write it
+    # orjson reads it and does not write it.
+    ("/v1/google", b'{"google_key": "x", "a": ' + b"[" * 300 + b"]" * 300 + b"}", {}),
     ("/v1/google", b"[" * 500_000, {}),
     ("/v1/google", b'{"a":' * 100_000, {}),
     ("/v1/google", b'{"google_key": "\\ud83d"}', {}),
@@ -364,15 +355,9 @@ def test_a_source_that_sends_too_often_is_told_when_to_come_back_and_the_others_
     )
     unproven = ("POST", "/v1/salesforce", b"{}", {})
     answers = gateway.several([unproven, unproven, unproven, ask, ask, ask, segment])
-    assert [one.status_code for one in answers] == [
-        401,
-        401,
-        401,
-        202,
-        202,
-        429,
-        202,
-    ]  # a stranger uses up nobody's rate
+    # A stranger uses up nobody's rate.
+    statuses = [one.status_code for one in answers]
+    assert statuses == [401, 401, 401, 202, 202, 429, 202]
     assert answers[5].headers["retry-after"] == "2"
 
 
@@ -381,10 +366,8 @@ def test_an_address_that_asks_too_often_is_turned_away_before_it_is_read_but_for
     ask, probe = ("POST", "/v1/segment", b"{}", {}), ("GET", "/healthz", b"", {})
     answers = gateway.several([ask, ask, ask, probe])
     assert [one.status_code for one in answers] == [401, 401, 429, 200]
-    assert int(answers[2].headers["retry-after"]) in (
-        999,
-        1000,
-    )  # what is left of it after the time that three answers took
+    # What is left of it after the time that three answers took.
+    assert int(answers[2].headers["retry-after"]) in (999, 1000)
 
 
 @pytest.mark.parametrize(
@@ -478,7 +461,7 @@ def test_a_failed_send_or_probe_makes_it_unready_and_a_success_ready_again():
 
 
 def test_a_vendor_is_answered_before_its_patience_ends_though_kafka_says_nothing(monkeypatch):
-    """HubSpot waits 5 s and takes silence for a failure of the whole webhook; Kafka may take longer."""
+    """HubSpot waits 5 s and takes silence for the whole webhook's failure; Kafka may be slower."""
     monkeypatch.setattr(routes, "ANSWERED", 0.02)
     gateway = Gateway()
 

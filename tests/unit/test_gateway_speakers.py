@@ -1,4 +1,4 @@
-"""Whose word is whose: an event's authority is that of the channel it came through, from the token to the fold."""
+"""Who may state what: an event's authority is its channel's, from the token to the fold."""
 
 from types import SimpleNamespace
 
@@ -75,7 +75,7 @@ def test_a_name_that_only_looks_like_it_is_another_name(source):
 
 
 def test_a_vendor_named_in_a_body_moves_nobody_where_its_authority_is_needed():
-    """From the record to the fold: mql is Salesforce's to decide, and a token holder says he is Salesforce."""
+    """From record to fold: mql is Salesforce's to decide, and a token holder claims its name."""
     definitions = prepare(variant(stages=mql(authority=("salesforce",))))
     created = {**EVENT, "time": "2026-01-05T08:00:00Z"}
     reach = {
@@ -141,9 +141,8 @@ def test_a_vendors_own_token_opens_its_relay_and_closes_it_to_the_token_of_all_o
     assert gateway.post("/v1/salesforce", b"{}", BEARER).status_code == 401
     assert gateway.post("/v1/spend/google", b"{}", BEARER).status_code == 202
     assert gateway.post("/v1/spend/google", b"{}", own).status_code == 401
-    assert (
-        events(gateway, {**EVENT, "source": "salesforce"}, own).status_code == 422
-    )  # its route, not its name
+    # It is its route's token, not its name's.
+    assert events(gateway, {**EVENT, "source": "salesforce"}, own).status_code == 422
 
 
 def test_no_token_is_a_closed_door():

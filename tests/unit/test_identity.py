@@ -1,4 +1,4 @@
-"""Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
+"""Whose event it is: what is asked, held, released and joined, case by case, and the limits."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -53,7 +53,7 @@ def test_an_event_that_is_held_and_comes_again_is_counted_and_not_held_twice():
     assert again.row == first.row
 
 
-def test_an_event_that_names_nobody_asks_its_other_aliases_and_is_answered_at_once_where_one_knows():
+def test_an_event_that_names_nobody_asks_its_other_aliases_and_is_answered_where_one_knows():
     world = World()
     world.happens(JANE, CLICK)
     world.happens(ANON, CLICK, name="visit")
@@ -339,7 +339,7 @@ def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_anothe
     assert counted == [("ignored", left is None)] * 2
 
 
-def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_keeps_what_was_stated():
+def test_an_import_that_is_dated_ahead_is_dated_to_its_receipt_and_keeps_what_was_stated():
     minute, at = 60_000, 1_767_600_000_000
     event = LeadEvent(
         id="e", type="touch", occurred_at=at, source="segment", aliases=("email:jane@x.example",)
@@ -410,13 +410,14 @@ def test_an_opt_out_does_not_follow_a_deal_to_its_next_contact():
     world.happens(one, kind="consent", granted=False)
     for contact, kind in ((one, "identity.linked"), (two, "identity.linked"), (one, "unmerge")):
         world.happens(contact, deal, kind=kind, deal={"id": deal})
-    assert {folded.state["opted_out"]: frozenset(folded.state["origins"]) for folded in world.facts().values()} == {
+    facts = world.facts().values()
+    assert {each.state["opted_out"]: frozenset(each.state["origins"]) for each in facts} == {
         True: frozenset({world.id(one)}), False: frozenset({world.id(two), world.id(deal)}),
     }  # fmt: skip
 
 
 def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and_is_listed_once():
-    """1,300 anonymous ids of one address made a row that no batch took: its worker ended at each start again."""
+    """1,300 anonymous ids of an address made a row that no batch took: its worker always ended."""
     world = World()
     for number in range(3_000):
         world.happens(

@@ -1,4 +1,4 @@
-"""`leadstream import --dry-run`: what it shows, what it counts, when it fails. No stack is needed for it."""
+"""`leadstream import --dry-run`: what it shows, what it counts, when it fails, without a stack."""
 
 import json
 import subprocess
@@ -58,7 +58,8 @@ def test_for_people_it_says_the_same_in_lines(folder):
     code, told, _ = dry(folder)
     assert code == 1
     for line in (
-        "a.csv:2: 2026-11-03T09:00:00.000+00:00 lead.created t:0 [email:p0@x.example] {'source': 'shop'}",
+        "a.csv:2: 2026-11-03T09:00:00.000+00:00 lead.created t:0 [email:p0@x.example] "
+        "{'source': 'shop'}",
         "a.csv: 200 rows, encoding 'utf-8', delimiter ',' (found out: encoding, delimiter)",
         "  columns that are not used: Note",
         "read 200 rows, accepted 197, refused 3, ",
@@ -235,6 +236,5 @@ def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
         )
         assert told["accepted"] == told["published"] == rows_of_file
         peaks.append(told["peak_mb"])
-    assert (
-        peaks[1] < peaks[0] + 40
-    )  # the caches that are bounded have filled by the first; the file is twice as large
+    # The bounded caches are full after the first; the second file is twice as large.
+    assert peaks[1] < peaks[0] + 40

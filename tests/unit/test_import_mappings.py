@@ -1,4 +1,4 @@
-"""What is wrong with a mapping is said before the first row: file, line, what to write, in our own words."""
+"""What is wrong with a mapping is reported before the first row: file, line, what to write."""
 
 import re
 
@@ -13,7 +13,8 @@ from tests.support.imports import EVENT, problems, spec, write
 
 A = "Id,Email,Created,Amount\n1,a@x.example,2026-11-03T09:00:00Z,5\n"
 LIBRARY = re.compile(
-    r"Input should|Value error|Extra inputs|Field required|expected <|found character|pydantic|yaml\.|while parsing|type=|strptime|Traceback"
+    r"Input should|Value error|Extra inputs|Field required|expected <|found character|pydantic|"
+    r"yaml\.|while parsing|type=|strptime|Traceback"
 )
 
 
@@ -246,7 +247,7 @@ def test_the_event_that_tests_share_is_the_plainest(tmp_path):
     "path", sorted((ROOT / "schemas" / "mappings").glob("*.yaml")), ids=lambda one: one.stem
 )
 def test_a_ready_mapping_names_records_as_its_vendors_events_do(path):
-    """Pipedrive's called a person a contact, so nobody of the history was who the webhooks spoke of."""
+    """Pipedrive's called a person a contact, so nobody of the history matched the webhooks."""
     mapping = files.load(path)
     vendor = SOURCES.get(mapping.source)
     patterns = [

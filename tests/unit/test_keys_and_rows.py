@@ -1,4 +1,4 @@
-"""Keys that only their own parts make, rows that are refused by themselves, bodies that nobody changes for others."""
+"""Keys of their own parts only, rows refused by themselves, bodies that nobody else changes."""
 
 import orjson
 import pytest

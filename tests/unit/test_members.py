@@ -1,4 +1,4 @@
-"""Who is one lead, by hand-made edges: words, bars, conflicts, and what forbids contact across them."""
+"""Who is one lead, by hand-made edges: words, bars, conflicts, and opt-outs across them."""
 
 from collections import deque
 
@@ -317,7 +317,7 @@ def test_records_of_a_merged_group_grow_with_the_square_of_its_size(shape):
 
 
 def _records(size, shape):
-    """Join as many origins as rows of their own; count the edges that are sent until each row knows all."""
+    """Join as many origins as rows of their own; count the edges sent until each row knows all."""
     origins = [Origin(number, "", f"o{number:02}", "") for number in range(size)]
     rows, waiting, sent = {one.id: row.Row(one.id) for one in origins}, deque(), 0
     for number in range(1, size):

@@ -1,4 +1,4 @@
-"""Old touches in little room: ten years of newsletters fit into a row, are folded in few steps, and lose nothing."""
+"""Old touches in little room: ten years of newsletters fit a row, fold fast, and lose nothing."""
 
 import random
 

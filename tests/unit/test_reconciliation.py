@@ -1,4 +1,4 @@
-"""Why a CRM counts a record that we do not, or the reverse: a case a reason, and which holds where two fit."""
+"""Why a CRM counts a record that we do not, or the reverse: a case a reason, and their order."""
 
 from datetime import UTC, date, datetime
 
@@ -34,7 +34,7 @@ def row(number=1, when: str | None = "2026-01-10T09:00", **more):
 
 
 def lead(*entries, records=(1,), stage="mql", journeys=None, **more):
-    """Give a lead; entries are (journey, time), and each journey begins with its first unless it is given."""
+    """Make a lead; entries are (journey, time), and each journey begins with its first entry."""
     begun = {}
     for number, when in entries:
         begun.setdefault(number, when)

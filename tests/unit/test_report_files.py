@@ -1,4 +1,4 @@
-"""A report and its YAML: what is wrong is said with file and line before a row is read, and rows say what they mean."""
+"""A report and its YAML: faults are reported by file and line first, and rows are read as meant."""
 
 import pytest
 import yaml

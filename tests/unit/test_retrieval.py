@@ -1,4 +1,4 @@
-"""What each vendor is asked for a notification, and what its answer becomes. Pure: nobody is asked here."""
+"""What each vendor is asked for a notification, and what its answer becomes. All of it is pure."""
 
 import os
 
@@ -34,7 +34,7 @@ def read(vendor, body):
     return [orjson.loads(out.value)["event"] for out in made.outs]
 
 
-def test_four_vendors_are_asked_each_with_an_address_of_its_options_and_a_token_that_opens_no_route():
+def test_four_vendors_are_asked_at_the_address_of_their_options_with_a_token_that_opens_no_route():
     assert set(RETRIEVED) == {"hubspot", "linkedin", "meta", "salesforce"}
     for vendor in RETRIEVED.values():
         assert vendor.retrieval.address in vendor.options
@@ -167,9 +167,8 @@ def test_a_response_of_linkedins_whose_form_is_gone_is_published_without_it():
     assert not form.needed
     (body,) = answered("linkedin", form, None).bodies
     assert "form" not in orjson.loads(body)[0]
-    assert (
-        read("linkedin", body)[1]["aliases"][-1] == "email:kim@a.example"
-    )  # the lone address of its answers
+    # The lone address of its answers.
+    assert read("linkedin", body)[1]["aliases"][-1] == "email:kim@a.example"
 
 
 # ---------------------------------------------------------------- Salesforce
@@ -221,7 +220,7 @@ def test_a_record_of_salesforces_is_published_as_it_came():
     }
 
 
-def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_is_counted_where_a_retriever_does():
+def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_else_counted():
     gap = retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY")
     without = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, Connection())
     with_one = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, ORG)
@@ -323,12 +322,15 @@ def test_a_retriever_wants_nothing_of_its_own_answers(vendor):
 
 # Words of all notifications, so that what is drawn gets further than the first look.
 NAMES = st.sampled_from(
-    ["entry", "changes", "field", "value", "leadgen_id", "leadAction", "leadGenFormResponse", "subscriptionType", "eventType", "objectId",
-     "objectTypeId", "portalId", "propertyName", "ChangeEventHeader", "changeType", "entityName", "recordIds", "payload", "data", "events", "attributes"],
+    ["entry", "changes", "field", "value", "leadgen_id", "leadAction", "leadGenFormResponse",
+     "subscriptionType", "eventType", "objectId", "objectTypeId", "portalId", "propertyName",
+     "ChangeEventHeader", "changeType", "entityName", "recordIds", "payload", "data", "events",
+     "attributes"],
 )  # fmt: skip
 VALUES = st.sampled_from(
-    ["leadgen", "CREATED", "urn:li:leadGenFormResponse:1a-4", "..", "7", "٣", "contact.creation", "deal.propertyChange", "dealstage", "object.creation", "0-3",
-     "GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY", "000000000000000AAA"],
+    ["leadgen", "CREATED", "urn:li:leadGenFormResponse:1a-4", "..", "7", "٣", "contact.creation",
+     "deal.propertyChange", "dealstage", "object.creation", "0-3", "GAP_UPDATE", "Lead",
+     "00Q5f000005bwLFEAY", "000000000000000AAA"],
 )  # fmt: skip
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | VALUES | st.text(max_size=8),

@@ -1,4 +1,4 @@
-"""The retriever's process without Kafka: when it refuses to start, what it waits for, how it ends, and which records it reads."""
+"""The retriever's process without Kafka: its start, its waiting, its end, and what it reads."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""The parts of supervision by themselves: homes, pids, logs, pauses, answers, a ticker whose client hangs."""
+"""Supervision's parts by themselves: homes, pids, logs, pauses, answers, a ticker that hangs."""
 
 import contextlib
 import fcntl
@@ -47,27 +47,32 @@ def gone(pid):
 
 @pytest.fixture
 def sleeper():
-    """A process that nobody may harm."""
+    """Start a process that nobody may harm."""
     process = subprocess.Popen(["sleep", "600"], start_new_session=True)
     yield process
     process.kill()
     process.wait()
 
 
-# ---------------------------------------------------------------- children end with their supervisor
+# ---------------------------------------------------- children end with their supervisor
 SUPERVISOR = """
 import os, subprocess, sys, threading, time
 from pathlib import Path
 from streams.embedded.children import Children, program
 home = Path(sys.argv[1])
 children = Children(home)
-plain = "import os, sys; sys.path.insert(0, os.getcwd()); from streams.embedded import leash; leash.follow(); print('up', flush=True); import time; time.sleep(600)"
+plain = (
+    "import os, sys; sys.path.insert(0, os.getcwd()); "
+    "from streams.embedded import leash; leash.follow(); "
+    "print('up', flush=True); import time; time.sleep(600)"
+)
 environment = dict(os.environ)
 out = open(home / "out", "ab")
 def begin(role, command):
     pids.append(children.call(children.start, role, command, environment, out, out).pid)
 pids = []
-one = threading.Thread(target=begin, args=("ours", [sys.executable, "-c", plain]))  # a thread that ends at once
+# A thread that ends at once.
+one = threading.Thread(target=begin, args=("ours", [sys.executable, "-c", plain]))
 one.start(); one.join()
 begin("foreign", program(["/bin/sleep", "600"]))
 (home / "pids").write_text(" ".join(map(str, pids)))
@@ -123,7 +128,7 @@ def test_a_role_whose_process_lives_is_not_started_a_second_time(tmp_path):
 
 
 def survivor(folder, role, **recorded):
-    """A process that holds its pid file as those of a stack do, and has no leash."""
+    """Start a process that holds its pid file as a stack's do, without a leash."""
     (folder / "run").mkdir(exist_ok=True)
     with (folder / "run" / f"{role}.pid").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -147,9 +152,10 @@ def test_what_a_dead_supervisor_left_is_ended_and_said_even_if_it_is_stopped(tmp
 def test_a_pid_that_somebody_else_has_today_is_never_ended(tmp_path, sleeper, monkeypatch):
     monkeypatch.setattr(children, "FREE_SECONDS", 0.2)
     (tmp_path / "run").mkdir()
+    # Nobody holds it.
     (tmp_path / "run" / "gateway.pid").write_text(
         json.dumps({"pid": sleeper.pid, "started": pids.started(sleeper.pid)})
-    )  # nobody holds it
+    )
     children.end_survivors(tmp_path, pytest.fail)
     held = survivor(tmp_path, "broker", pid=sleeper.pid, started=pids.started(sleeper.pid) - 100)
     try:
@@ -165,7 +171,10 @@ def test_a_broker_that_nobody_recorded_is_found_by_its_lock_and_its_command(tmp_
     logs_folder = tmp_path / "kafka" / "logs"
     logs_folder.mkdir(parents=True)
     (logs_folder / ".lock").touch()
-    hold = "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
+    hold = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(600)"
+    )
     command = [
         sys.executable,
         "-c",
@@ -296,7 +305,7 @@ def test_a_second_stack_on_a_home_is_refused(tmp_path):
 
 
 def test_the_address_that_vendors_were_told_is_the_operators_word(tmp_path, monkeypatch):
-    """`up` wrote its own over it, so that behind a tunnel every signature of HubSpot's was wrong."""
+    """`up` overwrote it with its own, so behind a tunnel each signature of HubSpot's was wrong."""
     from streams.embedded.stack import Stack
 
     monkeypatch.setenv("LEADSTREAM_PUBLIC_URL", "https://leads.example")
@@ -366,9 +375,8 @@ def test_a_log_is_rotated_under_a_process_that_goes_on_and_stays_bounded(tmp_pat
     assert all(file.stat().st_size <= 1100 for file in files)
     text = "".join(file.read_text() for file in reversed(files))
     kept = lines[-text.count("\n") :]
-    assert text == "".join(
-        line * 10 + "\n" for line in kept
-    )  # the newest, in order, none twice, none lost
+    # The newest, in order, none twice, none lost.
+    assert text == "".join(line * 10 + "\n" for line in kept)
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
 
 
@@ -383,7 +391,8 @@ def test_why_a_role_stopped_is_read_from_its_file_else_from_its_log(tmp_path):
     assert stopped.reason(tmp_path, "advance@2")[0].startswith("no reason is known")
     with logs.opened(tmp_path, "advance@2") as log:
         log.write(
-            b"2026-01-01 10:00:00,000 CRITICAL leadstream.engine advance stops: put the file back\n2026-01-01 10:00:00,001 INFO x bye\n"
+            b"2026-01-01 10:00:00,000 CRITICAL leadstream.engine advance stops: put the file back\n"
+            b"2026-01-01 10:00:00,001 INFO x bye\n"
         )
     assert stopped.reason(tmp_path, "advance@2") == (
         "advance stops: put the file back",
@@ -453,7 +462,7 @@ class Killed:
 
 @pytest.fixture
 def watched(tmp_path):
-    """A watch over a broker and a ticker, and a way to let them answer for some seconds."""
+    """Watch over a broker and a ticker; return the watch and a way to let them answer."""
     told, memories = [], {"broker": Memory(), "ticker": Memory()}
     processes = {role: Killed() for role in memories}
     shown = {role: Process(role, 1, "starting", "", log="/x.log") for role in memories}
@@ -484,7 +493,7 @@ WELL, UNHEARD = (
 )
 
 
-def test_a_ticker_that_is_not_heard_while_the_broker_answers_is_killed_and_one_whose_broker_is_away_is_not(
+def test_a_silent_ticker_is_killed_while_the_broker_answers_and_not_while_it_is_away(
     watched,
 ):
     hear, shown, told = watched
@@ -512,7 +521,7 @@ def test_a_ticker_that_hangs_is_killed_whatever_the_broker_does(watched):
 # ---------------------------------------------------------------- answers
 @contextlib.contextmanager
 def frozen():
-    """A port that takes connections and says nothing, as a stopped process does."""
+    """Open a port that takes connections and never answers, as a stopped process does."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -577,7 +586,7 @@ class Future:
 
 
 class Client:
-    """A client of Kafka: `how` is well, silent (takes and never acknowledges), stuck (never returns) or failing."""
+    """A client of Kafka that is, by `how`, well, silent (never acknowledges), stuck or failing."""
 
     made = ()
 
@@ -750,5 +759,6 @@ def test_every_process_that_does_not_run_is_named_with_its_reason_and_its_comman
     with pytest.raises(health.Failing) as said:
         health.processes(wrong)
     assert str(said.value) == (
-        "x is stopped: a hole (then: leadstream holes accept x); x is restarting, 12 times, last exit 70, see /x.log; x is dead"
+        "x is stopped: a hole (then: leadstream holes accept x); "
+        "x is restarting, 12 times, last exit 70, see /x.log; x is dead"
     )

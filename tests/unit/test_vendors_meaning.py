@@ -1,4 +1,4 @@
-"""What bodies of CRM, marketing and web systems mean: a row for each thing that somebody there does."""
+"""What bodies of CRM, marketing and web systems mean: a row for each thing somebody there does."""
 
 import pytest
 

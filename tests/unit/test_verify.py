@@ -12,7 +12,7 @@ ONE, TWO = "00000000-0000-8000-8000-000000000001", "00000000-0000-8000-8000-0000
 
 
 def merged(joined_at):
-    """Give an archive of two leads of an hour ago, which somebody merged at `joined_at`; no copy has arrived."""
+    """Return an archive of two leads of an hour ago, merged at `joined_at`; no copy has arrived."""
     found = archive.Archive()
     for lead in (ONE, TWO):
         said = LeadEvent(
