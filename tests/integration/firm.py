@@ -1,4 +1,4 @@
-"""A firm as a test tells of it: small histories in days, spend, records; and its KPIs on ClickHouse's own engine."""
+"""A firm as a test describes it: short histories, spend, records; and its KPIs on ClickHouse."""
 
 import uuid
 from types import SimpleNamespace
@@ -22,7 +22,7 @@ TEST = {"test": True}
 
 
 class Firm:
-    """What a test says of a firm: leads in days after Monday, 5 January 2026, 09:00 in Paris; spend and records."""
+    """A described firm: leads in days after Monday, 5 January 2026, 09:00 in Paris; and records."""
 
     def __init__(self, client, settings, funnel=FUNNEL):
         self.client, self.writer, self.leads = client, Writer(settings), 0

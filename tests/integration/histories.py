@@ -1,7 +1,7 @@
-"""A generated history of so many leads of about five events, as CSV files and the mapping that reads them.
+"""A generated history of so many leads of about five events, as CSV files and their mapping.
 
-A third has a CRM record beside its email, so that origins are joined; some touches are anonymous to nobody. The same
-seed gives the same rows; `order` says how they stand in the files.
+A third has a CRM record beside its email, so that identities are joined; some touches are anonymous
+to nobody. The same seed gives the same rows; `order` is their order in the files.
 """
 
 import csv
@@ -57,7 +57,10 @@ def lead(number, rng):
 
 
 def write(folder, leads, seed=1, order="lead"):
-    """Write the files and the mapping; give the mapping's path and the number of events. `order`: lead, or random."""
+    """Write files and mapping; return the mapping's path and the number of events.
+
+    `order` is lead or random.
+    """
     rng, files = random.Random(seed), {}
     for number in range(leads):
         for file, row in lead(number, rng):

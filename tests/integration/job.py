@@ -1,9 +1,11 @@
-"""A job for the engine's fault runs that knows nothing of leads: per key, the set of numbers seen; out: each number once.
+"""A job for the engine's fault runs that knows nothing of leads.
 
-Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at, and
-at its how-manieth time (`rows written=2`): counted, never drawn, so that a run that should die does. LEADSTREAM_STOP names one
-in the same way at which it stops itself (SIGSTOP), as a zombie in the making does. LEADSTREAM_SINK names a file: the job is
-then a sink that writes the numbers there, at an hour's beat, so that what it wrote before it ended, its end made it write.
+It keeps, per key, the set of numbers seen, and puts each number out once. Run as a process:
+`python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at,
+and at which occurrence (`rows written=2`): counted, never drawn, so that a run that should die
+does. LEADSTREAM_STOP names in the same way where it stops itself (SIGSTOP), as a coming zombie
+does. LEADSTREAM_SINK names a file: the job is then a sink that writes the numbers there, at an
+hour's beat, so that what it wrote before it ended, its end made it write.
 """
 
 import logging

@@ -1,4 +1,4 @@
-"""The same history by several ways: imported in another order, in halves with a restart between, and compared figure by figure."""
+"""The same history imported in another order, or in two parts with a restart between, compared."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ def key(figure):
 
 
 def settled(found):
-    """Of figures, what can be compared between two moments: not the ages of open leads, nor how the events arrived."""
+    """Return the figures that can be compared later: no ages of open leads, no order of arrival."""
     return {
         key(one): [one[name] for name in ("value", "numerator", "denominator", "n")]
         for one in found
@@ -36,7 +36,7 @@ def figures(home):
 
 
 def imported(home, *folders, funnel, asked=figures, **options):
-    """Import folders one after the other into a new home, with a restart between them; give what is `asked` of the home."""
+    """Import folders into a new home, a restart between each; return what is `asked` of it."""
     for folder in folders:
         with Stack(home, funnel) as stack:
             report = run_cli(

@@ -1,4 +1,4 @@
-"""The API as its OpenAPI states it, on ClickHouse's own engine: whatever is asked, no 5xx and no answer that its schema lacks."""
+"""The API against its OpenAPI, on ClickHouse's own engine: no 5xx, no answer outside its schema."""
 
 import os
 import uuid

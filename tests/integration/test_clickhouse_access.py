@@ -1,4 +1,4 @@
-"""Users of a ClickHouse server. No server runs here: its statements are read by ClickHouse's own parser, and its grants are those that the doors hold."""
+"""Users of a ClickHouse server: ClickHouse's own parser reads the statements, no server runs."""
 
 from hashlib import sha256
 

@@ -1,4 +1,4 @@
-"""ClickHouse's doors: what a viewer's password opens, what ends when nobody waits, and what a flood may not stop."""
+"""Access to ClickHouse: what a viewer may, what ends when nobody waits, what a flood can't stop."""
 
 import base64
 import concurrent.futures
@@ -94,7 +94,7 @@ def until(true, what, seconds=30):
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory):
-    """A file that nobody but the test's own process should read."""
+    """Write a file that nobody but the test's own process should read."""
     path = tmp_path_factory.mktemp("secret") / "file.csv"
     path.write_text(f"{SECRET}\n")
     return path
@@ -292,7 +292,8 @@ def test_a_viewer_can_read_figures_and_nothing_else(viewer, owner, marked):
 
 def figures_of(owner):
     tables = owner.ask(
-        "SELECT name, create_table_query FROM system.tables WHERE database = 'lead' ORDER BY name FORMAT JSONCompact"
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = 'lead' ORDER BY name FORMAT JSONCompact"
     ).json()["data"]
     return tables, owner.ask("SELECT count() FROM touches").text, owner.ask("SHOW DATABASES").text
 
@@ -345,7 +346,7 @@ def test_parameters_are_values_whatever_stands_in_them(viewer):
 
 
 def test_parameters_that_are_too_long_for_an_address_come_as_a_form(engine, viewer):
-    """A funnel of some hundred aliases made every figure fail: clickhouse-connect sends long parameters as a form."""
+    """Some hundred aliases made every figure fail: clickhouse-connect sends them as a form."""
     client = clickhouse_client(engine)
     names = [f"campaign-{number}" for number in range(2_000)]
     found = client.query(
@@ -420,7 +421,7 @@ def panels():
 
 
 def test_clients_that_others_wrote_can_look_around(viewer):
-    """What clickhouse-connect asks is asked above; this is what clickhouse-go and Grafana's plugin ask."""
+    """What clickhouse-connect asks is asked above; clickhouse-go and Grafana's plugin ask this."""
     for statement in (
         "SELECT displayName(), version(), revision(), timezone()",
         "SHOW DATABASES",
@@ -432,8 +433,10 @@ def test_clients_that_others_wrote_can_look_around(viewer):
         "EXISTS TABLE lead.v_deals",
         "SELECT 1",
         "SELECT * FROM generate_series(1, 3)",
-        "WITH RECURSIVE n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n WHERE a < 5) SELECT sum(a) FROM n",
-        "SELECT CASE WHEN 1 THEN 'a' ELSE 'b' END, toDate('2026-01-01'), countIf(1), quantiles(0.5, 0.9)(1)",
+        "WITH RECURSIVE n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n WHERE a < 5) "
+        "SELECT sum(a) FROM n",
+        "SELECT CASE WHEN 1 THEN 'a' ELSE 'b' END, toDate('2026-01-01'), countIf(1), "
+        "quantiles(0.5, 0.9)(1)",
     ):
         assert viewer.ask(statement).status_code == 200, statement
     assert viewer.ask("SHOW DATABASES").text == "lead\nsystem\n"
@@ -485,7 +488,8 @@ def test_a_body_that_cannot_be_read_is_the_senders_mistake(owner, viewer):
 def running(owner):
     return int(
         owner.ask(
-            "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(a.%' AND query NOT LIKE '%processes%'"
+            "SELECT count() FROM system.processes "
+            "WHERE query LIKE '%sipHash64(a.%' AND query NOT LIKE '%processes%'"
         ).text
     )
 
@@ -517,7 +521,8 @@ def abandoned(door):
     credentials = base64.b64encode(":".join(door.auth).encode()).decode()
     one = socket.create_connection((host, int(port)))
     one.sendall(
-        f"GET /?query={quote(SLOW)} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
+        f"GET /?query={quote(SLOW)} HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Basic {credentials}\r\n\r\n".encode()
     )
     return one
 

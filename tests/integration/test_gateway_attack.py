@@ -1,6 +1,7 @@
-"""The gateway as a process, met by raw sockets: what holds before there is a request, and what schemathesis finds.
+"""The gateway as a process, met by raw sockets: what holds before a request, and a fuzzer's finds.
 
-No broker: the producer acknowledges at once (tests/attack/server.py). All bounds are small, so that nobody waits.
+No broker: the producer acknowledges at once (tests/attack/server.py). All bounds are small, so that
+nobody waits.
 """
 
 import contextlib
@@ -40,7 +41,7 @@ def server(tmp_path_factory):
 
 
 def answer(connection):
-    """Read all that comes until the other side closes; give the status of the first answer, and all of it."""
+    """Read until the other side closes; return the first answer's status, and all that came."""
     found = b""
     try:
         while chunk := connection.recv(65536):
@@ -116,7 +117,8 @@ def test_a_body_that_nobody_reads_is_not_read_for_ever(server):
 def test_a_large_body_is_answered_before_it_is_sent(server):
     with server.connect() as connection:
         connection.sendall(
-            b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
+            b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 9999999\r\n\r\n"
         )
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
     with server.connect() as connection:
@@ -174,7 +176,8 @@ MALFORMED = [
     (HTTP + b"".join(b"X-%d: 1\r\n" % n for n in range(150)) + b"Content-Length: 0\r\n\r\n", 431),
     (
         HTTP
-        + b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\nContent-Length: 0\r\n\r\n",
+        + b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n"
+        + b"Content-Length: 0\r\n\r\n",
         401,
     ),
     (b"BREW /v1/segment HTTP/1.1\r\nHost: a\r\n\r\n", 405),
@@ -184,12 +187,14 @@ MALFORMED = [
     (b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     (b"GET //evil.example/%2e%2e/ HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     (
-        b"POST /v1/hubspot HTTP/1.1\r\nHost: [\xff]:x\r\nX-HubSpot-Request-Timestamp: \xb2\r\nContent-Length: 0\r\n\r\n",
+        b"POST /v1/hubspot HTTP/1.1\r\nHost: [\xff]:x\r\n"
+        b"X-HubSpot-Request-Timestamp: \xb2\r\nContent-Length: 0\r\n\r\n",
         401,
     ),
     (b"POST /v1/hubspot?\x80 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 400),
     (
-        b"POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xff\xb2\r\nContent-Length: 0\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nHost: a\r\n"
+        b"Authorization: Bearer \xff\xb2\r\nContent-Length: 0\r\n\r\n",
         401,
     ),
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 500, 200),  # pipelined, and answered one by one

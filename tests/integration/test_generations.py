@@ -1,4 +1,4 @@
-"""A changed gate: previewed over the archive, adopted as a generation, gone back from; and a later version by a record."""
+"""A changed gate: previewed over the archive, adopted, gone back from; and a version by record."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -44,9 +44,8 @@ def stack(folder):
 
 @pytest.fixture(scope="module")
 def preview(stack, folder):
-    invariants.of(stack)[0].command(
-        "CREATE DATABASE lead_preview_1700000000_1"
-    )  # of one that was killed
+    # Of one that was killed.
+    invariants.of(stack)[0].command("CREATE DATABASE lead_preview_1700000000_1")
     return run_cli("preview", folder / "stricter.yaml", "--json", home=stack.home)[1]
 
 
@@ -76,9 +75,7 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     assert found["moved"] == []
 
 
-def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(
-    folder, preview
-):
+def test_a_preview_equals_a_re_import_in_two_random_parts_under_the_candidate(folder, preview):
     halves = split(folder / "shuffled", folder / "one", folder / "two")
     assert candidates(preview) == imported(
         folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now
@@ -113,7 +110,10 @@ def test_what_happens_after_the_switch_is_in_both_generations(stack):
     )
     take(stack, body)
     client = invariants.of(stack)[0]
-    statement = "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN (SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
+    statement = (
+        "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN "
+        "(SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
+    )
     until(lambda: client.query(statement).first_row[0] == 2, "the lead in both")
 
 

@@ -1,4 +1,4 @@
-"""A long generated history in file order, in random order, and in two halves with a restart between: the same figures, and verify clean.
+"""A long history in file order, random order, or two parts: the same figures, and verify clean.
 
 Of a short one, test_generations holds a preview of file order to an import of random halves.
 """

@@ -1,4 +1,4 @@
-"""A topic that lost records before a worker read them: the worker stops and says so; a person accepts, and the facts tell."""
+"""A topic that lost records before they were read: the worker stops, a person accepts the hole."""
 
 import os
 import signal
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.ci
 ROLES = ("advance", "advance@2")
 
 
-def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts_of_its_generation(
+def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_facts_then_state(
     tmp_path,
 ):
     home = tmp_path / "home"

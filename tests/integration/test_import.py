@@ -1,6 +1,7 @@
-"""Exports of three CRMs, imported by the mappings that are shipped: every figure equals pandas' over the files.
+"""Exports of three CRMs by the shipped mappings: every figure equals pandas' over the files.
 
-And what an import says of what did not move: what waits under weak aliases, what the lifecycle ignored, what was refused.
+And what an import reports of what did not move: what waits under weak aliases, what the lifecycle
+ignored, what was refused.
 """
 
 import json
@@ -27,11 +28,10 @@ def at(column, form, zone):
 
 
 def hubspot():
-    """Give one row a lead: when it was created, qualified, won, and its deals (outcome, amount, currency)."""
+    """Return a row a lead: created, qualified, won; and its deals (outcome, amount, currency)."""
     leads, deals = table("hubspot", "contacts"), table("hubspot", "deals")
-    owner = (
-        deals["Associated Contact IDs"].str.split(";").str[0]
-    )  # both of two were created at once
+    # Both of two were created at once.
+    owner = deals["Associated Contact IDs"].str.split(";").str[0]
     told = deals.assign(
         lead=owner,
         outcome=deals["Deal Stage"]
@@ -89,9 +89,24 @@ def pipedrive():
 
 TRUTH = {"hubspot": hubspot, "salesforce": salesforce, "pipedrive": pipedrive}
 SHOP = {
-    "page.csv": "Id,Anon,Created\n1,a,2026-05-04T09:00:00Z\n2,b,2026-05-04T09:00:00Z\n3,b,2026-05-05T09:00:00Z\n",
-    "lead.csv": "Id,Email,Anon,Stage,Created\n1,weak@x.example,a,mql,2026-05-06T09:00:00Z\n2,odd@x.example,,odd,2026-05-06T09:00:00Z\n3,no mail,,mql,2026-05-06T09:00:00Z\n",
-    "cost.csv": "Day;Campaign;Cost\n04.05.2026;spring;1.234,50\n05.05.2026;spring;5,00\n05.05.2026;summer;1.900\n",
+    "page.csv": (
+        "Id,Anon,Created\n"
+        "1,a,2026-05-04T09:00:00Z\n"
+        "2,b,2026-05-04T09:00:00Z\n"
+        "3,b,2026-05-05T09:00:00Z\n"
+    ),
+    "lead.csv": (
+        "Id,Email,Anon,Stage,Created\n"
+        "1,weak@x.example,a,mql,2026-05-06T09:00:00Z\n"
+        "2,odd@x.example,,odd,2026-05-06T09:00:00Z\n"
+        "3,no mail,,mql,2026-05-06T09:00:00Z\n"
+    ),
+    "cost.csv": (
+        "Day;Campaign;Cost\n"
+        "04.05.2026;spring;1.234,50\n"
+        "05.05.2026;spring;5,00\n"
+        "05.05.2026;summer;1.900\n"
+    ),
     "goal.csv": "Goal,Metric\n120,inflow\n5,nonsense\n",
 }
 
@@ -189,7 +204,8 @@ def test_every_row_of_an_export_is_accepted(home, product):
 def test_leads_customers_and_revenue_of_an_export_equal_pandas(client, product):
     leads, deals = TRUTH[product]()
     reached = client.query(
-        "SELECT to_stage, uniqExact(lead_id) FROM stage_transitions FINAL WHERE system = {s:String} AND is_deleted = 0 AND why != 'timer' GROUP BY to_stage",
+        "SELECT to_stage, uniqExact(lead_id) FROM stage_transitions FINAL "
+        "WHERE system = {s:String} AND is_deleted = 0 AND why != 'timer' GROUP BY to_stage",
         parameters={"s": product},
     )
     found = dict(reached.result_rows)
@@ -198,7 +214,10 @@ def test_leads_customers_and_revenue_of_an_export_equal_pandas(client, product):
     assert found["customer"] == won.lead.nunique() == len(won)
     assert found["opportunity"] == deals.lead.nunique()
     sums = client.query(
-        "SELECT d.currency, sum(d.amount), count() FROM (SELECT * FROM deals FINAL WHERE is_deleted = 0) AS d WHERE d.status = 'won' AND d.role = 'primary' AND startsWith(d.deal, {s:String}) GROUP BY d.currency",
+        "SELECT d.currency, sum(d.amount), count() "
+        "FROM (SELECT * FROM deals FINAL WHERE is_deleted = 0) AS d "
+        "WHERE d.status = 'won' AND d.role = 'primary' AND startsWith(d.deal, {s:String}) "
+        "GROUP BY d.currency",
         parameters={"s": f"{product}:"},
     )
     ours = {

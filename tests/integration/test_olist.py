@@ -1,4 +1,4 @@
-"""Olist, a real funnel of 8,000 MQLs and 842 wins: what arrives, whatever is killed meanwhile, equals pandas' figures."""
+"""Olist, a funnel of 8,000 MQLs and 842 wins: whatever is killed, all figures equal pandas'."""
 
 import contextlib
 import json
@@ -50,14 +50,13 @@ def truth(olist):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, olist):
-    """A home that has imported Olist while a worker, the sink and the broker were killed by -9, one after the other."""
+    """Import Olist into a home while a worker, the sink and the broker are killed by -9 in turn."""
     from streams.embedded.stack import Stack
 
     home = tmp_path_factory.mktemp("olist") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "LEADSTREAM_SINK_ROWS", "400"
-        )  # a sink in small steps, so that a kill can fall into the middle
+        # A sink in small steps, so that a kill can fall into the middle.
+        patch.setenv("LEADSTREAM_SINK_ROWS", "400")
         with Stack(home, "olist") as stack:
             out, shares = _killed_while_importing(stack, olist)
             patch.undo()  # the stacks of the tests below write as usual
@@ -113,7 +112,7 @@ def _arrived(stack):
 
 
 def _kill_at(stack, role, share, importing):
-    """Kill a process by -9 once so much has arrived, and say how much had and that the importer still ran."""
+    """Kill a process by -9 once so much has arrived; return how much had, the importer running."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         arrived = _arrived(stack)
@@ -255,7 +254,8 @@ def test_a_second_stack_on_the_same_home_is_refused_clearly(home):
 
 HANDS = {
     "a fact changed": (
-        "ALTER TABLE stage_transitions UPDATE why = 'by hand' WHERE fact_id = '{fact}' AND lead_id = '{lead}'",
+        "ALTER TABLE stage_transitions UPDATE why = 'by hand' "
+        "WHERE fact_id = '{fact}' AND lead_id = '{lead}'",
         "different",
     ),
     "a fact deleted": (
@@ -263,7 +263,8 @@ HANDS = {
         "missing",
     ),
     "a fact added": (
-        "INSERT INTO stage_transitions (generation, lead_id, journey, fact_id, event_time, revision, to_stage) "
+        "INSERT INTO stage_transitions "
+        "(generation, lead_id, journey, fact_id, event_time, revision, to_stage) "
         "VALUES (1, '{lead}', 1, 'by hand', now(), 1, 'mql')",
         "extra",
     ),
@@ -280,7 +281,10 @@ def test_verify_finds_and_names_each_thing_that_a_hand_changed(home):
     from streams.settings import Settings
 
     client = clickhouse_client(Settings.of(read(home[0])["environment"]))
-    statement = f"SELECT toString(lead_id), fact_id FROM v_stage_transitions WHERE to_stage = 'customer' ORDER BY lead_id LIMIT {len(HANDS)} OFFSET 10"
+    statement = (
+        "SELECT toString(lead_id), fact_id FROM v_stage_transitions "
+        f"WHERE to_stage = 'customer' ORDER BY lead_id LIMIT {len(HANDS)} OFFSET 10"
+    )
     chosen = dict(zip(HANDS, client.query(statement).result_rows, strict=True))
     for hand, (lead, fact) in chosen.items():
         client.command(HANDS[hand][0].format(lead=lead, fact=fact), settings={"mutations_sync": 2})

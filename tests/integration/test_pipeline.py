@@ -1,4 +1,4 @@
-"""The whole stack: what a sender meets at the door, what becomes of it, and that time never overtakes a backlog."""
+"""The whole stack: what senders meet, what becomes of it, and time that passes no backlog."""
 
 import os
 import signal
@@ -117,9 +117,9 @@ def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(
 
 
 def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
-    """Twelve hours of backlog: a hot lead was called after two minutes, and only the workers were away."""
+    """Twelve hours of backlog: a hot lead was called after two minutes, the workers were away."""
     workers = [stack._processes[role].pid for role in ("normalise", "resolve", "advance")]
-    # the ticks of the outage stand behind the backlog in the log, as they do when a fleet was down
+    # The ticks of the outage stand behind the backlog in the log, as they do when a fleet was down.
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     ago = time.time() - 12 * 3600
@@ -140,7 +140,12 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
         lambda: (row := standing(clickhouse, "backlog@example.com", stack)) and row[0] == "sal",
         "the backlog's end",
     )
-    statement = "SELECT DISTINCT JSONExtractString(content, 'clock'), JSONExtractString(content, 'status') FROM fact_revisions WHERE kind = 'clock' AND lead_id IN (SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
+    statement = (
+        "SELECT DISTINCT JSONExtractString(content, 'clock'), "
+        "JSONExtractString(content, 'status') FROM fact_revisions "
+        "WHERE kind = 'clock' AND lead_id IN "
+        "(SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
+    )
     from streams.domain.identity import origin_id
 
     lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), "email:backlog@example.com")
@@ -212,7 +217,7 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
 def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
     stack, post, settings, clickhouse
 ):
-    """150 bodies of garbage stopped the worker for good, and with it every other source, after each restart again."""
+    """150 bodies of garbage stopped the worker for good, and every other source with it."""
     garbage = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
     headers = [("leadstream-source", b"google")]
     lead = {
@@ -298,7 +303,7 @@ def test_a_dead_process_is_started_again(stack):
     until(healthy, "the gateway's answer")
 
 
-def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does_not_leave_the_ledger(
+def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_stays_among_them(
     stack, clickhouse
 ):
     from schemas import reading
@@ -338,7 +343,7 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
             for f in kpis.ask(clickhouse, asked, ["acceptance", "rejection", "no_decision"])
             if f["dimensions"]["segment"] == "ledger"
         ]
-        # Each KPI is a statement of its own: the first must have seen all, or a later one may have seen more.
+        # Each KPI is its own statement: the first must have seen all, or a later one may see more.
         accepted = next((f for f in found if f["kpi"] == "acceptance"), None)
         return (
             found

@@ -1,4 +1,4 @@
-"""`leadstream reconcile` on ClickHouse's engine: events through our workers, an export beside them, and who differs for what."""
+"""`leadstream reconcile` on ClickHouse's engine: our workers, an export, and who differs why."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def world(emptied, engine, monkeypatch):
-    """Publish events, and ask the command: an engine without rows, and an installation that names it."""
+    """Publish events, and run the command on an engine without rows, named by an installation."""
     monkeypatch.setenv("LEADSTREAM_BROKERS", "127.0.0.1:1")
     monkeypatch.setenv("LEADSTREAM_CLICKHOUSE_URL", engine.clickhouse_url)
     monkeypatch.setenv(

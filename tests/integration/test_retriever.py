@@ -1,4 +1,4 @@
-"""The retriever's command on Apache Kafka itself, asking APIs on loopback: nothing that was notified is lost, whatever dies."""
+"""The retriever's command on Kafka itself and APIs on loopback: no notified record is ever lost."""
 
 import os
 import signal
@@ -171,12 +171,8 @@ def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start
     places = {
         vendor: notify(settings, vendor, retrieving.NOTIFICATIONS[vendor])[0] for vendor in VENDORS
     }
-    wanted = {
-        "hubspot": 5,
-        "linkedin": 1,
-        "meta": 2,
-        "salesforce": 1,
-    }  # each of two deals has two pages
+    # Each of two deals has two pages.
+    wanted = {"hubspot": 5, "linkedin": 1, "meta": 2, "salesforce": 1}
     first = started()
     for vendor, number in wanted.items():
         until(
@@ -203,9 +199,8 @@ def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start
 
 def test_what_was_not_published_when_it_was_killed_is_asked_again(settings, apis, started):
     keys = [str(number) for number in range(100, 140)]
-    apis["meta"].script["/104"] = [
-        Reply(seconds=60.0)
-    ]  # holds its record, and so its partition's offset
+    # It holds its record, and so its partition's offset.
+    apis["meta"].script["/104"] = [Reply(seconds=60.0)]
     first = started(vendors=("meta",))
     notify(settings, "meta", *(webhook(key) for key in keys))
     until(lambda: len(keys_of(settings) & set(keys)) == len(keys) - 1, "all other answers")
@@ -291,9 +286,8 @@ def test_two_processes_share_the_work_and_one_that_dies_is_followed(settings, st
 
 def test_it_goes_on_by_itself_after_its_broker_was_away(kafka, settings, apis, started):
     running = started(vendors=("meta",))
-    apis["meta"].script["/601"] = [
-        Reply(200, retrieving.meta_lead("601"), seconds=5.0)
-    ]  # answered while nobody takes it
+    # It is answered while nobody takes it.
+    apis["meta"].script["/601"] = [Reply(200, retrieving.meta_lead("601"), seconds=5.0)]
     notify(settings, "meta", webhook("600"))
     until(lambda: "600" in keys_of(settings), "an answer")
     notify(settings, "meta", webhook("601"))

@@ -1,4 +1,4 @@
-"""What the sink does when ClickHouse does not take its rows: it waits, says that a migration is missing, or sets the row aside."""
+"""A sink whose rows ClickHouse does not take: it waits, names a migration, or sets a row aside."""
 
 import threading
 import uuid
@@ -28,7 +28,7 @@ def sink(engine):
 
 @pytest.fixture
 def between(sink):
-    """A proxy before the engine that answers the next requests itself, as `between.say` tells; and settings that go through it."""
+    """Stand before the engine, giving the next answers as `between.say` sets; return settings."""
     answers, seen = [], []
 
     class Handler(BaseHTTPRequestHandler):
@@ -120,16 +120,19 @@ def refused(table):
     [
         (
             252,
-            "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS)",
+            "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly "
+            "slower than inserts. (TOO_MANY_PARTS)",
         ),
         (241, "Code: 241. DB::Exception: Memory limit (total) exceeded. (MEMORY_LIMIT_EXCEEDED)"),
         (
             202,
-            "Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)",
+            "Code: 202. DB::Exception: Too many simultaneous queries. "
+            "(TOO_MANY_SIMULTANEOUS_QUERIES)",
         ),
         (
             243,
-            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. "
+            "(NOT_ENOUGH_SPACE)",
         ),
         (242, "Code: 242. DB::Exception: Table is in readonly mode. (TABLE_IS_READ_ONLY)"),
         (999, "Code: 999. Coordination::Exception: Session expired. (KEEPER_EXCEPTION)"),
@@ -185,7 +188,8 @@ def test_a_batch_that_spans_too_many_partitions_is_split(emptied, between):
     between.say(
         (
             252,
-            "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 10000). (TOO_MANY_PARTS)",
+            "Code: 252. DB::Exception: Too many partitions for single INSERT block "
+            "(more than 10000). (TOO_MANY_PARTS)",
         )
     )
     written = Writer(between.settings).write(rates(Decimal(1), Decimal(2)))
@@ -259,7 +263,8 @@ def test_the_tables_have_the_columns_that_the_sink_sends(emptied):
     for table in ORDER:
         types = dict(
             emptied.query(
-                "SELECT name, type FROM system.columns WHERE database = 'lead' AND table = {t:String}",
+                "SELECT name, type FROM system.columns "
+                "WHERE database = 'lead' AND table = {t:String}",
                 parameters={"t": table},
             ).result_rows
         )

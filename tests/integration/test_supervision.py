@@ -1,4 +1,4 @@
-"""`leadstream up` as a process: what it shows, what it mends, and that nothing is left of it however it ends.
+"""`leadstream up` as a process: what it shows, what it mends, and that its end leaves nothing.
 
 One stack for all tests of it, in their order; the last of them kill it, so they come last.
 """
@@ -102,7 +102,7 @@ def up(tmp_path_factory):
 
 
 def failing(up):
-    """Give what each check of the doctor says that fails; in this process, since a command costs a second."""
+    """Return the doctor's failing checks; in this process, since a command costs a second."""
     shown = home.read(up.home)
     settings = Settings.of(shown["environment"])
     own = health.Check("processes", lambda _settings: health.processes(shown["processes"]))
@@ -153,7 +153,7 @@ def test_a_second_stack_on_the_home_is_refused_and_breaks_nothing(up):
     assert ((up.home / "stack.json").read_text(), (up.home / "ports.json").read_text()) == before
 
 
-def test_topics_that_were_applied_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_it_is_applied_again(
+def test_applied_topics_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_applied(
     up,
 ):
     assert run_cli("topics", "apply", home=up.home)[1].strip() == "nothing to do"
@@ -190,7 +190,7 @@ def ticks(up):
     return sum(arrival.ends(up.settings(), topics.RAW_WEB).values())
 
 
-def test_after_a_broker_froze_for_longer_than_its_clients_wait_time_goes_on_without_a_restart_of_the_ticker(
+def test_time_goes_on_after_a_broker_froze_for_long_and_its_ticker_is_not_restarted(
     up,
 ):
     frozen, before = psutil.Process(up.shown()["broker"]["pid"]), up.shown()["ticker"]["pid"]
@@ -296,15 +296,14 @@ def test_nothing_is_left_of_a_stack_whose_supervisor_is_killed(up):
     nothing_is_left(family)
 
 
-def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed_terminal_leaves_nothing(
+def test_a_broker_that_survived_is_ended_before_a_second_one_and_a_closed_terminal_leaves_nothing(
     up,
 ):
     ports = json.loads((up.home / "ports.json").read_text())
     settings = Settings(brokers=f"127.0.0.1:{ports['broker']}")
     with Path(os.devnull).open("ab") as log:
-        survivor = broker.start(
-            up.home / "kafka", ports["broker"], ports["controller"], log
-        )  # as one without a leash
+        # As one without a leash.
+        survivor = broker.start(up.home / "kafka", ports["broker"], ports["controller"], log)
     try:
         until(lambda: broker_answers(ports["broker"]), "the survivor")
         before = sum(arrival.ends(settings, topics.RAW_WEB).values())
@@ -314,9 +313,8 @@ def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed
     finally:
         survivor.kill()
         survivor.wait()
-    again.says(
-        "workers, gateway, live page"
-    )  # so that topics and tables were there, on the same ports
+    # So topics and tables were there, on the same ports.
+    again.says("workers, gateway, live page")
     assert json.loads((up.home / "ports.json").read_text()) == ports
     assert sum(arrival.ends(settings, topics.RAW_WEB).values()) >= before > 0
     family = until(again.family, "processes")
@@ -332,7 +330,7 @@ def broker_answers(port):
     return answers.ask({"broker": answers.Question(port)})["broker"].ready
 
 
-def test_a_stack_that_is_interrupted_while_it_starts_leaves_nothing_and_a_failing_start_says_where_and_why(
+def test_a_stack_interrupted_at_its_start_leaves_nothing_and_a_failing_one_gives_where_and_why(
     up,
 ):
     again = Up(up.home)

@@ -1,7 +1,7 @@
-"""resolve and advance together, crashing while merges are in flight: what they say in the end is what one fold of all says.
+"""resolve and advance together, crashing while merges are in flight: they state what one fold does.
 
-Partitions are queues. A crash sends a record's outputs and forgets its row, so the record is read again: later, or at
-once, and whatever else happened meanwhile.
+Partitions are queues. A crash sends a record's outputs and forgets its row, so the record is read
+again: later, or at once, and whatever else happened meanwhile.
 """
 
 from collections import deque
@@ -39,7 +39,7 @@ SAID = [
 
 
 class Pipeline(RuleBasedStateMachine):
-    """Two hops, each with queues by partition, rows by key, and a sink that keeps the highest revision."""
+    """Two hops, each with queues by partition, rows by key, and a sink of the highest revisions."""
 
     @initialize()
     def begin(self):
@@ -192,7 +192,7 @@ class Pipeline(RuleBasedStateMachine):
         self.each_event_is_somewhere()
 
     def each_event_is_somewhere(self):
-        """Nothing that happened is lost: it is in a lead's row, held under an alias, or was erased."""
+        """No event is lost: it is in a lead's row, held under an alias, or was erased."""
         here = {event.id for events in self.read.events.values() for event in events}
         held = {
             record["event"]["id"]

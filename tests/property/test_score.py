@@ -1,4 +1,4 @@
-"""The score against the sum that says what it is: each day's points, halved once for each half-life of their age."""
+"""The score against the sum that defines it: each day's points, halved for each half-life."""
 
 from collections import Counter
 

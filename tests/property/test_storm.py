@@ -1,4 +1,4 @@
-"""A storm of redeliveries: each body of every vendor 1 to 10 times within a day, in any order, changes no figure."""
+"""A storm of redeliveries: bodies 1 to 10 times within a day, in any order, change no figure."""
 
 import os
 import random
@@ -39,7 +39,7 @@ ALL = bodies()
 
 
 def play(deliveries):
-    """Deliver bodies, each with the time of its receipt (ms); give all figures, whatever the leads are called."""
+    """Deliver bodies with their receipt times (ms); return all figures, but no names of leads."""
     world, spend = World(), {}
     for source, body, received in deliveries:
         sent = record(body, headers=[("leadstream-source", source.encode())], timestamp=received)

@@ -25,7 +25,7 @@ class Pipeline:
         self._send(self.advance.init_shared(0).outs)
 
     def publish(self, *events):
-        """Publish events (LeadEvent), received when they happened or once the clock lets them be."""
+        """Publish events (LeadEvent), received when they happened or as soon as the clock lets."""
         for event in sorted(events, key=lambda one: one.occurred_at):
             self.now = max(self.now, event.occurred_at)
             self._send(Ignored().events_out([event], self.now))
