@@ -9,6 +9,7 @@ stand in neither: they travel as hashes, in parameters. The embedded engine has 
 from __future__ import annotations
 
 from hashlib import sha256
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -97,16 +98,18 @@ def users(user: User) -> list[str]:
 def script(database: str = "lead") -> str:
     """Return all of it as a file."""
     parameters = " ".join(f"--param_{user.parameter}=..." for user in USERS)
+    wrapped = TextWrapper(100, subsequent_indent="  ", break_long_words=False)
     head = (
         "-- Users, roles, bounds and quotas of leadstream on a ClickHouse server.\n"
         "-- `leadstream migrate` does the same where its user may manage access.\n"
         "-- Made by `python deploy/clickhouse/build.py`, from the grants that the embedded engine takes.\n"
         "-- Run it when the tables are there. Its parameters are hashes of passwords:\n"
         '--   printf %s "$PASSWORD" | sha256sum | cut -c1-64\n'
-        f"--   clickhouse-client {parameters} --queries-file access.sql\n"
+        f"--   clickhouse-client {parameters} \\\n"
+        "--     --queries-file access.sql\n"
     )
     statements = [*roles(database), *(statement for user in USERS for statement in users(user))]
-    return head + "".join(f"\n{statement};\n" for statement in statements)
+    return head + "".join(f"\n{wrapped.fill(f'{one};')}\n" for one in statements)
 
 
 def apply(client: Any, settings: Settings) -> list[str]:
