@@ -61,9 +61,9 @@ def test_the_api_tells_of_a_lead_without_what_may_name_a_person():
         "record_url": "https://a/jane",
     }
     now = {"stage": "mql", "account": "Jane Doe", "record_url": "javascript:alert(1)"}
-    told = (
+    printed = (
         Story.model_validate({**STORY, "now": now, "events": [happened]}).model_dump_json().lower()
     )
-    assert "jane" not in told
-    assert "javascript" not in told
-    assert '"source":"crm"' in told
+    assert "jane" not in printed
+    assert "javascript" not in printed
+    assert '"source":"crm"' in printed

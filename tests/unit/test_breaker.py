@@ -17,15 +17,15 @@ def breakers(**limits):
 
 def fed(made, dead, good=0, tp=HERE, source="hubspot", begin=0):
     """Count so many letters and then so many good records; give the states that were written."""
-    said = []
+    outs = []
     for offset in range(begin, begin + dead + good):
-        said += made.count(
+        outs += made.count(
             tp,
             source,
             record(b"", tp.topic, partition=tp.partition, offset=offset),
             dead=offset < begin + dead,
         )
-    return [sources.read(out.key, out.value) for out in said]
+    return [sources.read(out.key, out.value) for out in outs]
 
 
 def test_a_source_is_parked_behind_the_letter_that_is_too_many():

@@ -184,7 +184,7 @@ def test_holidays_and_own_closed_days_are_closed():
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "hint"),
     [
         ("hours", [], "never open; write hours like"),
         ("hours", ["09:00-09:00", "24:00-24:00"], "no hours: '24:00-24:00'"),
@@ -201,9 +201,9 @@ def test_holidays_and_own_closed_days_are_closed():
         ("holidays", ["FR"], "valid string"),
     ],
 )
-def test_a_calendar_that_cannot_be_is_refused_with_a_hint(key, value, said):
+def test_a_calendar_that_cannot_be_is_refused_with_a_hint(key, value, hint):
     good = {"zone": "Europe/Paris", "days": ["monday"], "hours": ["09:00-18:00"]}
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=hint):
         Calendar.model_validate(good | {key: value})
 
 

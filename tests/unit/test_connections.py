@@ -9,15 +9,15 @@ from streams.settings import Settings
 @pytest.fixture
 def opened(monkeypatch):
     """Return what ClickHouse's client would be opened with."""
-    said = {}
+    given = {}
     monkeypatch.setattr(
-        connections.clickhouse_connect, "get_client", lambda **options: said.update(options)
+        connections.clickhouse_connect, "get_client", lambda **options: given.update(options)
     )
 
     def open_(**fields):
-        said.clear()
+        given.clear()
         connections.clickhouse_client(Settings(**fields))
-        return said
+        return given
 
     return open_
 
@@ -33,8 +33,8 @@ def opened(monkeypatch):
     ],
 )
 def test_an_address_of_clickhouse_is_read_as_it_is_written(opened, url, host, port, secure, path):
-    said = opened(clickhouse_url=url)
-    assert (said["host"], said["port"], said["secure"], said["proxy_path"]) == (
+    given = opened(clickhouse_url=url)
+    assert (given["host"], given["port"], given["secure"], given["proxy_path"]) == (
         host,
         port,
         secure,
@@ -43,12 +43,12 @@ def test_an_address_of_clickhouse_is_read_as_it_is_written(opened, url, host, po
 
 
 def test_a_user_in_the_address_goes_before_the_settings(opened):
-    said = opened(
+    given = opened(
         clickhouse_url="https://ann:p%40ss@click.example",
         clickhouse_user="bob",
         clickhouse_ca_file="/ca.pem",
     )
-    assert (said["username"], said["password"], said["ca_cert"], said["verify"]) == (
+    assert (given["username"], given["password"], given["ca_cert"], given["verify"]) == (
         "ann",
         "p@ss",
         "/ca.pem",

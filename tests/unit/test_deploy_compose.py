@@ -298,8 +298,8 @@ def test_grafana_has_its_own_user_and_nobody_enters_without_one(tmp_path):
     )
     for password, started in (("", False), ("p", True)):
         (tmp_path / "grafana_admin_password").write_text(password)
-        said = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
-        assert ("started" in said.stdout, said.returncode == 0) == (started, started)
+        shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+        assert ("started" in shown.stdout, shown.returncode == 0) == (started, started)
 
 
 # What may be set: settings, and what the vendors' files declare.

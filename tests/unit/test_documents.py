@@ -33,14 +33,14 @@ ATTACKS = [
 
 @pytest.mark.parametrize(("read", "refusal"), READERS, ids=["funnel", "mapping", "records"])
 @pytest.mark.parametrize(
-    ("text", "said"), ATTACKS, ids=["laughs", "deep", "digits", "date", "bytes"]
+    ("text", "why"), ATTACKS, ids=["laughs", "deep", "digits", "date", "bytes"]
 )
 def test_no_file_costs_more_than_it_is_long_and_each_is_refused_with_a_reason(
-    tmp_path, read, refusal, text, said
+    tmp_path, read, refusal, text, why
 ):
     path = tmp_path / "file.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(refusal, match=said):
+    with pytest.raises(refusal, match=why):
         read(path)
 
 

@@ -19,7 +19,7 @@ from tests.support.stories import DAY, DEFINITION, MQL, T0, E
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "explain"
 WORDS = ("link", "merge", "unmerge")
-HALVES = {"lead": "lead 1 (https://crm.example/1)", "mate": "lead 2 (https://crm.example/2)"}
+SIDES = {"lead": "lead 1 (https://crm.example/1)", "mate": "lead 2 (https://crm.example/2)"}
 EURO = {"deal": {"id": "hubspot:1:deal:9", "amount": "1200", "currency": "EUR"}}
 
 CONTACT = {"_kind": "hubspot:1:contact"}
@@ -131,8 +131,8 @@ CASES = {
 }  # fmt: skip
 
 
-def play(until, said):
-    """Play a case; give the lead's state, what is known of it, and every revision that was said."""
+def play(until, course):
+    """Play a case; return the lead's state, what is known of it, and every stated revision."""
     current, known, revisions, names = row.Row("lead"), [], [], {}
 
     def keep(step, at, cause):
@@ -150,18 +150,18 @@ def play(until, said):
             current = keep(row.tick(current, due + 1, DEFINITION), due + 1, None)
 
     for number, (day, learned, kind, fields) in sorted(
-        enumerate(said, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]
+        enumerate(course, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]
     ):
         at, seen = int(T0 + day * DAY), int(T0 + (day if learned is None else learned) * DAY) + 400
         tick(seen)
         name, content = f"e{number}", {key: value for key, value in fields.items() if key[0] != "_"}
         if kind in WORDS:
             ends = (
-                Origin(birth, "", end, fields.get("_kind", ""))
-                for birth, end in enumerate(("lead", "mate"))
+                Origin(place, "", end, fields.get("_kind", ""))
+                for place, end in enumerate(("lead", "mate"))
             )
-            said_by = f"{name}|lead:mate" if kind != "link" else "link:lead:mate"
-            edge = Edge(at, 0, said_by, kind, *ends)
+            edge_name = f"{name}|lead:mate" if kind != "link" else "link:lead:mate"
+            edge = Edge(at, 0, edge_name, kind, *ends)
             current = keep(
                 row.connect(current, edge, DEFINITION),
                 seen,
@@ -192,10 +192,10 @@ def play(until, said):
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_a_lead_is_told_as_the_golden_file_tells_it(name):
+def test_a_leads_story_is_the_golden_files(name):
     state, known, revisions, end = play(*CASES[name])
-    said = readable(story("lead", state, known, revisions, DEFINITION, end, HALVES), "Europe/Paris")
-    text, path = "\n".join(said) + "\n", GOLDEN / f"{name}.txt"
+    lines = readable(story("lead", state, known, revisions, DEFINITION, end, SIDES), "Europe/Paris")
+    text, path = "\n".join(lines) + "\n", GOLDEN / f"{name}.txt"
     if os.environ.get("LEADSTREAM_GOLDEN") == "write":
         path.write_text(text)
     assert text == path.read_text()

@@ -147,17 +147,17 @@ def test_half_an_emoji_costs_no_google_lead_and_is_stored_as_it_came():
 
 # ------------------------------------------------------------ proofs
 @pytest.mark.parametrize(
-    "said", [f"bearer {TOKEN}", f"BEARER   {TOKEN}", f"Bearer {TOKEN} ", f"Bearer {TOKEN}"]
+    "sent", [f"bearer {TOKEN}", f"BEARER   {TOKEN}", f"Bearer {TOKEN} ", f"Bearer {TOKEN}"]
 )
-def test_the_scheme_of_a_token_knows_no_case_and_no_number_of_spaces(said):
-    assert Gateway().post("/v1/salesforce", b"{}", {"Authorization": said}).status_code == 202
+def test_the_scheme_of_a_token_knows_no_case_and_no_number_of_spaces(sent):
+    assert Gateway().post("/v1/salesforce", b"{}", {"Authorization": sent}).status_code == 202
 
 
 @pytest.mark.parametrize(
-    "said", ["", "Bearer", "Bearer ", f"Bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
+    "sent", ["", "Bearer", "Bearer ", f"Bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
 )
-def test_any_other_one_is_refused(said):
-    answer = Gateway().post("/v1/salesforce", b"{}", {"Authorization": said})
+def test_any_other_one_is_refused(sent):
+    answer = Gateway().post("/v1/salesforce", b"{}", {"Authorization": sent})
     assert "secret" in problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -174,7 +174,7 @@ def hubspot_headers(uri, body):
     ("/v1/hubspot", "/v1/hubspot"), ("/v1/hubspot/", "/v1/hubspot/"),
     ("/v1/hubspot?a=b&c=%3A%20", "/v1/hubspot?a=b&c=:%20"),
 ])  # fmt: skip
-def test_hubspot_signs_the_address_that_it_was_told_with_its_query_and_slash(path, signed):
+def test_hubspot_signs_the_address_that_it_knows_with_its_query_and_slash(path, signed):
     gateway = Gateway(public_url="https://leads.example")
     assert (
         gateway.post(
@@ -196,7 +196,7 @@ def test_a_proven_body_that_is_empty_is_refused(headers):
     assert not gateway.producer.records
 
 
-def test_a_wrong_method_is_told_every_right_one():
+def test_a_wrong_method_is_answered_with_every_right_one():
     answer = Gateway()("DELETE", "/v1/meta")
     assert problem(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
@@ -217,7 +217,7 @@ def test_a_compressed_body_is_stored_decoded_and_its_signature_may_be_of_either(
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "compress", "\xff"])
-def test_another_encoding_is_refused_and_told_what_is_taken(encoding):
+def test_another_encoding_is_refused_with_those_that_are_taken(encoding):
     answer = Gateway().post(
         "/v1/salesforce", b"x", {**BEARER, "Content-Encoding": encoding.encode("latin-1")}
     )
@@ -344,7 +344,7 @@ def test_one_client_is_an_address_or_an_ipv6_network(address, client):
     assert network(address) == client
 
 
-def test_a_source_that_sends_too_often_is_told_when_to_come_back_and_the_others_go_on():
+def test_a_source_that_sends_too_often_learns_when_to_come_back_and_the_others_go_on():
     gateway = Gateway(source_rates="salesforce=0.5:2")
     ask = ("POST", "/v1/salesforce", b"{}", BEARER)
     segment = (
@@ -371,11 +371,11 @@ def test_an_address_that_asks_too_often_is_turned_away_before_it_is_read_but_for
 
 
 @pytest.mark.parametrize(
-    "said", ["hubspot", "hubspot=", "hubspot=x", "=5", "hubspot=0", "nobody=5", "hubspot=1.2.3"]
+    "setting", ["hubspot", "hubspot=", "hubspot=x", "=5", "hubspot=0", "nobody=5", "hubspot=1.2.3"]
 )
-def test_a_rate_that_can_not_be_read_is_refused_when_the_gateway_starts(said):
+def test_a_rate_that_can_not_be_read_is_refused_when_the_gateway_starts(setting):
     with pytest.raises(ValueError, match="LEADSTREAM_SOURCE_RATES"):
-        Gateway(source_rates=said)
+        Gateway(source_rates=setting)
 
 
 # ------------------------------------------------------------ Kafka away
@@ -539,9 +539,9 @@ def test_each_event_of_a_batch_is_judged_by_itself():
         ],
     )
     assert answer.status_code == 202
-    said = answer.json()
-    assert said["taken"] == 2
-    assert [one["index"] for one in said["refused"]] == [1, 2, 4]
+    answered = answer.json()
+    assert answered["taken"] == 2
+    assert [one["index"] for one in answered["refused"]] == [1, 2, 4]
     assert gateway.stored[0] == topics.RAW_CRM
 
 
@@ -553,7 +553,7 @@ def test_each_event_of_a_batch_is_judged_by_itself():
     {**EVENT, "data": {"email": "a@" + "x" * 100_000 + ".de"}},
     {**EVENT, "data": {"aliases": [[]]}}, {**EVENT, "data": {"received_at": 1}},
 ])  # fmt: skip
-def test_what_holds_no_event_is_not_stored_and_its_sender_is_told(body):
+def test_what_holds_no_event_is_not_stored_and_its_sender_knows(body):
     gateway = Gateway()
     assert problem(events(gateway, body), 422)
     assert not gateway.producer.records
@@ -577,7 +577,7 @@ def test_nor_is_what_is_no_json_or_nests_too_deep(raw):
     assert not gateway.producer.records
 
 
-def test_an_event_in_binary_mode_is_told_by_its_headers_and_none_of_them_can_be_one_of_ours():
+def test_an_event_in_binary_mode_is_in_its_headers_and_none_of_them_can_be_one_of_ours():
     gateway = Gateway()
     headers = {
         "ce-specversion": "1.0",

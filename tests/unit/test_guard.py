@@ -110,9 +110,7 @@ STRANGERS = [
 
 @pytest.mark.parametrize("origin", STRANGERS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_another_origin_is_refused_and_told_nothing_that_a_browser_would_let_it_read(
-    origin, method
-):
+def test_another_origin_is_refused_with_nothing_that_a_browser_would_let_it_read(origin, method):
     answer = client().request(method, "/api/feed", headers={"Origin": origin})
     assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -361,11 +359,11 @@ def test_no_form_makes_the_login_fail_otherwise_than_by_a_status(body):
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "secure"),
+    ("peer", "scheme", "secure"),
     [("10.0.0.7", "https", True), ("10.0.0.7", "http", False), ("10.0.1.7", "https", False)],
 )
 def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is_one(
-    peer, said, secure
+    peer, scheme, secure
 ):
     behind = client(
         peer,
@@ -375,7 +373,7 @@ def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is
     opened = behind.post(
         "/login",
         data={"token": TOKEN},
-        headers={"Origin": "http://live", "X-Forwarded-Proto": said},
+        headers={"Origin": "http://live", "X-Forwarded-Proto": scheme},
     )
     assert opened.status_code == 303
     assert ("secure" in opened.headers["set-cookie"].lower()) == secure

@@ -235,8 +235,10 @@ def deals(world):
     """Give {lead: [(role, amount)]} of all deals."""
     found = {}
     for lead, folded in world.facts().items():
-        said = [orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "deal"]
-        found[lead] = sorted((one["role"], one.get("amount")) for one in said)
+        about = [
+            orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "deal"
+        ]
+        found[lead] = sorted((one["role"], one.get("amount")) for one in about)
     return found
 
 
@@ -273,13 +275,13 @@ def test_the_amount_of_a_deal_when_it_was_created_is_the_first_that_is_stated():
             propertyName="amount",
             propertyValue=amount,
         )
-    (said,) = [
+    (deal_fact,) = [
         orjson.loads(fact.content)
         for folded in world.facts().values()
         for fact in folded.facts.values()
         if fact.kind == "deal"
     ]
-    assert (said["amount_opened"], said["amount"]) == ("100", "250")
+    assert (deal_fact["amount_opened"], deal_fact["amount"]) == ("100", "250")
 
 
 def test_two_leads_that_salesforce_converted_into_one_contact_are_one_and_no_conflict():
@@ -388,10 +390,14 @@ def test_a_deal_that_names_two_people_makes_nobody_one():
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_a_link_is_as_old_as_the_first_event_that_named_both_whichever_was_read_first(order):
-    said = [((JANE, USER), "touch", 1), ((JANE, USER), "touch", 10), ((JANE, USER), "unmerge", 5)]
+    messages = [
+        ((JANE, USER), "touch", 1),
+        ((JANE, USER), "touch", 10),
+        ((JANE, USER), "unmerge", 5),
+    ]
     world = World()
     for number in order:
-        aliases, kind, at = said[number]
+        aliases, kind, at = messages[number]
         world.happens(*aliases, kind=kind, at=at, name=f"e{number}")
     assert {len(known) for known in world.leads()} == {1}
     assert {
@@ -431,9 +437,9 @@ def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and
     assert all(
         world.row(f"segment:anon:{number}-{'x' * 250}").origin for number in (0, 1_500, 2_999)
     )
-    told = len(world.leads_to)
+    before = len(world.leads_to)
     world.happens("email:jane@x.example", f"segment:anon:7-{'x' * 250}")
-    assert len(world.leads_to) == told  # an old one among thousands is known
+    assert len(world.leads_to) == before  # an old one among thousands is known
 
 
 def test_what_one_alias_holds_fits_a_record():

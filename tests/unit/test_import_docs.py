@@ -26,18 +26,20 @@ def examples():
 
 def shown(one):
     """Give what was made as the document writes it."""
-    said = one.model_dump(mode="json", exclude_defaults=True)
-    said.pop("source", None)
+    fields = one.model_dump(mode="json", exclude_defaults=True)
+    fields.pop("source", None)
     if isinstance(one, LeadEvent):
-        said["occurred_at"] = one.occurred_at
-    return said
+        fields["occurred_at"] = one.occurred_at
+    return fields
 
 
 def expected(line):
-    said = json.loads(line)
-    if "occurred_at" in said:
-        said["occurred_at"] = round(datetime.fromisoformat(said["occurred_at"]).timestamp() * 1000)
-    return said
+    fields = json.loads(line)
+    if "occurred_at" in fields:
+        fields["occurred_at"] = round(
+            datetime.fromisoformat(fields["occurred_at"]).timestamp() * 1000
+        )
+    return fields
 
 
 @pytest.mark.parametrize(

@@ -94,7 +94,7 @@ def test_a_long_text_is_read_and_one_without_an_end_is_refused_in_bounded_memory
     ],
 )
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_encoding_and_delimiter_are_found_out_and_said(tmp_path, encoding, mark, delimiter):
+def test_encoding_and_delimiter_are_detected_and_reported(tmp_path, encoding, mark, delimiter):
     row = f'1,jürgen@x.example,2026-11-03T09:00:00Z,"Müller{delimiter} J."\n'
     text = f"Id,Email,Created,Name\n{row}".replace(",", delimiter)
     made, refused, counts = run(
@@ -341,7 +341,7 @@ def test_values_constants_defaults_maps_and_cuts(tmp_path):
         + "B,b@x.example,2026-11-03T09:00:00Z,N/A,XL,,Ray,acme,EUR 5\n",
     )
     assert refused == []
-    said = [
+    values = [
         (
             one.kind,
             one.origin,
@@ -354,7 +354,7 @@ def test_values_constants_defaults_maps_and_cuts(tmp_path):
         )
         for one in made
     ]
-    assert said == [
+    assert values == [
         ("form", "abcdef", "small", "Ann Lee", "LEE", {"text": "abc"}, "1900.50", "shop:1:deal:a"),
         ("form", "nobody said", "other", "Ray", "ACME", {}, "5", "shop:1:deal:b"),
     ]

@@ -60,7 +60,7 @@ def test_a_record_of_which_nothing_came_was_never_received():
     assert judged([row()]) == [("1", Reason.NEVER_RECEIVED, -1, "")]
 
 
-def test_nor_was_one_of_which_only_links_came_and_that_is_said():
+def test_nor_was_one_of_which_only_links_came_and_that_is_the_reason():
     found = judged([row()], linked=frozenset({record(1)}))
     assert found == [("1", Reason.NEVER_RECEIVED, -1, "only links to other records came")]
 
@@ -250,7 +250,7 @@ def test_a_record_that_the_report_does_not_count_is_named_with_where_it_stands_t
         ({"systems": frozenset({"segment", "meta"})}, "came from meta, segment"),
     ],
 )
-def test_a_lead_that_the_report_lacks_is_only_here_and_it_is_said_what_we_know_of_it(known, why):
+def test_a_lead_that_the_report_lacks_is_only_here_with_what_we_know_of_it(known, why):
     found = judged([], lead((1, "2026-01-10T09:00"), records=(), **known))
     assert found == [("", Reason.ONLY_HERE, 1, why)]
 

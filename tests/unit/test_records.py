@@ -49,10 +49,10 @@ answers:
         '{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-02",'
         f' "rate": "0.92"}}\n{COST}\n{ANSWER}\n'
     )
-    said = read(yaml, FUNNEL)
-    assert said == read(lines, FUNNEL)
-    assert [type(one) for one in said] == [Target, Rate, Spend, SurveyAnswer]
-    assert (said[0].value, said[0].end, said[0].scope) == (
+    made = read(yaml, FUNNEL)
+    assert made == read(lines, FUNNEL)
+    assert [type(one) for one in made] == [Target, Rate, Spend, SurveyAnswer]
+    assert (made[0].value, made[0].end, made[0].scope) == (
         Decimal(120),
         date(2026, 3, 31),
         '{"stage":"mql"}',

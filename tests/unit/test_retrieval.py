@@ -71,7 +71,7 @@ def test_a_lead_of_metas_is_published_as_it_came_and_names_its_address():
         (404, "no object", Verdict.GONE),
     ],
 )
-def test_metas_errors_are_told_apart_by_their_code(status, error, verdict):
+def test_metas_errors_differ_by_their_code(status, error, verdict):
     assert SOURCES["meta"].retrieval.judged(status, {"error": error}) is verdict
 
 

@@ -178,8 +178,8 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
             "signatures over real bodies stand beside them; "
             "those of our own are made by tests/unit/test_gateway.py"
         )
-    said = orjson.loads((samples / "signatures.json").read_bytes())
-    vector = said["hubspot_v3_sdk_vector"]
+    vectors = orjson.loads((samples / "signatures.json").read_bytes())
+    vector = vectors["hubspot_v3_sdk_vector"]
 
     def hubspot(one, signature, body, at):
         headers = {
@@ -192,7 +192,7 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
     at = int(vector["timestamp"])
     assert hubspot(vector, vector["signature_v3"], vector["body"].encode(), at)
     assert not hubspot(vector, vector["signature_v3"], vector["body"].encode(), at + 300_001)
-    own = said["hubspot_v3"]
+    own = vectors["hubspot_v3"]
     assert hubspot(
         own,
         own["X-HubSpot-Signature-v3"],
@@ -203,12 +203,12 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
         ("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret"),
         ("linkedin", "X-LI-Signature", "client_secret"),
     ):  # fmt: skip
-        one = said[vendor]
+        one = vectors[vendor]
         body, headers = (samples / one["file"]).read_bytes(), {header.lower(): one[header]}
         assert signing.proven(vendor, one[secret], body, headers) == body
         assert signing.proven(vendor, ("another", one[secret]), body, headers) == body
         assert signing.proven(vendor, "another", body, headers) is None
-    linkedin = said["linkedin"]
+    linkedin = vectors["linkedin"]
     _, answer = (
         SOURCES["linkedin"]
         .routes[0]

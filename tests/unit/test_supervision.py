@@ -139,13 +139,13 @@ def survivor(folder, role, **recorded):
     return process
 
 
-def test_what_a_dead_supervisor_left_is_ended_and_said_even_if_it_is_stopped(tmp_path):
+def test_what_a_dead_supervisor_left_is_ended_and_reported_even_if_it_is_stopped(tmp_path):
     left = [survivor(tmp_path, role) for role in ("broker", "advance@2")]
     left[0].send_signal(signal.SIGSTOP)
-    told = []
-    children.end_survivors(tmp_path, told.append)
+    messages = []
+    children.end_survivors(tmp_path, messages.append)
     assert all(gone(process.pid) for process in left)
-    assert [text.split(" (")[0] for text in told] == ["ending advance@2", "ending broker"]
+    assert [text.split(" (")[0] for text in messages] == ["ending advance@2", "ending broker"]
     assert list((tmp_path / "run").iterdir()) == []
 
 
@@ -184,10 +184,12 @@ def test_a_broker_that_nobody_recorded_is_found_by_its_lock_and_its_command(tmp_
     ]
     broker = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert broker.stdout.readline() == b"held\n"
-    told = []
-    children.end_survivors(tmp_path, told.append)
+    messages = []
+    children.end_survivors(tmp_path, messages.append)
     assert gone(broker.pid)
-    assert told == [f"ending broker (pid {broker.pid}), which a supervisor that died left behind"]
+    assert messages == [
+        f"ending broker (pid {broker.pid}), which a supervisor that died left behind"
+    ]
 
 
 # ---------------------------------------------------------------- homes
@@ -221,9 +223,9 @@ def test_secrets_are_made_once_and_a_broken_file_of_a_home_without_data_is_made_
     assert home.load_secrets(tmp_path, pytest.fail) == first
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
     (tmp_path / "secrets.json").write_text('{"iden')
-    told = []
-    assert home.load_secrets(tmp_path, told.append)["identity_key"] != first["identity_key"]
-    assert "was broken and is made again" in told[0]
+    messages = []
+    assert home.load_secrets(tmp_path, messages.append)["identity_key"] != first["identity_key"]
+    assert "was broken and is made again" in messages[0]
 
 
 def test_a_secret_of_a_later_version_is_added_and_the_others_stay(tmp_path):
@@ -232,10 +234,10 @@ def test_a_secret_of_a_later_version_is_added_and_the_others_stay(tmp_path):
     (tmp_path / "secrets.json").write_text(
         json.dumps({name: value for name, value in first.items() if name != "hubspot_secret"})
     )
-    told = []
-    second = home.load_secrets(tmp_path, told.append)
+    messages = []
+    second = home.load_secrets(tmp_path, messages.append)
     assert {name for name in first if first[name] != second[name]} == {"hubspot_secret"}
-    assert told == [f"made the secrets that {tmp_path / 'secrets.json'} lacks: hubspot_secret"]
+    assert messages == [f"made the secrets that {tmp_path / 'secrets.json'} lacks: hubspot_secret"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"broker": "x"}', '{"broker": 99999999}'])
@@ -249,13 +251,13 @@ def test_broken_ports_are_made_again(tmp_path, text):
 def test_a_home_keeps_its_ports_and_says_which_one_is_taken(tmp_path):
     first = home.choose_ports(tmp_path, {}, pytest.fail)
     assert home.choose_ports(tmp_path, {}, pytest.fail) == first
-    told = []
+    messages = []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first["gateway"]))
         taken.listen()
-        second = home.choose_ports(tmp_path, {}, told.append)
+        second = home.choose_ports(tmp_path, {}, messages.append)
     assert second["gateway"] != first["gateway"]
-    assert told == [f"port {first['gateway']} is taken: gateway gets {second['gateway']}"]
+    assert messages == [f"port {first['gateway']} is taken: gateway gets {second['gateway']}"]
 
 
 @pytest.mark.parametrize(
@@ -304,7 +306,7 @@ def test_a_second_stack_on_a_home_is_refused(tmp_path):
     home.take_lock(tmp_path).close()
 
 
-def test_the_address_that_vendors_were_told_is_the_operators_word(tmp_path, monkeypatch):
+def test_the_address_that_vendors_know_is_the_operators_word(tmp_path, monkeypatch):
     """`up` overwrote it with its own, so behind a tunnel each signature of HubSpot's was wrong."""
     from streams.embedded.stack import Stack
 
@@ -463,12 +465,12 @@ class Killed:
 @pytest.fixture
 def watched(tmp_path):
     """Watch over a broker and a ticker; return the watch and a way to let them answer."""
-    told, memories = [], {"broker": Memory(), "ticker": Memory()}
+    messages, memories = [], {"broker": Memory(), "ticker": Memory()}
     processes = {role: Killed() for role in memories}
     shown = {role: Process(role, 1, "starting", "", log="/x.log") for role in memories}
     stack = SimpleNamespace(
         home=tmp_path,
-        say=told.append,
+        say=messages.append,
         memory=memories.__getitem__,
         _processes=processes,
         _shown=shown,
@@ -484,7 +486,7 @@ def watched(tmp_path):
         watch._kill_if_it_hangs("ticker", found)
         return processes["ticker"].sent
 
-    return hear, shown, told
+    return hear, shown, messages
 
 
 WELL, UNHEARD = (
@@ -496,7 +498,7 @@ WELL, UNHEARD = (
 def test_a_silent_ticker_is_killed_while_the_broker_answers_and_not_while_it_is_away(
     watched,
 ):
-    hear, shown, told = watched
+    hear, shown, messages = watched
     assert hear(1, WELL, WELL) == []
     assert shown["ticker"].state == "running"
     for _ in range(20):
@@ -506,16 +508,16 @@ def test_a_silent_ticker_is_killed_while_the_broker_answers_and_not_while_it_is_
     for _ in range(3):
         hear(3, WELL, UNHEARD)
     assert hear(3, WELL, UNHEARD)[:2] == [signal.SIGABRT, signal.SIGKILL]
-    assert "while the broker answers; see /x.log" in told[0]
+    assert "while the broker answers; see /x.log" in messages[0]
 
 
 def test_a_ticker_that_hangs_is_killed_whatever_the_broker_does(watched):
-    hear, _, told = watched
+    hear, _, messages = watched
     hear(1, WELL, WELL)
     for _ in range(3):
         assert hear(3, answers.SILENT, answers.SILENT) == []
     assert hear(3, answers.SILENT, answers.SILENT) == [signal.SIGABRT, signal.SIGKILL]
-    assert told == ["ticker is killed: it did not answer for 12 s; see /x.log"]
+    assert messages == ["ticker is killed: it did not answer for 12 s; see /x.log"]
 
 
 # ---------------------------------------------------------------- answers
@@ -531,8 +533,8 @@ def frozen():
 def get(port, path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request("GET", path)
-    said = connection.getresponse()
-    return said.status, said.read().decode()
+    response = connection.getresponse()
+    return response.status, response.read().decode()
 
 
 def test_a_process_tells_that_it_lives_that_it_waits_and_that_it_hangs():
@@ -549,9 +551,9 @@ def test_a_process_tells_that_it_lives_that_it_waits_and_that_it_hangs():
                 "gone": answers.Question(1),
             }
             probe.beat()
-            said = answers.ask(asked, 0.3)
-        assert said["x"] == answers.Answer(alive=True, ready=False, reason=waits[0])
-        assert {said[name] for name in ("frozen", "kafka", "gone")} == {answers.SILENT}
+            answered = answers.ask(asked, 0.3)
+        assert answered["x"] == answers.Answer(alive=True, ready=False, reason=waits[0])
+        assert {answered[name] for name in ("frozen", "kafka", "gone")} == {answers.SILENT}
         waits[0] = ""
         probe.beat()
         assert answers.ask(question)["x"] == answers.Answer(alive=True, ready=True)
@@ -691,9 +693,9 @@ def test_each_kind_of_difference_is_named_with_whose_move_it_is():
         settings=settings,
         overrides=frozenset({"flush.ms", "retention.ms"}),
     )
-    said = admin.compare(topic, wrong, 4, 1)
-    assert [one.kind for one in said] == [admin.STANDS, admin.STANDS, admin.SET, admin.NOTE]
-    assert [one.what.split(":")[0] for one in said] == [
+    differences = admin.compare(topic, wrong, 4, 1)
+    assert [one.kind for one in differences] == [admin.STANDS, admin.STANDS, admin.SET, admin.NOTE]
+    assert [one.what.split(":")[0] for one in differences] == [
         "3 partitions, declared 4",
         "2 replicas, declared 1",
         "retention.ms",
@@ -723,9 +725,9 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others_from_speaking():
         health.Check("breaks", lambda _settings: str(1 // 0)),
         health.Check("fails", fails),
     ]
-    said = health.examine(None, checks, seconds=0.2)
+    findings = health.examine(None, checks, seconds=0.2)
     never.set()
-    assert [(one.check, one.ok, one.detail) for one in said] == [
+    assert [(one.check, one.ok, one.detail) for one in findings] == [
         ("well", True, "fine"),
         ("hangs", False, "no answer within 0 s"),
         ("breaks", False, "ZeroDivisionError: integer division or modulo by zero"),
@@ -756,9 +758,9 @@ def test_every_process_that_does_not_run_is_named_with_its_reason_and_its_comman
         {**base, "state": "restarting", "restarts": 12, "last_exit": 70},
         {**base, "state": "dead"},
     ]
-    with pytest.raises(health.Failing) as said:
+    with pytest.raises(health.Failing) as caught:
         health.processes(wrong)
-    assert str(said.value) == (
+    assert str(caught.value) == (
         "x is stopped: a hole (then: leadstream holes accept x); "
         "x is restarting, 12 times, last exit 70, see /x.log; x is dead"
     )

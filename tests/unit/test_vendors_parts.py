@@ -16,7 +16,7 @@ def test_a_letter_of_a_part_is_read_alone_and_says_the_same(source, good, bad, t
     ((letter, original),) = first
     assert others >= 2
     again, others = outcome(source, original.value)
-    assert ([said.reason for said, _ in again], others) == ([letter.reason], 0)
+    assert ([repeated.reason for repeated, _ in again], others) == ([letter.reason], 0)
     assert again[0][1].value == original.value
     mended = orjson.loads(original.value.replace(orjson.dumps({**good, **bad}), orjson.dumps(good)))
     assert outcome(source, orjson.dumps(mended))[0] == []
