@@ -38,12 +38,12 @@ class Numbers(Logic):
     """State: the numbers of a key, sorted. A repeat changes nothing; `poison` is refused."""
 
     def record(self, record, row, now, pages=no_pages):
-        said = orjson.loads(record.value)
-        if said == "poison":
+        value = orjson.loads(record.value)
+        if value == "poison":
             raise PayloadRejected("poison")
-        if said == "huge":
+        if value == "huge":
             return Effects((), b"x" * (MAX_RECORD + 1))
-        if said == "time bomb":
+        if value == "time bomb":
             return Effects((), orjson.dumps({"numbers": None, "pad": "", "due": 1}), 1)
         known = (
             orjson.loads(row)
@@ -54,14 +54,14 @@ class Numbers(Logic):
                 "due": None,
             }
         )
-        if said in known["numbers"]:
+        if value in known["numbers"]:
             return Effects()
-        known["numbers"] = sorted([*known["numbers"], said])
+        known["numbers"] = sorted([*known["numbers"], value])
         out = Out(
             OUT,
             record.key,
             orjson.dumps(
-                {"key": record.key.decode(), "number": said, "count": len(known["numbers"])}
+                {"key": record.key.decode(), "number": value, "count": len(known["numbers"])}
             ),
         )
         known["due"] = DUE if TIMERS else None
@@ -90,8 +90,8 @@ class Slow(SinkWorker):
     """Says when it was handed a chunk."""
 
     async def handle(self, tp, records, generation, event):
-        told = [record.value.decode() for record in records]
-        sys.stdout.write(f"HANDED {' '.join(told)}\n")
+        values = [record.value.decode() for record in records]
+        sys.stdout.write(f"HANDED {' '.join(values)}\n")
         sys.stdout.flush()
         return await super().handle(tp, records, generation, event)
 
@@ -110,10 +110,10 @@ def at(wanted, do):
     step, _, times = wanted.partition("=")
     left = int(times or 1)
 
-    def between(said):
+    def between(place):
         nonlocal left
-        left -= said == step
-        if said == step and not left:
+        left -= place == step
+        if place == step and not left:
             do()
 
     return between
@@ -123,9 +123,9 @@ def between_steps():
     die = at(os.environ.get("LEADSTREAM_DIE", ""), lambda: os._exit(9))
     stop = at(os.environ.get("LEADSTREAM_STOP", ""), lambda: os.kill(os.getpid(), signal.SIGSTOP))
 
-    def between(said):
-        die(said)
-        stop(said)
+    def between(place):
+        die(place)
+        stop(place)
 
     return between
 

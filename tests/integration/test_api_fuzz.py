@@ -69,7 +69,7 @@ def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
 
 
 @pytest.mark.ci
-def test_a_lead_that_is_there_is_told_as_the_openapi_says_and_without_an_address_that_would_run(
+def test_a_lead_that_is_there_is_shown_as_the_openapi_has_it_without_an_address_that_would_run(
     schema,
 ):
     operation = schema["/api/leads/{lead}"]["GET"]

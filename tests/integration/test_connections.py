@@ -47,15 +47,15 @@ def token_server():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             asked.append((self.headers["Authorization"], body))
-            said = orjson.dumps(
+            granted = orjson.dumps(
                 {"access_token": unsecured_token(), "expires_in": 600, "token_type": "bearer"}
             )
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(granted)
 
-        def log_message(self, *_said):
+        def log_message(self, *_message):
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Answer)
@@ -248,11 +248,11 @@ async def _read(settings):
 def test_a_worker_starts_over_it(secured, tmp_path, way):
     """Faust opens its own clients: they must have come through the same settings."""
     settings = secured(way)
-    said = {
+    options = {
         name: str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
         for name, value in settings.model_dump(exclude_defaults=True).items()
     }
-    environment = {f"LEADSTREAM_{name.upper()}": value for name, value in said.items()}
+    environment = {f"LEADSTREAM_{name.upper()}": value for name, value in options.items()}
     environment |= {"LEADSTREAM_HOME": str(tmp_path), "LEADSTREAM_METRICS_PORT": str(free_port())}
     process = subprocess.Popen(
         [sys.executable, "-m", "streams.cli.main", "topics", "apply"],

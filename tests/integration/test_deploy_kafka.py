@@ -498,13 +498,13 @@ def _leads(kafka, running, logs):
             }
             for batch in consumer.poll(timeout_ms=500).values():
                 for record in batch:
-                    said = (
+                    fact = (
                         orjson.loads(record.value)
                         if record.value and record.value.startswith(b"{")
                         else {}
                     )
-                    if said.get("k") == "fact":
-                        leads.add(said["lead"])
+                    if fact.get("k") == "fact":
+                        leads.add(fact["lead"])
     finally:
         consumer.close()
     return leads

@@ -92,7 +92,7 @@ def test_what_was_parked_is_known_to_whoever_takes_over_each_time_that_it_is_rea
         assert all(len(found) == PARTITIONS for found in asyncio.run(read()))
 
 
-def test_nothing_is_lost_when_a_worker_is_told_to_stop(kafka, topics, tmp_path):
+def test_nothing_is_lost_when_a_worker_has_to_stop(kafka, topics, tmp_path):
     one = Job(kafka, "a", tmp_path).ready()
     publish(kafka, range(1000))
     until(lambda: len(outputs(kafka)) > 100, "the first outputs")
@@ -103,7 +103,7 @@ def test_nothing_is_lost_when_a_worker_is_told_to_stop(kafka, topics, tmp_path):
     two.end()
 
 
-def test_a_sink_that_is_told_to_stop_writes_what_it_was_handed_and_ends(kafka, topics, tmp_path):
+def test_a_sink_that_has_to_stop_writes_what_it_was_handed_and_ends(kafka, topics, tmp_path):
     sink = tmp_path / "sink"
     job = Job(kafka, "a", tmp_path, LEADSTREAM_SINK=str(sink)).ready()
     publish(kafka, range(100))

@@ -137,10 +137,10 @@ def test_connections_are_bounded_for_an_address_and_in_all(server):
             one.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         return made, [one.recv(65536)[:12] for one in made]
 
-    made, said = fill("127.0.0.2", EACH + 2)
-    others, told = fill("127.0.0.3", 6)
-    assert said == [b"HTTP/1.1 200"] * EACH + [b"HTTP/1.1 429"] * 2
-    assert told == [b"HTTP/1.1 200"] * 4 + [b"HTTP/1.1 503"] * 2
+    made, answers = fill("127.0.0.2", EACH + 2)
+    others, other_answers = fill("127.0.0.3", 6)
+    assert answers == [b"HTTP/1.1 200"] * EACH + [b"HTTP/1.1 429"] * 2
+    assert other_answers == [b"HTTP/1.1 200"] * 4 + [b"HTTP/1.1 503"] * 2
     for one in made + others:
         one.close()
     Server.until(
@@ -203,11 +203,11 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("raw", "status"), MALFORMED, ids=range(len(MALFORMED)))
 def test_what_is_no_request_of_ours_is_a_refusal_that_can_be_read(server, raw, status):
-    found, kind, said = sent(server, raw)
-    assert found == status, said[:300]
+    found, kind, answered = sent(server, raw)
+    assert found == status, answered[:300]
     if status != 200:
         assert kind == "application/problem+json"
-        assert json.loads(said)["status"] == status
+        assert json.loads(answered)["status"] == status
 
 
 def test_a_client_that_does_not_read_or_hangs_up_holds_nothing(server):

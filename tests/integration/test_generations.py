@@ -76,9 +76,9 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
 
 
 def test_a_preview_equals_a_re_import_in_two_random_parts_under_the_candidate(folder, preview):
-    halves = split(folder / "shuffled", folder / "one", folder / "two")
+    parts = split(folder / "shuffled", folder / "one", folder / "two")
     assert candidates(preview) == imported(
-        folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now
+        folder / "other", *parts, funnel=str(folder / "stricter.yaml"), asked=figures_now
     )
 
 
@@ -124,11 +124,11 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
     day = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
     (folder / "later.yaml").write_text(text.replace("1970-01-01", day))
     (folder / "back.yaml").write_text(text.replace("1970-01-01", "2020-01-01"))
-    code, _, told = run_cli(
+    code, _, error = run_cli(
         "definitions", "add", folder / "back.yaml", home=stack.home, check=False
     )
     assert code == 1
-    assert "leadstream adopt" in told.replace("\n", " ")
+    assert "leadstream adopt" in error.replace("\n", " ")
     run_cli("definitions", "add", folder / "later.yaml", home=stack.home)
 
     def listed():
@@ -136,17 +136,17 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
         return [[version["version"] for version in one["versions"]] for one in found]
 
     until(lambda: listed() == [["1", "2"], ["70"]], "the later version of the shown generation")
-    told = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
-    assert "generation 2 is kept and does not have this version" in told
+    printed = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
+    assert "generation 2 is kept and does not have this version" in printed
     run_cli("definitions", "add", folder / "later.yaml", "--generation", 2, home=stack.home)
     until(
         lambda: listed() == [["1", "2"], ["70", "2"]],
         "the later version of the generation that is kept",
     )
-    code, _, told = run_cli(
+    code, _, error = run_cli(
         "definitions", "add", folder / "later.yaml", "--generation", 9, home=stack.home, check=False
     )
-    assert (code, "there is no generation 9" in told) == (1, True)
+    assert (code, "there is no generation 9" in error) == (1, True)
 
 
 def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
@@ -170,9 +170,9 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     client, settings = invariants.of(stack)
     run_cli("adopt", folder / "stricter.yaml", "--generation", 2, home=stack.home)
     before = figures_now(stack.home)
-    code, _, told = run_cli("definitions", "drop", "2", home=stack.home, check=False)
+    code, _, error = run_cli("definitions", "drop", "2", home=stack.home, check=False)
     assert code == 1
-    assert "show another one first" in told.replace("\n", " ")
+    assert "show another one first" in error.replace("\n", " ")
     assert run_cli("definitions", "drop", "1", "--json", home=stack.home)[1] == {"dropped": 1}
     tables = [
         "fact_revisions",

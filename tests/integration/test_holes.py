@@ -83,10 +83,10 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_fa
         assert accepted == found
         post("after")
         until(lambda: leads() == 9, "the lead that came after the hole")
-        told = client.query(
+        stated = client.query(
             "SELECT generation, partition, first, following FROM holes FINAL"
         ).result_rows
-        assert set(told) == {
+        assert set(stated) == {
             (1 + ROLES.index(hole["worker"]), hole["partition"], hole["first"], hole["following"])
             for hole in found
         }

@@ -32,19 +32,19 @@ def hubspot():
     leads, deals = table("hubspot", "contacts"), table("hubspot", "deals")
     # Both of two were created at once.
     owner = deals["Associated Contact IDs"].str.split(";").str[0]
-    told = deals.assign(
+    closed = deals.assign(
         lead=owner,
         outcome=deals["Deal Stage"]
         .map({"Closed won": "won", "Closed lost": "lost"})
         .fillna("open"),
     )
-    told["won"] = at(
-        told["Close Date"].where(told.outcome == "won", ""), "%Y-%m-%d %H:%M", "Europe/Berlin"
+    closed["won"] = at(
+        closed["Close Date"].where(closed.outcome == "won", ""), "%Y-%m-%d %H:%M", "Europe/Berlin"
     )
     leads["qualified"] = leads["Became a Marketing Qualified Lead Date"] != ""
     leads["created"] = at(leads["Create Date"], "%Y-%m-%d %H:%M", "Europe/Berlin")
-    told["amount"] = pd.to_numeric(told["Amount"], errors="coerce")
-    return leads.rename(columns={"Record ID": "lead"}), told.rename(
+    closed["amount"] = pd.to_numeric(closed["Amount"], errors="coerce")
+    return leads.rename(columns={"Record ID": "lead"}), closed.rename(
         columns={"Currency": "currency"}
     )
 
@@ -161,7 +161,7 @@ def home(tmp_path_factory):
         folder / "shop", shop(), **{name.replace(".", "_"): text for name, text in SHOP.items()}
     )
     with Stack(folder / "home", "default") as stack:
-        told = {
+        imported = {
             product: run_cli(
                 "import",
                 MAPPINGS / f"{product}.yaml",
@@ -172,10 +172,10 @@ def home(tmp_path_factory):
             )[1]
             for product in TRUTH
         }
-        told["shop"] = run_cli(
+        imported["shop"] = run_cli(
             "import", mapping, "--data", mapping.parent, "--json", home=stack.home, check=False
         )
-        yield stack.home, told
+        yield stack.home, imported
 
 
 @pytest.fixture(scope="module")
@@ -189,15 +189,15 @@ def client(home):
 
 @pytest.mark.parametrize("product", TRUTH)
 def test_every_row_of_an_export_is_accepted(home, product):
-    told, (leads, deals) = home[1][product], TRUTH[product]()
+    imported, (leads, deals) = home[1][product], TRUTH[product]()
     assert (
-        told["read"]
-        == told["accepted"]
+        imported["read"]
+        == imported["accepted"]
         == sum(len(path.read_text().splitlines()) - 1 for path in (EXPORTS / product).glob("*.csv"))
     )
-    assert (told["refused"], told["rejected"], told["reasons"]) == (0, [], [])
-    assert told["events"]["lead.created"] == len(leads)
-    assert told["events"]["opportunity.created"] == len(deals)
+    assert (imported["refused"], imported["rejected"], imported["reasons"]) == (0, [], [])
+    assert imported["events"]["lead.created"] == len(leads)
+    assert imported["events"]["opportunity.created"] == len(deals)
 
 
 @pytest.mark.parametrize("product", TRUTH)
@@ -274,17 +274,18 @@ def test_an_import_again_changes_nothing_and_tells_the_same(home):
     assert {name: again[name] for name in before} == before
 
 
-def test_what_waits_what_was_ignored_and_what_was_refused_is_told_by_reason(home):
-    code, told, said = home[1]["shop"]
+def test_what_waits_what_was_ignored_and_what_was_refused_is_reported_by_reason(home):
+    code, printed, error = home[1]["shop"]
     assert code == 1
-    assert "3 of 11 rows were refused" in said.replace("\n", " ")
-    assert (told["read"], told["accepted"], told["refused"]) == (11, 8, 3)
+    assert "3 of 11 rows were refused" in error.replace("\n", " ")
+    assert (printed["read"], printed["accepted"], printed["refused"]) == (11, 8, 3)
     assert Counter(
-        (one["file"], one["line"], one["column"]) for one in told["rejected"]
+        (one["file"], one["line"], one["column"]) for one in printed["rejected"]
     ) == Counter({("lead.csv", 4, "Email"): 1, ("cost.csv", 4, "Cost"): 1, ("goal.csv", 3, ""): 1})
-    assert "'nonsense' is no KPI" in json.dumps(told["reasons"])
-    assert (told["weak"], told["held"]) == (3, 2)  # a's page view is its lead's, b is nobody yet
-    assert [(one["what"], one["event"], one["stage"], one["n"]) for one in told["ignored"]] == [
+    assert "'nonsense' is no KPI" in json.dumps(printed["reasons"])
+    # a's page view is its lead's, b is nobody yet.
+    assert (printed["weak"], printed["held"]) == (3, 2)
+    assert [(one["what"], one["event"], one["stage"], one["n"]) for one in printed["ignored"]] == [
         ("unmapped", "lead.stage_reported", "odd", 1)
     ]
 
@@ -301,7 +302,7 @@ def test_spend_and_targets_of_a_file_stand_in_clickhouse(home, client):
 @pytest.mark.parametrize("tolerated", ["0.3", "30%"])
 def test_a_share_of_refused_rows_may_be_tolerated(home, tolerated):
     mapping = home[0].parent / "shop" / "mapping.yaml"
-    code, told, _ = run_cli(
+    code, printed, _ = run_cli(
         "import",
         mapping,
         "--data",
@@ -312,4 +313,4 @@ def test_a_share_of_refused_rows_may_be_tolerated(home, tolerated):
         home=home[0],
         check=False,
     )
-    assert (code, told["refused"]) == (0, 3)
+    assert (code, printed["refused"]) == (0, 3)

@@ -65,7 +65,7 @@ def home(tmp_path_factory, olist):
 
 
 def _killed_while_importing(stack, olist):
-    """Import Olist, kill thrice meanwhile; give what the importer said and each kill."""
+    """Import Olist, kill thrice meanwhile; return what the importer printed and each kill."""
     importing = subprocess.Popen(
         [
             sys.executable,
@@ -232,24 +232,24 @@ def test_another_order_gives_the_same_figures(home, olist, tmp_path, seed):
 
 
 @pytest.mark.ci
-def test_two_random_halves_with_a_restart_between_give_the_same_figures(home, olist, tmp_path):
+def test_two_random_parts_with_a_restart_between_give_the_same_figures(home, olist, tmp_path):
     shuffled = in_file_order(olist, tmp_path / "shuffled", shuffled=2)
-    halves = orders.split(shuffled, tmp_path / "one", tmp_path / "two")
-    assert orders.imported(tmp_path / "home", *halves, funnel="olist") == home[3]
+    parts = orders.split(shuffled, tmp_path / "one", tmp_path / "two")
+    assert orders.imported(tmp_path / "home", *parts, funnel="olist") == home[3]
 
 
 def test_a_home_that_runs_another_funnel_refuses(home, olist, tmp_path):
     mapping = tmp_path / "other.yaml"
     mapping.write_text(MAPPING.read_text().replace("funnel: olist", "funnel: default"))
-    code, _, said = run_cli("import", mapping, "--data", olist, home=home[0], check=False)
+    code, _, error = run_cli("import", mapping, "--data", olist, home=home[0], check=False)
     assert code == 1
-    assert "use another --home" in said.replace("\n", " ")
+    assert "use another --home" in error.replace("\n", " ")
 
 
 def test_a_second_stack_on_the_same_home_is_refused_clearly(home):
-    code, _, said = run_cli("up", home=home[0], check=False)
+    code, _, error = run_cli("up", home=home[0], check=False)
     assert code == 1
-    assert "a stack runs on" in said.replace("\n", " ")
+    assert "a stack runs on" in error.replace("\n", " ")
 
 
 HANDS = {

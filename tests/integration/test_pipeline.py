@@ -149,11 +149,11 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
     from streams.domain.identity import origin_id
 
     lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), "email:backlog@example.com")
-    said_of = {}
+    statuses = {}
     for clock, status in clickhouse.query(statement, parameters={"l": lead}).result_rows:
-        said_of.setdefault(clock, set()).add(status)
-    assert "met" in said_of["first_touch"]
-    assert not {"breached", "escalated"} & set().union(*said_of.values())
+        statuses.setdefault(clock, set()).add(status)
+    assert "met" in statuses["first_touch"]
+    assert not {"breached", "escalated"} & set().union(*statuses.values())
     assert all(
         alert["lead"] != lead for alert in read(stack, topics.ALERTS) if alert["what"] == "raised"
     )
@@ -382,9 +382,9 @@ def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stay
     )
     run_cli("merge", "word1@example.com", "word2@example.com", home=stack.home)
     until(lambda: len(standing(clickhouse, "word1@example.com", stack)[2]) == 2, "one lead")
-    told = run_cli("explain", "word2@example.com", home=stack.home)[1]
-    assert "2 identities are one lead" in told
-    assert told.count("became known") == 2
+    printed = run_cli("explain", "word2@example.com", home=stack.home)[1]
+    assert "2 identities are one lead" in printed
+    assert printed.count("became known") == 2
     body = cloudevent("consent", "word-no", time.time(), "word1@example.com", granted=False)
     take(stack, body)
     statement = "SELECT opted_out FROM v_lead_state WHERE has(origins, {l:String})"

@@ -286,7 +286,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("asked", "why"), WRONG)
-def test_wrong_use_is_said_before_the_first_row_and_ends_with_2(world, tmp_path, asked, why):
+def test_wrong_use_is_reported_before_the_first_row_and_ends_with_2(world, tmp_path, asked, why):
     path = tmp_path / "contacts.csv"
     path.write_text(",".join(HEAD) + "\n")
     arguments = [one.format(csv=path) for one in asked]

@@ -52,11 +52,11 @@ def test_a_record_that_no_column_takes_is_a_dead_letter_and_what_comes_after_it_
         return deadletters.read(settings, deadletters.Chosen(topic=topics.SPEND))
 
     until(lambda: len(letters()) == len(wrong), "the dead letters")
-    said = [
+    refused = [
         (deadletters.original(settings, one).value.decode(), one.letter.reason) for one in letters()
     ]
-    assert sorted(body for body, _ in said) == sorted(body for body, _ in wrong)
-    assert all(reason.startswith(dict(wrong)[body]) for body, reason in said)
+    assert sorted(body for body, _ in refused) == sorted(body for body, _ in wrong)
+    assert all(reason.startswith(dict(wrong)[body]) for body, reason in refused)
     assert {one.letter.worker for one in letters()} == {"deliver"}
 
 

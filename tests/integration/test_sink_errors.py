@@ -41,9 +41,9 @@ def between(sink):
                 else self.chunks()
             )
             writes = b"INSERT" in body[:200] or "INSERT" in self.path
-            said = answers.pop(0) if writes and answers else None
+            scripted = answers.pop(0) if writes and answers else None
             seen.append(self.path)
-            if said is None:
+            if scripted is None:
                 kept = {
                     name: value
                     for name, value in self.headers.items()
@@ -53,10 +53,10 @@ def between(sink):
                     sink.clickhouse_url + self.path, content=body, headers=kept, timeout=60
                 )
                 self.give(answer.status_code, dict(answer.headers), answer.content)
-            elif said == "cut":
+            elif scripted == "cut":
                 self.close_connection = True
             else:
-                code, text = said
+                code, text = scripted
                 self.give(
                     500, {"X-ClickHouse-Exception-Code": str(code)} if code else {}, text.encode()
                 )
@@ -116,7 +116,7 @@ def refused(table):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "error",
     [
         (
             252,
@@ -139,13 +139,13 @@ def refused(table):
         (0, "<html>502 Bad Gateway</html>"),
         "cut",
     ],
-    ids=lambda said: str(said[0]),
+    ids=lambda error: str(error[0]),
 )
-def test_a_passing_error_is_waited_out_and_counted(emptied, between, said):
-    name = errors.TRANSIENT.get(said[0])
+def test_a_passing_error_is_waited_out_and_counted(emptied, between, error):
+    name = errors.TRANSIENT.get(error[0])
     before = metrics.SINK_RETRIES.labels(name)._value.get() if name else 0
     for _ in range(2):
-        between.say(said)
+        between.say(error)
     written = Writer(between.settings).write(rates(Decimal(1), Decimal(2)))
     assert (written["rates"], written.refused, count(emptied)) == (2, [], 2)
     if name:

@@ -25,11 +25,11 @@ gates = spans.map(
 )
 
 
-def obvious(gate, said, today):
+def obvious(gate, touches, today):
     """Give the score by its definition: one term a day."""
     days = {"day": 1, "week": 7}.get(gate.half_life.unit, 30) * gate.half_life.amount
     often, earned = Counter(), Counter()
-    for kind, day, times in said:
+    for kind, day, times in touches:
         often[kind, day] += times
     for (kind, day), times in often.items():
         worth = gate.points.get(kind)
@@ -42,9 +42,9 @@ def obvious(gate, said, today):
     return sum(points / 2 ** min(60, max(0, today - day) // days) for day, points in earned.items())
 
 
-def of(gate, said):
+def of(gate, touches):
     score = Score(gate, "UTC")
-    for kind, day, times in said:
+    for kind, day, times in touches:
         score.add(kind, day * DAY, times)
     return score
 
