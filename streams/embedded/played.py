@@ -37,7 +37,7 @@ class Played:
     playing: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         market = {
             **asdict(self.market),
             "faults": str(self.market.faults),

@@ -239,7 +239,7 @@ class Simulator:
         return True
 
     def _signed(self, post: Post, attempt: int) -> tuple[str, Sent]:
-        """Sign a body as its vendor does; give the path that it goes to."""
+        """Sign a body as its vendor does; return the path that it goes to."""
         vendor, spend = SOURCES[post.source.removesuffix("-spend")], post.source.endswith("-spend")
         route = next((one for one in vendor.routes if ("/spend/" in one.path) is spend), None)
         proven = route is not None and route.proof is not None

@@ -97,7 +97,7 @@ class Stack:
         self._stopped, self._began = False, pids.started(os.getpid())
 
     def say(self, text: str) -> None:
-        """Tell whoever started the stack; a terminal that was closed must not end it."""
+        """Report to whoever started the stack; a terminal that was closed must not end it."""
         with contextlib.suppress(OSError, ValueError):
             self._say(text)
 
@@ -240,7 +240,7 @@ class Stack:
         return self._children.start(role, program(command), environment, log, log)
 
     def _own(self, role: str) -> dict[str, str]:
-        """Give the variables of one role beside those of the home."""
+        """Return the variables of one role beside those of the home."""
         own: dict[str, str] = {}
         generation = split(role)[1]
         if generation:
@@ -265,7 +265,7 @@ class Stack:
         self.show()
 
     def memory(self, role: str) -> Memory:
-        """Give what is remembered of a role."""
+        """Return what is remembered of a role."""
         return self._memories.setdefault(role, Memory())
 
     def _commands(self, *commands: list[str]) -> None:

@@ -151,7 +151,7 @@ class Watch:
 
     # ---------------------------------------------------------------- what hangs
     def question(self, role: str) -> Question:
-        """Say how a role is asked."""
+        """Return how a role is asked."""
         ports = self._stack.ports
         return Question(ports.get(role) or ports[f"metrics-{role}"], _PATHS.get(role, "/readyz"))
 

@@ -96,7 +96,7 @@ class Figures:
     def kpis(
         self, asof: int | None = None, by: str = "", names: tuple[str, ...] = ()
     ) -> list[dict[str, Any]]:
-        """Give the KPIs over all time, as of an instant (ms)."""
+        """Return the KPIs over all time, as of an instant (ms)."""
         moment = int(time.time() * 1000) if asof is None else asof
         asked = kpis.question(self.funnel, 0, moment + 1, moment, by)
         return self._ask(lambda client: kpis.ask(client, asked, names))
@@ -104,7 +104,7 @@ class Figures:
     def funnel_now(
         self, source: str = "", segment: str = "", owner: str = ""
     ) -> list[dict[str, Any]]:
-        """Give entries and open leads by stage, in the funnel's order."""
+        """Return entries and open leads by stage, in the funnel's order."""
         found = self.rows(
             "SELECT stage, sum(entered) AS entered, sum(standing) AS open FROM ("
             " SELECT to_stage AS stage, 1 AS entered, 0 AS standing, lead_id"
@@ -119,7 +119,7 @@ class Figures:
         )
 
     def flow(self) -> list[dict[str, Any]]:
-        """Give the moves between stages."""
+        """Return the moves between stages."""
         return self.rows(
             "SELECT from_stage, to_stage, count() AS n FROM v_stage_transitions "
             "WHERE test = 0 AND from_stage != '' "
@@ -127,7 +127,7 @@ class Figures:
         )
 
     def stalled(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Give the leads past a service level of the stage they stand in, the longest due first."""
+        """Return the leads past a service level of their present stage, the longest due first."""
         found = self.rows(
             "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, "
             "c.status AS status, s.owner AS owner, "
@@ -142,7 +142,7 @@ class Figures:
         return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
 
     def stalled_by_stage(self) -> dict[str, int]:
-        """Give how many leads are past a service level of the stage they stand in, by stage."""
+        """Return how many leads are past a service level of the stage they stand in, by stage."""
         found = self.rows(
             "SELECT c.stage AS stage, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
             "INNER JOIN v_lead_state AS s "
@@ -153,7 +153,7 @@ class Figures:
         return {row["stage"]: row["n"] for row in found}
 
     def about_to_breach(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Give the clocks that were warned and run."""
+        """Return the clocks that were warned and run."""
         return self.rows(
             "SELECT toString(lead_id) AS lead, stage, clock, due_at FROM v_clocks "
             "WHERE test = 0 AND status = 'warned' "
@@ -162,7 +162,7 @@ class Figures:
         )
 
     def feed(self, limit: int = 15) -> list[dict[str, Any]]:
-        """Give the last transitions."""
+        """Return the last transitions."""
         return self.rows(
             "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time "
             "FROM v_stage_transitions WHERE test = 0 "
@@ -171,7 +171,7 @@ class Figures:
         )
 
     def inflow(self) -> list[dict[str, Any]]:
-        """Give new journeys by day of the reporting zone and source."""
+        """Return new journeys by day of the reporting zone and source."""
         return self.rows(
             "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, "
             "toUInt64(sum(n)) AS n FROM v_funnel_daily "
@@ -180,7 +180,7 @@ class Figures:
         )
 
     def health(self) -> dict[str, Any]:
-        """Give how far time has come, and what has arrived."""
+        """Return how far time has come, and what has arrived."""
         watermark = self.rows(
             "SELECT min(t) AS watermark FROM "
             "(SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
@@ -199,11 +199,11 @@ class Figures:
         )
 
     def story(self, lead: str) -> dict[str, Any]:
-        """Give one lead's story as `leadstream explain --json` does."""
+        """Return one lead's story as `leadstream explain --json` does."""
         return self._ask(lambda client: self._explain(client, lead))
 
     def story_lines(self, lead: str) -> list[str]:
-        """Give one lead's story as `leadstream explain` prints it."""
+        """Return one lead's story as `leadstream explain` prints it."""
         return self._readable(self.story(lead), self.funnel.reporting.zone)
 
 

@@ -221,7 +221,7 @@ class _Screen:
 
 
 def unmeasured(funnel: Funnel) -> str:
-    """Name the clocks that no enabled source can stop: without them nothing stalls, wrongly."""
+    """Return which clocks no enabled source can stop: an empty list of stalled leads misleads."""
     names = measuring.not_measured(funnel)
     return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
 

@@ -16,7 +16,7 @@ _EVIDENCE = {
 
 
 def described() -> list[dict[str, Any]]:
-    """Return what each vendor's file states: its ways in, proofs, settings, and what it can report."""
+    """Return what each vendor's file states: ways in, proofs, settings, and what it reports."""
     return [_one(vendor) for vendor in SOURCES.values()]
 
 

@@ -25,7 +25,7 @@ def work(funnel: Funnel) -> frozenset[str]:
 
 
 def not_measured(funnel: Funnel) -> list[str]:
-    """Name the clocks that no enabled source can stop, as `stage.clock`."""
+    """Return the clocks that no enabled source can stop, as `stage.clock`."""
     known = work(funnel)
     return [
         f"{stage}.{name}"

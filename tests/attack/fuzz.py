@@ -46,7 +46,7 @@ SLOWEST = 5.0  # seconds that one body may take
 
 
 def seeds() -> list[tuple[str, bytes]]:
-    """Give bodies to begin with, by vendor."""
+    """Return bodies to begin with, by vendor."""
     found = [
         (vendor, orjson.dumps(together(good, good)))
         for vendor, good, _, together in BODIES.values()

@@ -246,7 +246,7 @@ def say(text):
 
 
 def attack(port, pid, seconds, seed):
-    """Attack a gateway; give what is wrong."""
+    """Attack a gateway; return what is wrong."""
     process = psutil.Process(pid)
     begun = time.monotonic()
     attackers = [Attacker(port, seed * 100 + number, begun + seconds) for number in range(WORKERS)]

@@ -32,7 +32,7 @@ def stricter(path):
 
 
 def candidates(preview):
-    """Give the figures that a preview tells of the candidate."""
+    """Return the figures that a preview tells of the candidate."""
     return settled([one["candidate"] for one in preview["kpis"] if one["candidate"]])
 
 

@@ -115,7 +115,7 @@ class Faults:
             process.resume()
 
     def _rolling(self) -> None:
-        """Tell one worker after the other to end, as a deployment does."""
+        """Ask one worker after the other to end, as a deployment does."""
         for role in WORKERS:
             self.system.running([role])
             before = self.system.shown()[role]["pid"]

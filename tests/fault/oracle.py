@@ -117,7 +117,7 @@ class Oracle:
         self.report.found += found
 
     def _letters(self) -> list[str]:
-        """Give the letters that are too many, and those that lack."""
+        """Return the letters that are too many, and those that lack."""
         found = {
             one.letter.id for one in deadletters.read(self.settings, deadletters.Chosen(all=True))
         }
@@ -139,7 +139,7 @@ class Oracle:
         return places
 
     def _alerts_twice(self) -> list[str]:
-        """Name alerts that another revision of the same clock repeated to the letter."""
+        """Return alerts that another revision of the same clock repeated to the letter."""
         last: dict[str, tuple[int, dict[str, Any]]] = {}
         twice, number = [], 0
         for record in reading.records(self.settings, topics.ALERTS):

@@ -90,7 +90,7 @@ class Publisher:
             ]
 
     def chain(self, links: int) -> tuple[str, ...]:
-        """Post leads and the merges that make one of them, in any order; give the aliases."""
+        """Post leads and the merges that make one of them, in any order; return the aliases."""
         with self._lock:
             names = tuple(
                 f"email:c{self.number}-{place}@{self.seed}.example" for place in range(links + 1)
@@ -174,7 +174,7 @@ class Publisher:
                 self._stop.wait(max(0.0, len(events) / self.rate - (time.monotonic() - began)))
 
     def _next(self) -> list[dict[str, Any]]:
-        """Give the next batch; while paused, only what waits."""
+        """Return the next batch; while paused, only what waits."""
         with self._lock:
             events, self._extra = self._extra[:BATCH], self._extra[BATCH:]
             if not events and not self._pause.is_set():

@@ -56,7 +56,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
+        """Return whether nothing was found."""
         return not (+self.found or self.failures)
 
     def add(self, other: Report) -> None:
@@ -70,7 +70,7 @@ class Report:
         path.write_text(json.dumps({**self.__dict__, "clean": self.clean}, indent=1))
 
     def line(self) -> str:
-        """Say it in one paragraph."""
+        """Return it as one paragraph."""
         most = ", ".join(f"{role} {count}" for role, count in self.deaths.most_common())
         faults = ", ".join(f"{name} {count}" for name, count in self.faults.most_common())
         return (

@@ -35,7 +35,7 @@ class Fault(NamedTuple):
 
 
 def deck(rng: random.Random, theme: str, *, long: bool = False) -> list[Fault]:
-    """Give the faults of a chapter in the order of this seed."""
+    """Return the faults of a chapter in the order of this seed."""
 
     def kills(number: int) -> list[Fault]:
         return [Fault("kill", rng.choice(WORKERS)) for _ in range(number)]

@@ -62,7 +62,7 @@ class Stranger:
             producer.close(timeout=5)
 
     def poison(self, topic: str) -> list[str]:
-        """Send one record of each kind; give the ids of their letters."""
+        """Send one record of each kind; return the ids of their letters."""
         headers = [(SOURCE_HEADER, b"shop")] if topic.startswith("lead.raw") else []
         keys = [self.rng.choice(KEYS) for _ in POISON]
         records = zip(keys, POISON.values(), strict=True)
@@ -102,7 +102,7 @@ class Stranger:
         return self._send(loud)
 
     def garbage(self, each: int) -> list[bytes]:
-        """Send what no adapter can read to every partition of a web source; give the bodies."""
+        """Send what no adapter can read to every partition of a web source; return the bodies."""
         bodies = [
             b"{garbage %s-%d" % (self.seed.encode(), self.number + place)
             for place in range(each * self.settings.partitions)

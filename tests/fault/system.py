@@ -45,7 +45,7 @@ class Stuck(AssertionError):  # noqa: N818 - it names what happened
 def until(
     condition: Callable[[], Any], what: Callable[[], str] | str, seconds: float = PATIENCE
 ) -> Any:
-    """Wait for a condition; give what it gave."""
+    """Wait for a condition; return what it gave."""
     end = time.monotonic() + seconds
     while True:
         found = condition()
@@ -69,7 +69,7 @@ class System:
 
     # ---------------------------------------------------------------- life
     def start(self) -> float:
-        """Start the supervisor and wait until everything runs; give how long that took (s)."""
+        """Start the supervisor and wait until everything runs; return how long that took (s)."""
         began = time.monotonic()
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
@@ -116,20 +116,17 @@ class System:
 
     # ---------------------------------------------------------------- what runs
     def shown(self) -> dict[str, dict[str, Any]]:
-        """Give each process as `stack.json` shows it; nothing while no supervisor runs."""
+        """Return each process as `stack.json` shows it; nothing while no supervisor runs."""
         document = home.read(self.home)
         return {one["role"]: one for one in document["processes"]} if document else {}
 
     def environment(self) -> dict[str, str]:
-        """Give the environment under which commands work on this home."""
-        return dict(
-            until(lambda: home.read(self.home), "no state of the stack can be read", 10)[
-                "environment"
-            ]
-        )
+        """Return the environment under which commands work on this home."""
+        document = until(lambda: home.read(self.home), "no state of the stack can be read", 10)
+        return dict(document["environment"])
 
     def settings(self) -> Settings:
-        """Give the same as settings."""
+        """Return the same as settings."""
         return Settings.of(self.environment())
 
     def all_run(self, seconds: float = PATIENCE) -> None:
@@ -169,7 +166,7 @@ class System:
         )
 
     def process(self, role: str) -> psutil.Process | None:
-        """Give a role's process; None while it has none."""
+        """Return a role's process; None while it has none."""
         one = self.shown().get(role)
         return pids.same(one["pid"], one["started"]) if one else None
 

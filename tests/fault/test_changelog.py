@@ -33,7 +33,7 @@ def configure(brokers, **config):
 
 
 def kept(brokers):
-    """Give (partition, key, value) of all that the changelog still holds, in order."""
+    """Return (partition, key, value) of all that the changelog still holds, in order."""
     consumer = KafkaConsumer(bootstrap_servers=brokers, enable_auto_commit=False)
     places = [TopicPartition(CHANGELOG, number) for number in range(PARTITIONS)]
     consumer.assign(places)
@@ -66,7 +66,7 @@ def roll(brokers):
 
 
 def compact(brokers, lag_ms):
-    """Have it compacted, as far as that is allowed; give how many records there were."""
+    """Have it compacted, as far as that is allowed; return how many records there were."""
     cleaned(brokers, lag_ms)
     before = len(kept(brokers))
     roll(brokers)

@@ -16,7 +16,7 @@ KINDS = ["page_view", "page_view", "email_click", "form", "event_attended", "dem
 
 
 def lead(number, rng):
-    """Give the rows of one lead: (file, row)."""
+    """Return the rows of one lead: (file, row)."""
     email, record = f"p{number}@x.example", str(number) if number % 3 == 0 else ""
     at = START + timedelta(minutes=rng.randint(0, 60 * 24 * 200))
     left = iter(range(1, 100))
@@ -80,7 +80,7 @@ def write(folder, leads, seed=1, order="lead"):
 
 
 def mapping(files, order="file"):
-    """Give the mapping of generated files."""
+    """Return the mapping of generated files."""
     types = {
         "created": "lead.created",
         "touches": "touch",

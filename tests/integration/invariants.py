@@ -31,7 +31,7 @@ def hold(client, settings, *, archive=True):
 
 
 def of(stack):
-    """Give the client and the settings of a stack that runs."""
+    """Return the client and the settings of a stack that runs."""
     from streams.connections import clickhouse_client
     from streams.settings import Settings
 

@@ -106,7 +106,7 @@ def appended(path):
 
 
 def at(wanted, do):
-    """Give a hook that does something at a step, at its how-manieth time (`step=2`)."""
+    """Return a hook that does something at a step, at its how-manieth time (`step=2`)."""
     step, _, times = wanted.partition("=")
     left = int(times or 1)
 

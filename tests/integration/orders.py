@@ -25,12 +25,12 @@ def settled(found):
 
 
 def figures_now(home):
-    """Give the settled figures at this moment."""
+    """Return the settled figures at this moment."""
     return settled(run_cli("kpis", "--json", home=home)[1])
 
 
 def figures(home):
-    """Give every figure at one moment, but those of how the events arrived."""
+    """Return every figure at one moment, but those of how the events arrived."""
     found = run_cli("kpis", "--json", "--as-of", AS_OF, home=home)[1]
     return {key(figure): figure for figure in found if figure["basis"] != kpis.ARRIVAL}
 

@@ -463,10 +463,8 @@ def test_nobody_comes_in_without_the_right_password(engine, owner):
         },
     ):
         answer = httpx.post(url, content=b"SELECT 1", headers=headers)
-        assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (
-            403,
-            "516",
-        ), headers
+        failure = (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"])
+        assert failure == (403, "516"), headers
 
 
 def test_a_body_that_cannot_be_read_is_the_senders_mistake(owner, viewer):

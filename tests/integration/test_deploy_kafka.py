@@ -215,7 +215,7 @@ def certificate(authority, folder, name):
 
 
 def enters(address, authority, name, password):
-    """Say whether a client with leadstream's own settings enters over TLS."""
+    """Return whether a client with leadstream's own settings enters over TLS."""
     signed = {
         "kafka_security": "SASL_SSL",
         "kafka_sasl_mechanism": "SCRAM-SHA-512",
@@ -439,7 +439,7 @@ def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
 
 
 def _of_a_retriever(consumer):
-    """Say whether an answer, or a retriever's letter, is among what comes next."""
+    """Return whether an answer, or a retriever's letter, is among what comes next."""
     names = [
         dict(record.headers) for batch in consumer.poll(timeout_ms=500).values() for record in batch
     ]

@@ -52,7 +52,7 @@ def answer(connection):
 
 
 def sent(server, raw, source="127.0.0.1"):
-    """Send bytes; give the status of the first answer, and all of that answer."""
+    """Send bytes; return the status of the first answer, and all of that answer."""
     with server.connect(source) as connection:
         connection.sendall(raw)
         found = http.client.HTTPResponse(connection)

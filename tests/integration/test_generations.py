@@ -86,10 +86,8 @@ def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_b
     stack, folder, preview
 ):
     before = figures_now(stack.home)
-    assert run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1] == {
-        "generation": 2,
-        "before": 1,
-    }
+    adopted = run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1]
+    assert adopted == {"generation": 2, "before": 1}
     client, settings = invariants.of(stack)
     invariants.hold(client, settings)
     after = figures_now(stack.home)

@@ -63,9 +63,8 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_fa
             }
         )
         admin.close()
-        assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[
-            2
-        ].replace("\n", " ")
+        error = run_cli("holes", "accept", "resolve", home=home, check=False)[2]
+        assert "runs: stop it" in error.replace("\n", " ")
         for pid in running.values():
             os.kill(pid, signal.SIGKILL)
         for role in ROLES:

@@ -112,7 +112,7 @@ SHOP = {
 
 
 def shop():
-    """Give a mapping of page views by weak aliases, leads with an odd stage, costs and goals."""
+    """Return a mapping of page views by weak aliases, leads with an odd stage, costs and goals."""
     page = {
         **EVENT,
         "type": "touch",

@@ -186,17 +186,13 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
         ]
 
     (first,) = until(lambda: letters("--source", "segment"), "the dead letter")
-    assert (first["whose_move"], first["worker"], first["kind"]) == (
-        "sender",
-        "normalise",
-        "refused",
-    )
+    blame = (first["whose_move"], first["worker"], first["kind"])
+    assert blame == ("sender", "normalise", "refused")
     shown = run_cli("deadletters", "show", first["id"], "--json", home=stack.home)[1]
     assert orjson.loads(shown["body"]) == body
     assert "authorization" not in str(shown).lower()
-    assert run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1] == {
-        "replayed": 1
-    }
+    replayed = run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1]
+    assert replayed == {"replayed": 1}
     (second,) = until(
         lambda: letters(), "the letter of its replay, now that the first waits for nobody"
     )
@@ -209,9 +205,8 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
     assert letters() == []
     fates = {one["id"]: (one["fate"], one["why"]) for one in letters("--all")}
     assert fates == {first["id"]: ("replayed", ""), second["id"]: ("discarded", "a test")}
-    assert run_cli("deadletters", "replay", first["id"], second["id"], "--json", home=stack.home)[
-        1
-    ] == {"replayed": 0}
+    both = (first["id"], second["id"])
+    assert run_cli("deadletters", "replay", *both, "--json", home=stack.home)[1] == {"replayed": 0}
 
 
 def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
@@ -237,12 +232,8 @@ def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
         return run_cli("deadletters", "parked", "--json", home=stack.home)[1]
 
     (state,) = until(parked, "the breaker")
-    assert (state["source"], state["topic"], state["partition"], state["worker"]) == (
-        "google",
-        topics.RAW_ADS,
-        1,
-        "normalise",
-    )
+    found = (state["source"], state["topic"], state["partition"], state["worker"])
+    assert found == ("google", topics.RAW_ADS, 1, "normalise")
     send(orjson.dumps(lead))
     take(
         stack, cloudevent("lead.created", "beside", time.time(), "beside@example.com", kind="form")
@@ -355,10 +346,8 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_stay
     found = until(figures, "four hand-offs")
     assert len(found) == 4
     assert sum(f["numerator"] for f in found) + found[0]["pending"] == 4
-    assert {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"} == {
-        "spam",
-        "no-fit",
-    }
+    reasons = {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"}
+    assert reasons == {"spam", "no-fit"}
 
 
 def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stays_on_both(

@@ -136,7 +136,7 @@ def notify(settings, vendor, *bodies):
 
 
 def answers(settings, vendor):
-    """Give the records that the retriever published for a vendor."""
+    """Return the records that the retriever published for a vendor."""
     found = [
         one
         for one in reading.records(settings, SOURCES[vendor].topic)
@@ -191,10 +191,8 @@ def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start
     notify(settings, "meta", webhook("31"))
     until(lambda: "31" in keys_of(settings), "an answer")
     assert second.end() == 0
-    assert {vendor: len(api.asked) for vendor, api in apis.items()} == {
-        **asked,
-        "meta": asked["meta"] + 1,
-    }
+    counts = {vendor: len(api.asked) for vendor, api in apis.items()}
+    assert counts == {**asked, "meta": asked["meta"] + 1}
 
 
 def test_what_was_not_published_when_it_was_killed_is_asked_again(settings, apis, started):
@@ -243,11 +241,8 @@ def test_what_the_vendor_has_not_is_a_letter_of_the_notification_and_its_replay_
     until(lambda: deadletters.read(settings), "a letter")
     (entry,) = deadletters.read(settings)
     shown = entry.document()
-    assert (shown["kind"], shown["whose_move"], shown["source"]) == (
-        "not_retrieved",
-        "operator",
-        "meta",
-    )
+    blame = (shown["kind"], shown["whose_move"], shown["source"])
+    assert blame == ("not_retrieved", "operator", "meta")
     assert shown["reason"] == "1 of 2 not retrieved: 301: meta answers 404 (803)"
     assert deadletters.replay(settings, [entry]).failed == {}
     until(lambda: {"300", "301"} <= keys_of(settings), "the answer after the replay")
@@ -308,6 +303,5 @@ def test_every_offset_is_committed_in_a_group_of_the_retrievers_own(settings):
     )
     client.close()
     for vendor in VENDORS:
-        assert {place.topic for place in offsets[settings.app_id(f"retriever-{vendor}")]} == {
-            SOURCES[vendor].topic
-        }
+        committed = {place.topic for place in offsets[settings.app_id(f"retriever-{vendor}")]}
+        assert committed == {SOURCES[vendor].topic}

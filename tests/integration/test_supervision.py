@@ -223,10 +223,8 @@ def test_processes_that_hang_are_killed_and_started_again(up):
         until(lambda role=role: up.shown()[role]["pid"] != before[role]["pid"], f"another {role}")
         assert f"{role} is killed: it did not answer for " in up.output()
     until(up.all_run, "all processes")
-    assert {role: one["restarts"] for role, one in up.shown().items() if one["restarts"]} == {
-        "resolve": 1,
-        "gateway": 1,
-    }
+    restarted = {role: one["restarts"] for role, one in up.shown().items() if one["restarts"]}
+    assert restarted == {"resolve": 1, "gateway": 1}
     assert 'leadstream_process_restarts_total{role="resolve"} 1.0' in up.supervisor("/metrics").text
 
 

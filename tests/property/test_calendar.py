@@ -62,7 +62,7 @@ def shown(zone, day):
 
 
 def slow(calendar, day):
-    """Say of each minute of the window whether the calendar is open."""
+    """Return for each minute of the window whether the calendar is open."""
     own, after = set(), set()  # minutes of a working day, and of the day after one
     for text in calendar.hours:
         opening, closing = (int(part[:2]) * 60 + int(part[3:]) for part in text.split("-"))

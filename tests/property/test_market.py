@@ -210,7 +210,7 @@ def test_the_ledger_is_right_on_every_day_of_every_market(seed, wrong, days):
 
 
 def bodies(market=MARKET, leads=120, visitors=120):
-    """Give every post of so many people, before anything went wrong."""
+    """Return every post of so many people, before anything went wrong."""
     for arrival in people(leads, visitors, market):
         for one in replace(market, faults=NONE).deliveries(arrival):
             yield arrival, one.post

@@ -26,7 +26,7 @@ gates = spans.map(
 
 
 def obvious(gate, touches, today):
-    """Give the score by its definition: one term a day."""
+    """Return the score by its definition: one term a day."""
     days = {"day": 1, "week": 7}.get(gate.half_life.unit, 30) * gate.half_life.amount
     often, earned = Counter(), Counter()
     for kind, day, times in touches:

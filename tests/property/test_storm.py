@@ -24,7 +24,7 @@ SEEDS = max(3, int(os.environ.get("LEADSTREAM_EXAMPLES", "300")) // 50)
 
 
 def bodies():
-    """Give each body once: source and bytes."""
+    """Return each body once: source and bytes."""
     found = [
         (vendor, (ROOT / "tests" / "samples" / name).read_bytes()) for name, vendor, *_ in TABLE
     ]

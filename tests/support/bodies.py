@@ -191,7 +191,7 @@ BODIES = {
 
 
 def outcome(source, value, headers=()):
-    """Give the letters of one record, opened, and how many other records it became."""
+    """Return the letters of one record, opened, and how many other records it became."""
     turn = lambda one: normalise(one, Connection())  # noqa: E731 - as the worker binds it
     post = Post("lead.deadletters", "normalise", lambda _record: source)
     breakers = Breakers("normalise", Limits(), "lead.parked", "lead.sources")

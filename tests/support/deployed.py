@@ -33,7 +33,7 @@ def interpolated(text, variables):
 
 
 def compose(name="compose.yaml", **variables):
-    """Give a compose file as a document, its variables filled in."""
+    """Return a compose file as a document, its variables filled in."""
     text = (DEPLOY / name).read_text()
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     return yaml.safe_load(interpolated("\n".join(lines), {"SECRETS": "./secrets", **variables}))
@@ -90,7 +90,7 @@ class Broker:
 
     @classmethod
     def of(cls, folder, properties):
-        """Give a broker on properties that are there, its storage formatted."""
+        """Return a broker on properties that are there, its storage formatted."""
         broker = cls.__new__(cls)
         broker.folder, broker.properties, broker.process = folder, properties, None
         return broker

@@ -72,7 +72,7 @@ class World:
         }
 
     def leads(self):
-        """Give the aliases of each lead, as sets."""
+        """Return the aliases of each lead, as sets."""
         names = {self.id(alias): alias for alias in self.rows.heads}
         return {
             frozenset(names[origin] for origin in folded.state["origins"])

@@ -15,7 +15,7 @@ hubspot_sign = hubspot.sign
 
 
 def proven(vendor, secret, body, headers=(), address="", now=0, query=()):
-    """Give what would be stored of a body, or None; `secret` is valid, be it one or several."""
+    """Return what would be stored of a body, or None; `secret` is valid, be it one or several."""
     secrets = (secret,) if isinstance(secret, str) else tuple(secret)
     call = Call(
         address,

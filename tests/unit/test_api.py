@@ -147,7 +147,7 @@ def test_a_client_that_failed_is_replaced_and_those_who_ask_at_once_do_not_lose_
 
 
 def scraped(page):
-    """Give the values of a scrape by series."""
+    """Return the values of a scrape by series."""
     lines = re.findall(r"^(leadstream_[a-z_]+(?:\{[^}]*\})?) (\S+)$", page.decode(), re.MULTILINE)
     return {name: float(value) for name, value in lines}
 

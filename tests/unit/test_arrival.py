@@ -40,7 +40,7 @@ def test_a_partition_without_a_watermark_is_not_overlooked():
 
 
 def in_turn(*rounds):
-    """Give what answers as ClickHouse does: in each round a time for each partition."""
+    """Return what answers as ClickHouse does: in each round a time for each partition."""
     watermarks = itertools.chain(rounds, itertools.repeat(rounds[-1]))
     return lambda: SimpleNamespace(
         query=lambda _statement, parameters: SimpleNamespace(

@@ -210,9 +210,10 @@ def test_an_alert_is_taken_back_when_what_made_the_clock_short_is_voided():
 def test_a_clock_whose_due_time_moves_beyond_now_is_taken_back():
     hot, later = (0, EventType.TOUCH, {"kind": "demo_form"}), (0, EventType.STAGE_REPORTED, MQL)
     sent = alerts(hot, later, (0.2, EventType.VOID, {"voids": "e0"}), until=0.21)
-    assert [(one["what"], one["status"]) for one in sent if one.get("clock") == "first_touch"][
-        -2:
-    ] == [("raised", "escalated"), ("retracted", "open")]
+    first_touch = [
+        (one["what"], one["status"]) for one in sent if one.get("clock") == "first_touch"
+    ]
+    assert first_touch[-2:] == [("raised", "escalated"), ("retracted", "open")]
 
 
 def test_what_raised_no_alert_is_not_taken_back():

@@ -16,7 +16,7 @@ def breakers(**limits):
 
 
 def fed(made, dead, good=0, tp=HERE, source="hubspot", begin=0):
-    """Count so many letters and then so many good records; give the states that were written."""
+    """Count so many letters and then so many good records; return the states that were written."""
     outs = []
     for offset in range(begin, begin + dead + good):
         outs += made.count(
@@ -30,12 +30,8 @@ def fed(made, dead, good=0, tp=HERE, source="hubspot", begin=0):
 
 def test_a_source_is_parked_behind_the_letter_that_is_too_many():
     (state,) = fed(breakers(), 100)
-    assert (state.source, state.partition, state.state, state.offset) == (
-        "hubspot",
-        0,
-        "parked",
-        100,
-    )
+    found = (state.source, state.partition, state.state, state.offset)
+    assert found == ("hubspot", 0, "parked", 100)
 
 
 def test_few_letters_park_nobody_whatever_their_share():

@@ -34,12 +34,8 @@ def opened(monkeypatch):
 )
 def test_an_address_of_clickhouse_is_read_as_it_is_written(opened, url, host, port, secure, path):
     given = opened(clickhouse_url=url)
-    assert (given["host"], given["port"], given["secure"], given["proxy_path"]) == (
-        host,
-        port,
-        secure,
-        path,
-    )
+    address = (given["host"], given["port"], given["secure"], given["proxy_path"])
+    assert address == (host, port, secure, path)
 
 
 def test_a_user_in_the_address_goes_before_the_settings(opened):
@@ -48,12 +44,8 @@ def test_a_user_in_the_address_goes_before_the_settings(opened):
         clickhouse_user="bob",
         clickhouse_ca_file="/ca.pem",
     )
-    assert (given["username"], given["password"], given["ca_cert"], given["verify"]) == (
-        "ann",
-        "p@ss",
-        "/ca.pem",
-        True,
-    )
+    login = (given["username"], given["password"], given["ca_cert"], given["verify"])
+    assert login == ("ann", "p@ss", "/ca.pem", True)
 
 
 @pytest.mark.parametrize(

@@ -91,7 +91,7 @@ def test_a_letter_of_a_later_release_with_more_to_say_is_read():
 
 
 def entry(worker="advance", stamp=1, mark=None):
-    """Give a record of lead.deadletters: a letter of one place, or its mark."""
+    """Return a record of lead.deadletters: a letter of one place, or its mark."""
     (out,) = letter(
         Post("lead.deadletters", worker),
         record(b"", timestamp=stamp, offset=7),

@@ -176,9 +176,8 @@ def test_replay_and_discard_by_reason_and_source(cli):
     answer, found = cli("discard", "--reason", "*IS MISSING", "--why", "an old form", "--json")
     assert json.loads(answer.output) == {"discarded": 1}
     assert [one.letter.offset for one in found] == [4]
-    assert json.loads(cli("replay", "--reason", "is no number", "--json")[0].output) == {
-        "replayed": 0
-    }
+    done = json.loads(cli("replay", "--reason", "is no number", "--json")[0].output)
+    assert done == {"replayed": 0}
 
 
 @pytest.mark.parametrize("arguments", [["--why", " "], ["--why", "x" * 1001], []])

@@ -211,11 +211,8 @@ def test_clickhouse_is_not_healthy_while_its_entry_point_makes_users(process, he
 @every({*WORKERS, "ticker", "retriever"})
 def test_a_worker_is_healthy_when_it_says_that_it_is_ready(name):
     port = SERVICES[name]["environment"]["LEADSTREAM_METRICS_PORT"]
-    assert SERVICES[name]["healthcheck"]["test"] == [
-        "CMD",
-        "leadstream-healthy",
-        f"127.0.0.1:{port}/readyz",
-    ]
+    check = SERVICES[name]["healthcheck"]["test"]
+    assert check == ["CMD", "leadstream-healthy", f"127.0.0.1:{port}/readyz"]
     assert SERVICES[name]["entrypoint"][0] == "hold-on-78"
 
 

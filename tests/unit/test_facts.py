@@ -113,10 +113,8 @@ def test_recycled_is_no_longer_hot():
         (1, E.REJECTED, {"reason": "not-ready"}),
         (5, E.STAGE_REPORTED, MQL),
     ]
-    assert [handoff["hot"] for handoff in facts_of(fold(history(*events), 6), "handoff")] == [
-        True,
-        False,
-    ]
+    hot = [handoff["hot"] for handoff in facts_of(fold(history(*events), 6), "handoff")]
+    assert hot == [True, False]
 
 
 def test_a_loss_that_is_voided_gives_back_the_timer_and_the_clocks_as_they_were():
@@ -138,9 +136,8 @@ def test_a_loss_that_is_voided_gives_back_the_timer_and_the_clocks_as_they_were(
         ),
         51,
     )
-    assert [clock["stopped_at"] for clock in clocks(again, "opportunity.stalled")] == [
-        T0 + 50 * DAY
-    ]
+    stopped = [clock["stopped_at"] for clock in clocks(again, "opportunity.stalled")]
+    assert stopped == [T0 + 50 * DAY]
 
 
 def test_a_generations_first_version_holds_from_the_beginning_of_time():

@@ -73,9 +73,8 @@ def test_a_weak_alias_leads_to_the_first_that_it_learns_and_the_next_shares_it()
     world.happens(JANE, CLICK)
     world.happens(USER, CLICK)
     world.happens(CLICK, name="whose")
-    assert [touch.lead for touch in world.touches if touch.record.get("name") == "whose"] == [
-        world.id(JANE)
-    ]
+    leads = [touch.lead for touch in world.touches if touch.record.get("name") == "whose"]
+    assert leads == [world.id(JANE)]
     assert world.leads_to == [(CLICK, world.id(JANE), "leads"), (CLICK, world.id(USER), "shares")]
     assert len(world.leads()) == 2
 
@@ -232,7 +231,7 @@ def on_deal(world, number, contact, **fields):
 
 
 def deals(world):
-    """Give {lead: [(role, amount)]} of all deals."""
+    """Return {lead: [(role, amount)]} of all deals."""
     found = {}
     for lead, folded in world.facts().items():
         about = [
@@ -334,9 +333,8 @@ def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_anothe
     live = kafka.record(orjson.dumps(body))
     for effects in (normalise(live, Connection(), ignored), normalise_import(imported, ignored)):
         assert effects.rejected == ()
-        assert [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs] == (
-            [left] if left else []
-        )
+        named = [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs]
+        assert named == ([left] if left else [])
         assert [out.key.decode() for out in effects.outs] == (left or [])
     assert counted == [("ignored", left is None)] * 2
 
@@ -351,10 +349,8 @@ def test_an_import_that_is_dated_ahead_is_dated_to_its_receipt_and_keeps_what_wa
         (out,) = normalise_import(kafka.record(event.model_dump_json(), timestamp=received_at)).outs
         return orjson.loads(out.value)["event"]
 
-    assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (
-        at - 6 * minute,
-        at,
-    )
+    times = (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"])
+    assert times == (at - 6 * minute, at)
     assert imported(at - 5 * minute)["occurred_at"] == at
     assert "stated_at" not in imported(at - 5 * minute)
 

@@ -103,9 +103,8 @@ def test_a_constant_is_set_on_the_command_line(tmp_path):
         ),
         a_csv=rows(1),
     )
-    assert dry(tmp_path, "--set", "account=77", "--json")[1]["rows"][0]["makes"][0]["aliases"] == [
-        "shop:77:contact:0"
-    ]
+    aliases = dry(tmp_path, "--set", "account=77", "--json")[1]["rows"][0]["makes"][0]["aliases"]
+    assert aliases == ["shop:77:contact:0"]
     assert "the mapping's constants are account" in dry(tmp_path, "--set", "acount=77")[2].replace(
         "\n", " "
     )

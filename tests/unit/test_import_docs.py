@@ -15,7 +15,7 @@ BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def examples():
-    """Give each example: its mapping, its files, and what comes of them, by the fence's word."""
+    """Return each example: its mapping, its files, and what comes of them, by the fence's word."""
     found = []
     for _, name, text in BLOCK.findall((ROOT / "docs" / "import.md").read_text()):
         if name == "mapping":
@@ -25,7 +25,7 @@ def examples():
 
 
 def shown(one):
-    """Give what was made as the document writes it."""
+    """Return what was made as the document writes it."""
     fields = one.model_dump(mode="json", exclude_defaults=True)
     fields.pop("source", None)
     if isinstance(one, LeadEvent):

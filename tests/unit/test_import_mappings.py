@@ -225,9 +225,8 @@ def test_a_constant_is_set_from_outside_only_if_the_mapping_has_it(tmp_path):
         ),
         a_csv=A,
     )
-    assert next(files.read(importer.load(path, tmp_path, {"account": "7"}), tmp_path)).aliases == (
-        "shop:7:contact:1",
-    )
+    aliases = next(files.read(importer.load(path, tmp_path, {"account": "7"}), tmp_path)).aliases
+    assert aliases == ("shop:7:contact:1",)
     with pytest.raises(
         files.MappingError, match="can't be set: the mapping's constants are account"
     ):

@@ -103,10 +103,8 @@ def test_encoding_and_delimiter_are_detected_and_reported(tmp_path, encoding, ma
         a_csv=mark + text.encode(encoding),
     )
     assert refused == []
-    assert (made[0].aliases, made[0].owner) == (
-        ("email:jürgen@x.example",),
-        f"Müller{delimiter} J.",
-    )
+    who = (made[0].aliases, made[0].owner)
+    assert who == (("email:jürgen@x.example",), f"Müller{delimiter} J.")
     assert counts.files[0]["delimiter"] == delimiter
     assert counts.files[0]["encoding"].replace("-le", "").replace("-be", "") == encoding.replace(
         "-le", ""
@@ -375,12 +373,8 @@ def test_conditions_choose_rows_and_events(tmp_path, when, read):
     body = HEAD + row(1, "hot") + row(2, "cold") + row(3, "HOT") + row(4, "")
     for document in (spec(when=when), spec(event={"when": when})):
         made, refused, counts = run(tmp_path, document, a_csv=body)
-        assert (ids(made), refused, counts.accepted, counts.left_out) == (
-            [*read],
-            [],
-            4,
-            4 - len(read),
-        )
+        result = (ids(made), refused, counts.accepted, counts.left_out)
+        assert result == ([*read], [], 4, 4 - len(read))
 
 
 def test_an_empty_time_is_refused_or_makes_no_event_and_another_column_may_say_it(tmp_path):
@@ -405,11 +399,8 @@ def test_an_opening_balance_has_the_day_that_the_mapping_says(tmp_path):
         "fields": {"stage": {"column": "Note"}},
     }
     made, _, _ = run(tmp_path, spec(event=event), a_csv=HEAD + row(1, "mql"))
-    assert (made[0].type, made[0].stage, made[0].occurred_at) == (
-        "lead.snapshot",
-        "mql",
-        1_767_222_000_000,
-    )
+    balance = (made[0].type, made[0].stage, made[0].occurred_at)
+    assert balance == ("lead.snapshot", "mql", 1_767_222_000_000)
 
 
 OWNERS = "Key;Team;Mail\n7;north;n@x.example\n8;south;s@x.example\n8;west;w@x.example\n;none;\n"

@@ -171,11 +171,8 @@ def test_a_moment_that_is_another_day_there_is_named_with_both_days():
     when = "2026-01-31T23:30"
     found = reconcile(asked, [row(when=when)], Ours((lead((1, when)),)))
     (one,) = found.differences
-    assert (one.reason, one.theirs, one.ours) == (
-        Reason.OTHER_DAY,
-        date(2026, 1, 31),
-        date(2026, 2, 1),
-    )
+    judged = (one.reason, one.theirs, one.ours)
+    assert judged == (Reason.OTHER_DAY, date(2026, 1, 31), date(2026, 2, 1))
     assert one.detail == "the same moment, by zone"
 
 
@@ -223,11 +220,8 @@ def test_without_a_day_in_the_report_ours_is_named():
 def test_a_lead_that_never_entered_the_stage_is_named_with_where_it_stands():
     found = reconcile(JANUARY, [row()], Ours((lead(stage="nurturing"),)))
     (one,) = found.differences
-    assert (one.reason, one.stage, one.detail) == (
-        Reason.NOT_REACHED,
-        "nurturing",
-        "stands in nurturing",
-    )
+    judged = (one.reason, one.stage, one.detail)
+    assert judged == (Reason.NOT_REACHED, "nurturing", "stands in nurturing")
 
 
 def test_a_record_that_the_report_does_not_count_is_named_with_where_it_stands_there():

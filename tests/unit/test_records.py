@@ -52,11 +52,8 @@ answers:
     made = read(yaml, FUNNEL)
     assert made == read(lines, FUNNEL)
     assert [type(one) for one in made] == [Target, Rate, Spend, SurveyAnswer]
-    assert (made[0].value, made[0].end, made[0].scope) == (
-        Decimal(120),
-        date(2026, 3, 31),
-        '{"stage":"mql"}',
-    )
+    target = (made[0].value, made[0].end, made[0].scope)
+    assert target == (Decimal(120), date(2026, 3, 31), '{"stage":"mql"}')
 
 
 TARGET = (

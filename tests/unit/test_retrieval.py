@@ -28,7 +28,7 @@ def answered(vendor, ask, answer):
 
 
 def read(vendor, body):
-    """Give the events that normalise makes of a body."""
+    """Return the events that normalise makes of a body."""
     made = normalise(record(body, headers=[("leadstream-source", vendor.encode())]), ORG)
     assert not made.rejected
     return [orjson.loads(out.value)["event"] for out in made.outs]
@@ -78,7 +78,8 @@ def test_metas_errors_differ_by_their_code(status, error, verdict):
 # ---------------------------------------------------------------- HubSpot
 def test_hubspot_is_asked_for_contacts_that_were_made_and_for_deals_that_name_nobody():
     asks = wanted("hubspot", retrieving.HUBSPOT_DELIVERY)
-    assert [ask.path for ask in asks] == [
+    paths = [ask.path for ask in asks]
+    assert paths == [
         "/crm/v3/objects/contacts/5",
         "/crm/v3/objects/deals/7",
         "/crm/v3/objects/deals/8",
@@ -117,10 +118,8 @@ def test_the_contacts_of_a_deal_come_page_by_page_and_each_page_says_whose_the_d
         first.following,
         {"results": [{"id": "6", "type": "deal_to_contact"}], "paging": {"next": {"after": "p3"}}},
     )
-    assert (second.following.path, dict(second.following.params)["after"]) == (
-        first.following.path,
-        "p3",
-    )
+    page = (second.following.path, dict(second.following.params)["after"])
+    assert page == (first.following.path, "p3")
     third = answered(
         "hubspot", second.following, {"results": [{"id": "9", "type": "deal_to_contact"}]}
     )
@@ -187,10 +186,8 @@ def test_salesforce_is_asked_for_each_record_of_a_gap_event(wrap):
             retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLF", "00Q5f000005bwLGEAY")
         ),
     )
-    assert [ask.path.rpartition("/")[2] for ask in asks] == [
-        "00Q5f000005bwLFEAY",
-        "00Q5f000005bwLGEAY",
-    ]
+    keys = [ask.path.rpartition("/")[2] for ask in asks]
+    assert keys == ["00Q5f000005bwLFEAY", "00Q5f000005bwLGEAY"]
     assert asks[0].path.startswith("/services/data/v")
 
 
@@ -224,11 +221,8 @@ def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_else_co
     gap = retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY")
     without = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, Connection())
     with_one = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, ORG)
-    assert ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored) == (
-        True,
-        [],
-        ["GAP_UPDATE"],
-    )
+    kept = ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored)
+    assert kept == (True, [], ["GAP_UPDATE"])
 
 
 @pytest.mark.parametrize("connection", [Connection(), ORG])
@@ -343,7 +337,7 @@ ANY = st.recursive(
 
 
 def replaced(body, path, other):
-    """Give a body in which one value, found by going down a path of numbers, is another."""
+    """Return a body in which one value, found by going down a path of numbers, is another."""
     if not path or not isinstance(body, (list, dict)) or not body:
         return other
     keys = list(range(len(body))) if isinstance(body, list) else sorted(body)

@@ -25,7 +25,7 @@ def read(vendor, body, **options):
 
 
 def meaning(found):
-    """Give what an event means, shortly: its type, and what tells it from others of that type."""
+    """Return what an event means, shortly: its type, and what tells it from others of that type."""
     parts = (
         found.kind,
         found.direction,

@@ -47,15 +47,15 @@ class Crm:
         return self._is(at, DEAL, stage="opportunity", deal=DEAL)
 
     def qualified(self, at: int) -> Post | None:  # noqa: ARG002 - most systems have no word for it
-        """Say that marketing takes the lead for ready."""
+        """Report that marketing takes the lead for ready."""
         return None
 
     def accepted(self, at: int) -> Post | None:  # noqa: ARG002
-        """Say that sales takes the lead."""
+        """Report that sales takes the lead."""
         return None
 
     def rejected(self, at: int, reason: str) -> Post | None:  # noqa: ARG002
-        """Say that sales does not take it."""
+        """Report that sales does not take it."""
         return None
 
 

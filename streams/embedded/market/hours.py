@@ -52,7 +52,7 @@ def worked(at: int, hours: float) -> int:
 
 
 def busy(hour: int, weekday: int) -> float:
-    """Say how many people come in an hour of the day, beside the busiest one."""
+    """Return how many people come in an hour of the day, beside the busiest one."""
     if weekday >= FREE:
         return 0.2 if OPENS <= hour < 22 else 0.03
     if OPENS <= hour < CLOSES:

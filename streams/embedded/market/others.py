@@ -124,7 +124,7 @@ class Success:
         )
 
     def onboarded(self, at: int) -> Post:
-        """Say that the customer is up and running."""
+        """Report that the customer is up and running."""
         return self._post(
             "touch",
             "customer onboarded",

@@ -37,7 +37,7 @@ def way(seed: int, who: Identity, start: int) -> tuple[Post, ...]:
 
 
 def visits(seed: int, who: Identity) -> bool:
-    """Say whether somebody looks around and no more: a way that is over within hours."""
+    """Return whether somebody looks around and no more: a way that is over within hours."""
     return _visits(_dice(seed, who))
 
 
@@ -98,7 +98,7 @@ class _Lead:
             yield from self._handed(max(ready, self.start), hot=hot)
 
     def _comes(self, come: str, *, test: bool) -> Iterator[Post]:
-        """Say who one is."""
+        """Name oneself."""
         rng, known = self.rng, self.start
         if come == "web":
             form = rng.choices(("demo", "contact", "ebook"), (20, 10, 70))[0]

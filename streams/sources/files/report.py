@@ -55,7 +55,7 @@ class ReportOf(Layout, Placed):
 
     @property
     def deals(self) -> bool:
-        """Whether its records are deals."""
+        """Return whether its records are deals."""
         return self.kind in ("deal", "opportunity")
 
     def changed(self, given: dict[str, Any]) -> ReportOf:

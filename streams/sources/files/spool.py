@@ -75,7 +75,7 @@ class Spool:
             raise MappingError(_NO_ROOM) from error
 
     def given(self, name: str, content: bytes, place: str) -> str | None:
-        """Note an id. Return None if it is new, "" if it had the same content, else where it was."""
+        """Note an id. Return None if it is new, "" if its content is known, else where it was."""
         key, what = _digest(name.encode()), _digest(content)
         added = self._db.execute("INSERT OR IGNORE INTO given VALUES (?, ?, ?)", (key, what, place))
         if added.rowcount:

@@ -132,19 +132,19 @@ class _Context:
         }
 
     def alias(self, kind: str, value: Any) -> str | None:
-        """Name a record by its id, or by a reference to it."""
+        """Return the alias of a record, by its id or by a reference to it."""
         found = identified(record(value).get("Id") if isinstance(value, dict) else value)
         return f"dynamics:{self.org}:{kind}:{canonical(found)}" if found else None
 
     def named(self, field: str) -> str | None:
-        """Name whom a field refers to: a lead, a contact, or a deal."""
+        """Return the alias that a field refers to: a lead, a contact, or a deal."""
         reference = self.whole.get(field)
         kind = (text(record(reference).get("LogicalName"), 40) or "").lower()
         return self.alias(kind, reference) if kind in _KINDS else None
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Whom a lead or contact is."""
+        """Return the aliases of a lead or contact."""
         emails, phones = (
             (email_alias(self.whole.get(one)) for one in _MAILS),
             (phone_alias(self.whole.get(one)) for one in _PHONES),

@@ -88,7 +88,7 @@ class _Change:
         }
 
     def alias(self, kind: str, value: Any) -> str | None:
-        """Name a record of the company; one that is written out as an object by its id."""
+        """Return the alias of a company's record; an object stands for its id."""
         found = identified(
             record(value).get("value") or record(value).get("id")
             if isinstance(value, dict)
@@ -97,7 +97,7 @@ class _Change:
         return f"pipedrive:{self.company}:{kind}:{found}" if found else None
 
     def shown(self, kind: str) -> dict[str, str]:
-        """Give the record's address."""
+        """Return the record's address."""
         host = text(self.meta.get("host"), 100)
         return {"record_url": f"https://{host}/{kind}/{self.key}"} if host else {}
 

@@ -147,25 +147,25 @@ class _Change:
         self.shown = {"record_url": f"https://login.salesforce.com/{key}"}
 
     def alias(self, kind: str, value: Any) -> str | None:
-        """Name a record of the org."""
+        """Return the alias of a record of the org."""
         found = identified(value)
         return f"salesforce:{self.org}:{kind}:{canonical(found)}" if found else None
 
     def person(self, value: Any) -> str | None:
-        """Name whom a WhoId means; None for nobody, or for what is no person."""
+        """Return the alias that a WhoId means; None for nobody, or for what is no person."""
         kind = _PERSON_PREFIX.get(str(value or "")[:3])
         return self.alias(kind, value) if kind else None
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Whom a lead or contact is: the record, and what it says of addresses."""
+        """Return the aliases of a lead or contact: the record, and its addresses."""
         emails = (email_alias(self.fields.get(name)) for name in ("Email", "PersonEmail"))
         phones = (phone_alias(self.fields.get(name)) for name in ("Phone", "MobilePhone"))
         return aliases(self.alias(_KINDS[self.entity], self.key), *emails, *phones)
 
     @property
     def only_computed(self) -> bool:
-        """Whether nothing changed but what machines keep."""
+        """Return whether nothing changed but what machines keep."""
         patterns = self.connection.get("salesforce_computed", ",".join(_COMPUTED))
         return all(named_by(name, patterns) for name in (*self.fields, *self.cleared))
 
