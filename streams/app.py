@@ -65,11 +65,14 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
             )
             connection = registry.connection(settings.option, zone)
             look = _drift(settings).look
-            turn, wait = (lambda record: normalise(record, connection, ignored, look)), None
+            transform, wait = (lambda record: normalise(record, connection, ignored, look)), None
         else:
-            turn, wait = (lambda record: normalise_import(record, ignored)), Pace(settings).wait
+            transform, wait = (
+                (lambda record: normalise_import(record, ignored)),
+                Pace(settings).wait,
+            )
         tick_to = topics.EVENTS if worker == "normalise" else None
-        Stateless(app, post, read, partitions, hooks, turn, tick_to, parking, wait)
+        Stateless(app, post, read, partitions, hooks, transform, tick_to, parking, wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)

@@ -46,13 +46,9 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_fa
         for pid in running.values():
             os.kill(pid, signal.SIGSTOP)
         post("lost")
+        statement = "SELECT count() FROM touches WHERE event_id LIKE '%lost%'"
         until(
-            lambda: (
-                client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[
-                    0
-                ]
-                == 1
-            ),
+            lambda: client.query(statement).first_row[0] == 1,
             "the touch that will be lost",
         )
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers)

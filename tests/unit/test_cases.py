@@ -224,9 +224,8 @@ def test_a_change_event_is_read_in_whatever_it_is_wrapped(name):
 
 
 def test_an_opt_out_in_salesforce_is_one():
-    assert one(*outcome("salesforce", *bodies("salesforce_opt_out", "bodies.json"))[:2]).state[
-        "opted_out"
-    ]
+    lead = one(*outcome("salesforce", *bodies("salesforce_opt_out", "bodies.json"))[:2])
+    assert lead.state["opted_out"]
 
 
 def test_a_contact_role_says_whose_a_deal_is():

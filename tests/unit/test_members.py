@@ -122,9 +122,8 @@ PARTED = frozenset({edge(10, MERGE, A, B), edge(20, UNMERGE, A, B)})
 
 
 def opted_out(lead, *events, edges=PARTED):
-    return row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100).state[
-        "opted_out"
-    ]
+    folded = row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100)
+    return folded.state["opted_out"]
 
 
 @pytest.mark.parametrize("kind", [EventType.CONSENT, EventType.ERASE])
