@@ -65,11 +65,14 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
             )
             connection = registry.connection(settings.option, zone)
             look = _drift(settings).look
-            turn, wait = (lambda record: normalise(record, connection, ignored, look)), None
+            transform, wait = (lambda record: normalise(record, connection, ignored, look)), None
         else:
-            turn, wait = (lambda record: normalise_import(record, ignored)), Pace(settings).wait
+            transform, wait = (
+                (lambda record: normalise_import(record, ignored)),
+                Pace(settings).wait,
+            )
         tick_to = topics.EVENTS if worker == "normalise" else None
-        Stateless(app, post, read, partitions, hooks, turn, tick_to, parking, wait)
+        Stateless(app, post, read, partitions, hooks, transform, tick_to, parking, wait)
     elif worker == "resolve":
         resolve = Resolve(settings.identity(), hooks.count)
         Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)
@@ -99,7 +102,7 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
 
 
 def _drift(settings: Settings) -> Drift:
-    """Make what notices that a vendor's bodies change; each of its counters begins at 0, so that a first change is a rise."""
+    """Make the detector of changed bodies; its counters begin at 0, so a first change is a rise."""
     for source in SOURCES:
         for change in CHANGES:
             metrics.SCHEMA_DRIFT.labels(source, change)
@@ -109,23 +112,24 @@ def _drift(settings: Settings) -> Drift:
 
 
 def _source_of(worker: str) -> Callable[[Any], str]:
-    """Return how a worker tells whose a record is: of our own topics, an import is a source, our workers are none.
+    """Return what names a record's source for a worker: on our own topics only imports are one.
 
-    Anybody may claim any name, so names that are none of ours are one source: breakers and labels are bounded.
+    Anybody may claim any name, so names that are none of ours are one source: breakers and labels
+    are bounded.
     """
     if worker == "normalise":
         return lambda record: _known(sources.source_of(record.headers))
     return lambda _record: "import" if worker == "normalise-import" else ""
 
 
-class Words:
-    """Words of vendors as labels: the first so many of each source, so that nobody's words fill the metrics."""
+class Labels:
+    """Vendors' words as labels: only the first so many of each source, which bounds the metrics."""
 
     def __init__(self, most: int = 100) -> None:
         self._most, self._known = most, dict[str, set[str]]()
 
     def bounded(self, source: str, word: str) -> str:
-        """Return the word; `other` once its source has said too many."""
+        """Return the word, or `other` once its source has sent too many."""
         known, kept = self._known.setdefault(source, set()), word[:60]
         if kept not in known and len(known) >= self._most:
             return "other"
@@ -134,7 +138,7 @@ class Words:
 
 
 def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
-    words = Words()
+    labels = Labels()
 
     def count(what: str, number: int) -> None:
         if number:
@@ -150,10 +154,10 @@ def _hooks(settings: Settings, worker: str, role: str) -> Hooks:
         metrics.DEAD_LETTERS.labels(worker, source).inc(number)
 
     def ignored(source: str, kind: str) -> None:
-        metrics.IGNORED.labels(source, words.bounded(source, kind)).inc()
+        metrics.IGNORED.labels(source, labels.bounded(source, kind)).inc()
 
     def dropped(source: str, detail: str) -> None:
-        metrics.DROPPED.labels(source, words.bounded(source, detail)).inc()
+        metrics.DROPPED.labels(source, labels.bounded(source, detail)).inc()
 
     def stopping(reason: str) -> None:
         write_stopped(settings.home, role, reason)

@@ -1,8 +1,9 @@
-"""The only place that opens connections: to Kafka (kafka-python, aiokafka, Faust) and to ClickHouse.
+"""The only place that opens connections: to Kafka and to ClickHouse.
 
-All clients of one installation speak to one cluster with one identity, so TLS, SASL and addresses
-are settings of the process (`LEADSTREAM_KAFKA_*`, `LEADSTREAM_CLICKHOUSE_*`) and no caller's choice.
-Callers choose what concerns their own records: acknowledgements, batching, time limits.
+All clients (kafka-python, aiokafka, Faust) of one installation speak to one cluster with one
+identity, so TLS, SASL and addresses are settings of the process (`LEADSTREAM_KAFKA_*`,
+`LEADSTREAM_CLICKHOUSE_*`) and no caller's choice. Callers choose what concerns their own records:
+acknowledgements, batching, time limits.
 """
 
 from __future__ import annotations
@@ -106,7 +107,8 @@ def _security(settings: Settings) -> dict[str, Any]:
     if protocol.startswith("SASL") != bool(mechanism):
         raise BadConnection(
             f"LEADSTREAM_KAFKA_SECURITY is {protocol} and LEADSTREAM_KAFKA_SASL_MECHANISM is "
-            f"{mechanism or 'not set'}: set a mechanism with SASL_PLAINTEXT or SASL_SSL, and only then"
+            f"{mechanism or 'not set'}: "
+            "set a mechanism with SASL_PLAINTEXT or SASL_SSL, and only then"
         )
     options: dict[str, Any] = {}
     if protocol != "PLAINTEXT":
@@ -140,7 +142,8 @@ def _context(settings: Settings) -> ssl.SSLContext:
             context.load_cert_chain(settings.kafka_cert_file, key, password)
     except (OSError, ssl.SSLError) as error:
         raise BadConnection(
-            f"LEADSTREAM_KAFKA_CA_FILE, _CERT_FILE or _KEY_FILE can't be used: {error}; each is a PEM file"
+            f"LEADSTREAM_KAFKA_CA_FILE, _CERT_FILE or _KEY_FILE can't be used: {error}; "
+            "each is a PEM file"
         ) from error
     return context
 
@@ -150,7 +153,7 @@ def _file(path: Any) -> str | None:
 
 
 class _Tokens:
-    """Keeps one token of the client-credentials grant (RFC 6749, 4.4) until shortly before its end."""
+    """Keep one token of the client-credentials grant (RFC 6749, 4.4), not quite to its end."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings, self._lock = settings, threading.Lock()
@@ -201,7 +204,7 @@ class _AsyncTokens(aiokafka.abc.AbstractTokenProvider):
 
 
 def clickhouse_client(settings: Settings, patience: int = _PATIENCE) -> Any:
-    """Open a client on the installation's database; a server that is silent for `patience` s is away.
+    """Open a client on the installation's database that waits `patience` s for an answer.
 
     The address is `http(s)://[user[:password]@]host[:port][/path]`, where a path is a proxy's.
 
@@ -215,9 +218,10 @@ def clickhouse_client(settings: Settings, patience: int = _PATIENCE) -> Any:
         good = url.scheme in _PORTS and bool(url.hostname) and not (url.query or url.fragment)
     except ValueError:  # an open bracket, a port that is no number
         good = False
-    if not good:  # which may hold a password: what it says is not repeated
+    if not good:  # it may hold a password, so it is not repeated
         raise BadConnection(
-            "LEADSTREAM_CLICKHOUSE_URL is no address: write http://host:8123 or https://host:8443; an IPv6 host stands in brackets"
+            "LEADSTREAM_CLICKHOUSE_URL is no address: write http://host:8123 "
+            "or https://host:8443; an IPv6 host stands in brackets"
         )
     secure = url.scheme == "https"
     authority = _file(settings.clickhouse_ca_file)

@@ -1,6 +1,7 @@
-"""Is an installation well? One list of checks, which `leadstream doctor` and the supervisor's /readyz both run.
+"""Is an installation well? One list of checks, for `leadstream doctor` and supervisor's /readyz.
 
-A check returns what is well, and raises `Failing` with what is not. To add one, append it to CHECKS.
+A check returns what is well, and raises `Failing` with what is not. To add one, append it to
+CHECKS.
 """
 
 from __future__ import annotations
@@ -50,7 +51,8 @@ def identity_key(settings: Settings) -> str:
 
 def topics(settings: Settings) -> str:
     """Fail if a topic differs from its declaration; what is only noted is no fault."""
-    from streams.operate import admin  # noqa: PLC0415 - imports half a second of clients: not while a stack starts
+    # It imports half a second of clients: not while a stack starts.
+    from streams.operate import admin  # noqa: PLC0415
 
     differing = admin.apply(settings, dry=True)
     faults = [one for one in differing if one.kind != admin.NOTE]
@@ -71,7 +73,7 @@ def clickhouse(settings: Settings) -> str:
 
 
 def watermark(settings: Settings) -> str:
-    """Fail if time stands: its ticks flow through every step of the pipeline, so it stands where any step does."""
+    """Fail if time stands: its ticks pass through every step, so it stands where any step does."""
     from sinks.clickhouse.rows import ACTIVE  # noqa: PLC0415
 
     statement = (
@@ -107,7 +109,7 @@ def sources(settings: Settings) -> str:
 
 
 def drift(settings: Settings) -> str:
-    """Say what changed in vendors' bodies in the last week, as workers on this home noticed it: no fault by itself."""
+    """Return what workers here noticed of vendors' changed bodies in a week: no fault by itself."""
     from streams.agents.drift import read  # noqa: PLC0415
 
     begin = time.time() - _DRIFT_SECONDS
@@ -128,7 +130,7 @@ def processes(shown: Iterable[dict[str, Any]]) -> str:
 
 
 def describe(process: dict[str, Any]) -> str:
-    """Say how a process is that does not run."""
+    """Describe a process that does not run."""
     state = f"{process['role']} is {process['state']}"
     if process["state"] == "restarting":
         state += (
@@ -152,7 +154,7 @@ CHECKS: list[Check] = [
 def examine(
     settings: Settings, checks: Sequence[Check] | None = None, seconds: float = _BOUND_SECONDS
 ) -> list[Finding]:
-    """Run checks side by side, within a bound: a server that is frozen must not freeze who asks how it is."""
+    """Run checks side by side, within a bound: a frozen server must not freeze its observer."""
     wanted = CHECKS if checks is None else checks
     found: dict[str, Finding] = {}
 

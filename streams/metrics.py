@@ -1,4 +1,4 @@
-"""Every metric, once: its kind, labels, unit and meaning. Label values are bounded: never a lead, never a campaign."""
+"""Every metric: kind, labels, unit and meaning. Labels are bounded: no lead, no campaign."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ PREFIX = "leadstream"
 
 RECORDS = Counter(
     f"{PREFIX}_records_total",
-    "What a worker did with records: read, dead, parked, held, released, expired, shared, crowded, ignored, events, duplicates, "
-    "flooded, facts, forwarded",
+    "What a worker did with records: read, dead, parked, held, released, expired, shared, crowded, "
+    "ignored, events, duplicates, flooded, facts, forwarded",
     ["worker", "what"],
 )
 DEAD_LETTERS = Counter(
@@ -29,7 +29,8 @@ DROPPED = Counter(
 )
 SCHEMA_DRIFT = Counter(
     f"{PREFIX}_schema_drift_total",
-    "Changes of the shape of a source's bodies: a new field, one that vanished, a new value of a field of few; the log names each",
+    "Changes of the shape of a source's bodies: a new field, one that vanished, "
+    "a new value of a field of few; the log names each",
     ["source", "change"],
 )
 PARKED = Gauge(
@@ -64,8 +65,8 @@ PUBLISH_SECONDS = Histogram(
 )
 RETRIEVALS = Counter(
     f"{PREFIX}_retrievals_total",
-    "What a retriever did, by source: asked (a request went out), limited, retried, token_refused; and what became of a record: published, "
-    "gone, refused, given_up",
+    "What a retriever did, by source: asked (a request went out), limited, retried, token_refused; "
+    "and what became of a record: published, gone, refused, given_up",
     ["source", "what"],
 )
 RETRIEVING = Gauge(
@@ -124,7 +125,8 @@ LOGINS = Counter(
 )
 PROCESS_STATE = Gauge(
     f"{PREFIX}_process_state",
-    "1 for the state that a process of the stack is in: starting, running, not ready, restarting, stopped",
+    "1 for the state that a process of the stack is in: "
+    "starting, running, not ready, restarting, stopped",
     ["role", "state"],
 )
 RESTARTS = Counter(

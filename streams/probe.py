@@ -1,7 +1,7 @@
-"""What a process tells of itself over HTTP: /healthz (it lives), /readyz (it does its work), /metrics.
+"""What a process reports over HTTP: /healthz (it lives), /readyz (it does its work), /metrics.
 
-Served by a thread of its own, so that a process whose event loop stands still answers, and says so. `beat` is called
-by whatever must not stand still; a beat that is old is a process that hangs.
+Served by a thread of its own, so that a process whose event loop stands still answers, and reports
+that. `beat` is called by whatever must not stand still; an old beat is a process that hangs.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Probe:
         fresh_seconds: float = FRESH_SECONDS,
         before_metrics: Callable[[], None] = lambda: None,
     ) -> None:
-        """Take `waits_for`, which returns what the process still waits for, or nothing when it is ready."""
+        """Take `waits_for`, which names what the process waits for, or nothing once it is ready."""
         self._waits_for, self._fresh, self._before_metrics = (
             waits_for,
             fresh_seconds,
@@ -54,7 +54,7 @@ class Probe:
         self._server: WSGIServer | None = None
 
     def beat(self) -> None:
-        """Say that the process goes on."""
+        """Note that the process goes on."""
         self._beat = time.monotonic()
 
     def age(self) -> float:

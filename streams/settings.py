@@ -1,4 +1,4 @@
-"""The only reader of the environment. Every setting has a default that works on one machine, but the secrets."""
+"""The only reader of the environment. All settings but secrets have defaults for one machine."""
 
 from __future__ import annotations
 
@@ -25,25 +25,24 @@ if TYPE_CHECKING:
 
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 MIN_TOKEN = 16  # characters; a shorter bearer token can be guessed
-DROPPED = "dropped"  # the file in a generation's folder that says that nobody folds it any more
+DROPPED = "dropped"  # the file that marks a generation's folder: nobody folds it any more
 
 
 def roles(home: Path) -> list[str]:
-    """Name the workers of a home: each generation that was not dropped has an `advance` of its own, and keeps it for a roll-back."""
+    """Return the workers of a home: each generation that was not dropped keeps its `advance`."""
     folders = [
         one
         for one in (home / "generations").glob("*")
         if one.name.isdigit() and not (one / DROPPED).exists()
     ]
-    numbers = sorted(int(folder.name) for folder in folders) or [
-        1
-    ]  # a server keeps no folders: LEADSTREAM_GENERATION says which
+    # A server keeps no folders: LEADSTREAM_GENERATION decides.
+    numbers = sorted(int(folder.name) for folder in folders) or [1]
     advances = ["advance" if number == 1 else f"advance@{number}" for number in numbers]
     return [*(worker for worker in WORKERS if worker != "advance"), *advances]
 
 
 def split(role: str) -> tuple[str, str]:
-    """Give a role's worker and generation; `advance@2` is `advance` of 2, and a generation that is not named is empty."""
+    """Return a role's worker and generation: `advance@2` is `advance` of 2, others have ""."""
     worker, _, generation = role.partition("@")
     return worker, generation
 
@@ -53,13 +52,13 @@ def _entries(text: str) -> list[str]:
 
 
 def role_of(settings: Settings, worker: str) -> str:
-    """Name a worker's role: an `advance` of a later generation carries its number."""
+    """Return a worker's role: an `advance` of a later generation carries its number."""
     generation = settings.generation
     return f"{worker}@{generation}" if worker == "advance" and generation != 1 else worker
 
 
 def write_stopped(home: Path, role: str, reason: str) -> None:
-    """Leave word why a worker stopped, for `leadstream status` and `doctor`; a full disk must not hide the reason's log line."""
+    """Write why a worker stopped, for `status` and `doctor`; a full disk must not hide its log."""
     folder = home / "stopped"
     with contextlib.suppress(OSError):
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -78,7 +77,7 @@ class _Others(PydanticBaseSettingsSource):
         super().__init__(settings_cls)
         self._folder = folder
 
-    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - pydantic-settings' signature
+    def get_field_value(self, field: Any, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002
         """Return no field's value: what this reads is none."""
         return None, field_name, False
 
@@ -107,7 +106,7 @@ class _Others(PydanticBaseSettingsSource):
 
 
 class Settings(BaseSettings):
-    """Settings of every process, from `LEADSTREAM_*` variables; secrets also from files (`LEADSTREAM_SECRETS_DIR`)."""
+    """Settings of every process: `LEADSTREAM_*` variables, secrets also in files of a folder."""
 
     model_config = SettingsConfigDict(env_prefix="LEADSTREAM_", extra="ignore")
 
@@ -131,25 +130,23 @@ class Settings(BaseSettings):
     session_timeout: float = 6.0
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
-    live_from_file: Path = (
-        Path()
-    )  # of an adopted generation: a JSON file, {partition: end offset of lead.touches}
-    # A source whose last `window` records in a partition hold at least `least` dead letters, and more than
-    # `share` of them, is parked there (streams/engine/breaker.py).
+    # Of an adopted generation: a JSON file, {partition: end offset of lead.touches}.
+    live_from_file: Path = Path()
+    # A source whose last `window` records in a partition hold at least `least` dead letters, and
+    # more than `share` of them, is parked there (streams/engine/breaker.py).
     breaker_window: int = Field(default=1_000, ge=1)
     breaker_share: float = Field(default=0.5, gt=0, le=1)
     breaker_least: int = Field(default=100, ge=1)
-    ignored_aliases: str = ""  # patterns with commas between, like `email:info@*,phone:+33123456789`: these name nobody
+    # Patterns with commas between, like `email:info@*,phone:+33123456789`: these name nobody.
+    ignored_aliases: str = ""
     identity_key: SecretStr = SecretStr("")
     clickhouse_url: str = "http://127.0.0.1:8123"  # http(s)://[user[:password]@]host[:port][/path]
     clickhouse_user: str = "default"
     clickhouse_password: SecretStr = SecretStr("")
-    clickhouse_viewer_password: SecretStr = SecretStr(
-        ""
-    )  # of a user that reads figures and nothing else
-    clickhouse_writer_password: SecretStr = SecretStr(
-        ""
-    )  # of a server's user that workers write as: `migrate` makes it
+    # Of a user that reads figures and nothing else.
+    clickhouse_viewer_password: SecretStr = SecretStr("")
+    # Of a server's user that workers write as: `migrate` makes it.
+    clickhouse_writer_password: SecretStr = SecretStr("")
     clickhouse_grafana_password: SecretStr = SecretStr("")
     clickhouse_database: str = "lead"
     clickhouse_ca_file: Path = Path()  # a PEM file; empty: the system's authorities
@@ -158,17 +155,14 @@ class Settings(BaseSettings):
     sink_rows: int = 10_000
     host: str = "127.0.0.1"
     port: int = 0
-    allowed_hosts: str = (
-        ""  # names under which the live page is reached besides loopback's, with commas between
-    )
-    live_token: SecretStr = SecretStr(
-        ""
-    )  # of the live page's login and API; needed outside of loopback
-    trusted_proxy_header: str = (
-        ""  # set by a proxy of your own once it knows who asks, like X-Forwarded-User
-    )
-    # Addresses or networks of proxies of your own, with commas between: of the live page, whose header is
-    # believed; of the gateway, whose X-Forwarded-For names the client.
+    # Names under which the live page is reached besides loopback's, with commas between.
+    allowed_hosts: str = ""
+    # Of the live page's login and API; needed outside of loopback.
+    live_token: SecretStr = SecretStr("")
+    # Set by a proxy of your own once it knows who asks, like X-Forwarded-User.
+    trusted_proxy_header: str = ""
+    # Addresses or networks of proxies of your own, with commas between: of the live page, whose
+    # header is believed; of the gateway, whose X-Forwarded-For names the client.
     trusted_proxies: str = ""
     metrics_port: int = 0
     # What the gateway takes before it knows who speaks. The largest body and the largest head
@@ -181,52 +175,47 @@ class Settings(BaseSettings):
     body_seconds: float = Field(default=30.0, gt=0)  # for the whole body, however it drips
     keep_alive_seconds: int = Field(default=30, ge=1)
     max_connections: int = Field(default=1_000, ge=1)
-    max_connections_per_address: int = Field(
-        default=256, ge=1
-    )  # behind a proxy: as max_connections
+    # Behind a proxy: as max_connections.
+    max_connections_per_address: int = Field(default=256, ge=1)
     # Token buckets, requests a second and how many at once: of a remote address (an IPv6 network
     # of 64 bits), asked before anything is read, and of a source, asked once its sender is proven.
     address_rate: float = Field(default=2_000.0, gt=0)
     address_burst: float = Field(default=4_000.0, ge=1)
     source_rate: float = Field(default=2_000.0, gt=0)
     source_burst: float = Field(default=4_000.0, ge=1)
-    source_rates: str = (
-        ""  # exceptions, `name=rate` or `name=rate:burst`: "hubspot=50,segment=500:1000"
-    )
+    # Exceptions, `name=rate` or `name=rate:burst`: "hubspot=50,segment=500:1000".
+    source_rates: str = ""
     # Retrievers ask a vendor whose token is set (docs/retrievers.md). Rates are `name=rate` or
-    # `name=rate:burst` in requests a second; pauses are seconds and grow from the first to the longest.
+    # `name=rate:burst` in requests a second; pauses are seconds and grow from the first to the
+    # longest.
     retriever_rates: str = ""
     retriever_parallel: int = Field(default=4, ge=1, le=100)  # requests to one vendor at once
-    retriever_deadline: float = Field(
-        default=20.0, gt=0
-    )  # seconds for one request, its whole answer included
+    # Seconds for one request, its whole answer included.
+    retriever_deadline: float = Field(default=20.0, gt=0)
     retriever_attempts: int = Field(default=8, ge=1)  # of a request to a vendor that is not well
     retriever_pause: float = Field(default=0.5, gt=0)
     retriever_longest: float = Field(default=60.0, gt=0)
-    retriever_token_pause: float = Field(
-        default=30.0, gt=0
-    )  # until a token that was refused is tried again
+    # Until a token that was refused is tried again.
+    retriever_token_pause: float = Field(default=30.0, gt=0)
     # Bearer tokens. The first opens /v1/events for every source but a vendor's name, and the routes
     # of the Salesforce relay and of ad spend; but nothing that a token is named for below.
     ingest_token: SecretStr = SecretStr("")
-    # `name=token` with commas between: each token speaks for its one name. The name of a vendor with a
-    # relay (salesforce, google, ...) opens that vendor's relay, and closes it to `ingest_token`; any
-    # other one sends CloudEvents of that `source` to /v1/events. So a stage's `authority` is held
-    # by whoever holds the vendor's own token or secret, and by nobody else.
+    # `name=token` with commas between: each token speaks for its one name. The name of a vendor
+    # with a relay (salesforce, google, ...) opens that vendor's relay, and closes it to
+    # `ingest_token`; any other one sends CloudEvents of that `source` to /v1/events. So a stage's
+    # `authority` is held by whoever holds the vendor's own token or secret, and by nobody else.
     ingest_tokens: SecretStr = SecretStr("")
-    # Everything else under the prefix: secrets and options that vendors declare (streams/sources/vendors).
+    # Everything else under the prefix: secrets and options of vendors (streams/sources/vendors).
     others: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict, repr=False)
-    public_url: str = ""  # what HubSpot signs: the address it was told, not the one behind a proxy
+    public_url: str = ""  # what HubSpot signs: the address it has, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
-    # supervision, in seconds: how long a process may say nothing until it is killed and started again
+    # Supervision, in seconds: how long a process may be silent until it is killed and restarted.
     supervise_worker: float = 60.0  # workers, gateway and live page
     supervise_ticker: float = 10.0
-    supervise_server: float = (
-        240.0  # broker and ClickHouse, once they have answered: recovery at a start takes its time
-    )
-    restart_longest: float = (
-        30.0  # the longest pause before a process that keeps ending is started again
-    )
+    # Broker and ClickHouse, once they have answered: recovery at a start takes its time.
+    supervise_server: float = 240.0
+    # The longest pause before a process that keeps ending is started again.
+    restart_longest: float = 30.0
     restart_forgotten: float = 60.0  # so long in health, and the pauses begin small again
     ticker_patience: float = 5.0  # a tick that is not acknowledged by then: a new producer
     log_bytes: int = Field(default=10_000_000, ge=1000)  # a log that is as large is moved aside
@@ -269,12 +258,13 @@ class Settings(BaseSettings):
         return {name: value for name, value in given.items() if name in known} | {
             "others": {
                 **others,
+                # A variable of that name is nobody's.
                 **(kept if isinstance(kept, dict) else {}),
-            }  # a variable of that name is nobody's
+            }
         }
 
     def secret(self, name: str) -> tuple[str, ...]:
-        """Return the values of a vendor's secret that are valid now: the present one, and the one that it replaces."""
+        """Return a vendor's secret as it is valid now: the present value, and the one before."""
         found = (
             self.others.get(one, SecretStr("")).get_secret_value()
             for one in (name, f"{name}_previous")
@@ -282,12 +272,12 @@ class Settings(BaseSettings):
         return tuple(value for value in found if value)
 
     def option(self, name: str) -> str:
-        """Return what the installation says of a vendor; empty where it says nothing."""
+        """Return a vendor's option; empty where it is not set."""
         return self.others.get(name, SecretStr("")).get_secret_value()
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Settings:
-        """Give the settings that a process with this environment would have."""
+        """Return the settings that a process with this environment would have."""
         prefix = cls.model_config["env_prefix"]
         given = {
             name.removeprefix(prefix).lower(): value
@@ -338,33 +328,38 @@ class Settings(BaseSettings):
                 name, rate = "", "0"
             if not name or not float(rate):
                 raise ValueError(
-                    f"LEADSTREAM_{setting.upper()}: {entry!r} is neither name=rate nor name=rate:burst"
+                    f"LEADSTREAM_{setting.upper()}: {entry!r} is neither name=rate "
+                    "nor name=rate:burst"
                 )
         return found
 
     def ignored(self) -> tuple[str, ...]:
-        """Give the patterns of the aliases that name nobody."""
+        """Return the patterns of the aliases that name nobody."""
         return tuple(filter(None, (pattern.strip() for pattern in self.ignored_aliases.split(","))))
 
     def app_id(self, worker: str) -> str:
-        """Name a worker's application: another number of own partitions is another one, since fences can't be compared.
+        """Return the name of a worker's application, a new one for another number of partitions.
 
-        Each generation of facts has an `advance` of its own; all other workers serve every generation.
+        Fences of different numbers of partitions can't be compared. Each generation of facts has an
+        `advance` of its own; all other workers serve every generation.
         """
         name = f"{worker}-{self.generation}" if worker == "advance" else worker
         return f"leadstream-{name}-{self.partitions}"
 
     def changelog(self, worker: str) -> str:
-        """Name the topic of a stateful worker's rows, as Faust names it."""
+        """Return the topic of a stateful worker's rows, as Faust names it."""
         return f"{self.app_id(worker)}-{worker}-changelog"
 
     def role(self, name: str) -> Settings:
-        """Give the settings of a worker by its role: `advance@2` folds generation 2."""
+        """Return the settings of a worker by its role: `advance@2` folds generation 2."""
         generation = split(name)[1]
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
     def adoption_offsets(self) -> dict[int, int]:
-        """Give the end offsets of lead.touches when this generation was adopted: what lies below, the one before it forwarded."""
+        """Return where lead.touches ended when this generation was adopted, by partition.
+
+        What lies below was forwarded by the generation before.
+        """
         if not self.live_from_file.name:
             return {}
         return {
@@ -373,7 +368,7 @@ class Settings(BaseSettings):
         }
 
     def identity(self) -> bytes:
-        """Give the installation's identity key.
+        """Return the installation's identity key.
 
         Raises:
             ValueError: it is missing; without it ids could be guessed from emails.

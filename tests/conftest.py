@@ -1,4 +1,4 @@
-"""What tests share: where the samples lie, what to do where a tool is missing, and one embedded stack."""
+"""What tests share: where the samples lie, how to miss a tool, and one embedded stack."""
 
 import json
 import os
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.jobs import kafka, topics  # noqa: F401 - fixtures of a broker for small jobs of the engine
+from tests.support.jobs import kafka, topics  # noqa: F401 - fixtures of a broker for small jobs
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared"
@@ -33,7 +33,8 @@ def samples():
 def olist():
     if not (SHARED / "data" / "olist").is_dir():
         pytest.skip(
-            "Olist's data is no part of the product (its licence): put ../shared beside the checkout"
+            "Olist's data is no part of the product (its licence): "
+            "put ../shared beside the checkout"
         )
     return SHARED / "data" / "olist"
 
@@ -47,7 +48,10 @@ def tool(name, package):
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory):
-    """The whole embedded stack: Apache Kafka, workers, gateway, ClickHouse's engine, live page. It ticks and polls while idle, so it ends with its file."""
+    """Run the whole embedded stack: Kafka, workers, gateway, ClickHouse's engine, live page.
+
+    It ticks and polls while idle, so it ends with its file.
+    """
     from streams.embedded.stack import Stack
 
     with Stack(tmp_path_factory.mktemp("stack") / "home") as running:
@@ -59,7 +63,7 @@ def stack(tmp_path_factory):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    """Where a test on the stack fails, show what its processes complained of: a stack in CI is gone with its home."""
+    """Show what a failed test's stack complained of: in CI it is gone with its home."""
     report = yield
     stack = getattr(item, "funcargs", {}).get("stack")
     if report.failed and stack is not None:
@@ -68,17 +72,19 @@ def pytest_runtest_makereport(item, call):
 
 
 def complaints(stack):
-    """Give each process as the supervisor sees it, and the last lines of its log that warn."""
+    """Return each process as the supervisor sees it, with the last warnings of its log."""
     from streams.embedded import logs
 
-    told = []
+    lines = []
     for one in list(stack._shown.values()):
-        told.append(
-            f"{one.role}: {one.state}, restarts {one.restarts}, last exit {one.last_exit} {one.reason}"
+        lines.append(
+            f"{one.role}: {one.state}, restarts {one.restarts}, "
+            f"last exit {one.last_exit} {one.reason}"
         )
-        lines = logs.tail(logs.path(stack.home, one.role), 2000)
-        told += [f"    {line}" for line in lines if "WARN" in line or "error" in line.lower()][-12:]
-    return "\n".join(told)
+        log = logs.tail(logs.path(stack.home, one.role), 2000)
+        warnings = [line for line in log if "WARN" in line or "error" in line.lower()]
+        lines += [f"    {line}" for line in warnings[-12:]]
+    return "\n".join(lines)
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""The dashboard as code: `python deploy/grafana/build.py` writes dashboards/funnel.json; a test holds the two together."""
+"""The dashboard as code: `python deploy/grafana/build.py` writes dashboards/funnel.json."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ WHERE $__timeFilter(event_time) AND opening = 0 AND test = 0
 GROUP BY time, to_stage
 ORDER BY time, to_stage
 """
-OPEN = "SELECT stage, count() AS open FROM v_lead_state WHERE test = 0 GROUP BY stage ORDER BY open DESC"
+OPEN = """
+SELECT stage, count() AS open FROM v_lead_state WHERE test = 0 GROUP BY stage ORDER BY open DESC
+"""
 ACCEPTANCE = """
 SELECT
   countIf(outcome = 'accepted') / count() AS accepted,
@@ -42,7 +44,8 @@ SELECT
   if(match(s.record_url, '^https?://[^/@]+'), s.record_url, '') AS record,
   c.due_at AS due
 FROM v_clocks AS c
-INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey
+INNER JOIN v_lead_state AS s
+  ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey
 WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated')
 ORDER BY due
 LIMIT 100
@@ -110,7 +113,7 @@ class _Query:
 
 
 def build() -> str:
-    """Give the dashboard's JSON."""
+    """Return the dashboard's JSON."""
     board = (
         Dashboard("Leads: the funnel, live")
         .uid("leadstream-funnel")

@@ -1,6 +1,6 @@
 """Least privilege as Kafka ACLs: `python deploy/kafka/acls.py` writes acls.sh and acls.md.
 
-Both follow from schemas/topics.py (who writes, who reads) and from Settings (groups and changelogs);
+Both follow from schemas/topics.py (who writes, who reads) and from Settings (groups, changelogs);
 a test holds them together. A topic whose writer or reader is no role here is refused, not skipped.
 """
 
@@ -46,7 +46,7 @@ READERS = {"anyone": ("reader",), "people": ("operator",), "alert": ("reader",)}
 
 
 class Rule(NamedTuple):
-    """What one role may do with resources of one kind. `prefixed` names stand for all that begin so."""
+    """What a role may do with resources of a kind. `prefixed` names stand for all that begin so."""
 
     role: str
     kind: str  # topic or group
@@ -178,11 +178,14 @@ def script() -> str:
     """Return acls.sh."""
     lines = [
         "#!/bin/sh",
-        "# Made by acls.py: do not edit. Gives each role of leadstream the rights that it needs, and no more.",
+        "# Made by acls.py: do not edit. Gives each role of leadstream the rights that",
+        "# it needs, and no more.",
         "#   BOOTSTRAP=broker:9093 COMMAND_CONFIG=client.properties sh acls.sh",
-        "# PARTITIONS and GENERATION are LEADSTREAM_PARTITIONS and LEADSTREAM_GENERATION: groups and changelogs are",
-        "# named by them, so run this again with GENERATION=2 before a generation 2 is adopted.",
-        "# The users are named PREFIX + role; make each with kafka-configs.sh, or use your certificates' names.",
+        "# PARTITIONS and GENERATION are LEADSTREAM_PARTITIONS and LEADSTREAM_GENERATION: groups",
+        "# and changelogs are named by them, so run this again with GENERATION=2 before a",
+        "# generation 2 is adopted.",
+        "# The users are named PREFIX + role; make each with kafka-configs.sh, or use the names in",
+        "# your certificates.",
         "set -eu",
         "BOOTSTRAP=${BOOTSTRAP:?the address of a broker}",
         "PARTITIONS=${PARTITIONS:-4} GENERATION=${GENERATION:-1} PREFIX=${PREFIX:-leadstream-}",
@@ -190,7 +193,8 @@ def script() -> str:
         "allow() { # role, then options of kafka-acls.sh",
         '  user="User:$PREFIX$1"',
         "  shift",
-        '  "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} \\',
+        '  "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" \\',
+        '    ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} \\',
         '    --add --allow-principal "$user" "$@"',
         "}",
     ]
@@ -209,10 +213,12 @@ def table() -> str:
         "# Who may do what on Kafka",
         "Made by acls.py from schemas/topics.py and the settings' names; `acls.sh` is the same as",
         "commands. `$PARTITIONS` and `$GENERATION` are `LEADSTREAM_PARTITIONS` and",
-        "`LEADSTREAM_GENERATION`. No role needs a right on the cluster. A name that ends in `*` is a prefix.",
+        "`LEADSTREAM_GENERATION`. No role needs a right on the cluster. A name that ends in `*` is",
+        "a prefix.",
         "",
-        "Whoever may write a topic is believed there: over Kafka a publisher can state events of any",
-        "source, while over HTTP a vendor's signature is checked. Give `publisher` to programs of your own.",
+        "Whoever may write a topic is believed there: over Kafka a publisher can state events of",
+        "any source, while over HTTP a vendor's signature is checked. Give `publisher` to your own",
+        "programs.",
         "",
         "| role | what it is | may | on | for |",
         "|---|---|---|---|---|",
@@ -220,7 +226,8 @@ def table() -> str:
     for rule in rules():
         names = ", ".join(f"`{name}{'*' if rule.prefixed else ''}`" for name in rule.names)
         lines.append(
-            f"| {rule.role} | {ROLES[rule.role]} | {', '.join(rule.operations)} | {rule.kind} {names} | {rule.why} |"
+            f"| {rule.role} | {ROLES[rule.role]} | {', '.join(rule.operations)} "
+            f"| {rule.kind} {names} | {rule.why} |"
         )
     return "\n".join(lines) + "\n"
 

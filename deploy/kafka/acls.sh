@@ -1,9 +1,12 @@
 #!/bin/sh
-# Made by acls.py: do not edit. Gives each role of leadstream the rights that it needs, and no more.
+# Made by acls.py: do not edit. Gives each role of leadstream the rights that
+# it needs, and no more.
 #   BOOTSTRAP=broker:9093 COMMAND_CONFIG=client.properties sh acls.sh
-# PARTITIONS and GENERATION are LEADSTREAM_PARTITIONS and LEADSTREAM_GENERATION: groups and changelogs are
-# named by them, so run this again with GENERATION=2 before a generation 2 is adopted.
-# The users are named PREFIX + role; make each with kafka-configs.sh, or use your certificates' names.
+# PARTITIONS and GENERATION are LEADSTREAM_PARTITIONS and LEADSTREAM_GENERATION: groups
+# and changelogs are named by them, so run this again with GENERATION=2 before a
+# generation 2 is adopted.
+# The users are named PREFIX + role; make each with kafka-configs.sh, or use the names in
+# your certificates.
 set -eu
 BOOTSTRAP=${BOOTSTRAP:?the address of a broker}
 PARTITIONS=${PARTITIONS:-4} GENERATION=${GENERATION:-1} PREFIX=${PREFIX:-leadstream-}
@@ -11,7 +14,8 @@ PARTITIONS=${PARTITIONS:-4} GENERATION=${GENERATION:-1} PREFIX=${PREFIX:-leadstr
 allow() { # role, then options of kafka-acls.sh
   user="User:$PREFIX$1"
   shift
-  "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} \
+  "${KAFKA_ACLS:-kafka-acls.sh}" --bootstrap-server "$BOOTSTRAP" \
+    ${COMMAND_CONFIG:+--command-config "$COMMAND_CONFIG"} \
     --add --allow-principal "$user" "$@"
 }
 

@@ -9,6 +9,7 @@ itself (`server`), and has no users to make.
 from __future__ import annotations
 
 from hashlib import sha256
+from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import DatabaseError
@@ -96,6 +97,7 @@ def users(user: User) -> list[str]:
 def script(database: str = "lead") -> str:
     """Return all statements as a SQL file, which says how to run it."""
     parameters = " ".join(f"--param_{user.parameter}=..." for user in USERS)
+    wrapped = TextWrapper(100, subsequent_indent="  ", break_long_words=False)
     head = (
         "-- Users, roles, bounds and quotas of leadstream on a ClickHouse server.\n"
         "-- `leadstream migrate` does the same where its user may manage access.\n"
@@ -103,10 +105,11 @@ def script(database: str = "lead") -> str:
         "takes.\n"
         "-- Run it when the tables are there. Its parameters are hashes of passwords:\n"
         '--   printf %s "$PASSWORD" | sha256sum | cut -c1-64\n'
-        f"--   clickhouse-client {parameters} --queries-file access.sql\n"
+        f"--   clickhouse-client {parameters} \\\n"
+        "--     --queries-file access.sql\n"
     )
     statements = [*roles(database), *(statement for user in USERS for statement in users(user))]
-    return head + "".join(f"\n{statement};\n" for statement in statements)
+    return head + "".join(f"\n{wrapped.fill(f'{one};')}\n" for one in statements)
 
 
 def apply(client: Any, settings: Settings) -> list[str]:

@@ -1,7 +1,8 @@
-"""Does a process answer? Asked of all at once, within a bound: one that is frozen still takes connections.
+"""Ask all processes at once, within a bound, whether they answer.
 
-A port that accepts proves little, so each is asked something that its working part must answer: Kafka's request
-handlers a request for versions, everything else a path over HTTP.
+A process that is frozen still takes connections, so a port that accepts proves little. Each is
+asked something that its working part must answer: Kafka's request handlers a request for versions,
+everything else a path over HTTP.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ class Question(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """`alive`: its working part answered. `ready`: it does its work; else `reason` says what it waits for."""
+    """`alive`: its working part answered. `ready`: it does its work, else `reason` is why not."""
 
     alive: bool
     ready: bool = False
@@ -78,7 +79,7 @@ async def _answer(question: Question, seconds: float) -> Answer:
 
 
 def of_http(response: bytes) -> Answer:
-    """Read an answer: whoever refuses is alive, unless it says itself that it hangs (streams/probe.py)."""
+    """Read an answer: a refusal is a sign of life, unless it reports a hang (streams/probe.py)."""
     head, _, body = response.partition(b"\r\n\r\n")
     words = head.split(b" ", 2)
     if len(words) < 2 or not words[0].startswith(b"HTTP/"):

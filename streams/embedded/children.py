@@ -1,8 +1,9 @@
-"""Processes of a home: each has a pid file that it holds locked for as long as it lives, and ends with its supervisor.
+"""Processes of a home: each holds its pid file locked while it lives, and ends with its supervisor.
 
-The lock is taken before the process exists and is inherited by it, so it says who lives on a home even where a
-supervisor died between two of its steps, and whatever became of the pid. Before a new supervisor starts anything
-it ends what a dead one left: never by pid alone, always by pid and start time, since pids are used again.
+The lock is taken before the process exists and is inherited by it. So it shows who lives on a home
+even where a supervisor died between two of its steps, and whatever became of the pid. Before a new
+supervisor starts anything it ends what a dead one left: never by pid alone, always by pid and start
+time, since pids are used again.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ _OURS = ("worker", "gateway", "clickhouse", "live", "ticker")
 class Children:
     """Start processes that end with this one, however it ends (leash.py).
 
-    All are forked by one thread that lives until `close`: Linux kills a child when the thread that forked it ends.
+    All are forked by one thread that lives until `close`: Linux kills a child when its thread ends.
     """
 
     def __init__(self, home: Path) -> None:
@@ -45,7 +46,7 @@ class Children:
         self._pipe, self._held = os.pipe()  # nobody ever writes: its end of file is the news
 
     def call(self, do: Callable[..., Any], *arguments: Any) -> Any:
-        """Do something on the thread that forks. It is done to its end even if the caller is interrupted."""
+        """Run a function on the thread that forks, to its end even if the caller is interrupted."""
         return self._thread.submit(do, *arguments).result()
 
     def start(
@@ -56,7 +57,7 @@ class Children:
         out: IO[bytes] | int,
         err: IO[bytes] | int,
     ) -> subprocess.Popen[bytes]:
-        """Start a role's process; to be called on the thread that forks. A role without a name holds no pid file.
+        """Start a role's process, on the thread that forks. Without a name it holds no pid file.
 
         Raises:
             StackError: a process of this role lives already.
@@ -113,7 +114,7 @@ class Children:
 
 
 def program(command: list[str]) -> list[str]:
-    """Give the command that runs a program that is not ours, so that it too ends with the supervisor."""
+    """Return the command that runs another's program, so that it too ends with the supervisor."""
     return [sys.executable, "-I", "-S", leash.__file__, *command]
 
 
@@ -133,7 +134,7 @@ class Survivor(NamedTuple):
 
 
 def end_survivors(home: Path, say: Callable[[str], None]) -> None:
-    """End every process of a home that a dead supervisor left, servers last; the caller holds the home's lock.
+    """End every process that a dead supervisor left, servers last; the caller locks the home.
 
     Raises:
         StackError: something lives on the home that can't be named or does not end.
@@ -147,7 +148,8 @@ def end_survivors(home: Path, say: Callable[[str], None]) -> None:
         path.unlink()
     if not _java_free(home):
         raise StackError(
-            f"another broker works on {home / 'kafka'} and holds its lock: find it (`ps -ef | grep {home}`) and end it. "
+            f"another broker works on {home / 'kafka'} and holds its lock: "
+            f"find it (`ps -ef | grep {home}`) and end it. "
             "A second one would destroy its metadata"
         )
 
@@ -166,14 +168,13 @@ def _survivors(home: Path) -> Iterable[Survivor]:
         if process:
             known.add(process.pid)
             yield Survivor(path.stem, process)
-    if (home / "stack.json").exists() or not _java_free(
-        home
-    ):  # not ended in order: look also without pid files
+    # It was not ended in order: look also without pid files.
+    if (home / "stack.json").exists() or not _java_free(home):
         yield from (one for one in _by_command(home) if one.process.pid not in known)
 
 
 def _recorded(lock: IO[str]) -> psutil.Process | None:
-    """Read a pid file; the child that is still to be recorded sees by itself that its supervisor is gone."""
+    """Read a pid file. A child that is still to be recorded notices its supervisor's end itself."""
     try:
         entry = json.loads(lock.read())
         return pids.same(entry["pid"], entry["started"])
@@ -182,7 +183,7 @@ def _recorded(lock: IO[str]) -> psutil.Process | None:
 
 
 def _by_command(home: Path) -> Iterable[Survivor]:
-    """Look for processes of the home by what they run: a supervisor of an older build kept no pid files."""
+    """Find processes of the home by their commands: older builds' supervisors kept no pid files."""
     properties = str(home / "kafka" / "server.properties")
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error):
@@ -222,14 +223,14 @@ def _wait_free(path: Path) -> None:
         while not _free(lock):
             if time.monotonic() > end:
                 raise StackError(
-                    f"a process of {path.stem} still lives on this home and holds {path}: {lock.read().strip() or 'unknown'}; "
-                    "end it and start again"
+                    f"a process of {path.stem} still lives on this home and holds {path}: "
+                    f"{lock.read().strip() or 'unknown'}; end it and start again"
                 )
             time.sleep(0.1)
 
 
 def _java_free(home: Path) -> bool:
-    """Whether no broker holds the lock of the home's data folder. Java's locks are POSIX's, which are not flock's."""
+    """Return whether the data folder's lock is free: Java's locks are POSIX's, unlike flock's."""
     try:
         with (home / "kafka" / "logs" / ".lock").open("r+b") as lock:
             fcntl.lockf(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,7 +22,7 @@ _SAMPLE = re.compile(
 
 
 def resolved(address: str) -> dict[str, int]:
-    """Return what `resolve` counted since it started: `held`, `released`, `duplicates` of what is held.
+    """Return what `resolve` has counted: `held`, `released`, and `duplicates` of what is held.
 
     Its counts are asked for and no other worker's: each generation of facts has an `advance` of
     its own, which reads all again.
@@ -41,7 +41,8 @@ def counts(client: Any, settings: Settings) -> dict[str, int]:
         "duplicates": _number(
             client,
             "SELECT count() FROM arrivals FINAL WHERE (source_partition, source_offset) NOT IN "
-            "(SELECT source_partition, source_offset FROM touches FINAL WHERE kind = 'event' AND copied = 0)",
+            "(SELECT source_partition, source_offset FROM touches FINAL "
+            "WHERE kind = 'event' AND copied = 0)",
         ),
         "merged": _number(client, "SELECT sum(length(origins)) - count() FROM v_lead_state"),
         "dead_letters": len(deadletters.read(settings, deadletters.Chosen(all=True))),
@@ -54,7 +55,8 @@ def counts(client: Any, settings: Settings) -> dict[str, int]:
 def sold(client: Any) -> dict[str, int]:
     """Count the won deals of leads that are no test, and sum what they brought, in whole units."""
     statement = (
-        "SELECT count(), sum(amount) FROM (SELECT deal, any(amount) AS amount FROM v_deals AS d INNER JOIN "
+        "SELECT count(), sum(amount) FROM "
+        "(SELECT deal, any(amount) AS amount FROM v_deals AS d INNER JOIN "
         "(SELECT lead_id, journey FROM v_journeys WHERE test = 0) AS j USING (lead_id, journey) "
         "WHERE role = 'primary' AND status = 'won' GROUP BY deal)"
     )
@@ -77,7 +79,7 @@ def furthest(client: Any) -> dict[str, int]:
 
 
 def by_the_default(client: Any) -> bool:
-    """Say whether what is shown was folded under the default funnel: the market goes by it."""
+    """Return whether what is shown was folded under the default funnel: the market goes by it."""
     shown = generations.versions(client, generations.active(client))
     return shown == [reading.load(reading.FUNNELS / "default.yaml")]
 
@@ -87,11 +89,12 @@ def _number(client: Any, statement: str) -> int:
 
 
 def latency(client: Any, since_ms: int) -> dict[str, float | None]:
-    """Give p50 and p99 in seconds from an event's own time to its row, of events dated and received since `since_ms`."""
+    """Return p50 and p99 (s) from event time to row, of events dated and received since then."""
     statement = (
-        "SELECT quantilesExact(0.5, 0.99)(dateDiff('millisecond', event_time, ingested_at)), count() FROM touches "
-        "WHERE kind = 'event' AND copied = 0 AND held = 0 "
-        "AND toUnixTimestamp64Milli(event_time) >= {s:Int64} AND toUnixTimestamp64Milli(received_at) >= {s:Int64}"
+        "SELECT quantilesExact(0.5, 0.99)(dateDiff('millisecond', event_time, ingested_at)), "
+        "count() FROM touches WHERE kind = 'event' AND copied = 0 AND held = 0 "
+        "AND toUnixTimestamp64Milli(event_time) >= {s:Int64} "
+        "AND toUnixTimestamp64Milli(received_at) >= {s:Int64}"
     )
     (p50, p99), count = client.query(statement, parameters={"s": since_ms}).first_row
     return {"p50": p50 / 1000 if count else None, "p99": p99 / 1000 if count else None, "n": count}

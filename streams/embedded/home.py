@@ -1,7 +1,8 @@
-"""What a home keeps on disk: its lock, secrets, ports, generations, and `stack.json`, from which every command reads what runs.
+"""A home on disk: lock, secrets, ports, generations, and `stack.json`, which shows what runs.
 
-Files are written whole or not at all, and only their owner may read them. A file that is broken or missing is made
-again where nothing is lost by it, and refused where something is: a new identity key would make every lead a stranger.
+Files are written whole or not at all, and only their owner may read them. A file that is broken or
+missing is made again where nothing is lost by it, and refused where something is: a new identity
+key would make every lead a stranger.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 IDENTITY = "identity_key"
-# Names may be added: an older home gets those that it lacks. The identity key is made once, with the home.
+# Names may be added: an older home gets those that it lacks. The identity key is made once.
 _SECRETS = (
     IDENTITY,
     "clickhouse_password",
@@ -34,7 +35,8 @@ _SECRETS = (
     "ingest_token",
     *(secret.name for vendor in SOURCES.values() for secret in vendor.secrets),
 )
-_OWN = (  # what we make in a home: nothing else in that folder is touched
+# What we make in a home: nothing else in that folder is touched.
+_OWN = (
     "lock", "secrets.json", "ports.json", "stack.json", "simulated",
     "kafka", "clickhouse", "faust", "generations", "logs", "run", "stopped",
 )  # fmt: skip
@@ -64,10 +66,8 @@ def make_private(home: Path) -> None:
         path = home / name
         if path.is_dir() and not path.is_symlink():
             _close(path)
-            if wide or name not in (
-                "kafka",
-                "clickhouse",
-            ):  # many files, which their own processes keep closed
+            # Many files, which their own processes keep closed.
+            if wide or name not in ("kafka", "clickhouse"):
                 for folder, _, files in os.walk(path):
                     for one in (Path(folder), *(Path(folder) / file for file in files)):
                         _close(one)
@@ -83,7 +83,7 @@ def _close(path: Path) -> None:
 
 
 def free_port(wanted: int = 0) -> int:
-    """Give `wanted` if it is free on loopback, else another one."""
+    """Return `wanted` if it is free on loopback, else another one."""
     for port in (wanted, 0):
         with socket.socket() as probe, contextlib.suppress(OSError, OverflowError):
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -118,7 +118,7 @@ def take_lock(home: Path) -> IO[str]:
 def choose_ports(
     home: Path, liked: dict[str, int], say: Callable[[str], None] = lambda _text: None
 ) -> dict[str, int]:
-    """Give each process of a home its port: the one it had before, else a liked one, where that is free."""
+    """Return a port for each process of a home: its last one, else a liked one that is free."""
     path = home / "ports.json"
     wanted = liked
     if path.exists():
@@ -152,7 +152,7 @@ def choose_ports(
 
 
 def has_data(home: Path) -> bool:
-    """Whether a home holds what a new identity key would make worthless."""
+    """Return whether a home holds what a new identity key would make worthless."""
     return any(
         (home / name).is_dir() and any((home / name).iterdir()) for name in ("kafka", "clickhouse")
     )
@@ -172,8 +172,8 @@ def load_secrets(home: Path, say: Callable[[str], None] = lambda _text: None) ->
             wrong = "is broken" if path.exists() else "is missing"
             raise StackError(
                 f"{path} {wrong}, and {home} has data: restore that file from your backup. "
-                "Nothing was changed. A new identity key would make every known lead a stranger, so a home with data never gets one; "
-                "to begin anew, use another --home"
+                "Nothing was changed. A new identity key would make every known lead a stranger, "
+                "so a home with data never gets one; to begin anew, use another --home"
             )
         if path.exists():
             say(f"{path} was broken and is made again: the home has no data yet")
@@ -195,9 +195,10 @@ def _strings(path: Path) -> dict[str, str]:
 
 
 def choose_funnel(home: Path, wanted: str | None) -> Path:
-    """Give the folder of the home's first generation. A new home starts with the wanted funnel; one that runs another refuses.
+    """Return the folder of the first generation, made with the wanted funnel if the home is new.
 
-    `wanted` is the name of a shipped funnel, or the path of a file or of a folder of versions.
+    `wanted` is the name of a shipped funnel, or the path of a file or of a folder of versions. A
+    home that runs another funnel is refused.
     """
     folder = home / "generations" / "1"
     source = (
@@ -206,15 +207,15 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
         else FUNNELS / f"{wanted or 'default'}.yaml"
     )
     if not source.exists():
-        raise StackError(
-            f"no funnel {wanted!r}: neither a file nor one of {', '.join(sorted(p.stem for p in FUNNELS.glob('*.yaml')))}"
-        )
+        shipped = ", ".join(sorted(path.stem for path in FUNNELS.glob("*.yaml")))
+        raise StackError(f"no funnel {wanted!r}: neither a file nor one of {shipped}")
     try:
         funnels = load_all(source)
         if not folder.exists():
             if has_data(home):
                 raise StackError(
-                    f"{folder} is missing, and {home} has data: restore {folder.parent} from your backup. Nothing was changed"
+                    f"{folder} is missing, and {home} has data: "
+                    f"restore {folder.parent} from your backup. Nothing was changed"
                 )
             fresh = folder.with_name("1.new")
             shutil.rmtree(fresh, ignore_errors=True)
@@ -227,7 +228,8 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
             wanted and Path(wanted).exists() and any(one not in load_all(folder) for one in funnels)
         ):
             raise StackError(
-                f"{home} runs other definitions than {wanted}: bring them in by `leadstream definitions add` or `adopt`"
+                f"{home} runs other definitions than {wanted}: "
+                "bring them in by `leadstream definitions add` or `adopt`"
             )
         elif wanted and (runs := load_all(folder)[0].funnel) != funnels[0].funnel:
             raise StackError(
@@ -239,7 +241,7 @@ def choose_funnel(home: Path, wanted: str | None) -> Path:
 
 
 def check_generations(home: Path) -> None:
-    """Refuse a home whose generations can't be read: a worker would stop on each, and the reason would be far from here.
+    """Refuse a home whose generations can't be read, before each of its workers stops on that.
 
     Raises:
         StackError: a file is missing or broken.
@@ -263,7 +265,7 @@ def check_generations(home: Path) -> None:
 
 
 def read(home: Path) -> dict[str, Any] | None:
-    """Read what runs on a home; None when nothing does. A process that is gone is shown as dead, whoever has its pid today."""
+    """Return what runs on a home, or None. A process that is gone is dead, whoever has its pid."""
     from . import pids  # noqa: PLC0415 - most commands need no look at processes
 
     shown = _shown(home / "stack.json")
@@ -278,7 +280,7 @@ def read(home: Path) -> dict[str, Any] | None:
 
 
 def _shown(path: Path) -> dict[str, Any] | None:
-    """Read stack.json; a supervisor that lives writes a broken one again within a moment, so wait for it."""
+    """Read stack.json, waiting a moment if it is broken: a living supervisor writes it again."""
     end = time.monotonic() + _READ_SECONDS
     while path.exists():
         with contextlib.suppress(ValueError, OSError):
@@ -297,7 +299,7 @@ def _shown(path: Path) -> dict[str, Any] | None:
 
 
 def _lock_is_free(path: Path) -> bool:
-    """Whether no supervisor holds the lock; whoever takes the lock outwaits this look."""
+    """Return whether no supervisor holds the lock; whoever takes the lock outwaits this look."""
     try:
         with path.open("r+") as lock:
             fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -309,7 +311,7 @@ def _lock_is_free(path: Path) -> bool:
 
 
 def start_again(home: Path, role: str) -> bool:
-    """Ask the stack of a home to start a role that needed somebody; give whether one runs there."""
+    """Ask a home's stack to start a role that needed somebody; return whether one runs there."""
     if not read(home):
         return False
     (home / f"start-{role}").touch(mode=0o600)

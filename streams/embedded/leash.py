@@ -1,17 +1,17 @@
-"""Keep a process from outliving its supervisor, however that one dies: kill -9, a closed terminal, the OOM killer.
+"""Keep a process from outliving its supervisor, even one that is killed by -9 or the OOM killer.
 
 Three means, because each has a hole:
 
-- On Linux the kernel kills a child when the thread that forked it ends (PR_SET_PDEATHSIG). It also reaches
-  a process that is stopped, and it survives exec, so that Java has it too. The supervisor therefore forks
-  from one thread that lives as long as it does (children.py).
-- A child compares its parent with the supervisor that it was promised: one that died before the call above
-  is noticed at once.
-- Everywhere else, the child holds the read end of a pipe whose write end only the supervisor has. Its end
-  of file is the news. Java can't watch it: a small process does, which is Java's own child.
+- On Linux the kernel kills a child when the thread that forked it ends (PR_SET_PDEATHSIG). It also
+  reaches a process that is stopped, and it survives exec, so that Java has it too. The supervisor
+  therefore forks from one thread that lives as long as it does (children.py).
+- A child compares its parent with the supervisor that it was promised: one that died before the
+  call above is noticed at once.
+- Everywhere else, the child holds the read end of a pipe whose write end only the supervisor has.
+  Its end of file is the news. Java can't watch it: a small process does, Java's own child.
 
-Also runs as a script before a program that is not ours, `python -I -S leash.py PROGRAM ARGUMENTS`: so it
-imports little and nothing of ours.
+Also runs as a script before a program that is not ours, `python -I -S leash.py PROGRAM ARGUMENTS`:
+so it imports little and nothing of ours.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ _WATCH_SECONDS = 1.0
 
 
 def _kernel() -> bool:
-    """Ask the kernel to kill this process when the thread that forked it ends; give whether it will."""
+    """Ask the kernel to kill this process with the thread that forked it; return if it will."""
     if not sys.platform.startswith("linux"):
         return False
     try:
@@ -51,7 +51,7 @@ def _until_closed(pipe: int) -> None:
 
 
 def follow() -> bool:
-    """End this process when its supervisor ends; return whether it has one: one that was started by hand has none."""
+    """End this process with its supervisor; return whether it has one (started by hand: none)."""
     promised = os.environ.pop(VARIABLE, "")  # not for what this process starts
     if not promised:
         return False
@@ -69,7 +69,7 @@ def follow() -> bool:
 
 
 def _guard(program: int, pipe: int) -> None:
-    """Watch the pipe beside a program that can't; it is our parent, so that a reused pid is never met."""
+    """Watch the pipe beside a program that can't. It is our parent, so no reused pid is met."""
 
     def ends_first() -> None:
         while os.getppid() == program:
@@ -89,7 +89,7 @@ def _guard(program: int, pipe: int) -> None:
 
 
 def become(command: list[str], *, kernel: bool = True) -> None:
-    """Turn this process into another program that ends with the supervisor; `kernel` allows the first means."""
+    """Replace this process by a program that ends with the supervisor; `kernel` allows that way."""
     promised = os.environ.pop(VARIABLE, "")
     if promised:
         supervisor, pipe = map(int, promised.split(":"))
@@ -103,5 +103,5 @@ def become(command: list[str], *, kernel: bool = True) -> None:
 
 
 if __name__ == "__main__":
-    # without the kernel's help on request, so that the portable way is tested where the kernel could help
+    # Without the kernel's help on request, to test the portable way where the kernel could help.
     become(sys.argv[1:], kernel="LEADSTREAM_NO_PDEATHSIG" not in os.environ)

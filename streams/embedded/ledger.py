@@ -95,7 +95,7 @@ class Ledger:
         self.figures.subtract(count(before))
 
     def document(self) -> dict[str, Any]:
-        """Give it as JSON; a lead may have come further, so a stage may have lost some."""
+        """Return it as JSON; a lead may have come further, so a stage may have lost some."""
         names = (
             "accepted",
             "duplicates",

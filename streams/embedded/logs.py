@@ -1,7 +1,8 @@
 """Logs of processes: each appends to its own file, which is moved aside by copy once it is large.
 
-Copied and emptied, not piped through the supervisor: a process whose supervisor is stopped would block on its log,
-and Java's raw output can't be reopened. Every process writes in append mode, so that it goes on at the new end.
+Copied and emptied, not piped through the supervisor: a process whose supervisor is stopped would
+block on its log, and Java's raw output can't be reopened. Every process appends, so that it goes on
+at the new end.
 What is written between the last copy and the cut, microseconds, can be lost.
 """
 
@@ -29,9 +30,10 @@ def opened(home: Path, role: str) -> IO[bytes]:
 
 
 def rotate(file: Path, limit: int, keep: int) -> bool:
-    """Move a log that has reached `limit` bytes aside and keep `keep` of them; return whether it was due.
+    """Move a log of `limit` bytes or more aside, keeping `keep` of them; return whether it was due.
 
-    A full disk must not stop the rotation that would make room: then the oldest goes first, and at last the text itself.
+    A full disk must not stop the rotation that would make room: the oldest log goes first, at last
+    the text itself.
     """
     try:
         if file.stat().st_size < limit:
@@ -73,7 +75,7 @@ def tail(file: Path, lines: int) -> list[str]:
 
 
 def last_critical(file: Path) -> str:
-    """Return the last line that a process logged as critical, without its date; empty if there is none."""
+    """Return the last line logged as critical, without its date; empty if there is none."""
     for line in reversed(tail(file, 10_000)):
         _, found, text = line.partition(" CRITICAL ")
         if found:

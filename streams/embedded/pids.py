@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import psutil
 
-_TOLERANCE_SECONDS = (
-    2.0  # the start is computed from the boot time, which a corrected clock moves a little
-)
+# The start is computed from the boot time, which a corrected clock moves a little.
+_TOLERANCE_SECONDS = 2.0
 
 
 def started(pid: int) -> float:

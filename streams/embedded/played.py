@@ -17,17 +17,16 @@ from .market.faults import Faults
 from .market.hours import DAY
 from .market.schedule import HISTORY_DAYS, Market, Window
 
-_FIRST_RUN = (
-    1_700_000_000  # seconds: runs whose number was lost are numbered by the minute since then
-)
+# Seconds: runs whose number was lost are numbered by the minute since then.
+_FIRST_RUN = 1_700_000_000
 _BEFORE = 1_000  # numbers of runs of earlier releases, whose ids must not come again
 
 
 @dataclass
 class Played:
-    """A market and how far it was played: all that was due by `until` (ms), and what was made beyond.
+    """A market and how far it was played: all due by `until` (ms), and what was made beyond.
 
-    `short` says which deliveries were taken less often than they were made, by person and place.
+    `short` has the deliveries that were taken less often than they were made, by person and place.
     `playing` is true while a run is on.
     """
 
@@ -38,7 +37,7 @@ class Played:
     playing: bool = False
 
     def document(self) -> dict[str, Any]:
-        """Give it as JSON."""
+        """Return it as JSON."""
         market = {
             **asdict(self.market),
             "faults": str(self.market.faults),

@@ -1,4 +1,4 @@
-"""One supervised process: what `status` shows of it, and what its supervisor remembers. Pure: time is an argument."""
+"""A supervised process: what `status` shows, and what its supervisor remembers. Pure."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Memory:
     answered: bool = False  # this process, at least once
     was_ready: bool = False  # this process, at least once
     ready_since: float | None = None
-    silent: float = 0.0  # seconds, counted round by round: those in which the supervisor itself stood are not its fault
+    # Seconds of silence, counted round by round: it isn't to blame while the supervisor stood.
+    silent: float = 0.0
     unready: float = 0.0
 
     def begins(self, now: float) -> None:
@@ -63,7 +64,7 @@ class Memory:
             self.crashes = 0
 
     def hangs(self, patience: float, *, server: bool) -> bool:
-        """Whether it has said nothing for too long. A server that has not answered yet recovers, however long that takes."""
+        """Return whether it was silent for too long; a server's first answer may take any time."""
         if not self.answered:
             return not server and self.silent > max(patience, FIRST_ANSWER_SECONDS)
         return self.silent > patience

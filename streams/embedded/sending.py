@@ -1,4 +1,4 @@
-"""How each vendor proves what it sends: the other side of the proofs in its file, for the simulator and the tests."""
+"""How each vendor proves what it sends, the other side of its file: for simulator and tests."""
 
 from __future__ import annotations
 

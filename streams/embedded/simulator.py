@@ -76,7 +76,7 @@ class Simulator:
     async def history(
         self, now: int, step: Callable[[int, int], None], stop: asyncio.Event
     ) -> None:
-        """Make all that was due by `now` (ms); `step` hears how many people of how many are done."""
+        """Make all that was due by `now` (ms); `step` gets the people done, and their number."""
         played, market = self.played, self.played.market
         self.agenda = Agenda(market, now)
         people = list(schedule.known(market, played.until, now))
@@ -140,7 +140,7 @@ class Simulator:
 
     # ---------------------------------------------------------------- the present
     async def live(self, until: float, speed: int, stop: asyncio.Event) -> None:
-        """Make what falls due until a monotonic time; `speed` times as many people come as before."""
+        """Make what falls due until a monotonic time, with `speed` times as many new people."""
         played = self.played
         if speed > 1:
             played.market = self.agenda.market = played.market.with_denser(
@@ -239,7 +239,7 @@ class Simulator:
         return True
 
     def _signed(self, post: Post, attempt: int) -> tuple[str, Sent]:
-        """Sign a body as its vendor does; give the path that it goes to."""
+        """Sign a body as its vendor does; return the path that it goes to."""
         vendor, spend = SOURCES[post.source.removesuffix("-spend")], post.source.endswith("-spend")
         route = next((one for one in vendor.routes if ("/spend/" in one.path) is spend), None)
         proven = route is not None and route.proof is not None

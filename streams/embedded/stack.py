@@ -1,8 +1,8 @@
-"""The embedded stack: broker, workers, gateway, ClickHouse, sink and live page as supervised processes of one home.
+"""The embedded stack: servers, workers, gateway and live page as supervised processes of one home.
 
-A dead process is started again; Ctrl-C, SIGTERM and SIGHUP end all, and so does any other end of the supervisor
-(leash.py); a second start goes on from the data folder. Two stacks on one folder are refused. What runs is written
-to `stack.json`, from which `status` and every other command read.
+A dead process is started again; Ctrl-C, SIGTERM and SIGHUP end all, and so does any other end of
+the supervisor (leash.py); a second start goes on from the data folder. Two stacks on one folder are
+refused. What runs is written to `stack.json`, which `status` and every other command read.
 """
 
 from __future__ import annotations
@@ -43,18 +43,15 @@ if TYPE_CHECKING:
     from types import FrameType
 
 STOP_SECONDS = 15.0
-PORTS = {
-    "live": 8380,
-    "gateway": 8381,
-    "clickhouse": 8382,
-}  # what `up` and `demo` would like; a taken one gives another
+# What `up` and `demo` would like; a taken one gives another.
+PORTS = {"live": 8380, "gateway": 8381, "clickhouse": 8382}
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 _TAIL_LINES = 8
 _SECOND_SIGNAL_SECONDS = 1.0
 
 
 def wanted(home: Path, settings: Settings) -> tuple[str, ...]:
-    """Return the roles of a home beside its servers. A retriever is one once a vendor's token is set."""
+    """Return a home's roles beside its servers. A retriever runs once a vendor's token is set."""
     asking = ("retriever",) if retrievable(settings.secret) else ()
     return ("gateway", "live", *roles(home), "ticker", *asking)
 
@@ -70,10 +67,10 @@ class Stack:
         ports: dict[str, int] | None = None,
         say: Callable[[str], None] = lambda _text: None,
     ) -> None:
-        """`say` is told each step; `ports` are those that a new home would like. Takes the home's lock.
+        """Take the home's lock. `say` gets each step; `ports` are what a new home would like.
 
         Raises:
-            StackError: another stack runs on this home, something of it is lost, or it runs another funnel.
+            StackError: another stack or another funnel runs on this home, or part of it is lost.
 
         """
         self.home, self._say, self.partitions = home.resolve(), say, partitions
@@ -100,12 +97,12 @@ class Stack:
         self._stopped, self._began = False, pids.started(os.getpid())
 
     def say(self, text: str) -> None:
-        """Tell whoever started the stack; a terminal that was closed must not end it."""
+        """Report to whoever started the stack; a terminal that was closed must not end it."""
         with contextlib.suppress(OSError, ValueError):
             self._say(text)
 
     def environment(self) -> dict[str, str]:
-        """Give the variables under which every process, and every other command, works on this home."""
+        """Return the variables under which every process and command works on this home."""
         gateway = f"http://127.0.0.1:{self.ports['gateway']}"
         values = {
             **{name.upper(): value for name, value in self.secrets.items()},
@@ -125,7 +122,7 @@ class Stack:
         """Start everything and wait until it answers; the watch begins.
 
         Raises:
-            StackError: a process ended or does not answer; it says which, and what its log says.
+            StackError: a process ended or does not answer; the text has the end of its log.
 
         """
         self._listen()
@@ -145,15 +142,14 @@ class Stack:
 
     def _listen(self) -> None:
         for sign in SIGNALS:
-            with contextlib.suppress(
-                ValueError
-            ):  # only the main thread may; a test runs the stack in another
+            # Only the main thread may; a test runs the stack in another.
+            with contextlib.suppress(ValueError):
                 if sign == signal.SIGHUP and signal.getsignal(sign) == signal.SIG_IGN:
                     continue  # nohup
                 self._handlers[sign] = signal.signal(sign, self._on_signal)
 
     def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
-        """End by an exception, once: a second Ctrl-C must not leave half of the processes behind."""
+        """End by an exception, once: a second Ctrl-C must not leave processes behind."""
         now = time.monotonic()
         if self.ending.is_set() or now - self._signalled < _SECOND_SIGNAL_SECONDS:
             return
@@ -244,7 +240,7 @@ class Stack:
         return self._children.start(role, program(command), environment, log, log)
 
     def _own(self, role: str) -> dict[str, str]:
-        """Give the variables of one role beside those of the home."""
+        """Return the variables of one role beside those of the home."""
         own: dict[str, str] = {}
         generation = split(role)[1]
         if generation:
@@ -269,11 +265,11 @@ class Stack:
         self.show()
 
     def memory(self, role: str) -> Memory:
-        """Give what is remembered of a role."""
+        """Return what is remembered of a role."""
         return self._memories.setdefault(role, Memory())
 
     def _commands(self, *commands: list[str]) -> None:
-        """Run some of our own commands on this home side by side, and raise what one says when it fails."""
+        """Run some of our commands on this home side by side; raise with a failed one's message."""
         environment = {**os.environ, **self.environment()}
 
         def begin(arguments: list[str]) -> subprocess.Popen[bytes]:
@@ -316,7 +312,7 @@ class Stack:
             self._written = (text, path.stat().st_size)
 
     def _wait(self, patience: dict[str, float]) -> None:
-        """Wait until roles are ready. A worker that needs somebody is no failure: only a stack that runs can mend it."""
+        """Wait until roles are ready. A stopped worker is no failure: its cure needs the stack."""
         began, left = time.monotonic(), dict(patience)
         while left and not self.ending.is_set():
             for role, answer in answers.ask(
@@ -338,8 +334,7 @@ class Stack:
 
     def _failed(self, role: str, how: str) -> str:
         path = logs.path(self.home, role)
-        lines = [
-            line for line in logs.tail(path, 200) if not line.startswith("\tat ")
-        ]  # of Java's trace, what it says
+        # Without Java's trace.
+        lines = [line for line in logs.tail(path, 200) if not line.startswith("\tat ")]
         tail = "\n".join(f"    {line}" for line in lines[-_TAIL_LINES:])
         return f"{role} {how}; the end of its log, {path}:\n{tail}"

@@ -1,4 +1,7 @@
-"""Why a worker stopped for good and what to do: it writes `stopped/<role>.json`, or its log's last critical line says so."""
+"""Why a worker stopped for good, and what to do.
+
+It stands in `stopped/<role>.json`, or in the last critical line of the worker's log.
+"""
 
 from __future__ import annotations
 

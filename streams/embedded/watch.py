@@ -1,6 +1,7 @@
-"""The watch over a stack's processes: what ends is started again, what hangs is killed first, and all of it is shown.
+"""The watch over a stack's processes: it starts again what ends, kills what hangs, shows all.
 
-Exit 78 says that a start would not help: the role is shown as stopped, with its reason and the command that goes on.
+Exit 78 means that a start would not help: the role is shown as stopped, with its reason and the
+command that goes on.
 """
 
 from __future__ import annotations
@@ -43,9 +44,10 @@ class Watch:
     """Looks after the processes of one stack from a thread of its own."""
 
     def __init__(self, stack: Stack, settings: Settings) -> None:
-        """`settings` say how patient it is."""
+        """Watch over a stack, as patiently as `settings` have it."""
         self._stack, self._settings = stack, settings
-        self._processes, self._shown = stack._processes, stack._shown  # noqa: SLF001 - two halves of one thing, in two files
+        # Watch and stack are two parts of one thing, in two files.
+        self._processes, self._shown = stack._processes, stack._shown  # noqa: SLF001
         self._thread: threading.Thread | None = None
         self._asked = self._rotated = time.monotonic()
         self._findings: tuple[float, list[health.Finding]] = (0.0, [])
@@ -74,7 +76,7 @@ class Watch:
             try:
                 self.probe.beat()
                 self.look()
-            except Exception as error:  # noqa: BLE001 - a full disk, say: nobody else would start what dies
+            except Exception as error:  # noqa: BLE001 - nobody else would start what dies
                 self._stack.say(f"the watch met {type(error).__name__}: {error}")
 
     def look(self) -> None:
@@ -97,7 +99,7 @@ class Watch:
 
     # ---------------------------------------------------------------- what ends
     def _generations(self) -> None:
-        """Start the workers of generations that were adopted, end those of generations that were dropped."""
+        """Start the workers of adopted generations, end those of dropped ones."""
         stack = self._stack
         wanted = roles(stack.home)
         for asked in stack.home.glob("start-advance@*"):
@@ -122,9 +124,8 @@ class Watch:
             return
         if shown.state not in ("restarting", "stopped"):
             shown.last_exit = code
-            if (
-                code == os.EX_CONFIG
-            ):  # 78, EXIT_STOPPED of the workers: importing them here would cost every start a second
+            # 78, EXIT_STOPPED of the workers: to import them would cost every start a second.
+            if code == os.EX_CONFIG:
                 shown.state = "stopped"
                 shown.reason, shown.command = stopped.reason(stack.home, role)
                 stack.say(
@@ -141,7 +142,8 @@ class Watch:
                 if memory.crashes > 1:
                     pause = memory.start_at - now
                     stack.say(
-                        f"{role} ended with {code}, restart {shown.restarts} in {pause:.1f} s; see {shown.log}"
+                        f"{role} ended with {code}, restart {shown.restarts} "
+                        f"in {pause:.1f} s; see {shown.log}"
                     )
         if asked.exists() or (shown.state == "restarting" and now >= memory.start_at):
             asked.unlink(missing_ok=True)
@@ -149,7 +151,7 @@ class Watch:
 
     # ---------------------------------------------------------------- what hangs
     def question(self, role: str) -> Question:
-        """Say how a role is asked."""
+        """Return how a role is asked."""
         ports = self._stack.ports
         return Question(ports.get(role) or ports[f"metrics-{role}"], _PATHS.get(role, "/readyz"))
 
@@ -200,7 +202,8 @@ class Watch:
             if min(since, memory.unready) > limit:
                 self._kill(
                     role,
-                    f"killed: no tick was acknowledged for {memory.unready:.0f} s while the broker answers",
+                    f"killed: no tick was acknowledged for {memory.unready:.0f} s "
+                    "while the broker answers",
                 )
 
     def _kill(self, role: str, why: str) -> None:
@@ -209,9 +212,8 @@ class Watch:
         shown.reason = why
         stack.say(f"{role} is {why}; see {shown.log}")
         if role not in SERVERS:
-            process.send_signal(
-                signal.SIGABRT
-            )  # our own processes write where each thread stands (faulthandler)
+            # Our own processes write where each thread stands (faulthandler).
+            process.send_signal(signal.SIGABRT)
             with contextlib.suppress(subprocess.TimeoutExpired):
                 process.wait(_DUMP_SECONDS)
         process.kill()

@@ -1,7 +1,8 @@
 """What the API answers, as its OpenAPI states it. What stands in no model is not sent.
 
-No personal data of leads: of an event neither its attributes, nor addresses of pages (they carry what was typed), nor the
-account, which may be a person. Owners are named as their CRM names them: the page is about their work.
+No personal data of leads: of an event neither its attributes, nor addresses of pages (they carry
+what was typed), nor the account, which may be a person. Owners are named as their CRM names them:
+the page is about their work.
 """
 
 from __future__ import annotations
@@ -145,7 +146,7 @@ Document = Annotated[dict[str, Any], BeforeValidator(_without_persons)]
 
 
 class Story(Answer):
-    """One lead: where it stands, what happened, what follows, what was taken back, what is ahead."""
+    """One lead: where it stands, what happened, follows, was taken back, and is ahead."""
 
     lead: str
     now: Document

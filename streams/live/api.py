@@ -134,7 +134,7 @@ def application(figures: Figures) -> FastAPI:
 
 
 def _wrong(_request: Request, error: Exception) -> JSONResponse:
-    """Say what is wrong with a request, without what it held."""
+    """Explain what is wrong with a request, without what it held."""
     found = error.errors() if isinstance(error, RequestValidationError) else []
     reasons = (
         f"{'.'.join(map(str, one['loc'][1:]))}: {one['msg'].removeprefix('Value error, ')}"

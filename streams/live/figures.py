@@ -1,4 +1,4 @@
-"""What people watch, as documents: the live page and the API show these and nothing else, so they can't disagree."""
+"""What people watch, as documents. Live page and API show only these, so they can't disagree."""
 
 from __future__ import annotations
 
@@ -22,14 +22,11 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 FUNNEL_SECONDS = 5.0
-PATIENCE = 10  # seconds until people are told that ClickHouse does not answer
-# What ClickHouse says of itself and not of the question: timeouts, too many queries, memory, starting, read-only for a while.
+PATIENCE = 10  # seconds until people learn that ClickHouse does not answer
+# Errors of ClickHouse's state, not of the question: timeouts, load, memory, starting, read-only.
 _TRANSIENT = re.compile(r"Code: (159|160|202|203|209|210|241|242|252|319|425|439|473|999)\b")
-BENCHMARKS = {
-    "worst": 0.05,
-    "average": 0.23,
-    "best": 0.47,
-}  # acceptance in firms (kpis k110)
+# Acceptance in firms (kpis k110).
+BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}
 
 
 _Answer = TypeVar("_Answer")
@@ -47,7 +44,7 @@ def _away(error: Exception) -> bool:
 
 
 class Figures:
-    """Asks ClickHouse on behalf of people. One client, made when first needed, again after a failure."""
+    """Queries ClickHouse for people, by one client: made when needed, and again after a failure."""
 
     def __init__(
         self,
@@ -55,7 +52,7 @@ class Figures:
         explain: Callable[[Any, str], dict[str, Any]],
         readable: Callable[[dict[str, Any], str], list[str]],
     ) -> None:
-        """Connect when first asked. `explain` and `readable` tell one lead: the same on the page as on the command line."""
+        """Connect on the first query. `explain` and `readable` show a lead as the CLI does."""
         self.settings, self._explain, self._readable = settings, explain, readable
         self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
@@ -87,7 +84,7 @@ class Figures:
 
     @property
     def funnel(self) -> Funnel:
-        """The version in force in the shown generation; looked up again after a few seconds, since either may change."""
+        """The version in force in the shown generation, looked up again after a few seconds."""
         known = self._funnel
         if known is None or time.monotonic() - known[0] > FUNNEL_SECONDS:
             known = (
@@ -100,7 +97,7 @@ class Figures:
     def kpis(
         self, asof: int | None = None, by: str = "", names: tuple[str, ...] = ()
     ) -> list[dict[str, Any]]:
-        """Give the KPIs over all time, as of an instant (ms)."""
+        """Return the KPIs over all time, as of an instant (ms)."""
         moment = int(time.time() * 1000) if asof is None else asof
         asked = kpis.question(self.funnel, 0, moment + 1, moment, by)
         return self._ask(lambda client: kpis.ask(client, asked, names))
@@ -108,10 +105,11 @@ class Figures:
     def funnel_now(
         self, source: str = "", segment: str = "", owner: str = ""
     ) -> list[dict[str, Any]]:
-        """Give entries and open leads by stage, in the funnel's order."""
+        """Return entries and open leads by stage, in the funnel's order."""
         found = self.rows(
             "SELECT stage, sum(entered) AS entered, sum(standing) AS open FROM ("
-            " SELECT to_stage AS stage, 1 AS entered, 0 AS standing, lead_id FROM v_stage_transitions WHERE test = 0"
+            " SELECT to_stage AS stage, 1 AS entered, 0 AS standing, lead_id"
+            " FROM v_stage_transitions WHERE test = 0"
             " UNION ALL SELECT stage, 0, 1, lead_id FROM v_lead_state WHERE test = 0"
             f") {_JOIN_STATE} GROUP BY stage",
             source=source, segment=segment, owner=owner,
@@ -122,64 +120,73 @@ class Figures:
         )
 
     def flow(self) -> list[dict[str, Any]]:
-        """Give the moves between stages."""
+        """Return the moves between stages."""
         return self.rows(
-            "SELECT from_stage, to_stage, count() AS n FROM v_stage_transitions WHERE test = 0 AND from_stage != '' "
+            "SELECT from_stage, to_stage, count() AS n FROM v_stage_transitions "
+            "WHERE test = 0 AND from_stage != '' "
             "GROUP BY from_stage, to_stage ORDER BY n DESC LIMIT 40"
         )
 
     def stalled(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Give the leads past a service level of the stage they stand in, the longest due first."""
+        """Return the leads past a service level of their present stage, the longest due first."""
         found = self.rows(
-            "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, c.status AS status, s.owner AS owner, "
+            "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, "
+            "c.status AS status, s.owner AS owner, "
             "s.record_url AS record_url, c.due_at AS due_at, c.start AS since FROM "
             "(SELECT *, event_time AS start FROM v_clocks WHERE test = 0 AND stopped_at IS NULL "
             "AND status IN ('breached', 'escalated')) AS c "
-            "INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
+            "INNER JOIN v_lead_state AS s "
+            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
             "ORDER BY due_at LIMIT {limit:UInt32}",
             limit=limit,
         )
         return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
 
     def stalled_by_stage(self) -> dict[str, int]:
-        """Give how many leads are past a service level of the stage they stand in, by stage."""
+        """Return how many leads are past a service level of the stage they stand in, by stage."""
         found = self.rows(
             "SELECT c.stage AS stage, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
-            "INNER JOIN v_lead_state AS s ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated') GROUP BY stage"
+            "INNER JOIN v_lead_state AS s "
+            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
+            "WHERE c.test = 0 AND c.stopped_at IS NULL "
+            "AND c.status IN ('breached', 'escalated') GROUP BY stage"
         )
         return {row["stage"]: row["n"] for row in found}
 
     def about_to_breach(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Give the clocks that were warned and run."""
+        """Return the clocks that were warned and run."""
         return self.rows(
-            "SELECT toString(lead_id) AS lead, stage, clock, due_at FROM v_clocks WHERE test = 0 AND status = 'warned' "
+            "SELECT toString(lead_id) AS lead, stage, clock, due_at FROM v_clocks "
+            "WHERE test = 0 AND status = 'warned' "
             "AND stopped_at IS NULL ORDER BY due_at LIMIT {limit:UInt32}",
             limit=limit,
         )
 
     def feed(self, limit: int = 15) -> list[dict[str, Any]]:
-        """Give the last transitions."""
+        """Return the last transitions."""
         return self.rows(
-            "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time FROM v_stage_transitions WHERE test = 0 "
+            "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time "
+            "FROM v_stage_transitions WHERE test = 0 "
             "ORDER BY event_time DESC LIMIT {limit:UInt32}",
             limit=limit,
         )
 
     def inflow(self) -> list[dict[str, Any]]:
-        """Give new journeys by day of the reporting zone and source."""
+        """Return new journeys by day of the reporting zone and source."""
         return self.rows(
-            "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, toUInt64(sum(n)) AS n FROM v_funnel_daily "
+            "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, "
+            "toUInt64(sum(n)) AS n FROM v_funnel_daily "
             "WHERE to_stage = {entry:String} GROUP BY day, source ORDER BY day",
             entry=self.funnel.shape().entry,
         )
 
     def health(self) -> dict[str, Any]:
-        """Give how far time has come, and what has arrived."""
+        """Return how far time has come, and what has arrived."""
         watermark = self.rows(
-            "SELECT min(t) AS told FROM (SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
+            "SELECT min(t) AS watermark FROM "
+            "(SELECT source_partition, max(toUnixTimestamp64Milli(now)) AS t FROM cuts "
             f"WHERE generation = {ACTIVE} GROUP BY source_partition)"
-        )[0]["told"]
+        )[0]["watermark"]
         counts = self.rows("SELECT count() AS leads FROM v_lead_state")[0]
         age = time.time() - watermark / 1000 if watermark else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
@@ -193,15 +200,17 @@ class Figures:
         )
 
     def story(self, lead: str) -> dict[str, Any]:
-        """Give one lead's story as `leadstream explain --json` does."""
+        """Return one lead's story as `leadstream explain --json` does."""
         return self._ask(lambda client: self._explain(client, lead))
 
     def story_lines(self, lead: str) -> list[str]:
-        """Give one lead's story as `leadstream explain` prints it."""
+        """Return one lead's story as `leadstream explain` prints it."""
         return self._readable(self.story(lead), self.funnel.reporting.zone)
 
 
 _JOIN_STATE = (
-    "AS a INNER JOIN (SELECT lead_id FROM v_lead_state WHERE ({source:String} = '' OR source = {source:String}) "
-    "AND ({segment:String} = '' OR segment = {segment:String}) AND ({owner:String} = '' OR owner = {owner:String})) AS b USING (lead_id)"
+    "AS a INNER JOIN (SELECT lead_id FROM v_lead_state "
+    "WHERE ({source:String} = '' OR source = {source:String}) "
+    "AND ({segment:String} = '' OR segment = {segment:String}) "
+    "AND ({owner:String} = '' OR owner = {owner:String})) AS b USING (lead_id)"
 )

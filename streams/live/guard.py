@@ -1,13 +1,15 @@
-"""Who may speak to the live page: one ASGI middleware before everything else, for HTTP and websockets alike.
+"""Who may speak to the live page: one ASGI middleware before all else, for HTTP and websockets.
 
-A page on loopback is not out of reach. Any site that a person opens can send requests to 127.0.0.1, and under a name that
-it rebinds to 127.0.0.1 it could read the answers too. So the name asked for (Host) must be one of ours; a request of
-another origin is refused, whatever it asks; a websocket and whatever is not a simple GET must say its origin. No answer
-allows another origin anything, also where NiceGUI would (its socket.io allows all). Reached from outside of this machine
-the page needs a login (login.py).
+A page on loopback is not out of reach. Any site that a person opens can send requests to 127.0.0.1,
+and under a name that it rebinds to 127.0.0.1 it could read the answers too. So the name asked for
+(Host) must be one of ours; a request of another origin is refused, whatever it asks; a websocket
+and whatever is not a simple GET must name its origin. No answer allows another origin anything,
+also where NiceGUI would (its socket.io allows all). Reached from outside of this machine the page
+needs a login (login.py).
 
-Open without a login are the form itself, /healthz and /readyz (they say ok or not; whatever name a probe asks for) and
-/metrics (numbers by stage and team, no person; Prometheus asks for it by a name in LEADSTREAM_ALLOWED_HOSTS).
+Open without a login are the form itself, /healthz and /readyz (they answer ok or not, whatever name
+a probe asks for) and /metrics (numbers by stage and team, no person; Prometheus asks for it by a
+name in LEADSTREAM_ALLOWED_HOSTS).
 """
 
 from __future__ import annotations
@@ -44,8 +46,8 @@ _HOST = re.compile(
 _PORTS = {"http": 80, "https": 443}
 _DIRECTIVES = (
     "default-src 'none'",
-    # Inline scripts only of the page itself, each by its nonce. Vue compiles templates, and NiceGUI runs what the server
-    # sends, by `new Function`.
+    # Inline scripts only of the page itself, each by its nonce. Vue compiles templates, and NiceGUI
+    # runs what the server sends, by `new Function`.
     "script-src 'self' 'nonce-{nonce}' 'unsafe-eval'",
     # Quasar and Tailwind set styles of elements, and add style sheets as they meet classes.
     "style-src 'self' 'unsafe-inline'",
@@ -60,14 +62,15 @@ _POLICY = "; ".join(_DIRECTIVES)
 _HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",  # with no-referrer a browser sends the login form's origin as `null`
+    # With no-referrer a browser sends the login form's origin as `null`.
+    "Referrer-Policy": "same-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 
 
 class Unprotected(LeadstreamError, ValueError):  # noqa: N818 - it names the state that nobody may start
-    """The page would be open to others; the text says what to set."""
+    """The page would be open to others; the text has what to set."""
 
 
 class _Place(NamedTuple):
@@ -103,7 +106,7 @@ def _words(text: str) -> list[str]:
 
 
 def names(settings: Settings) -> frozenset[str]:
-    """Return the names besides loopback's that the page answers to: the allowed ones, and the one address it is bound to.
+    """Return the page's names besides loopback's: the allowed ones, and the bound address.
 
     Raises:
         Unprotected: one is no name.
@@ -114,7 +117,8 @@ def names(settings: Settings) -> frozenset[str]:
         place = _place(word if word.count(":") < 2 or word.startswith("[") else f"[{word}]")
         if place is None or place.port is not None:
             raise Unprotected(
-                f"LEADSTREAM_ALLOWED_HOSTS: {word!r} is no host name: write names without ports or *, with commas between"
+                f"LEADSTREAM_ALLOWED_HOSTS: {word!r} is no host name: "
+                "write names without ports or *, with commas between"
             )
         found.add(place.name)
     if (bound := _bound(settings)) and not ipaddress.ip_address(bound).is_unspecified:
@@ -141,11 +145,13 @@ def login(settings: Settings) -> Login | None:
     header, words = settings.trusted_proxy_header.strip(), _words(settings.trusted_proxies)
     if token and len(token) < SHORTEST_TOKEN:
         raise Unprotected(
-            f"LEADSTREAM_LIVE_TOKEN is shorter than {SHORTEST_TOKEN} characters: make one by `openssl rand -hex 24`"
+            f"LEADSTREAM_LIVE_TOKEN is shorter than {SHORTEST_TOKEN} characters: "
+            "make one by `openssl rand -hex 24`"
         )
     if bool(header) != bool(words):
         raise Unprotected(
-            "LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES are set together, or neither is"
+            "LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES are set together, "
+            "or neither is"
         )
     if header and not re.fullmatch(r"[A-Za-z0-9-]+", header):
         raise Unprotected(f"LEADSTREAM_TRUSTED_PROXY_HEADER: {header!r} is no header's name")
@@ -157,16 +163,18 @@ def login(settings: Settings) -> Login | None:
         ) from error
     if any(not network.prefixlen for network in proxies):
         raise Unprotected(
-            "LEADSTREAM_TRUSTED_PROXIES names every address, so anybody could send the header: name the proxy's"
+            "LEADSTREAM_TRUSTED_PROXIES names every address, so anybody could send the header: "
+            "name the proxy's"
         )
     if token or header:
         return Login(token, header, proxies)
     reached = sorted(names(settings)) or ([] if loopback(settings.host) else [settings.host])
     if reached:
         raise Unprotected(
-            f"the live page would be open to whoever reaches {', '.join(reached)}: set LEADSTREAM_LIVE_TOKEN (at least {SHORTEST_TOKEN} "
-            "characters), or LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES; or leave LEADSTREAM_HOST at 127.0.0.1 "
-            "and LEADSTREAM_ALLOWED_HOSTS empty"
+            f"the live page would be open to whoever reaches {', '.join(reached)}: set "
+            f"LEADSTREAM_LIVE_TOKEN (at least {SHORTEST_TOKEN} characters), or "
+            "LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES; or leave "
+            "LEADSTREAM_HOST at 127.0.0.1 and LEADSTREAM_ALLOWED_HOSTS empty"
         )
     return None
 
@@ -177,7 +185,7 @@ class Guard:
     def __init__(
         self, app: ASGIApp, allowed: frozenset[str] = frozenset(), login: Login | None = None
     ) -> None:
-        """`allowed` are host names besides loopback's; without a login all of them are believed."""
+        """Guard `app`. `allowed` are its names besides loopback's; without a login all pass."""
         self.app, self.allowed, self.login = app, allowed, login
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -228,9 +236,8 @@ class Guard:
         if origins and (len(origins) > 1 or not self._same(origins[0], host)):
             return "origin", 403, "another site may not ask this page"
         simple = scope["type"] == "http" and scope["method"] in ("GET", "HEAD")
-        bearer = (
-            headers.get("authorization", "").lower().startswith("bearer ")
-        )  # no browser sends it by itself
+        # No browser sends it by itself.
+        bearer = headers.get("authorization", "").lower().startswith("bearer ")
         if not origins and not simple and not bearer:
             return "origin", 403, "a request that is not a simple GET says its Origin"
         site, followed = (
@@ -242,7 +249,10 @@ class Guard:
         return None
 
     def _same(self, origin: str, host: _Place) -> bool:
-        """Return whether an origin is this page: by the name and port asked for, or by an allowed name on the scheme's own port."""
+        """Return whether an origin is this page.
+
+        It is by the name and port asked for, or by an allowed name on its scheme's own port.
+        """
         try:
             url = urlsplit(origin)
         except ValueError:
@@ -253,9 +263,8 @@ class Guard:
         own = _PORTS[url.scheme]
         if (place.name, place.port or own) == (host.name, host.port or own):
             return True
-        return (
-            place.name in self.allowed and (place.port or own) == own
-        )  # a proxy that asks by another name
+        # A proxy asks by another name.
+        return place.name in self.allowed and (place.port or own) == own
 
 
 async def _refuse(
@@ -275,8 +284,9 @@ def _hardened(send: Send, nonce: str) -> Send:
         if message["type"] in ("http.response.start", "websocket.accept"):
             message.setdefault("headers", [])
             headers = MutableHeaders(scope=message)
-            for name in [name for name in headers.keys() if name.startswith("access-control-")]:  # noqa: SIM118 - a multidict
-                del headers[name]
+            for name in set(headers.keys()):
+                if name.startswith("access-control-"):
+                    del headers[name]
             for name, value in _HEADERS.items():
                 headers[name] = value
             headers.setdefault("Cache-Control", "no-store")
@@ -301,7 +311,7 @@ def _ending(receive: Receive, until: float | None) -> Receive:
 
 
 class Nonces:
-    """Mark the scripts of the page's own HTML, so that no other inline script runs. Inside of compression.
+    """Mark the scripts of the page's own HTML, so that no other runs. Works before compression.
 
     The HTML holds nothing from outside: figures come later, over the websocket.
     """

@@ -1,7 +1,8 @@
-"""The live page's login: one token, typed once for a session, or sent as a bearer by machines; or a proxy that knows who asks.
+"""The live page's login: one token, typed once a session or sent as a bearer, or a trusted proxy.
 
-There are no accounts: whoever has the token may see what the page shows, and the page changes nothing. A session is a
-signed time in a cookie, so nothing is kept here, and another token ends all sessions.
+There are no accounts: whoever has the token may see the page, and the page changes nothing. A
+trusted proxy that knows who asks states it in a header. A session is a signed time in a cookie, so
+nothing is kept here, and another token ends all sessions.
 """
 
 from __future__ import annotations
@@ -33,11 +34,13 @@ SESSION_SECONDS = 12 * 3_600
 FAILURES, WINDOW_SECONDS = 10, 60.0  # wrong tokens from one address before it has to wait
 _REMEMBERED = 10_000  # addresses
 _FORM_BYTES = 4_096
-_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+_PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
 <title>leadstream: sign in</title><style>:root{color-scheme:light dark;font-family:sans-serif}
 body{display:grid;place-items:center;min-height:90vh}form{display:grid;gap:1em;width:20em}</style>
 <form method="post" action="/login"><h1>leadstream</h1><p role="status">%s</p>
-<label for="token">Token</label><input id="token" name="token" type="password" autocomplete="current-password" autofocus required>
+<label for="token">Token</label>
+<input id="token" name="token" type="password" autocomplete="current-password" autofocus required>
 <button>Sign in</button></form></html>"""
 _AGAIN = "That token is not the one that LEADSTREAM_LIVE_TOKEN holds."
 _WAIT = "Too many wrong tokens came from your address: wait a minute."
@@ -89,7 +92,7 @@ class Login:
         return since.timestamp() + SESSION_SECONDS
 
     def _check(self, token: str, connection: HTTPConnection) -> str:
-        """Compare a token: accepted, refused, or limited, without a look at it, after too many wrong ones."""
+        """Compare a token; after too many wrong ones it is `limited`, without a look at it."""
         address, now = self._address(connection), time.monotonic()
         count, since = self._failures.get(address, (0, now))
         if now - since > WINDOW_SECONDS:
@@ -111,7 +114,7 @@ class Login:
         return result
 
     def _address(self, connection: HTTPConnection) -> str:
-        """Name whoever asks: behind a trusted proxy the address that it saw; of IPv6 the network, since a host has many."""
+        """Return the client's address, by a trusted proxy if there is one; of IPv6 the network."""
         peer = _peer(connection)
         if self._trusted(peer):
             peer = connection.headers.get("x-forwarded-for", peer).rpartition(",")[2].strip()
@@ -124,7 +127,7 @@ class Login:
         )
 
     def ask(self, scope: Scope) -> Response:
-        """Answer a request that may not go on: people are sent to the form, machines are told what to send."""
+        """Answer a request that may not go on: people get the form, machines what they lack."""
         connection = HTTPConnection(scope)
         wants_page = scope["method"] == "GET" and "text/html" in connection.headers.get(
             "accept", ""

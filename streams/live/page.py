@@ -1,4 +1,4 @@
-"""The live page: funnel, flow, stalled leads, transitions and health, on one screen. Light and dark, no CDN, keyboard.
+"""The live page: funnel, flow, stalled leads, moves and health on one screen. Light, dark, no CDN.
 
 No personal data: leads are shown by id and owner, with the address of their CRM record.
 """
@@ -35,9 +35,8 @@ _HEADS = (
     ("to next", "right"),
     ("", "left"),
 )
-_TOOLTIP = {
-    "renderMode": "richText"
-}  # drawn, not HTML: names of sources and stages come from outside
+# Drawn, not HTML: names of sources and stages come from outside.
+_TOOLTIP = {"renderMode": "richText"}
 
 
 def serve(settings: Settings, figures: Figures) -> None:
@@ -94,7 +93,7 @@ class _Screen:
         self.source = ""
 
     def build(self) -> None:
-        """Lay the screen out, without a figure: a page that waits for them is given up by NiceGUI after three seconds, for good."""
+        """Lay the screen out without figures: NiceGUI gives up a page that takes three seconds."""
         ui.dark_mode(value=None)  # as the visitor's system has it
         with ui.header().classes("items-center justify-between bg-slate-800"):
             ui.label("leadstream").classes("text-lg font-bold")
@@ -175,7 +174,8 @@ class _Screen:
         self.unmeasured.set_text(answers["unmeasured"])
         lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
         value = (
-            f"{accepted['value']:.1%} ({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
+            f"{accepted['value']:.1%} "
+            f"({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
             if accepted
             else "no hand-off yet"
         )
@@ -221,13 +221,13 @@ class _Screen:
 
 
 def unmeasured(funnel: Funnel) -> str:
-    """Say which clocks no enabled source can stop: an empty list of stalled leads must not look like good news."""
+    """Return which clocks no enabled source can stop: an empty list of stalled leads misleads."""
     names = measuring.not_measured(funnel)
     return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
 
 
 def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shape: Shape) -> str:
-    """Draw the funnel as a table with bars: readable by a screen reader, on a phone, and by a test."""
+    """Draw the funnel as a table with bars, for screen readers, phones and tests alike."""
     most = max((row["entered"] for row in rows), default=1) or 1
     steps = {
         figure["dimensions"]["stage"]: figure["value"]
@@ -245,14 +245,19 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shap
         width = 100 * row["entered"] / most
         bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
         out.append(
-            f'<tr data-stage="{stage}"><td>{stage}</td><td align="right" class="entered">{row["entered"]}</td>'
-            f'<td align="right" class="open">{row["open"]}</td><td align="right">{step}</td><td style="width:40%">{bar}</td></tr>'
+            f'<tr data-stage="{stage}"><td>{stage}</td>'
+            f'<td align="right" class="entered">{row["entered"]}</td>'
+            f'<td align="right" class="open">{row["open"]}</td>'
+            f'<td align="right">{step}</td><td style="width:40%">{bar}</td></tr>'
         )
     return "".join(out) + "</tbody></table>"
 
 
 def _sankey(flow: list[dict[str, Any]], stages: list[str], shape: Shape) -> dict[str, Any]:
-    """Draw the moves; a move back would be a circle, which a Sankey can't show, so its end is named again. `stages` may lack some."""
+    """Draw the moves. A Sankey can't show a circle, so a move back ends in a stage named again.
+
+    `stages` may lack some that the moves have.
+    """
     order = list(
         dict.fromkeys(
             [

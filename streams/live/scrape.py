@@ -1,4 +1,4 @@
-"""What Prometheus reads of the live page: gauges that are figures, asked of ClickHouse when it comes."""
+"""What Prometheus reads of the live page: gauges of figures, queried from ClickHouse on demand."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FRESH_SECONDS = 2.0  # whoever comes meanwhile is given the same
 
 
 class Scrape:
-    """Asks once for all who ask at once. A figure that could not be had is left out, never shown as it was."""
+    """Queries once for all who ask at once. A figure that fails is left out, never shown stale."""
 
     def __init__(self, figures: Figures) -> None:
         """Ask at the first scrape."""
@@ -37,7 +37,7 @@ class Scrape:
             return generate_latest()
 
     def _refresh(self) -> None:
-        """Set the gauges. Every stage of the shown funnel has a value, 0 where nobody is: a series that ends raises no alert again."""
+        """Set the gauges, also 0 for an empty stage: a series that ends would raise no alert."""
         metrics.STALLED.clear()
         metrics.OPEN.clear()
         metrics.CONFLICTS.set(math.nan)

@@ -1,7 +1,8 @@
-"""What an adapter is: one vendor's body in, lead events and spend out; what it can't read is refused with a reason.
+"""An adapter reads one vendor's bodies into lead events and spend.
 
-Pure: the receipt time and the connection's settings are arguments. One body may hold good and bad
-parts, and a part good and bad details: a bad part costs that part, and a bad optional detail only itself.
+What it can't read it refuses with a reason. It is pure: the receipt time and the connection's
+settings are arguments. One body may hold good and bad parts, and a part good and bad details: a bad
+part costs only that part, and a bad optional detail only itself.
 """
 
 from __future__ import annotations
@@ -38,9 +39,8 @@ UNREADABLE = (
 RESERVED = frozenset(
     one.name for one in pkgutil.iter_modules([str(Path(__file__).parent / "vendors")])
 ) - {"cloudevents"}
-NEEDED = frozenset(
-    {"id", "type", "occurred_at", "source", "aliases"}
-)  # of an event: all else is a detail
+# What an event can't do without; all else is a detail.
+NEEDED = frozenset({"id", "type", "occurred_at", "source", "aliases"})
 MOST_ALIASES = 20
 # Of a lead event, what a CloudEvent says beside `data`, and as which attribute.
 ATTRIBUTES = {"id": "id", "type": "type", "occurred_at": "time", "source": "source"}
@@ -49,7 +49,7 @@ _TRIES = 50  # details of one event that are left out, each for itself
 
 
 class Connection(Mapping[str, str]):
-    """What a body does not say and the installation knows: a vendor's options by name, and `zone`, that of the reports."""
+    """What the installation knows and a body lacks: vendors' options, and the reports' `zone`."""
 
     def __init__(self, **options: str) -> None:
         self._options = {name: value for name, value in options.items() if value}
@@ -75,19 +75,17 @@ class Normalised:
     events: list[LeadEvent] = field(default_factory=list)
     spend: list[Spend] = field(default_factory=list)
     rejected: list[tuple[str, bytes]] = field(default_factory=list)
-    ignored: list[str] = field(
-        default_factory=list
-    )  # kinds of parts that are known and not ours: counted, no letter
-    dropped: list[str] = field(
-        default_factory=list
-    )  # names of details that could not be read: counted, their event stands
+    # Kinds of parts that are known and not ours: counted, no dead letter.
+    ignored: list[str] = field(default_factory=list)
+    # Names of details that could not be read: counted, their event stands.
+    dropped: list[str] = field(default_factory=list)
 
     def reject(self, reason: str, part: Any) -> None:
         """Refuse a part of the body, kept as JSON."""
         self.rejected.append((reason, written(part)))
 
     def add_whole(self, **fields: Any) -> None:
-        """Add an event of a sender who writes our own fields, and is told of each that can't be read.
+        """Add an event of a sender who writes our own fields; an unreadable field refuses it.
 
         Raises:
             ValidationError: a field is wrong, or is none of ours.
@@ -105,12 +103,13 @@ class Normalised:
         return given
 
     def add(self, **fields: Any) -> None:
-        """Add an event; one dated more than 5 minutes after its receipt is dated to it, the stated time kept (history h7).
+        """Add an event; unreadable details (too long, of another type, a list) are left out.
 
-        A detail that can't be kept (too long, of another type, a list) is left out and counted.
+        What is left out is counted. An event dated more than 5 minutes after its receipt gets the
+        time of its receipt, and keeps the stated one beside it (history h7).
 
         Raises:
-            ValidationError: what every event needs is wrong, or its times lie before 1970 or after 2100.
+            ValidationError: what every event needs is wrong, or its time is not from 1970 to 2100.
 
         """
         given = self._dated(fields)
@@ -133,7 +132,7 @@ class Normalised:
 
 
 def _leave_out(given: dict[str, Any], place: tuple[int | str, ...]) -> bool:
-    """Take the detail at a place out of an event's fields, or shorten it; say whether that could be done."""
+    """Remove the detail at a place from an event's fields; return whether that was possible."""
     name = str(place[0]) if place else ""
     if name == "aliases" and len(place) > 1 and len(given["aliases"]) > 1:
         given["aliases"] = tuple(
@@ -169,18 +168,18 @@ def _bare(part: Any) -> Any:
 def each(
     parts: list[Any],
     received_at: int,
-    turn: Callable[[Any, Normalised], None],
+    transform: Callable[[Any, Normalised], None],
     alone: Callable[[Any], Any] = _bare,
 ) -> Normalised:
-    """Turn each part by itself: a bad one is refused with its reason, the good ones stand.
+    """Transform each part by itself: a bad one is refused with its reason, the good ones stand.
 
-    `alone` makes the body that holds one part and nothing else: a dead letter keeps that, so that its replay is read.
+    `alone` makes a body that holds just one part: a dead letter keeps that, so it can be replayed.
     """
     out = Normalised(received_at)
     for part in parts:
         one = Normalised(received_at)
         try:
-            turn(part, one)
+            transform(part, one)
         except ValidationError as error:
             out.reject(reason(error), alone(part))
             continue
@@ -193,7 +192,7 @@ def each(
 
 
 def why(error: BaseException) -> str:
-    """Say what kept a part from being read, for whoever sent it: nothing of how our code is written."""
+    """Explain to the sender why a part could not be read, without a word about our code."""
     if isinstance(error, KeyError):
         return f"{str(error.args[0])[:100]!r} is missing" if error.args else "something is missing"
     if isinstance(error, ArithmeticError):
@@ -204,14 +203,14 @@ def why(error: BaseException) -> str:
 
 
 class Fault(NamedTuple):
-    """What is wrong with a record: the place of it (dotted), what is wrong there, and what was perhaps meant."""
+    """What is wrong with a record: its place (dotted), the fault, and what was perhaps meant."""
 
     place: str
     text: str
     near: str = ""
 
     def __str__(self) -> str:
-        """Say it in one line."""
+        """Return it as one line."""
         line = f"{self.place}: {self.text}" if self.place else self.text
         return f"{line}; did you mean {self.near}?" if self.near else line
 
@@ -246,7 +245,10 @@ def fault(error: ValidationError) -> Fault:
 
 
 def near_field(place: Sequence[int | str], outer: type[BaseModel] = LeadEvent) -> str:
-    """Return the name of a record's field (or of its deal's, ...) that resembles the last step of a place, or ""."""
+    """Return the field that resembles the last step of a place, or "".
+
+    The field is the record's own, or its deal's, if the place lies in the deal, and so on.
+    """
     models: dict[str, type[BaseModel]] = {"deal": Deal, "marketing": Marketing}
     model = models.get(str(place[0]), outer) if len(place) > 1 else outer
     names = (
@@ -258,13 +260,13 @@ def near_field(place: Sequence[int | str], outer: type[BaseModel] = LeadEvent) -
 
 
 def reason(error: ValidationError, whole: str = "") -> str:
-    """Say the first thing that is wrong, and where; `whole` names the record where it is no part of it."""
+    """Return the first fault and its place; `whole` is the place where the record itself is bad."""
     found = fault(error)
     return str(found if found.place else found._replace(place=whole))
 
 
 def decoded(body: bytes) -> Any:
-    """Read JSON as programs write it: with a mark of byte order, with half an emoji, with bytes that are no UTF-8.
+    """Read JSON as programs write it: with a byte order mark, half an emoji, invalid UTF-8.
 
     What can't be a character becomes the replacement character, and costs nothing beside it.
 
@@ -310,7 +312,7 @@ def written(part: Any) -> bytes:
 
 
 def digest(part: Any) -> str:
-    """Name content in 16 hex digits, the order of its keys aside: an id where the sender gives none."""
+    """Return 16 hex digits of the content, whatever its keys' order: an id where there is none."""
     try:
         body = orjson.dumps(part, option=orjson.OPT_SORT_KEYS)
     except TypeError:

@@ -1,4 +1,4 @@
-"""The vendors, described for people: the table of docs/sources.md and of `leadstream sources`, from their own files."""
+"""The vendors as people read them: the table of docs/sources.md and `leadstream sources`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _EVIDENCE = {
 
 
 def described() -> list[dict[str, Any]]:
-    """Return what each vendor's file says: its ways in, proofs, settings, and what it can tell."""
+    """Return what each vendor's file states: ways in, proofs, settings, and what it reports."""
     return [_one(vendor) for vendor in SOURCES.values()]
 
 

@@ -1,21 +1,21 @@
 """Schema drift: what a vendor's bodies hold that they never held, and what they hold no more.
 
-A vendor that renames a field refuses nothing: leads go on without a segment, or without a stage, and
+A vendor that renames a field refuses nothing: leads go on without a segment or a stage, and
 nobody hears of it. So the shape of each kind of body is learnt from its first parts, and then three
 changes are noticed, each once:
 
 - `new`: a field that no part of its kind had before;
 - `vanished`: a field that nearly all parts had, and that none of a whole window of parts has;
-- `value`: a value that is new to a field of few values, which has had no new one for long; a new kind
-  of body too, as kinds are told apart by the values of such fields.
+- `value`: a value that is new to a field of few values, which has had no new one for long; also a
+  new kind of body, as kinds are told apart by the values of such fields.
 
 A field is a path: `entry[].changes[].field`. Elements of a list are one, and so are the keys of a
 map: names that hold an address or an id, and those of an object that has very many. Paths are names
 of fields, never values; of values only hashes are kept.
 
-Pure: what was seen is a value, `notice` gives the next one. Bounded: so many kinds of a source, paths
-of a kind, parts of a body, fields of a part. It is kept in memory alone: after a restart each kind is
-learnt again from its next `LEARN` parts, and what changed meanwhile is taken for how it always was.
+Pure: what was seen is a value, `notice` gives the next one. Bounded: so many kinds of a source,
+paths of a kind, parts of a body, fields of a part. It is kept in memory alone: after a restart each
+kind is learnt again from its next `LEARN` parts, and a change in between goes unnoticed.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ CHANGES = ("new", "vanished", "value")
 
 
 class Values(NamedTuple):
-    """The values of a field of few: their hashes, and after how many parts the last new one came."""
+    """The values of a field of few: their hashes, and after how many parts the last one came."""
 
     known: frozenset[int] = frozenset()
     at: int = 0
@@ -68,9 +68,9 @@ _NO_VALUES = Values()
 class Kind(NamedTuple):
     """What was seen of one kind of body.
 
-    `paths` has each known path with the windows for which it still counts as always there: 2 after a
-    window in which nearly all parts had it, 1 after one in which some had it, 0 otherwise. `here` counts
-    the parts of the present window that have it. A path of `values` with None has too many values.
+    `paths` has each known path with the windows for which it still counts as always there: 2 after
+    a window in which nearly all parts had it, 1 after one in which some had it, 0 otherwise. `here`
+    counts the parts of this window that have it. A path of `values` with None has too many values.
     """
 
     parts: int = 0
@@ -81,7 +81,7 @@ class Kind(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What was seen of one source: its kinds, of how many parts, and after how many the last kind came."""
+    """What was seen of one source: its kinds, its parts, and their number at the last new kind."""
 
     kinds: Mapping[str, Kind] = {}
     parts: int = 0
@@ -98,7 +98,7 @@ def notice(seen: Seen, body: Any) -> tuple[Seen, tuple[Change, ...]]:
             continue
         name = kind_of(part)
         if name not in kinds:
-            if kinds and number - at >= STEADY:  # a new word of those that tell kinds apart
+            if kinds and number - at >= STEADY:  # a new value of those that tell kinds apart
                 changes.append(Change("value", name, "/".join(path for path, _ in _words(part))))
             at = number
             name = name if len(kinds) < MOST_KINDS else "other"
@@ -186,8 +186,8 @@ def _grown(
 def _turned(paths: Mapping[str, int], here: Mapping[str, int]) -> tuple[dict[str, int], list[str]]:
     """End a window; return the paths with their new levels, and those that have vanished.
 
-    Of an object that vanished with all that is in it only the object is named. A path that vanished is
-    no longer known, so that its return is noticed as well.
+    Of an object that vanished with all that is in it only the object is named. A path that vanished
+    is no longer known, so that its return is noticed as well.
     """
     gone = {path for path, level in paths.items() if level and not here.get(path)}
     after = {

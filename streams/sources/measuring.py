@@ -1,4 +1,4 @@
-"""What a funnel can and can't measure with the sources that it has, and where its leads and its spend come from."""
+"""What a funnel can measure with its sources, and where its leads and its spend come from."""
 
 from __future__ import annotations
 
@@ -16,13 +16,16 @@ _CONDITIONS = ("platform", "click", "utm_source", "utm_medium", "referrer")
 
 
 def work(funnel: Funnel) -> frozenset[str]:
-    """Name what the enabled sources can tell of people's work: of vendors their files say it, of all others the funnel."""
+    """Return what the enabled sources can report of people's work.
+
+    A vendor's file states it for the vendor, the funnel for every other system.
+    """
     known = can_send(funnel.sends)
     return frozenset().union(*(known.get(source, frozenset()) for source in funnel.enabled_sources))
 
 
 def not_measured(funnel: Funnel) -> list[str]:
-    """Name the clocks that no enabled source can stop, as `stage.clock`."""
+    """Return the clocks that no enabled source can stop, as `stage.clock`."""
     known = work(funnel)
     return [
         f"{stage}.{name}"
@@ -33,13 +36,16 @@ def not_measured(funnel: Funnel) -> list[str]:
 
 
 def silent(funnel: Funnel) -> list[str]:
-    """Name the enabled sources of which nobody knows what they can send: systems of one's own, and misspelt ones. They stop no clock."""
+    """Return the enabled sources whose abilities nobody states. They stop no clock.
+
+    These are systems of one's own, and misspelt names.
+    """
     known = can_send(funnel.sends)
     return [source for source in funnel.enabled_sources if source not in known]
 
 
 def attribute(funnel: Funnel, marketing: Mapping[str, str]) -> tuple[str, str, str]:
-    """Return source, channel and campaign for an event's marketing fields, by the first rule that fits; empty where none does."""
+    """Return source, channel and campaign by the first rule that fits; empty where none does."""
     utm = marketing.get("utm_source", "").strip().lower()
     fields = {**marketing, "utm_source": funnel.aliases.get(utm, utm)}
     ad = f"{AD}{fields['ad']}" if fields.get("ad") else ""  # the ad's spend names its campaign
@@ -55,7 +61,7 @@ def attribute(funnel: Funnel, marketing: Mapping[str, str]) -> tuple[str, str, s
 
 
 def platforms(funnel: Funnel) -> dict[str, tuple[str, str]]:
-    """Give source and channel of every ad platform that the source table names: what was spent there is theirs."""
+    """Return source and channel of each ad platform in the source table: its spend counts there."""
     named = dict.fromkeys(
         platform for rule in funnel.sources for platform in rule.platform if platform != "*"
     )

@@ -1,4 +1,4 @@
-"""What proofs of senders are made of. Each compares in constant time, and raises for nothing that a stranger sends."""
+"""Parts for proving a sender. Each compares in constant time and never raises on bad input."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def base64_digest(secret: str, body: bytes, method: str = "sha256") -> str:
 
 
 def recent(stamp: str, now: int, window_ms: int) -> bool:
-    """Say whether a stamp in ms is at most so old, or ahead."""
+    """Return whether a stamp in ms is at most so old, or ahead."""
     return bool(_STAMP.fullmatch(stamp)) and abs(now - int(stamp)) <= window_ms
 
 
 def by_any(valid: tuple[str, ...], proves: Callable[[str], bool]) -> bool:
-    """Say whether one of the secrets that are valid now proves a call. Each is tried: time tells nothing of which."""
+    """Return whether a currently valid secret proves a call; all are tried, in constant time."""
     proven = [proves(secret) for secret in valid]
     return any(proven)
 

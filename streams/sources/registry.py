@@ -1,4 +1,4 @@
-"""The vendors that there are, and what follows from them. Each is a module of `vendors` with a `VENDOR`."""
+"""All vendors, and what follows from them. Each is a module of `vendors` with a `VENDOR`."""
 
 from __future__ import annotations
 
@@ -47,14 +47,14 @@ RESERVED = frozenset(SOURCES) - {GENERIC}
 
 
 def can_send(own: Mapping[str, Iterable[str]] = {}) -> dict[str, frozenset[str]]:
-    """Return what each source can tell of people's work; `own` are systems of the installation's, as its funnel says."""
+    """Return what each source can report of people's work; `own` are the funnel's own systems."""
     return {name: vendor.sends for name, vendor in SOURCES.items()} | {
         name: frozenset(words) for name, words in own.items()
     }
 
 
 def connection(option: Callable[[str], str], zone: str) -> Connection:
-    """Return what bodies do not say: the vendors' options as the installation sets them, and the zone of its reports."""
+    """Return what bodies lack: the vendors' options as installed, and the zone of its reports."""
     named = {
         one.name: option(one.name) or one.default
         for vendor in SOURCES.values()

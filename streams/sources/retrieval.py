@@ -1,4 +1,4 @@
-"""What a retriever asks of a vendor, and what it makes of the answer: pure, in the vendor's own file.
+"""What a retriever asks a vendor and makes of the answer: pure, in the vendor's own file.
 
 Some notifications carry an id and nothing else. `wanted` reads them off a body, each id once, and
 raises for nothing that a body may hold: what can't be read is normalise's to refuse. `answers`
@@ -20,13 +20,8 @@ if TYPE_CHECKING:
     from .adapter import Connection
     from .vendor import Option, Secret
 
-_WORDS = (
-    "category",
-    "errorCode",
-    "code",
-    "serviceErrorCode",
-    "status",
-)  # how vendors name an error
+# How vendors name an error.
+_WORDS = ("category", "errorCode", "code", "serviceErrorCode", "status")
 
 
 class Ask(NamedTuple):
@@ -83,12 +78,12 @@ class Retrieval:
     judged: Callable[[int, Any], Verdict] = by_status
 
 
-def each_once(parts: Iterable[Any], turn: Callable[[Any], Iterable[Ask]]) -> tuple[Ask, ...]:
+def each_once(parts: Iterable[Any], transform: Callable[[Any], Iterable[Ask]]) -> tuple[Ask, ...]:
     """Ask for what each part wants, each record once; a part that can't be read wants nothing."""
     found: dict[str, Ask] = {}
     for part in parts:
         try:
-            for ask in turn(part):
+            for ask in transform(part):
                 found.setdefault(ask.key, ask)
         except UNREADABLE:
             continue

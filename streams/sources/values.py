@@ -1,4 +1,4 @@
-"""Values as senders write them: texts, times, amounts, names of persons. What can't be read is None, or raises with its reason."""
+"""Values as senders write them. What can't be read is None, or raises with its reason."""
 
 from __future__ import annotations
 
@@ -16,13 +16,15 @@ import phonenumbers
 
 _LARGEST = Decimal(10) ** 30
 TEXT = 500  # characters of an optional detail
-# What programs write where nobody is meant. Seen in public reports of wrongly merged profiles, of every CDP.
+# What programs write where nobody is meant; public reports of wrongly merged profiles name them.
 _NOBODY = frozenset({
-    "", "0", "-1", "null", "nil", "none", "nan", "undefined", "undefined undefined", "void", "empty", "blank", "false", "true", "n/a",
-    "na", "n.a.", "-", "--", "_", ".", "?", "unknown", "unknown user", "anonymous", "anon", "guest", "visitor", "user", "userid",
-    "user_id", "user id", "id", "email", "distinctid", "distinct_id", "default", "string", "object", "not set", "(not set)", "(none)",
-    "not_set", "notset", "not available", "not applicable", "no id", "noid", "not_authenticated", "unauthenticated", "logged_out",
-    "loggedout", "deleted", "[object object]", "[object undefined]", "[object null]", "{}", "[]", "()", '""', "''", "xxx",
+    "", "0", "-1", "null", "nil", "none", "nan", "undefined", "undefined undefined", "void",
+    "empty", "blank", "false", "true", "n/a", "na", "n.a.", "-", "--", "_", ".", "?", "unknown",
+    "unknown user", "anonymous", "anon", "guest", "visitor", "user", "userid", "user_id", "user id",
+    "id", "email", "distinctid", "distinct_id", "default", "string", "object", "not set",
+    "(not set)", "(none)", "not_set", "notset", "not available", "not applicable", "no id", "noid",
+    "not_authenticated", "unauthenticated", "logged_out", "loggedout", "deleted", "[object object]",
+    "[object undefined]", "[object null]", "{}", "[]", "()", '""', "''", "xxx",
     "lorem ipsum", "ipsum", "yourdomain", "ffffffff-ffff-ffff-ffff-ffffffffffff",
 })  # fmt: skip
 _TEMPLATE = re.compile(
@@ -32,15 +34,18 @@ _TEMPLATE = re.compile(
 _NULLS = re.compile(r"[0-]+")
 # Addresses that forms and scripts send where nobody is meant.
 _NOBODYS_MAIL = frozenset({
-    "test@test.com", "none@none.com", "no@no.com", "noemail@noemail.com", "no-email@no-email.com", "na@na.com", "n/a@n/a.com",
-    "null@null.com", "undefined@undefined.com", "asdf@asdf.com", "a@a.com", "aa@aa.com", "email@email.com", "no@email.com",
-    "noemail@email.com", "none@email.com", "unknown@unknown.com", "xxx@xxx.com", "abc@abc.com", "name@domain.com", "user@domain.com",
-    "email@domain.com", "your@email.com", "youremail@domain.com", "mail@mail.com", "me@me.com", "1@1.com", "123@123.com",
+    "test@test.com", "none@none.com", "no@no.com", "noemail@noemail.com", "no-email@no-email.com",
+    "na@na.com", "n/a@n/a.com", "null@null.com", "undefined@undefined.com", "asdf@asdf.com",
+    "a@a.com", "aa@aa.com", "email@email.com", "no@email.com", "noemail@email.com",
+    "none@email.com", "unknown@unknown.com", "xxx@xxx.com", "abc@abc.com", "name@domain.com",
+    "user@domain.com", "email@domain.com", "your@email.com", "youremail@domain.com",
+    "mail@mail.com", "me@me.com", "1@1.com", "123@123.com",
     "anonymous@anonymous.com",
 })  # fmt: skip
-# What nobody sees in an address: spaces of no width, marks of direction, soft hyphens, variation selectors.
+# What nobody sees in an address: zero-width spaces, directional marks, soft hyphens, selectors.
 _UNSEEN = re.compile(
-    "[\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e"
+    "[\\x00-\\x1f\\x7f-\\x9f\\u00ad\\u034f\\u061c\\u115f\\u1160\\u17b4\\u17b5"
+    "\\u180b-\\u180f\\u200b-\\u200f\\u202a-\\u202e"
     "\\u2060-\\u206f\\ufe00-\\ufe0f\\ufeff\\U000e0000-\\U000e0fff]"
 )
 _ANGLE = re.compile(r"[^<>]*<\s*([^<>]+?)\s*>[^<>]*")
@@ -49,7 +54,10 @@ _LOCAL = re.compile(r"[^\s@,;:()\[\]<>\\\"]{1,64}")
 
 
 def text(value: Any, limit: int = TEXT) -> str | None:
-    """Read an optional text: a number or a truth value is made one, a longer one is cut; None for nothing, a list, an object."""
+    """Read an optional text; None for nothing, a list, an object.
+
+    A number or a boolean is written as text, and a text that is too long is cut.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
@@ -63,7 +71,7 @@ def text(value: Any, limit: int = TEXT) -> str | None:
 
 
 def name(value: Any) -> str | None:
-    """Read an id that shall name one person or record; None for what programs write where nobody is meant."""
+    """Read an id that names one person or record; None for what programs write for nobody."""
     found = text(value, 250)
     if found is None:
         return None
@@ -74,7 +82,7 @@ def name(value: Any) -> str | None:
 
 
 def identified(value: Any) -> str | None:
-    """Read the id of a record that its system has numbered: also 1, which names nobody elsewhere."""
+    """Read the id of a record that its system numbers: also 1, which elsewhere names nobody."""
     found = text(value, 250)
     return found if found and (found.isdigit() and int(found) > 0) else name(value)
 
@@ -101,9 +109,8 @@ def number(value: Any) -> int:
         found = Decimal(str(value).strip())
     except InvalidOperation as error:
         raise ValueError(f"{str(value)[:40]!r} is no number") from error
-    if (
-        not found.is_finite() or abs(found) >= _LARGEST
-    ):  # before it is written out: 1e999999999 would never end
+    # Checked before it is written out: 1e999999999 would never end.
+    if not found.is_finite() or abs(found) >= _LARGEST:
         raise ValueError(f"{str(value)[:40]!r} is no number that anything is counted in")
     return int(found)
 
@@ -114,19 +121,20 @@ def count(value: Any) -> int:
 
 
 def _written(value: Any) -> str | None:
-    """Return a text or number as it was written; "" where it was cleared, None for nothing and for what is neither."""
+    """Return a text or number as written; "" where it was cleared, None for anything else."""
     return None if value is None or isinstance(value, bool | list | dict) else str(value).strip()
 
 
 def named_by(field: str, patterns: str) -> bool:
-    """Say whether a field is one of those that patterns with commas between name."""
+    """Return whether a field is one of those that patterns with commas between name."""
     return any(fnmatchcase(field, pattern.strip()) for pattern in patterns.split(","))
 
 
 def money(value: Any) -> str | None:
-    """Read an amount as a decimal string of at most 6 places, rounded to even; "" where it was cleared, None where it is none.
+    """Read an amount as a decimal string; "" where it was cleared, None where it is none.
 
-    Machines write it: 12500.00, 1.25E7, 0.30000000000000004. What people write is a mapping's to read.
+    It has at most 6 places, rounded to even. Machines write 12500.00, 1.25E7 or
+    0.30000000000000004. What people write is a mapping's to read.
     """
     written = _written(value)
     if not written:
@@ -150,7 +158,10 @@ def iso_ms(value: Any) -> int:
 
     """
     if not isinstance(value, str):
-        raise ValueError("it is no time: write one like 2026-01-31T09:00:00Z")  # noqa: TRY004 - the sender's mistake
+        # The sender's mistake, so no TypeError.
+        raise ValueError(  # noqa: TRY004
+            "it is no time: write one like 2026-01-31T09:00:00Z"
+        )
     try:
         moment = datetime.fromisoformat(value.strip())
     except ValueError as error:
@@ -183,7 +194,7 @@ def first_time(*values: Any) -> int | None:
 
 
 def day_in(value: Any, zone: str) -> str | None:
-    """Read a day: ISO 8601, or ms since the epoch as the zone has it; "" where it was cleared, None where it is none."""
+    """Read a day, ISO 8601 or ms in `zone`; "" where it was cleared, None where it is none."""
     written = _written(value)
     if not written:
         return written
@@ -199,16 +210,17 @@ def day_in(value: Any, zone: str) -> str | None:
             return (
                 (moment.astimezone(ZoneInfo(zone)) if moment.tzinfo else moment).date().isoformat()
             )
-        return datetime.strptime(written, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007 - a day has no zone
+        # A day has no zone.
+        return datetime.strptime(written, "%Y-%m-%d").date().isoformat()  # noqa: DTZ007
     except (ValueError, OverflowError, OSError):
         return None
 
 
 def email_alias(value: Any) -> str | None:
-    """Make an alias of an email, one for all spellings that a mail program takes for the same. None if it is none.
+    """Return the alias of an email, the same for all its equivalent spellings, or None.
 
-    Case, what nobody sees, a display name, `mailto:`, quotes and marks around it, full-width forms and
-    NFD are taken away; the domain is in IDNA. Nothing provider-specific: dots and +tags stay.
+    Case, invisible characters, a display name, `mailto:`, quotes and marks around it, full-width
+    forms and NFD are taken away; the domain is in IDNA. Dots and +tags stay: no provider's rules.
     """
     if not isinstance(value, str) or len(value) > 1_000:
         return None

@@ -15,31 +15,28 @@ from .adapter import Adapter, decoded
 if TYPE_CHECKING:
     from .retrieval import Retrieval
 
-# What a source can tell of people's work: what stops and restarts clocks.
+# What a source can report of people's work: what stops and restarts clocks.
 WORK = frozenset(
     {"human", "automated", "inbound", "accepted", "rejected", "leave", "moved", "onboarded"}
 )
-Secrets = Callable[
-    [str], tuple[str, ...]
-]  # the values of a secret that are valid now: the present one, and the one before
+# Returns the values of a secret that are valid now: the present one, and the one before.
+Secrets = Callable[[str], tuple[str, ...]]
 
 
 class Call(NamedTuple):
     """What a sender's proof may be made of. Header names are in lower case; `now` is in ms."""
 
-    address: str  # as the sender was told it, with its query
+    address: str  # as the sender knows it, with its query
     headers: Mapping[str, str]
     query: Mapping[str, str]
     body: bytes
     now: int
 
 
-Proof = Callable[
-    [Call, Secrets], bytes | None
-]  # the body to store; None where the proof does not fit
-Handshake = Callable[
-    [Mapping[str, str], Secrets], "tuple[str, str] | None"
-]  # media type and text; None: refused
+# Returns the body to store; None where the proof does not fit.
+Proof = Callable[[Call, Secrets], bytes | None]
+# Returns media type and text; None refuses.
+Handshake = Callable[[Mapping[str, str], Secrets], "tuple[str, str] | None"]
 
 
 class Scheme(NamedTuple):
@@ -52,14 +49,14 @@ class Scheme(NamedTuple):
 
 
 class Secret(NamedTuple):
-    """A secret of a vendor's: LEADSTREAM_<NAME>. LEADSTREAM_<NAME>_PREVIOUS is taken too, while one replaces the other."""
+    """A vendor's secret: LEADSTREAM_<NAME>, and LEADSTREAM_<NAME>_PREVIOUS while it is replaced."""
 
     name: str
     meaning: str
 
 
 class Option(NamedTuple):
-    """What a vendor's bodies do not say and the installation knows: LEADSTREAM_<NAME>."""
+    """What the installation knows and a vendor's bodies lack: LEADSTREAM_<NAME>."""
 
     name: str
     default: str
@@ -91,29 +88,23 @@ class Vendor:
     topic: str
     normalise: Adapter
     sends: frozenset[str]  # of WORK
-    evidence: Literal[
-        "seen", "constructed"
-    ]  # whether real bodies were seen, or made from its documentation
+    # Whether real bodies were seen, or made from its documentation.
+    evidence: Literal["seen", "constructed"]
     documentation: str  # where its formats are described
     decode: Callable[[bytes], Any] = decoded  # what the adapter reads of a body; raises ValueError
     routes: tuple[Route, ...] = ()
     secrets: tuple[Secret, ...] = ()
     options: tuple[Option, ...] = ()
-    records: tuple[
-        str, ...
-    ] = ()  # kinds of its records of people, as aliases have them: <name>:<account>:<kind>:<id>
+    # Kinds of its records of people, as aliases have them: <name>:<account>:<kind>:<id>.
+    records: tuple[str, ...] = ()
     deals: tuple[str, ...] = ()  # kinds of its deals: `deal` or `opportunity`
     canonical: Callable[[str], str] = str  # the one form of an id of its records
-    origin: str = ""  # whose leads its first word makes, where nothing else says it
-    stages: Mapping[str, str] = field(
-        default_factory=dict
-    )  # its words for stages, as the default funnel maps them
+    origin: str = ""  # whose leads its first event makes, where nothing else decides
+    # Its names of stages, as the default funnel maps them.
+    stages: Mapping[str, str] = field(default_factory=dict)
     won: tuple[str, ...] = ()
     lost: tuple[str, ...] = ()
-    patience: float = (
-        25.0  # how long it waits for an answer (s): beyond that it sends the body again
-    )
+    patience: float = 25.0  # how long it waits for an answer (s) before it sends the body again
     retries: str = ""  # how it repeats
-    retrieval: Retrieval | None = (
-        None  # how a retriever completes notifications that carry only an id
-    )
+    # How a retriever completes notifications that carry only an id.
+    retrieval: Retrieval | None = None

@@ -1,4 +1,4 @@
-"""What an address of a page tells: click ids, campaign parameters, the host that somebody came from."""
+"""What the address of a page holds: click ids, campaign parameters, the referring host."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LONGEST = 5_000  # characters of an address
 
 
 def asked(query: Any, url: Any = None) -> dict[str, str]:
-    """Return the parameters of a query, or of an address where there is no query; of one that stands twice the first."""
+    """Return the parameters of a query, else of an address; of a repeated one the first."""
     try:
         given = text(query, _LONGEST) or urlsplit(text(url, _LONGEST) or "").query
         found = parse_qs(given.lstrip("?"), max_num_fields=200)
@@ -52,7 +52,10 @@ def marketing(
     referrer: Any = None,
     landing_page: Any = None,
 ) -> dict[str, str] | None:
-    """Make what an event says of marketing; None where it says nothing. `referrer` is an address, `landing_page` a path."""
+    """Return an event's marketing fields, or None where it has none.
+
+    `referrer` is an address, `landing_page` a path.
+    """
     found = {
         "click": next(iter(click_ids), None),
         "utm_source": text(source),

@@ -1,8 +1,9 @@
-"""A byte fuzzer over every vendor's bodies: `python -m tests.attack.fuzz --minutes 10 --seed 1` (`make fuzz`).
+"""A byte fuzzer over every vendor's bodies: `python -m tests.attack.fuzz --minutes 10 --seed 1`.
 
-Two properties. Whatever bytes come, `normalise` gives events, letters or PayloadRejected, and nothing else; each answer can
-be written as JSON. And where a body has several parts of which one was spoiled, the good ones stand. A failure prints the
-bytes in Base64, so that it can be tried again with `--body VENDOR BASE64`.
+Two properties. Whatever bytes come, `normalise` gives events, letters or PayloadRejected, and
+nothing else; each answer can be written as JSON. And where a body has several parts of which one
+was spoiled, the good ones stand. A failure prints the bytes in Base64, so that it can be tried
+again with `--body VENDOR BASE64`.
 """
 
 from __future__ import annotations
@@ -28,21 +29,24 @@ from tests.support.bodies import BODIES
 
 SAMPLES = Path(__file__).parent.parent / "samples"
 FOLDERS = {
-    "segment": "segment", "meta_lead_ads": "meta", "google_lead_form": "google", "hubspot": "hubspot", "salesforce_cdc": "salesforce",
-    "salesforce_objects": "salesforce", "linkedin_lead_sync": "linkedin", "ga4": "ga4", "snowplow": "snowplow",
+    "segment": "segment", "meta_lead_ads": "meta", "google_lead_form": "google",
+    "hubspot": "hubspot", "salesforce_cdc": "salesforce", "salesforce_objects": "salesforce",
+    "linkedin_lead_sync": "linkedin", "ga4": "ga4", "snowplow": "snowplow",
 }  # fmt: skip
 CONNECTION = connection(lambda _name: "", "Europe/Paris")
 NOW = 1_795_000_000_000
 TOKENS = [
-    b"null", b"true", b"-1", b"1e999", b"9" * 400, b'""', b"[]", b"{}", b"[[[[", b'"\\ud83d"', b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\\u0000",
-    b'"2026-13-45"', b'"0000-00-00T00:00:00Z"', b"1e-400", b"NaN", b"Infinity", b'"\xe2\x80\xae"', b"\t", b"\n", b'"' + b"a" * 3_000 + b'"', b"0.1",
-    b'{"a":' * 60 + b"1" + b"}" * 60, b'"undefined"', b'"' + "ß".encode() * 600 + b'"', b"18446744073709551616", b'"-9223372036854775809"',
+    b"null", b"true", b"-1", b"1e999", b"9" * 400, b'""', b"[]", b"{}", b"[[[[", b'"\\ud83d"',
+    b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\\u0000", b'"2026-13-45"', b'"0000-00-00T00:00:00Z"',
+    b"1e-400", b"NaN", b"Infinity", b'"\xe2\x80\xae"', b"\t", b"\n", b'"' + b"a" * 3_000 + b'"',
+    b"0.1", b'{"a":' * 60 + b"1" + b"}" * 60, b'"undefined"', b'"' + "ß".encode() * 600 + b'"',
+    b"18446744073709551616", b'"-9223372036854775809"',
 ]  # fmt: skip
 SLOWEST = 5.0  # seconds that one body may take
 
 
 def seeds() -> list[tuple[str, bytes]]:
-    """Give bodies to begin with, by vendor."""
+    """Return bodies to begin with, by vendor."""
     found = [
         (vendor, orjson.dumps(together(good, good)))
         for vendor, good, _, together in BODIES.values()
@@ -81,8 +85,10 @@ def spoiled(rng: random.Random, body: bytes, others: list[bytes]) -> bytes:
 
 
 JUNK = [
-    None, True, -1, 0, 1.5, 1 << 70, "", " ", "null", "1e999", "9" * 400, "\ud83d", "2026-13-45", "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", [], {}, [[]],
-    {"a": {"b": []}}, ["x"], {"Value": None}, "/Date(1)/", "urn:li:x:", "a@b.example", "+4930123456", "0", "undefined", "x" * 2_000,
+    None, True, -1, 0, 1.5, 1 << 70, "", " ", "null", "1e999", "9" * 400, "\ud83d", "2026-13-45",
+    "1970-01-01T00:00:00Z", "9999-12-31T23:59:59Z", [], {}, [[]],
+    {"a": {"b": []}}, ["x"], {"Value": None}, "/Date(1)/", "urn:li:x:", "a@b.example",
+    "+4930123456", "0", "undefined", "x" * 2_000,
 ]  # fmt: skip
 
 
@@ -126,7 +132,7 @@ def read(vendor: str, body: bytes):
 
 
 def parts_stand(rng: random.Random, others: list[bytes]) -> tuple[str, bytes, bool]:
-    """Spoil one part of a body between two good ones; say whether those stand (or the body is no JSON any more)."""
+    """Spoil a part between two good ones; return whether those stand (or the body is no JSON)."""
     vendor, good, _, together = rng.choice(list(BODIES.values()))
     mark = orjson.dumps("here stands the spoiled part")
     body = orjson.dumps(together(good, "here stands the spoiled part", good))
@@ -169,7 +175,8 @@ def run(seed: int, seconds: float) -> int:
             what = "a good part is missing" if not whole else f"it took more than {SLOWEST:.0f} s"
             sys.stdout.write(f"{what}\n  --body {vendor} {base64.b64encode(body).decode()}\n")
     sys.stdout.write(
-        f"seed {seed}: {tried} bodies, {refused} refused whole, {failures} failures, {time.monotonic() - began:.0f} s\n"
+        f"seed {seed}: {tried} bodies, {refused} refused whole, {failures} failures, "
+        f"{time.monotonic() - began:.0f} s\n"
     )
     return failures
 

@@ -1,9 +1,10 @@
-"""Ten minutes of what strangers send: `python -m tests.attack.gateway --minutes 10 [--kafka] [--seed N]`.
+"""What strangers send: `python -m tests.attack.gateway --minutes 10 [--kafka] [--seed N]`.
 
-A real gateway process (with `--kafka` the real command on a real broker, else a producer that acknowledges) meets mutated
-requests by raw sockets, nasty headers and bodies by an HTTP client, compressed bodies, bombs, drips and hang-ups, nearly
-all before authentication; some good bodies in between must be taken. Exit 1 on any 5xx, on a traceback in the log, on
-memory that grows by more than 20%, or if a good body is not taken.
+A real gateway process (with `--kafka` the real command on a real broker, else a producer that
+acknowledges) meets mutated requests by raw sockets, nasty headers and bodies by an HTTP client,
+compressed bodies, bombs, drips and hang-ups, nearly all before authentication; some good bodies in
+between must be taken. Exit 1 on any 5xx, on a traceback in the log, on memory that grows by more
+than 20%, or if a good body is not taken.
 """
 
 import argparse
@@ -34,11 +35,17 @@ from tests.support import signing
 WORKERS = 12
 WARM = 0.2  # the share of the time after which memory is measured first
 GROWTH = 1.2
-BODY = b'{"type": "page", "anonymousId": "a", "google_key": "google-key", "user_column_data": [], "data": {"email": "a@b.de"}}'
+BODY = (
+    b'{"type": "page", "anonymousId": "a", "google_key": "google-key", "user_column_data": [], '
+    b'"data": {"email": "a@b.de"}}'
+)
 NASTY = [
-    b"\x00", b"\r\n", b"\r\n\r\n", b"\xff\xfe", b"\xb2", b"9" * 5000, b"-1", b"[" * 2000, b'{"a":' * 600, b"\\ud83d", b"\xed\xa0\x80", b"%00", b"%ff",
-    b"1e999", b"0x10", b"\r\nContent-Length: 5", b"\r\nTransfer-Encoding: chunked", b"\r\nContent-Encoding: gzip", b"\r\nExpect: 100-continue",
-    b"\r\nAuthorization: Bearer ", b"\r\nUpgrade: websocket\r\nConnection: upgrade", b"\r\nX-Forwarded-For: 1.2.3.4", b" " * 300, b"A" * 20_000, b"\xef\xbb\xbf",
+    b"\x00", b"\r\n", b"\r\n\r\n", b"\xff\xfe", b"\xb2", b"9" * 5000, b"-1", b"[" * 2000,
+    b'{"a":' * 600, b"\\ud83d", b"\xed\xa0\x80", b"%00", b"%ff", b"1e999", b"0x10",
+    b"\r\nContent-Length: 5", b"\r\nTransfer-Encoding: chunked", b"\r\nContent-Encoding: gzip",
+    b"\r\nExpect: 100-continue", b"\r\nAuthorization: Bearer ",
+    b"\r\nUpgrade: websocket\r\nConnection: upgrade", b"\r\nX-Forwarded-For: 1.2.3.4", b" " * 300,
+    b"A" * 20_000, b"\xef\xbb\xbf",
 ]  # fmt: skip
 PATHS = [
     "segment",
@@ -239,7 +246,7 @@ def say(text):
 
 
 def attack(port, pid, seconds, seed):
-    """Attack a gateway; give what is wrong."""
+    """Attack a gateway; return what is wrong."""
     process = psutil.Process(pid)
     begun = time.monotonic()
     attackers = [Attacker(port, seed * 100 + number, begun + seconds) for number in range(WORKERS)]
@@ -265,7 +272,8 @@ def attack(port, pid, seconds, seed):
         + ", ".join(f"{status} {count}" for status, count in sorted(_by_status(seen).items()))
     )
     say(
-        f"memory: {first >> 20} MB after {seconds * WARM:.0f} s, {most >> 20} MB at most, {last >> 20} MB at the end"
+        f"memory: {first >> 20} MB after {seconds * WARM:.0f} s, {most >> 20} MB at most, "
+        f"{last >> 20} MB at the end"
     )
     wrong = [f"{kind}: {status}" for one in attackers for kind, status in one.bad]
     if last > first * GROWTH:

@@ -1,4 +1,4 @@
-"""The gateway as a process, under its own server, with a producer that acknowledges at once: `python -m tests.attack.server [DRAIN]`.
+"""The gateway with a producer that acknowledges at once: `python -m tests.attack.server [DRAIN]`.
 
 Everything before Kafka is the gateway's own; what it would publish is thrown away.
 """
@@ -28,7 +28,7 @@ class Client:
 
 
 class Acknowledging:
-    """A producer that keeps the last records and acknowledges each; `failing` is raised instead, where it is set."""
+    """A producer that keeps the last records and acknowledges each; it raises `failing` if set."""
 
     def __init__(self, keep=100):
         self.client, self.keep, self.records, self.failing = Client(), keep, [], None

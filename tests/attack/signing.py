@@ -28,7 +28,7 @@ class Signing(AuthBase):
 
 
 def proofs(path, url, body):
-    """Sign a body for the path that it is sent to; Google's key, which stands in the body, is left to chance."""
+    """Sign a body for its path; Google's key, which stands in the body, is left to chance."""
     vendor = SOURCES.get(PATHS.get(path.rstrip("/"), ""))
     route = (
         next((one for one in vendor.routes if one.path == path.rstrip("/")), None)

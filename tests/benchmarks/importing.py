@@ -1,7 +1,7 @@
-"""How much memory an import takes, and how long, whatever its files weigh: `python -m tests.benchmarks.importing`.
+"""Memory and time of an import, whatever its files weigh: `python -m tests.benchmarks.importing`.
 
-Writes a CSV of so many rows in random order and runs what `leadstream import` does between its files
-and Kafka, once for each order, each in a process of its own, to a producer that discards. It fails
+Writes a CSV of so many rows in random order and runs what `leadstream import` does between its
+files and Kafka, once for each order, each in its own process, to a producer that discards. It fails
 where the importer's peak memory (VmHWM) reaches 400 MB or not every row is accepted.
 """
 
@@ -40,7 +40,7 @@ class Discards:
 
 
 def write(folder, rows, order):
-    """Write rows of five events a lead in random order, and their mapping; the same for each order."""
+    """Write rows of five events a lead in random order, and a mapping; alike for each order."""
     path = folder / "events.csv"
     if not path.exists():
         rng, leads = random.Random(1), max(1, rows // 5)
@@ -49,8 +49,11 @@ def write(folder, rows, order):
             for number in range(rows):
                 lead = rng.randrange(leads)
                 at = START + timedelta(minutes=rng.randrange(60 * 24 * 300))
+                kind = rng.choice(["page_view", "form", "call"])
+                amount = f"{rng.randrange(9)}.{rng.randrange(999):03},50"
                 file.write(
-                    f'{number};P{lead}@x.example;{lead};{at:%d.%m.%Y %H:%M};{rng.choice(["page_view", "form", "call"])};"{rng.randrange(9)}.{rng.randrange(999):03},50";"a note; of {number}"\n'
+                    f"{number};P{lead}@x.example;{lead};{at:%d.%m.%Y %H:%M};{kind};"
+                    f'"{amount}";"a note; of {number}"\n'
                 )
     event = {
         "type": "touch",
@@ -128,7 +131,9 @@ def main():
             size = (Path(name) / "events.csv").stat().st_size // 1_000_000
             rate = found["rows"] / found["seconds"]
             sys.stdout.write(
-                f"order {order}  rows {found['rows']:,}  file {size} MB  peak {found['peak_mb']} MB  {found['seconds']} s ({found['cpu']} s of CPU)  {rate:,.0f} rows/s\n"
+                f"order {order}  rows {found['rows']:,}  file {size} MB  "
+                f"peak {found['peak_mb']} MB  "
+                f"{found['seconds']} s ({found['cpu']} s of CPU)  {rate:,.0f} rows/s\n"
             )
             good = (
                 good

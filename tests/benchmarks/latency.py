@@ -1,7 +1,8 @@
-"""Gateway to ClickHouse at a steady rate: `make bench`. Prints p50 and p99 of the time from posting to the row.
+"""Gateway to ClickHouse at a steady rate: `make bench`. Prints p50 and p99 from post to row.
 
-Bodies are real: signed Segment forms over HTTP, each a new person. Latency is the row's insertion minus the event's own
-time, which is stamped just before the body is posted; both clocks are this machine's.
+Bodies are real: signed Segment forms over HTTP, each a new person. Latency is the row's insertion
+minus the event's own time, which is stamped just before the body is posted; both clocks are this
+machine's.
 """
 
 import argparse
@@ -26,9 +27,8 @@ from tests.support import signing
 async def post_at(rate, seconds, base, secret):
     gap, began = 1 / rate, time.monotonic()
     waiting = set()
-    async with (
-        aiohttp.ClientSession() as client
-    ):  # the cheapest client at hand: it shares the two cores with what it measures
+    # The cheapest client at hand: it shares the two cores with what it measures.
+    async with aiohttp.ClientSession() as client:
         for number in range(int(rate * seconds)):
             await asyncio.sleep(max(0.0, began + number * gap - time.monotonic()))
 
@@ -75,9 +75,10 @@ def main():
         reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))
         client = clickhouse_client(settings)
         arrival.settled(lambda: client, settings.partitions)
-        said = counters.latency(client, began)
+        figures = counters.latency(client, began)
     sys.stdout.write(
-        f"rate {reached:.0f}/s  n {said['n']}  p50 {said['p50']:.3f} s  p99 {said['p99']:.3f} s\n"
+        f"rate {reached:.0f}/s  n {figures['n']}  "
+        f"p50 {figures['p50']:.3f} s  p99 {figures['p99']:.3f} s\n"
     )
 
 

@@ -1,8 +1,9 @@
-"""How long a preview takes, and whether it says what a full re-import under the candidate says: `make bench-preview`.
+"""How long a preview takes, and whether it equals a full re-import: `make bench-preview`.
 
-Generates leads, imports them, previews a stricter gate, imports the same files into a new home that runs the candidate, and
-compares every figure (but the ages of open leads, which grow between the two moments, and how the events arrived). It fails
-where one differs, where the preview takes 30 seconds, or where it moves no more than 100 leads.
+Generates leads, imports them, previews a stricter gate, imports the same files into a new home that
+runs the candidate, and compares every figure (but the ages of open leads, which grow between the
+two moments, and how the events arrived). It fails where one differs, where the preview takes 30
+seconds, or where it moves no more than 100 leads.
 """
 
 import argparse
@@ -31,7 +32,7 @@ def stricter(path):
 
 
 def candidates(preview):
-    """Give the figures that a preview tells of the candidate."""
+    """Return the figures that a preview tells of the candidate."""
     return settled([one["candidate"] for one in preview["kpis"] if one["candidate"]])
 
 
@@ -54,8 +55,8 @@ def main():
                 timeout=3600,
             )
             found = run_cli("preview", candidate, "--json", home=stack.home)[1]
-        said = candidates(found)
-        equal = said == imported(
+        previewed = candidates(found)
+        equal = previewed == imported(
             folder / "other",
             folder / "data",
             funnel=str(candidate),
@@ -63,8 +64,8 @@ def main():
             timeout=3600,
         )
     sys.stdout.write(
-        f"leads {found['leads']}  events {found['events']}  preview {found['seconds']} s  moved {len(found['moved'])}  "
-        f"figures {len(said)}  equal a re-import {equal}\n"
+        f"leads {found['leads']}  events {found['events']}  preview {found['seconds']} s  "
+        f"moved {len(found['moved'])}  figures {len(previewed)}  equal a re-import {equal}\n"
     )
     sys.exit(not (equal and found["seconds"] < MOST_SECONDS and len(found["moved"]) > LEAST_MOVED))
 

@@ -1,4 +1,4 @@
-"""The live page over figures that a hostile source made: names, owners and addresses that would run if anything let them.
+"""The live page over figures of a hostile source: names and addresses that would run if let.
 
 Usage: python -m tests.browser.served PORT. Ends with its parent's signal.
 """

@@ -1,4 +1,4 @@
-"""A hostile world in a real Chromium: what sources send is only text, the policy holds and stops nothing of ours, others stay out."""
+"""A hostile world in a real Chromium: sources send only text, our policy holds, others stay out."""
 
 import os
 import secrets
@@ -63,11 +63,11 @@ def chromium():
 
 @pytest.fixture
 def page(chromium):
-    """A page that keeps what its console said."""
+    """Open a page that keeps the messages of its console."""
     page = chromium.new_page()
-    page.said = []
-    page.on("console", lambda message: page.said.append(message.text))
-    page.on("pageerror", lambda error: page.said.append(str(error)))
+    page.messages = []
+    page.on("console", lambda message: page.messages.append(message.text))
+    page.on("pageerror", lambda error: page.messages.append(str(error)))
     yield page
     page.close()
 
@@ -99,17 +99,18 @@ def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base
     assert page.title() == "leadstream"
     assert page.locator("img[src=x]").count() == 0
     assert not [
-        text for text in page.said if "Content Security Policy" in text or "Refused" in text
-    ], page.said
+        text for text in page.messages if "Content Security Policy" in text or "Refused" in text
+    ], page.messages
 
 
 def test_a_script_that_got_in_all_the_same_does_not_run(base, page):
     page.goto(f"{base}/")
     drawn(page)
     page.evaluate(
-        "document.body.insertAdjacentHTML('beforeend', '<img src=\"data:,\" onerror=\"document.title=`owned`\">')"
+        "document.body.insertAdjacentHTML("
+        "'beforeend', '<img src=\"data:,\" onerror=\"document.title=`owned`\">')"
     )
-    until(lambda: [text for text in page.said if "script-src" in text], "the policy's refusal")
+    until(lambda: [text for text in page.messages if "script-src" in text], "the policy's refusal")
     assert page.title() == "leadstream"
 
 
@@ -140,7 +141,9 @@ def test_another_site_reads_nothing_opens_no_websocket_and_no_frame(base, page):
         assert page.evaluate(dial, where) == "refused"
         until(
             lambda: [
-                text for text in page.said if "frame-ancestors" in text or "X-Frame-Options" in text
+                text
+                for text in page.messages
+                if "frame-ancestors" in text or "X-Frame-Options" in text
             ],
             "the frame's refusal",
         )
@@ -153,7 +156,10 @@ def test_the_same_page_by_a_name_that_is_not_ours_is_refused_as_dns_rebinding_wo
     port = base.rpartition(":")[2]
     flags = [*FLAGS, "--host-resolver-rules=MAP rebound.example 127.0.0.1"]
     with subprocess.Popen(
-        [tool("chromium", "chromium"), "--headless", *flags, "--dump-dom", f"http://rebound.example:{port}/api/feed"],
+        [
+            tool("chromium", "chromium"), "--headless", *flags, "--dump-dom",
+            f"http://rebound.example:{port}/api/feed",
+        ],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as browser:  # fmt: skip
         shown, _ = browser.communicate(timeout=60)

@@ -1,4 +1,4 @@
-"""The live page in a real Chromium: what it shows equals the API and the KPI SQL at the same as-of."""
+"""The live page in a real Chromium: it shows what the API and the KPI SQL give at that as-of."""
 
 import os
 import signal
@@ -16,19 +16,19 @@ from tests.conftest import run_cli, tool
 from tests.integration.orders import settled
 from tests.support.browsers import FLAGS
 from tests.support.jobs import until
-from tests.support.posting import PATIENCE, said, take
+from tests.support.posting import PATIENCE, cloudevent, take
 
 
 @pytest.fixture(scope="module")
 def base(stack):
-    """The live page's address; some leads went through the door before."""
+    """Return the live page's address, once the gateway has taken some leads."""
     for number in range(12):
         kind, data = [
             ("lead.created", {"kind": "demo_form"}),
             ("lead.created", {"kind": "form"}),
             ("opportunity.won", {"deal": {"id": f"d{number}"}}),
         ][number % 3]
-        body = said(kind, f"page-{number}", time.time(), f"page{number}@example.com", **data)
+        body = cloudevent(kind, f"page-{number}", time.time(), f"page{number}@example.com", **data)
         take(stack, body)
     return f"http://127.0.0.1:{stack.ports['live']}"
 
@@ -77,9 +77,8 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, p
     from sinks.clickhouse import kpis
 
     asked = kpis.question(reading.in_force(stack.funnel), 0, asof + 1, asof)
-    assert settled(figures) == settled(
-        kpis.ask(clickhouse, asked)
-    )  # of what arrived, some may still be on its way to the archive
+    # Of what arrived, some may still be on its way to the archive.
+    assert settled(figures) == settled(kpis.ask(clickhouse, asked))
 
 
 def test_clocks_that_nobody_can_stop_are_named_so_that_an_empty_list_is_no_good_news():
@@ -168,6 +167,6 @@ def test_a_click_on_a_transition_tells_the_leads_story_as_the_command_line_does(
         "the story",
     )
     lead = story.splitlines()[0].removeprefix("Lead ")
-    told = run_cli("explain", lead, home=stack.home)[1]
-    assert story.split("What is ahead")[0].split() == told.split("What is ahead")[0].split()
+    printed = run_cli("explain", lead, home=stack.home)[1]
+    assert story.split("What is ahead")[0].split() == printed.split("What is ahead")[0].split()
     assert "What happened, and when we learned it" in story

@@ -1,4 +1,4 @@
-"""A chapter: one fresh home, one deck of faults, dealt in rounds; after each round the oracle looks at everything.
+"""A chapter: one fresh home, one deck of faults in rounds; after each the oracle checks it all.
 
 A home a chapter keeps the looks bounded: `verify` folds all that a home has ever heard.
 """
@@ -110,7 +110,8 @@ def _chapter(
         report.rounds += 1
         deaths = sum(report.deaths.values())
         say(
-            f"  {len(publisher.accepted)} records, {deaths} deaths, {time.monotonic() - began:.0f} s, clean {report.clean}"
+            f"  {len(publisher.accepted)} records, {deaths} deaths, "
+            f"{time.monotonic() - began:.0f} s, clean {report.clean}"
         )
         assert report.clean, dict(+report.found)
 
@@ -132,9 +133,8 @@ def _chapter(
         publisher.stop()
         report.records += len(publisher.accepted | oracle.sent)
         report.posts_refused += publisher.refused
-        with contextlib.suppress(
-            Exception
-        ):  # a run that failed may have no broker; what it found is said already
+        # A run that failed may have no broker; what it found is reported already.
+        with contextlib.suppress(Exception):
             report.kafka_records += kafka_records(settings)
             report.alerts += oracle.alerts
 

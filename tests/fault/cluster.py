@@ -1,7 +1,7 @@
-"""Three brokers with three copies of everything, and our workers against them by settings alone, as a server has it.
+"""Three brokers with three copies of everything, and our workers set up as a server has them.
 
-No `leadstream up` here: it has one broker. What runs is started, asked and started again as an orchestrator does,
-and shown in the same words, so that the same faults and the same oracle serve.
+No `leadstream up` here: it has one broker. What runs is started, queried and started again as an
+orchestrator does, and shown in the same form, so that the same faults and the same oracle serve.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ log.cleaner.dedupe.buffer.size=16777216
 
 
 class Cluster(System):
-    """Three brokers, ClickHouse, gateway, ticker, live page and one worker of each, started again when they end."""
+    """Three brokers, ClickHouse, and one process of each role, started again when they end."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
@@ -89,7 +89,8 @@ class Cluster(System):
         for command in (["topics", "apply"], ["migrate"]):
             done = subprocess.run(
                 [sys.executable, "-m", "streams.cli.main", *command],
-                env={**os.environ, **self._environment}, capture_output=True, text=True, cwd=ROOT, check=False,
+                env={**os.environ, **self._environment}, capture_output=True, text=True, cwd=ROOT,
+                check=False,
             )  # fmt: skip
             assert done.returncode == 0, done.stderr[-2000:]
         for role in self.roles:
@@ -113,7 +114,8 @@ class Cluster(System):
             process = self._children.get(role)
             if process and process.poll() is None:
                 process.send_signal(signal.SIGCONT)
-                process.kill() if role in BROKERS else process.terminate()  # the data goes with the brokers
+                # The data goes with the brokers.
+                process.kill() if role in BROKERS else process.terminate()
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     process.wait(20)
                 process.kill()
@@ -135,7 +137,8 @@ class Cluster(System):
         until(
             run,
             lambda: (
-                f"not everything runs: { {role: one['state'] for role, one in self.shown().items()} }"
+                "not everything runs: "
+                f"{ {role: one['state'] for role, one in self.shown().items()} }"
             ),
             seconds,
         )
@@ -217,7 +220,7 @@ class Cluster(System):
         )
 
     def _keep(self) -> None:
-        """Ask everybody each second, and start again what ended; exit 78 waits for somebody, so it is shown."""
+        """Query all each second and start again what ended; exit 78 awaits help, so it is shown."""
         paths = {
             "clickhouse": "/ping",
             "gateway": "/healthz",

@@ -1,4 +1,4 @@
-"""The faults themselves: how each is done to a home that runs, and undone where it does not end by itself."""
+"""The faults themselves: how each is done to a running home, and undone if it does not end."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Faults:
         proxies: dict[str, Proxy],
         disk: Path | None,
     ) -> None:
-        """`proxies` stand before Kafka and ClickHouse; `disk` is a file system of its own under the broker's logs."""
+        """Take `proxies` before Kafka and ClickHouse; `disk` is the broker's own file system."""
         self.system, self.publisher, self.stranger, self.oracle, self.report = (
             system,
             publisher,
@@ -115,7 +115,7 @@ class Faults:
             process.resume()
 
     def _rolling(self) -> None:
-        """Tell one worker after the other to end, as a deployment does."""
+        """Ask one worker after the other to end, as a deployment does."""
         for role in WORKERS:
             self.system.running([role])
             before = self.system.shown()[role]["pid"]
@@ -150,9 +150,8 @@ class Faults:
                         )
                     )
             try:
-                time.sleep(
-                    self.rng.uniform(6, 10)
-                )  # some die while they join, some when they have begun
+                # Some die while they join, some when they have begun.
+                time.sleep(self.rng.uniform(6, 10))
             finally:
                 for process in joined:
                     time.sleep(self.rng.uniform(0, 2))

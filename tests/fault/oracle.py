@@ -1,12 +1,13 @@
 """The oracle: it knows what was sent, and asks Kafka and ClickHouse what became of it.
 
 - missing 0: every event that was acknowledged stands in the archive;
-- twice 0: it stands there once, however often its body was sent; one that was dated ahead is dated to its receipt,
-  so a body that came twice has two contents there, of one event of one lead, of which the fold takes one;
+- twice 0: it stands there once, however often its body was sent; one that was dated ahead is dated
+  to its receipt, so a body that came twice has two contents there, of one event of one lead, of
+  which the fold takes one;
 - wrong 0: folding the archive gives every fact in ClickHouse (`verify`), those of clocks included;
 - each poison record stands in the dead letters, once, and nothing else does;
-- no alert is raised twice for one run of a clock: a repeat of the same revision is Kafka's, another revision that
-  says the same is ours;
+- no alert is raised twice for one run of a clock: a repeat of the same revision is Kafka's, another
+  revision with the same content is ours;
 - time is never ahead of the clock and never falls;
 - a chain of merges is one lead.
 """
@@ -39,9 +40,18 @@ if TYPE_CHECKING:
 
 SETTLE_SECONDS = 600.0  # a chain of a hundred merges is twenty thousand records in lead.touches
 AHEAD_MS = 2_000  # ticks and this process read one clock; a second more is rounding
-_ARCHIVED = "SELECT event_id, count(), uniqExact(lead_id, origin) FROM touches FINAL WHERE kind = 'event' AND copied = 0 GROUP BY event_id"
-_TOLD = "SELECT source_partition, toUnixTimestamp64Milli(argMax(now, next_offset)) FROM cuts WHERE generation = 1 GROUP BY source_partition"
-_LIVING = "SELECT count() FROM lead_state FINAL WHERE generation = 1 AND is_deleted = 0 AND lead_id IN ({})"
+_ARCHIVED = (
+    "SELECT event_id, count(), uniqExact(lead_id, origin) FROM touches FINAL "
+    "WHERE kind = 'event' AND copied = 0 GROUP BY event_id"
+)
+_WATERMARKS = (
+    "SELECT source_partition, toUnixTimestamp64Milli(argMax(now, next_offset)) FROM cuts "
+    "WHERE generation = 1 GROUP BY source_partition"
+)
+_LIVING = (
+    "SELECT count() FROM lead_state FINAL "
+    "WHERE generation = 1 AND is_deleted = 0 AND lead_id IN ({})"
+)
 
 
 class Oracle:
@@ -50,12 +60,11 @@ class Oracle:
     def __init__(self, settings: Settings, report: Report, say: Callable[[str], None]) -> None:
         self.settings, self.report, self.say = settings, report, say
         self.poisoned: set[str] = set()  # ids of the letters that there must be
-        self.garbage: set[bytes] = (
-            set()
-        )  # bodies of which each must have one letter, wherever it stood last
+        # Bodies of which each must have one letter, wherever it stood last.
+        self.garbage: set[bytes] = set()
         self.sent: set[str] = set()  # events that the suite sent to Kafka itself
         self.chains: list[tuple[str, ...]] = []
-        self._told: dict[int, int] = {}
+        self._watermarks: dict[int, int] = {}
 
     def settle(self) -> None:
         """Wait until what was published, and what it raised on its way, stands in ClickHouse."""
@@ -73,10 +82,10 @@ class Oracle:
 
     def lag(self) -> float:
         """Return how far the slowest partition's time is behind the clock (s)."""
-        told = dict(clickhouse_client(self.settings).query(_TOLD).result_rows)
+        watermarks = dict(clickhouse_client(self.settings).query(_WATERMARKS).result_rows)
         return (
-            time.time() - min(told.values(), default=0) / 1000
-            if len(told) == self.settings.partitions
+            time.time() - min(watermarks.values(), default=0) / 1000
+            if len(watermarks) == self.settings.partitions
             else float("inf")
         )
 
@@ -101,14 +110,15 @@ class Oracle:
         found["unmerged"] = sum(self._living(client, chain) != 1 for chain in self.chains)
         if +found:
             self.say(
-                f"  FOUND {dict(+found)}: missing {sorted(missing)[:5]}, twice {twice[:5]}, letters {letters[:5]}, alerts {alerts[:3]}"
+                f"  FOUND {dict(+found)}: missing {sorted(missing)[:5]}, twice {twice[:5]}, "
+                f"letters {letters[:5]}, alerts {alerts[:3]}"
             )
         if not audit.clean:
             self.say(f"  audit {str(audit.document())[:3000]}")
         self.report.found += found
 
     def _letters(self) -> list[str]:
-        """Give the letters that are too many, and those that lack."""
+        """Return the letters that are too many, and those that lack."""
         found = {
             one.letter.id for one in deadletters.read(self.settings, deadletters.Chosen(all=True))
         }
@@ -130,25 +140,25 @@ class Oracle:
         return places
 
     def _alerts_twice(self) -> list[str]:
-        """Name alerts that another revision of the same clock repeated to the letter."""
+        """Return alerts that another revision of the same clock repeated to the letter."""
         last: dict[str, tuple[int, dict[str, Any]]] = {}
         twice, number = [], 0
         for record in reading.records(self.settings, topics.ALERTS):
-            said = orjson.loads(record.value)
-            name, revision, number = said["id"], said.pop("revision"), number + 1
+            alert = orjson.loads(record.value)
+            name, revision, number = alert["id"], alert.pop("revision"), number + 1
             known = last.get(name)
-            if known and known[0] != revision and known[1] == said and said["what"] == "raised":
-                twice.append(f"{name} at {known[0]} and {revision}: {said}")
+            if known and known[0] != revision and known[1] == alert and alert["what"] == "raised":
+                twice.append(f"{name} at {known[0]} and {revision}: {alert}")
             if known is None or revision >= known[0]:
-                last[name] = (revision, said)
+                last[name] = (revision, alert)
         self.alerts = number
         return twice
 
     def _time(self, client: Any, found: Counter[str]) -> None:
-        for partition, told in client.query(_TOLD).result_rows:
-            found["time_ahead"] += told > time.time() * 1000 + AHEAD_MS
-            found["time_fell"] += told < self._told.get(partition, 0)
-            self._told[partition] = told
+        for partition, watermark in client.query(_WATERMARKS).result_rows:
+            found["time_ahead"] += watermark > time.time() * 1000 + AHEAD_MS
+            found["time_fell"] += watermark < self._watermarks.get(partition, 0)
+            self._watermarks[partition] = watermark
 
     def _living(self, client: Any, chain: tuple[str, ...]) -> int:
         ids = ", ".join(

@@ -1,4 +1,4 @@
-"""One source is parked: the others' time goes on, what waits stays away, and all of it comes back when somebody resumes it."""
+"""One source is parked: the others' time goes on, its records wait, and a resume returns them."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _HERE = "SELECT count() FROM touches WHERE event_id IN ({})"
 def park_and_resume(
     system: System, publisher: Publisher, stranger: Stranger, oracle: Oracle, report: Report
 ) -> None:
-    """Park a source by garbage, hold what must hold meanwhile, resume it; the oracle then looks for what came back."""
+    """Park a source by garbage, hold its records, resume it; the oracle then looks for them."""
     settings = oracle.settings
     system.all_run()
     rate, publisher.rate = publisher.rate, CALM
@@ -69,7 +69,8 @@ def park_and_resume(
         report.parked += moved
         report.garbage = report.garbage + len(oracle.garbage)
         oracle.say(
-            f"  {SOURCE} was parked: others at most {max(lags):.1f} s behind, {early} came early, {moved} sent again"
+            f"  {SOURCE} was parked: others at most {max(lags):.1f} s behind, "
+            f"{early} came early, {moved} sent again"
         )
     finally:
         publisher.rate = rate

@@ -19,7 +19,7 @@ _BUSY = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 4\r\nConnection: c
 class Proxy:
     """Forwards connections from `port` to wherever `target` says, in one of these moods.
 
-    pass: as it comes. slow: each piece is late by `delay`. cut: connections end, new ones are closed at once.
+    pass: as it comes. slow: each piece is late by `delay`. cut: connections end, also new ones.
     hole: connections stay, and nothing comes through. refuse: HTTP requests are answered with 503.
     mute: requests pass, and at the first byte of the answer the connection ends.
     """

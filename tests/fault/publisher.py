@@ -1,4 +1,4 @@
-"""Senders: they post events without pause, and know which the gateway acknowledged. What was not is posted again."""
+"""Senders: they post events without pause and post again what the gateway did not acknowledge."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _BACK = (0, 0, 0, 60, 3_600, 86_400, -86_400)  # seconds before now; the last is
 
 
 class Publisher:
-    """One sender of the source `shop`. Events of a seed's number are the same ones, but for the clock."""
+    """One sender of the source `shop`. Seed and number make the same event, but for its time."""
 
     def __init__(
         self, environment: Callable[[], dict[str, str]], seed: str, rate: float = RATE
@@ -90,7 +90,7 @@ class Publisher:
             ]
 
     def chain(self, links: int) -> tuple[str, ...]:
-        """Post leads and the merges that make one of them, in any order; give the aliases."""
+        """Post leads and the merges that make one of them, in any order; return the aliases."""
         with self._lock:
             names = tuple(
                 f"email:c{self.number}-{place}@{self.seed}.example" for place in range(links + 1)
@@ -174,7 +174,7 @@ class Publisher:
                 self._stop.wait(max(0.0, len(events) / self.rate - (time.monotonic() - began)))
 
     def _next(self) -> list[dict[str, Any]]:
-        """Give the next batch; while paused, only what waits."""
+        """Return the next batch; while paused, only what waits."""
         with self._lock:
             events, self._extra = self._extra[:BATCH], self._extra[BATCH:]
             if not events and not self._pause.is_set():

@@ -1,4 +1,4 @@
-"""What a run did and found, as JSON; reports add up, so that a long run may be made in parts, on several machines."""
+"""What a run did and found, as JSON. Reports add up, so a long run may be made in parts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,8 @@ class Report:
     seconds: float = 0.0
     chapters: int = 0
     rounds: int = 0
-    records: int = 0  # accepted by the gateway, or acknowledged by Kafka where the suite sent them there itself
+    # Accepted by the gateway, or acknowledged by Kafka where the suite sent them there itself.
+    records: int = 0
     kafka_records: int = 0  # over all topics of ours
     posts_refused: int = 0
     faults: Counter[str] = field(default_factory=Counter)
@@ -48,15 +49,14 @@ class Report:
     takeover_seconds: list[float] = field(default_factory=list)
     up_again_seconds: list[float] = field(default_factory=list)
     settle_seconds: list[float] = field(default_factory=list)
-    behind_seconds: list[float] = field(
-        default_factory=list
-    )  # of other sources' time, at most, while one is parked
+    # Of other sources' time, at most, while one is parked.
+    behind_seconds: list[float] = field(default_factory=list)
     found: Counter[str] = field(default_factory=Counter)  # what must be zero
     failures: list[str] = field(default_factory=list)  # what did not come back, and ended the run
 
     @property
     def clean(self) -> bool:
-        """Whether nothing was found."""
+        """Return whether nothing was found."""
         return not (+self.found or self.failures)
 
     def add(self, other: Report) -> None:
@@ -70,17 +70,22 @@ class Report:
         path.write_text(json.dumps({**self.__dict__, "clean": self.clean}, indent=1))
 
     def line(self) -> str:
-        """Say it in one paragraph."""
+        """Return it as one paragraph."""
         most = ", ".join(f"{role} {count}" for role, count in self.deaths.most_common())
+        faults = ", ".join(f"{name} {count}" for name, count in self.faults.most_common())
         return (
-            f"{self.records} records accepted ({self.kafka_records} in Kafka's topics), {sum(self.deaths.values())} deaths "
-            f"(and {self.fell} children with their supervisors), {sum(self.faults.values())} faults in {self.rounds} rounds of "
+            f"{self.records} records accepted ({self.kafka_records} in Kafka's topics), "
+            f"{sum(self.deaths.values())} deaths (and {self.fell} children with their "
+            f"supervisors), {sum(self.faults.values())} faults in {self.rounds} rounds of "
             f"{self.chapters} homes, {self.seconds / 60:.0f} minutes\n"
-            f"{self.poison} poison records, {self.garbage} of garbage, {self.parked} parked and read again, {self.alerts} alerts\n"
+            f"{self.poison} poison records, {self.garbage} of garbage, "
+            f"{self.parked} parked and read again, {self.alerts} alerts\n"
             f"held: {', '.join(f'{name} {self.found[name]}' for name in HELD)}\n"
-            f"ready again: {_spread(self.takeover_seconds)}; the whole stack: {_spread(self.up_again_seconds)}; "
-            f"settled: {_spread(self.settle_seconds)}; other sources' time behind: {_spread(self.behind_seconds)}\n"
-            f"deaths: {most}\nfaults: {', '.join(f'{name} {count}' for name, count in self.faults.most_common())}\n"
+            f"ready again: {_spread(self.takeover_seconds)}; "
+            f"the whole stack: {_spread(self.up_again_seconds)}; "
+            f"settled: {_spread(self.settle_seconds)}; "
+            f"other sources' time behind: {_spread(self.behind_seconds)}\n"
+            f"deaths: {most}\nfaults: {faults}\n"
             + "".join(f"skipped: {text}\n" for text in sorted(set(self.skipped)))
             + "".join(f"FAILED: {text}\n" for text in self.failures)
         )
@@ -90,16 +95,17 @@ def _spread(seconds: list[float]) -> str:
     if not seconds:
         return "never asked"
     sorted_ = sorted(seconds)
-    return f"{sorted_[len(sorted_) // 2]:.1f} s median, {sorted_[int(len(sorted_) * 0.95)]:.1f} s p95, {sorted_[-1]:.1f} s most of {len(sorted_)}"
+    median, late = sorted_[len(sorted_) // 2], sorted_[int(len(sorted_) * 0.95)]
+    return f"{median:.1f} s median, {late:.1f} s p95, {sorted_[-1]:.1f} s most of {len(sorted_)}"
 
 
 def read(path: Path) -> Report:
     """Read a report."""
-    said: dict[str, Any] = json.loads(path.read_text())
-    said.pop("clean")
+    values: dict[str, Any] = json.loads(path.read_text())
+    values.pop("clean")
     for name in ("faults", "deaths", "found"):
-        said[name] = Counter(said[name])
-    return Report(**said)
+        values[name] = Counter(values[name])
+    return Report(**values)
 
 
 def total(folder: Path) -> Report:

@@ -1,6 +1,7 @@
-"""What is done to a home, drawn from a seed: each chapter is a deck of one theme, shuffled and dealt in rounds.
+"""What is done to a home, drawn from a seed: each chapter deals a shuffled deck of one theme.
 
-A deck, not a draw: so each fault of a theme comes in each chapter of it, and only the order and the victims are chance.
+A deck, not a draw: so each fault of a theme comes in each chapter of it, and only the order and the
+victims are chance.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from .system import ROLES, WORKERS
 ROUND = 12  # faults between two looks of the oracle
 THEMES = ("processes", "deaths", "network", "data", "supervisor", "servers", "disk")
 THREE = "three-brokers"
-# Whatever our workers read; lead.state, lead.alerts, lead.parked and lead.sources are read by people only.
+# What our workers read; people alone read lead.state, lead.alerts, lead.parked and lead.sources.
 POISONED = (
-    topics.RAW_WEB, topics.RAW_ADS, topics.RAW_CRM, topics.RAW_IMPORT, topics.EVENTS, topics.TOUCHES, topics.FACTS,
-    topics.SPEND, topics.TARGETS, topics.RATES, topics.SURVEYS,
+    topics.RAW_WEB, topics.RAW_ADS, topics.RAW_CRM, topics.RAW_IMPORT, topics.EVENTS,
+    topics.TOUCHES, topics.FACTS, topics.SPEND, topics.TARGETS, topics.RATES, topics.SURVEYS,
 )  # fmt: skip
 
 
@@ -34,7 +35,7 @@ class Fault(NamedTuple):
 
 
 def deck(rng: random.Random, theme: str, *, long: bool = False) -> list[Fault]:
-    """Give the faults of a chapter in the order of this seed."""
+    """Return the faults of a chapter in the order of this seed."""
 
     def kills(number: int) -> list[Fault]:
         return [Fault("kill", rng.choice(WORKERS)) for _ in range(number)]

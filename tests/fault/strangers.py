@@ -1,4 +1,4 @@
-"""What strangers write into our topics: poison of every kind, ticks of other clocks, and the garbage of one source."""
+"""What strangers write into our topics: poison of every kind, others' ticks, a source's garbage."""
 
 from __future__ import annotations
 
@@ -32,14 +32,15 @@ POISON: dict[str, bytes | None] = {
 KEYS = (None, b"poison", b"\xff\xfe", b"\x00next:0", b"", b"another")
 DAY_MS = 86_400_000
 _PATIENCE = {
-    "delivery_timeout_ms": 200_000, "request_timeout_ms": 10_000, "max_block_ms": 200_000, "bootstrap_timeout_ms": 200_000,
-    "reconnect_backoff_max_ms": 1_000, "max_request_size": 2_000_000,
+    "delivery_timeout_ms": 200_000, "request_timeout_ms": 10_000, "max_block_ms": 200_000,
+    "bootstrap_timeout_ms": 200_000, "reconnect_backoff_max_ms": 1_000,
+    "max_request_size": 2_000_000,
 }  # fmt: skip
 _SEGMENT = [(SOURCE_HEADER, b"segment")]
 
 
 class Stranger:
-    """Writes to Kafka itself, as whoever has access to it may. A broker that is away is waited for."""
+    """Write to Kafka itself, as whoever has access to it may. A broker that is away is awaited."""
 
     def __init__(self, settings: Settings, seed: str) -> None:
         self.settings, self.seed, self.rng = settings, seed, random.Random(seed)
@@ -48,7 +49,7 @@ class Stranger:
     def _send(
         self, records: list[tuple[str, bytes | None, bytes | None, int | None, list[Any]]]
     ) -> list[str]:
-        """Send (topic, key, value, partition, headers); give where each stands, as the ids of letters name it."""
+        """Send (topic, key, value, partition, headers); return the places, as letters name them."""
         producer = connections.producer(self.settings, **_PATIENCE)
         try:
             sent = [
@@ -61,7 +62,7 @@ class Stranger:
             producer.close(timeout=5)
 
     def poison(self, topic: str) -> list[str]:
-        """Send one record of each kind; give the ids of their letters."""
+        """Send one record of each kind; return the ids of their letters."""
         headers = [(SOURCE_HEADER, b"shop")] if topic.startswith("lead.raw") else []
         keys = [self.rng.choice(KEYS) for _ in POISON]
         records = zip(keys, POISON.values(), strict=True)
@@ -74,9 +75,10 @@ class Stranger:
         )
 
     def ticks(self) -> list[str]:
-        """Tell times that are none: an hour back, a day ahead, of a topic that is not ours. Give the ids of the letters.
+        """Send wrong ticks: an hour back, a day ahead, of another topic; return the letters' ids.
 
-        In a raw topic a tick is anybody's, so one that is wrong is passed by; between our workers it is a mistake.
+        In a raw topic a tick is anybody's, so a wrong one is passed by; between our workers it is a
+        mistake.
         """
         now, of = int(time.time() * 1000), self.settings.partitions
         quiet, loud = [], []
@@ -100,7 +102,7 @@ class Stranger:
         return self._send(loud)
 
     def garbage(self, each: int) -> list[bytes]:
-        """Send what no adapter can read to every partition of a web source; give the bodies."""
+        """Send what no adapter can read to every partition of a web source; return the bodies."""
         bodies = [
             b"{garbage %s-%d" % (self.seed.encode(), self.number + place)
             for place in range(each * self.settings.partitions)
@@ -115,7 +117,7 @@ class Stranger:
         return bodies
 
     def messages(self, each: int) -> list[str]:
-        """Send what that source's adapter can read to every partition; give the ids of the events."""
+        """Send what that source's adapter can read to every partition; return the events' ids."""
         names = [
             f"{self.seed}-m{self.number + place}"
             for place in range(each * self.settings.partitions)

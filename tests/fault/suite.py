@@ -1,8 +1,9 @@
-"""The fault suite: the whole stack under a seeded schedule of faults, and an oracle that knows what must come out.
+"""The fault suite: the whole stack under a seeded schedule of faults, and an oracle over it.
 
-Run it: `python -m tests.fault.suite --seed 1 --minutes 25 --report fault-reports`. A seed gives the same schedule each
-time; each chapter prints its own before it is run. Each seed leaves a report in the folder, and one that has a report
-is not run again, so a long run that broke off goes on. `--sum` adds the reports up.
+Run it: `python -m tests.fault.suite --seed 1 --minutes 25 --report fault-reports`. A seed gives the
+same schedule each time; each chapter prints its own before it is run. Each seed leaves a report in
+the folder, and one that has a report is not run again, so a long run that broke off goes on.
+`--sum` adds the reports up.
 
 What is held stands in oracle.py and parking.py, what is done in schedule.py and faults.py.
 """
@@ -39,7 +40,7 @@ def run(
     *,
     long: bool = False,
 ) -> Report:
-    """Run chapter after chapter until the time is over, each theme in turn; what fails ends the run and is kept to be looked at."""
+    """Run chapters until the time is over, each theme in turn; a failure ends it and is kept."""
     began, report, number = time.monotonic(), Report(seeds=[str(seed)]), 0
     end = began + minutes * 60
     while time.monotonic() < end and report.clean:
@@ -50,7 +51,8 @@ def run(
         except Exception as error:
             say(traceback.format_exc())
             report.failures.append(
-                f"seed {seed}, chapter {number} ({theme}): {type(error).__name__}: {str(error)[:500]}; the home: {folder}"
+                f"seed {seed}, chapter {number} ({theme}): {type(error).__name__}: "
+                f"{str(error)[:500]}; the home: {folder}"
             )
         number += 1
     report.seconds = time.monotonic() - began

@@ -1,7 +1,7 @@
-"""The system under faults: `leadstream up` as a process of its own, known by what its home says of it.
+"""The system under faults: `leadstream up` as its own process, known by what its home shows.
 
-Nothing here reaches into the supervisor: process ids are read from `stack.json`, as anybody would, and a process is
-always its pid and start time together.
+Nothing here reaches into the supervisor: process ids are read from `stack.json`, as anybody would,
+and a process is always its pid and start time together.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PATIENCE = 240.0  # seconds until anything must have happened, faults of the bro
 GONE_SECONDS = 10.0  # in which the children of a dead supervisor must have ended
 WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 ROLES = (*WORKERS, "gateway", "ticker", "live", "clickhouse", "broker")
-# A freeze is a fault of ours, not one that the supervisor shall end: it is told to wait longer than the longest.
+# A freeze is a fault of ours, not one for the supervisor to end: it waits longer than the longest.
 # What hangs is its own matter (tests/integration/test_supervision.py).
 _PATIENT = {
     "LEADSTREAM_SUPERVISE_WORKER": "120",
@@ -45,7 +45,7 @@ class Stuck(AssertionError):  # noqa: N818 - it names what happened
 def until(
     condition: Callable[[], Any], what: Callable[[], str] | str, seconds: float = PATIENCE
 ) -> Any:
-    """Wait for a condition; give what it gave."""
+    """Wait for a condition; return what it gave."""
     end = time.monotonic() + seconds
     while True:
         found = condition()
@@ -69,12 +69,12 @@ class System:
 
     # ---------------------------------------------------------------- life
     def start(self) -> float:
-        """Start the supervisor and wait until everything runs; give how long that took (s)."""
+        """Start the supervisor and wait until everything runs; return how long that took (s)."""
         began = time.monotonic()
         clean = {
             name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
         }
-        with self.home.with_suffix(".said").open("ab") as out:
+        with self.home.with_suffix(".output").open("ab") as out:
             command = [sys.executable, "-m", *self._start, "--home", str(self.home)]
             self._process = subprocess.Popen(
                 command,
@@ -110,35 +110,34 @@ class System:
         assert self._process is not None
         return psutil.Process(self._process.pid)
 
-    def said(self) -> str:
-        """What the supervisor has said last."""
-        return self.home.with_suffix(".said").read_text(errors="replace")[-1500:]
+    def output(self) -> str:
+        """Return the end of what the supervisor wrote."""
+        return self.home.with_suffix(".output").read_text(errors="replace")[-1500:]
 
     # ---------------------------------------------------------------- what runs
     def shown(self) -> dict[str, dict[str, Any]]:
-        """Give each process as `stack.json` shows it; nothing while no supervisor runs."""
+        """Return each process as `stack.json` shows it; nothing while no supervisor runs."""
         document = home.read(self.home)
         return {one["role"]: one for one in document["processes"]} if document else {}
 
     def environment(self) -> dict[str, str]:
-        """Give the environment under which commands work on this home."""
-        return dict(
-            until(lambda: home.read(self.home), "no state of the stack can be read", 10)[
-                "environment"
-            ]
-        )
+        """Return the environment under which commands work on this home."""
+        document = until(lambda: home.read(self.home), "no state of the stack can be read", 10)
+        return dict(document["environment"])
 
     def settings(self) -> Settings:
-        """Give the same as settings."""
+        """Return the same as settings."""
         return Settings.of(self.environment())
 
     def all_run(self, seconds: float = PATIENCE) -> None:
-        """Wait until everything runs; who stopped for good, or a supervisor that ended, is no reason to wait."""
+        """Wait until everything runs. A role stopped for good, or the supervisor's end, fails."""
 
         def run() -> bool:
             shown = self.shown()
             if self._process and self._process.poll() is not None:
-                raise Stuck(f"the supervisor ended with {self._process.returncode}: {self.said()}")
+                raise Stuck(
+                    f"the supervisor ended with {self._process.returncode}: {self.output()}"
+                )
             stopped = {
                 role: one["reason"] for role, one in shown.items() if one["state"] == "stopped"
             }
@@ -151,7 +150,8 @@ class System:
         until(
             run,
             lambda: (
-                f"not everything runs: { {role: one['state'] for role, one in self.shown().items()} }, {self.said()}"
+                "not everything runs: "
+                f"{ {role: one['state'] for role, one in self.shown().items()} }, {self.output()}"
             ),
             seconds,
         )
@@ -166,13 +166,13 @@ class System:
         )
 
     def process(self, role: str) -> psutil.Process | None:
-        """Give a role's process; None while it has none."""
+        """Return a role's process; None while it has none."""
         one = self.shown().get(role)
         return pids.same(one["pid"], one["started"]) if one else None
 
     # ---------------------------------------------------------------- deaths
     def kill(self, role: str, sign: signal.Signals = signal.SIGKILL) -> bool:
-        """Send a signal that ends a role's process; give whether there was one. Its return is timed beside."""
+        """End a role's process by a signal, timing its return; return whether there was one."""
         process = self.process(role)
         if process is None:
             return False
@@ -184,7 +184,7 @@ class System:
         return False
 
     def kill_supervisor(self) -> tuple[int, list[str]]:
-        """Kill the supervisor; give how many children had to end with it, and those that did not in time."""
+        """Kill the supervisor; return how many children had to end with it, and which did not."""
         family = self.supervisor.children(recursive=True)
         with self._lock:
             self._awaited.clear()

@@ -1,4 +1,4 @@
-"""Changelogs under compaction and of other releases, on the engine's small job: there a single write can be placed."""
+"""Changelogs under compaction and of other releases, on a small job where each write is placed."""
 
 import os
 import signal
@@ -33,7 +33,7 @@ def configure(brokers, **config):
 
 
 def kept(brokers):
-    """Give (partition, key, value) of all that the changelog still holds, in order."""
+    """Return (partition, key, value) of all that the changelog still holds, in order."""
     consumer = KafkaConsumer(bootstrap_servers=brokers, enable_auto_commit=False)
     places = [TopicPartition(CHANGELOG, number) for number in range(PARTITIONS)]
     consumer.assign(places)
@@ -49,8 +49,10 @@ def kept(brokers):
 
 def cleaned(brokers, lag_ms):
     """Let the cleaner take all that is older and lies in a closed segment."""
-    configure(brokers, cleanup_policy="compact", max_message_bytes=2097152, min_compaction_lag_ms=lag_ms,
-              segment_ms=100, min_cleanable_dirty_ratio=0.001)  # fmt: skip
+    configure(
+        brokers, cleanup_policy="compact", max_message_bytes=2097152,
+        min_compaction_lag_ms=lag_ms, segment_ms=100, min_cleanable_dirty_ratio=0.001,
+    )  # fmt: skip
 
 
 def roll(brokers):
@@ -64,7 +66,7 @@ def roll(brokers):
 
 
 def compact(brokers, lag_ms):
-    """Have it compacted, as far as that is allowed; give how many records there were."""
+    """Have it compacted, as far as that is allowed; return how many records there were."""
     cleaned(brokers, lag_ms)
     before = len(kept(brokers))
     roll(brokers)
@@ -72,7 +74,7 @@ def compact(brokers, lag_ms):
 
 
 def behind(brokers):
-    """Name the keys whose last record has a smaller fence than one before it: what compaction would keep is a zombie's."""
+    """Return the keys whose last record has a smaller fence than an earlier one: a zombie's."""
     highest, wrong = {}, set()
     for _, key, value in kept(brokers):
         row = unseal(value)
@@ -91,7 +93,7 @@ def superseded(brokers):
 def test_compaction_between_a_zombies_write_and_the_recovery_keeps_what_the_heir_wrote(
     kafka, topics, tmp_path
 ):
-    """The zombie's rows come last in the changelog: for an hour nothing is cleaned, and whoever reads it writes the winners again."""
+    """The zombie's rows come last: an hour long nothing is cleaned, and a reader heals them."""
     cleaned(kafka, 3_600_000)  # the lag is that of our own changelogs
     publish(kafka, range(500), keys=KEYS)
     zombie = Job(kafka, "a", tmp_path, LEADSTREAM_STOP="outputs sent=2")
@@ -105,9 +107,8 @@ def test_compaction_between_a_zombies_write_and_the_recovery_keeps_what_the_heir
     zombie.end()
     before = compact(kafka, 3_600_000)
     again = Job(kafka, "c", tmp_path).ready()
-    publish(
-        kafka, range(1500, 1600), keys=10_000
-    )  # keys of their own: a row that is written anew would hide what was not healed
+    # Keys of their own: a row that is written anew would hide what was not healed.
+    publish(kafka, range(1500, 1600), keys=10_000)
     until(lambda: complete(kafka, range(1600)), "every number")
     assert len(kept(kafka)) > before, "within the hour nothing may be cleaned"
     until(lambda: not behind(kafka), f"the winners of {behind(kafka)}, written again")
@@ -142,9 +143,9 @@ def test_a_changelog_of_another_release_stops_the_worker_with_what_to_do(
     publish(kafka, range(100))
     job = Job(kafka, "a", tmp_path)
     assert job.process.wait(180) == EXIT_STOPPED == os.EX_CONFIG
-    said = job.log.read_text()
-    assert f"none of {rows + 1} records of {CHANGELOG}[" in said
-    assert "start a new home and import the history" in said
-    assert "Traceback" not in said
+    text = job.log.read_text()
+    assert f"none of {rows + 1} records of {CHANGELOG}[" in text
+    assert "start a new home and import the history" in text
+    assert "Traceback" not in text
     assert outputs(kafka) == []
     assert len(kept(kafka)) == before, "nothing may be written into it"

@@ -1,4 +1,4 @@
-"""The fault suite in short: one round of faults on a whole stack; and that its schedule is its seed's."""
+"""The fault suite in short: one round of faults on a whole stack, and a schedule from its seed."""
 
 import random
 from collections import Counter
@@ -34,12 +34,8 @@ def test_reports_of_parts_add_up_and_one_finding_or_failure_is_enough_to_be_uncl
     for place, part in enumerate(parts):
         part.write(tmp_path / f"{place}.json")
     summed = total(tmp_path)
-    assert (summed.seeds, summed.records, summed.deaths, summed.clean) == (
-        ["1", "2"],
-        7,
-        Counter(advance=3, broker=1),
-        True,
-    )
+    totals = (summed.seeds, summed.records, summed.deaths, summed.clean)
+    assert totals == (["1", "2"], 7, Counter(advance=3, broker=1), True)
     for name in HELD:
         assert not Report(found=Counter({name: 1})).clean
     assert not Report(failures=["it did not come back"]).clean

@@ -1,4 +1,4 @@
-"""`leadstream up` behind two proxies: all that speaks to Kafka goes through one, the sink and the live page reach ClickHouse through the other.
+"""`leadstream up` behind two proxies: one before Kafka, one between its readers and ClickHouse.
 
 Run: `python -m tests.fault.up KAFKA CLICKHOUSE --home HOME`, with the proxies' ports.
 """
@@ -13,7 +13,7 @@ from streams.embedded import broker, stack
 
 
 def behind(kafka: int, clickhouse: int) -> type[stack.Stack]:
-    """Make a stack whose processes know the proxies' addresses; its own watch asks the servers themselves."""
+    """Make a stack whose processes know the proxies' addresses; its watch checks the servers."""
 
     class Behind(stack.Stack):
         def environment(self) -> dict[str, str]:

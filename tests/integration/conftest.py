@@ -1,4 +1,4 @@
-"""ClickHouse's own engine by itself, for tests that need figures and no Kafka: one process a session, emptied for each test."""
+"""ClickHouse's own engine by itself, for tests without Kafka: one process a session, emptied."""
 
 import os
 import secrets
@@ -12,18 +12,21 @@ import pytest
 
 from tests.conftest import ROOT
 
-SERVE = "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; serve(Path(sys.argv[1]), 'lead', int(sys.argv[2]), *sys.argv[3:])"
+SERVE = (
+    "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; "
+    "serve(Path(sys.argv[1]), 'lead', int(sys.argv[2]), *sys.argv[3:])"
+)
 
 
 def _free_port():
-    with socket.socket() as door:
-        door.bind(("127.0.0.1", 0))
-        return door.getsockname()[1]
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory):
-    """Settings of an engine with all migrations applied. Ended by its process id."""
+    """Start an engine with all migrations applied, ended by its process id; yield its settings."""
     from sinks.clickhouse import migrate
     from streams.connections import clickhouse_client
     from streams.settings import Settings
@@ -38,10 +41,11 @@ def engine(tmp_path_factory):
         password,
         viewer,
     ]
+    # A configuration in the working folder, which is no part of ours.
     where = tmp_path_factory.mktemp("somewhere")
     (where / "config.xml").write_text(
         "<clickhouse><users_config>/nowhere</users_config></clickhouse>"
-    )  # no part of ours
+    )
     process = subprocess.Popen(command, cwd=where, env={**os.environ, "PYTHONPATH": str(ROOT)})
     try:
         settings = Settings(
@@ -67,7 +71,7 @@ def engine(tmp_path_factory):
 
 @pytest.fixture
 def emptied(engine):
-    """A client on the engine, with no rows in any table of the sink."""
+    """Return a client on the engine, with no rows in any table of the sink."""
     from sinks.clickhouse.rows import ORDER
     from streams.connections import clickhouse_client
 

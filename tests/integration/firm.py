@@ -1,4 +1,4 @@
-"""A firm as a test tells of it: small histories in days, spend, records; and its KPIs on ClickHouse's own engine."""
+"""A firm as a test describes it: short histories, spend, records; and its KPIs on ClickHouse."""
 
 import uuid
 from types import SimpleNamespace
@@ -22,15 +22,15 @@ TEST = {"test": True}
 
 
 class Firm:
-    """What a test says of a firm: leads in days after Monday, 5 January 2026, 09:00 in Paris; spend and records."""
+    """A described firm: leads in days after Monday, 5 January 2026, 09:00 in Paris; and records."""
 
     def __init__(self, client, settings, funnel=FUNNEL):
         self.client, self.writer, self.leads = client, Writer(settings), 0
         self.funnel, self.definitions = funnel, prepare(funnel)
 
-    def lead(self, *said, until=100.0):
+    def lead(self, *stated, until=100.0):
         self.leads += 1
-        events = history(*said)
+        events = history(*stated)
         folded, batch, name = (
             fold(events, until, self.definitions),
             Batch(),
@@ -111,7 +111,7 @@ class Firm:
         **dimensions,
     ):
         batch = Batch()
-        said = {
+        values = {
             "metric": metric,
             "value": value,
             "owner": owner,
@@ -119,12 +119,12 @@ class Firm:
             "end": end,
             "strategy": strategy,
         }
-        batch.target(Target(**said, dimensions=dimensions), stamp)
+        batch.target(Target(**values, dimensions=dimensions), stamp)
         self.insert(batch)
 
     def answer(self, person, team, score, stamp=1):
         batch = Batch()
-        said = {
+        values = {
             "survey": "s1",
             "question": "aligned",
             "respondent": f"{person:016x}",
@@ -132,7 +132,7 @@ class Firm:
             "answered_at": T0,
             "score": score,
         }
-        batch.answer(SurveyAnswer(**said), stamp)
+        batch.answer(SurveyAnswer(**values), stamp)
         self.insert(batch)
 
     def ask(self, name, start=-1, end=100, asof=100.0, by="", **dimensions):
@@ -151,8 +151,8 @@ class Firm:
 
 
 def deal(name, amount=None, currency=None, margin=None, **more):
-    said = {"id": name, "amount": amount, "currency": currency, "margin": margin, **more}
-    return {"deal": {key: value for key, value in said.items() if value is not None}}
+    values = {"id": name, "amount": amount, "currency": currency, "margin": margin, **more}
+    return {"deal": {key: value for key, value in values.items() if value is not None}}
 
 
 def parts(figure):

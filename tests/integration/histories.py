@@ -1,7 +1,7 @@
-"""A generated history of so many leads of about five events, as CSV files and the mapping that reads them.
+"""A generated history of so many leads of about five events, as CSV files and their mapping.
 
-A third has a CRM record beside its email, so that origins are joined; some touches are anonymous to nobody. The same
-seed gives the same rows; `order` says how they stand in the files.
+A third has a CRM record beside its email, so that identities are joined; some touches are anonymous
+to nobody. The same seed gives the same rows; `order` is their order in the files.
 """
 
 import csv
@@ -16,7 +16,7 @@ KINDS = ["page_view", "page_view", "email_click", "form", "event_attended", "dem
 
 
 def lead(number, rng):
-    """Give the rows of one lead: (file, row)."""
+    """Return the rows of one lead: (file, row)."""
     email, record = f"p{number}@x.example", str(number) if number % 3 == 0 else ""
     at = START + timedelta(minutes=rng.randint(0, 60 * 24 * 200))
     left = iter(range(1, 100))
@@ -57,7 +57,10 @@ def lead(number, rng):
 
 
 def write(folder, leads, seed=1, order="lead"):
-    """Write the files and the mapping; give the mapping's path and the number of events. `order`: lead, or random."""
+    """Write files and mapping; return the mapping's path and the number of events.
+
+    `order` is lead or random.
+    """
     rng, files = random.Random(seed), {}
     for number in range(leads):
         for file, row in lead(number, rng):
@@ -77,7 +80,7 @@ def write(folder, leads, seed=1, order="lead"):
 
 
 def mapping(files, order="file"):
-    """Give the mapping of generated files."""
+    """Return the mapping of generated files."""
     types = {
         "created": "lead.created",
         "touches": "touch",

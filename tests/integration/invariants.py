@@ -1,4 +1,4 @@
-"""What holds after every run, whatever died in it: what came in equals what went out and what is open, and so on."""
+"""What holds after every run, whatever died in it: what came in went out or is open, and so on."""
 
 from schemas import reading
 from sinks.clickhouse import kpis
@@ -7,7 +7,10 @@ from streams.intake import arrival
 
 
 def hold(client, settings, *, archive=True):
-    """Wait until all has arrived, then assert KPI 3, that 8 + 9 + 10 + pending is all hand-offs, and that verify is clean."""
+    """Wait until all has arrived, then assert KPI 3, that 8 + 9 + 10 + pending is all hand-offs.
+
+    Assert that verify is clean, too.
+    """
     arrival.settled(lambda: client, settings.partitions)
     asked = kpis.question(reading.in_force(settings.funnel), 0, 1 << 41, 1 << 41)
     found = kpis.ask(client, asked, ["balance", "acceptance", "rejection", "no_decision"])
@@ -28,7 +31,7 @@ def hold(client, settings, *, archive=True):
 
 
 def of(stack):
-    """Give the client and the settings of a stack that runs."""
+    """Return the client and the settings of a stack that runs."""
     from streams.connections import clickhouse_client
     from streams.settings import Settings
 

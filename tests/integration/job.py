@@ -1,9 +1,11 @@
-"""A job for the engine's fault runs that knows nothing of leads: per key, the set of numbers seen; out: each number once.
+"""A job for the engine's fault runs that knows nothing of leads.
 
-Run as a process: `python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at, and
-at its how-manieth time (`rows written=2`): counted, never drawn, so that a run that should die does. LEADSTREAM_STOP names one
-in the same way at which it stops itself (SIGSTOP), as a zombie in the making does. LEADSTREAM_SINK names a file: the job is
-then a sink that writes the numbers there, at an hour's beat, so that what it wrote before it ended, its end made it write.
+It keeps, per key, the set of numbers seen, and puts each number out once. Run as a process:
+`python -m tests.integration.job BROKERS TASK`. LEADSTREAM_DIE names the step of a commit to die at,
+and at which occurrence (`rows written=2`): counted, never drawn, so that a run that should die
+does. LEADSTREAM_STOP names in the same way where it stops itself (SIGSTOP), as a coming zombie
+does. LEADSTREAM_SINK names a file: the job is then a sink that writes the numbers there, at an
+hour's beat, so that what it wrote before it ended, its end made it write.
 """
 
 import logging
@@ -36,12 +38,12 @@ class Numbers(Logic):
     """State: the numbers of a key, sorted. A repeat changes nothing; `poison` is refused."""
 
     def record(self, record, row, now, pages=no_pages):
-        said = orjson.loads(record.value)
-        if said == "poison":
+        value = orjson.loads(record.value)
+        if value == "poison":
             raise PayloadRejected("poison")
-        if said == "huge":
+        if value == "huge":
             return Effects((), b"x" * (MAX_RECORD + 1))
-        if said == "time bomb":
+        if value == "time bomb":
             return Effects((), orjson.dumps({"numbers": None, "pad": "", "due": 1}), 1)
         known = (
             orjson.loads(row)
@@ -52,14 +54,14 @@ class Numbers(Logic):
                 "due": None,
             }
         )
-        if said in known["numbers"]:
+        if value in known["numbers"]:
             return Effects()
-        known["numbers"] = sorted([*known["numbers"], said])
+        known["numbers"] = sorted([*known["numbers"], value])
         out = Out(
             OUT,
             record.key,
             orjson.dumps(
-                {"key": record.key.decode(), "number": said, "count": len(known["numbers"])}
+                {"key": record.key.decode(), "number": value, "count": len(known["numbers"])}
             ),
         )
         known["due"] = DUE if TIMERS else None
@@ -88,8 +90,8 @@ class Slow(SinkWorker):
     """Says when it was handed a chunk."""
 
     async def handle(self, tp, records, generation, event):
-        told = [record.value.decode() for record in records]
-        sys.stdout.write(f"HANDED {' '.join(told)}\n")
+        values = [record.value.decode() for record in records]
+        sys.stdout.write(f"HANDED {' '.join(values)}\n")
         sys.stdout.flush()
         return await super().handle(tp, records, generation, event)
 
@@ -104,14 +106,14 @@ def appended(path):
 
 
 def at(wanted, do):
-    """Give a hook that does something at a step, at its how-manieth time (`step=2`)."""
+    """Return a hook that does something at a step, at its how-manieth time (`step=2`)."""
     step, _, times = wanted.partition("=")
     left = int(times or 1)
 
-    def between(said):
+    def between(place):
         nonlocal left
-        left -= said == step
-        if said == step and not left:
+        left -= place == step
+        if place == step and not left:
             do()
 
     return between
@@ -121,9 +123,9 @@ def between_steps():
     die = at(os.environ.get("LEADSTREAM_DIE", ""), lambda: os._exit(9))
     stop = at(os.environ.get("LEADSTREAM_STOP", ""), lambda: os.kill(os.getpid(), signal.SIGSTOP))
 
-    def between(said):
-        die(said)
-        stop(said)
+    def between(place):
+        die(place)
+        stop(place)
 
     return between
 

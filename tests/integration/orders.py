@@ -1,4 +1,4 @@
-"""The same history by several ways: imported in another order, in halves with a restart between, and compared figure by figure."""
+"""The same history imported in another order, or in two parts with a restart between, compared."""
 
 import csv
 import json
@@ -16,7 +16,7 @@ def key(figure):
 
 
 def settled(found):
-    """Of figures, what can be compared between two moments: not the ages of open leads, nor how the events arrived."""
+    """Return the figures that can be compared later: no ages of open leads, no order of arrival."""
     return {
         key(one): [one[name] for name in ("value", "numerator", "denominator", "n")]
         for one in found
@@ -25,18 +25,18 @@ def settled(found):
 
 
 def figures_now(home):
-    """Give the settled figures at this moment."""
+    """Return the settled figures at this moment."""
     return settled(run_cli("kpis", "--json", home=home)[1])
 
 
 def figures(home):
-    """Give every figure at one moment, but those of how the events arrived."""
+    """Return every figure at one moment, but those of how the events arrived."""
     found = run_cli("kpis", "--json", "--as-of", AS_OF, home=home)[1]
     return {key(figure): figure for figure in found if figure["basis"] != kpis.ARRIVAL}
 
 
 def imported(home, *folders, funnel, asked=figures, **options):
-    """Import folders one after the other into a new home, with a restart between them; give what is `asked` of the home."""
+    """Import folders into a new home, a restart between each; return what is `asked` of it."""
     for folder in folders:
         with Stack(home, funnel) as stack:
             report = run_cli(

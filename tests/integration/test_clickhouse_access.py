@@ -1,4 +1,4 @@
-"""Users of a ClickHouse server. No server runs here: its statements are read by ClickHouse's own parser, and its grants are those that the doors hold."""
+"""Users of a ClickHouse server: ClickHouse's own parser reads the statements, no server runs."""
 
 from hashlib import sha256
 
@@ -67,7 +67,7 @@ def test_a_databases_name_is_a_word():
         grants.of_reader("lead.* TO me; --")
 
 
-def test_users_are_left_alone_where_nobody_may_manage_them_and_that_is_said(engine):
+def test_users_are_left_alone_and_reported_where_nobody_may_manage_them(engine):
     assert access.apply(clickhouse_client(engine), engine) == [
         "users: left as they are, since default may not manage access here"
     ]

@@ -1,4 +1,4 @@
-"""The one place that opens connections, against a real broker with TLS and each SASL mechanism, and ClickHouse's addresses."""
+"""The one place that opens connections: a broker with TLS and each SASL, and ClickHouse's URLs."""
 
 import asyncio
 import base64
@@ -30,8 +30,11 @@ LISTENERS = ("SSL", "PLAIN", "SCRAM", "OAUTH")
 
 
 def unsecured_token():
-    """A JWT without a signature, as Kafka's own validator for tests takes it."""
-    part = lambda said: base64.urlsafe_b64encode(orjson.dumps(said)).rstrip(b"=").decode()  # noqa: E731
+    """Return a JWT without a signature, as Kafka's own validator for tests takes it."""
+
+    def part(value):
+        return base64.urlsafe_b64encode(orjson.dumps(value)).rstrip(b"=").decode()
+
     now = int(time.time())
     return f"{part({'alg': 'none'})}.{part({'sub': 'ours', 'iat': now - 10, 'exp': now + 600})}."
 
@@ -44,15 +47,15 @@ def token_server():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"])).decode()
             asked.append((self.headers["Authorization"], body))
-            said = orjson.dumps(
+            granted = orjson.dumps(
                 {"access_token": unsecured_token(), "expires_in": 600, "token_type": "bearer"}
             )
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
             self.end_headers()
-            self.wfile.write(said)
+            self.wfile.write(granted)
 
-        def log_message(self, *_said):
+        def log_message(self, *_message):
             pass
 
     server = HTTPServer(("127.0.0.1", 0), Answer)
@@ -64,7 +67,7 @@ def token_server():
 
 @pytest.fixture(scope="module")
 def secured(tmp_path_factory, token_server):
-    """A broker with one listener for each way in; gives settings by the listener's name."""
+    """Run a broker with one listener for each way in; yield settings by listener."""
     home = tmp_path_factory.mktemp("secured")
     ports = {name: free_port() for name in ("PLAINTEXT", *LISTENERS, "CONTROLLER")}
     authority = trustme.CA()
@@ -82,15 +85,20 @@ def secured(tmp_path_factory, token_server):
     (home / "server.pem").write_bytes(pkcs8 + certificate.cert_chain_pems[0].bytes())
     plain = "org.apache.kafka.common.security.plain.PlainLoginModule required"
     oauth = "org.apache.kafka.common.security.oauthbearer"
+    scram = "org.apache.kafka.common.security.scram.ScramLoginModule"
+    validator = f"{oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler"
+    addresses = {name: f"{name}://localhost:{port}" for name, port in ports.items()}
+    advertised = ",".join(addresses[name] for name in ports if name != "CONTROLLER")
     properties = f"""
 process.roles=broker,controller
 node.id=1
 controller.quorum.bootstrap.servers=127.0.0.1:{ports["CONTROLLER"]}
-listeners={",".join(f"{name}://localhost:{ports[name]}" for name in ports)}
-advertised.listeners={",".join(f"{name}://localhost:{ports[name]}" for name in ports if name != "CONTROLLER")}
+listeners={",".join(addresses.values())}
+advertised.listeners={advertised}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
-listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,PLAIN:SASL_SSL,SCRAM:SASL_SSL,OAUTH:SASL_SSL
+listener.security.protocol.map=CONTROLLER:PLAINTEXT,PLAINTEXT:PLAINTEXT,SSL:SSL,PLAIN:SASL_SSL,\
+SCRAM:SASL_SSL,OAUTH:SASL_SSL
 log.dirs={home / "logs"}
 offsets.topic.replication.factor=1
 group.initial.rebalance.delay.ms=0
@@ -102,11 +110,12 @@ listener.name.ssl.ssl.client.auth=required
 listener.name.plain.sasl.enabled.mechanisms=PLAIN
 listener.name.plain.plain.sasl.jaas.config={plain} user_ours="{PASSWORD}";
 listener.name.scram.sasl.enabled.mechanisms=SCRAM-SHA-256,SCRAM-SHA-512
-listener.name.scram.scram-sha-256.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
-listener.name.scram.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+listener.name.scram.scram-sha-256.sasl.jaas.config={scram} required;
+listener.name.scram.scram-sha-512.sasl.jaas.config={scram} required;
 listener.name.oauth.sasl.enabled.mechanisms=OAUTHBEARER
-listener.name.oauth.oauthbearer.sasl.jaas.config={oauth}.OAuthBearerLoginModule required unsecuredLoginStringClaim_sub="broker";
-listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={oauth}.internals.unsecured.OAuthBearerUnsecuredValidatorCallbackHandler
+listener.name.oauth.oauthbearer.sasl.jaas.config={oauth}.OAuthBearerLoginModule required \
+unsecuredLoginStringClaim_sub="broker";
+listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={validator}
 """
     (home / "server.properties").write_text(properties)
     environment = {**os.environ, "CLASSPATH": os.pathsep.join(map(str, broker.jars()))}
@@ -150,13 +159,17 @@ listener.name.oauth.oauthbearer.sasl.server.callback.handler.class={oauth}.inter
     }
     made = {
         "PLAINTEXT": {},
-        "SSL": {"kafka_security": "SSL", "kafka_cert_file": home / "client.pem", "kafka_key_file": home / "client.key", **trusted},
+        "SSL": {
+            "kafka_security": "SSL", "kafka_cert_file": home / "client.pem",
+            "kafka_key_file": home / "client.key", **trusted,
+        },
         "PLAIN": {"kafka_sasl_mechanism": "PLAIN", **user},
         "SCRAM-SHA-256": {"kafka_sasl_mechanism": "SCRAM-SHA-256", **user},
         "SCRAM-SHA-512": {"kafka_sasl_mechanism": "SCRAM-SHA-512", **user},
         "OAUTHBEARER": {
-            "kafka_sasl_mechanism": "OAUTHBEARER", "kafka_oauth_token_url": url, "kafka_oauth_client_id": "leadstream",
-            "kafka_oauth_client_secret": "secret", "kafka_oauth_scope": "kafka", **user,
+            "kafka_sasl_mechanism": "OAUTHBEARER", "kafka_oauth_token_url": url,
+            "kafka_oauth_client_id": "leadstream", "kafka_oauth_client_secret": "secret",
+            "kafka_oauth_scope": "kafka", **user,
         },
     }  # fmt: skip
 
@@ -235,11 +248,11 @@ async def _read(settings):
 def test_a_worker_starts_over_it(secured, tmp_path, way):
     """Faust opens its own clients: they must have come through the same settings."""
     settings = secured(way)
-    said = {
+    options = {
         name: str(value.get_secret_value() if hasattr(value, "get_secret_value") else value)
         for name, value in settings.model_dump(exclude_defaults=True).items()
     }
-    environment = {f"LEADSTREAM_{name.upper()}": value for name, value in said.items()}
+    environment = {f"LEADSTREAM_{name.upper()}": value for name, value in options.items()}
     environment |= {"LEADSTREAM_HOME": str(tmp_path), "LEADSTREAM_METRICS_PORT": str(free_port())}
     process = subprocess.Popen(
         [sys.executable, "-m", "streams.cli.main", "topics", "apply"],

@@ -1,4 +1,4 @@
-"""The demo on a real stack: its ledger and the pipeline agree, run after run, and under another generation of facts."""
+"""The demo on a real stack: ledger and pipeline agree, run after run, in each generation."""
 
 import io
 from dataclasses import replace
@@ -19,7 +19,7 @@ FAULTS = Faults(redelivered=0.1, broken=0.03, late=0.05, reordered=0.05)
 
 @pytest.fixture
 def play(stack, monkeypatch):
-    """Give what plays a market on the stack for some seconds; a demo's command starts a stack of its own."""
+    """Return a function that plays a market on the stack; the demo's command starts its own."""
     for name, value in stack.environment().items():
         monkeypatch.setenv(name, value)
     path = stack.home / "simulated"

@@ -1,4 +1,4 @@
-"""What compose.yaml's containers do beside a running installation: set it up, import into it, adopt a definition."""
+"""What compose.yaml's containers do beside a running installation: set up, import, adopt."""
 
 import os
 import re
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.ci
 
 @pytest.fixture(scope="module")
 def server(stack, tmp_path_factory):
-    """Give the environment of the service `tools`, but for the addresses: a home of its own, and no stack on it."""
+    """Return the environment of the service `tools` but for addresses: its own home, no stack."""
     home = tmp_path_factory.mktemp("volume")
     own = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
     reached = stack.environment()
@@ -82,7 +82,10 @@ def test_setup_may_be_run_again_and_puts_the_first_definitions_into_the_home(ser
 def test_setup_refuses_definitions_that_cannot_be_used_and_leaves_nothing(server, tmp_path):
     (tmp_path / "bad.yaml").write_text("funnel: x\nstages: 7\n")
     environment = {**server, "LEADSTREAM_HOME": str(tmp_path)}
-    done = subprocess.run(["sh", str(DEPLOY / "bin" / "leadstream-setup"), str(tmp_path / "bad.yaml")], env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60)  # fmt: skip
+    done = subprocess.run(
+        ["sh", str(DEPLOY / "bin" / "leadstream-setup"), str(tmp_path / "bad.yaml")],
+        env=environment, cwd=ROOT, capture_output=True, text=True, timeout=60,
+    )  # fmt: skip
     assert done.returncode != 0
     assert not (tmp_path / "generations").exists()
 
@@ -95,7 +98,10 @@ def test_history_is_imported_into_an_installation_that_the_environment_names(ser
 
 def test_adopt_works_from_a_container_with_a_worker_of_the_generations_own_file(server, tmp_path):
     stricter(tmp_path / "stricter.yaml")
-    asking = subprocess.Popen(["leadstream", "adopt", str(tmp_path / "stricter.yaml")], env=server, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)  # fmt: skip
+    asking = subprocess.Popen(
+        ["leadstream", "adopt", str(tmp_path / "stricter.yaml")],
+        env=server, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
     limit = threading.Timer(180, asking.kill)
     limit.start()
     worker = None
@@ -103,9 +109,9 @@ def test_adopt_works_from_a_container_with_a_worker_of_the_generations_own_file(
         asked = asking.stderr.readline()
         number = re.search(r"LEADSTREAM_GENERATION=(\d+)", asked)[1]
         assert (
-            f"GENERATION={number} docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d"
-            in asked
-        )
+            f"GENERATION={number} docker compose -p leadstream-{number} "
+            "-f deploy/compose.generation.yaml up -d"
+        ) in asked
         worker = _worker(server, number, tmp_path)
         out, err = asking.communicate()
         assert asking.returncode == 0, err[-3000:] + (tmp_path / "log").read_text()[-2000:]

@@ -1,4 +1,4 @@
-"""Kafka as compose.yaml configures it, run by the program of Kafka's own image; and the ACLs, held by that broker."""
+"""Kafka as compose.yaml configures it, by its own image's program; and the ACLs on that broker."""
 
 import itertools
 import os
@@ -41,14 +41,17 @@ PASSWORD = secrets.token_hex(8)
 
 @pytest.fixture(scope="module")
 def kafka(tmp_path_factory):
-    """A broker with compose's own settings, but for addresses and the folder; (inside, outside) are its addresses."""
+    """Run a broker with compose's settings at its own addresses, which are `inside`, `outside`."""
     inside, outside, controller = free_ports(3)
     folder = tmp_path_factory.mktemp("compose-kafka")
     environment = dict(compose(KAFKA_OUTSIDE_PORT=str(outside))["services"]["kafka"]["environment"])
     assert environment["KAFKA_LOG_DIRS"] == "/var/lib/kafka/data"
     environment |= {
         "KAFKA_LOG_DIRS": str(folder / "data"),
-        "KAFKA_LISTENERS": f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},CONTROLLER://localhost:{controller}",
+        "KAFKA_LISTENERS": (
+            f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},"
+            f"CONTROLLER://localhost:{controller}"
+        ),
         "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace(
             "kafka:9092", f"127.0.0.1:{inside}"
         ),
@@ -71,7 +74,10 @@ def user(kafka, name):
         if line.startswith("printf")
     )
     file.write_text(re.search(r"'(SCRAM[^']*)\\n'", line)[1] % PASSWORD + "\n")
-    java("kafka.admin.ConfigCommand", "--bootstrap-server", kafka.inside, "--alter", "--entity-type", "users", "--entity-name", name, "--add-config-file", file)  # fmt: skip
+    java(
+        "kafka.admin.ConfigCommand", "--bootstrap-server", kafka.inside, "--alter",
+        "--entity-type", "users", "--entity-name", name, "--add-config-file", file,
+    )  # fmt: skip
 
 
 def login(kafka, name, **options):
@@ -89,16 +95,17 @@ def login(kafka, name, **options):
 
 
 def granted(script, tmp, **variables):
-    """Run a script of kafka-acls.sh calls with a program that only notes its arguments; give them as ACLs."""
+    """Run a script of kafka-acls.sh calls by a program that notes arguments; return the ACLs."""
     noted = tmp / "kafka-acls.sh"
     noted.write_text(
-        f'#!/bin/sh\nfor one in "$@"; do printf "%s\\n" "$one" >>{tmp}/said; done; echo >>{tmp}/said\n'
+        f'#!/bin/sh\nfor one in "$@"; do printf "%s\\n" "$one" >>{tmp}/noted; done\n'
+        f"echo >>{tmp}/noted\n"
     )
     noted.chmod(0o755)
     environment = {**os.environ, "BOOTSTRAP": "x:1", "KAFKA_ACLS": str(noted), **variables}
     subprocess.run(["sh", "-c", script], env=environment, check=True, cwd=DEPLOY / "kafka")
     found = []
-    for call in (tmp / "said").read_text().strip().split("\n\n"):
+    for call in (tmp / "noted").read_text().strip().split("\n\n"):
         words = call.splitlines()
         options = list(itertools.pairwise(words))
         principal = next(value for name, value in options if name == "--allow-principal")
@@ -208,7 +215,7 @@ def certificate(authority, folder, name):
 
 
 def enters(address, authority, name, password):
-    """Say whether a client with leadstream's own settings enters over TLS."""
+    """Return whether a client with leadstream's own settings enters over TLS."""
     signed = {
         "kafka_security": "SASL_SSL",
         "kafka_sasl_mechanism": "SCRAM-SHA-512",
@@ -236,7 +243,10 @@ def test_publishers_outside_sign_in_over_tls_with_the_second_compose_file(
     (tmp_path / "pem").mkdir()
     environment |= {
         "KAFKA_LOG_DIRS": str(folder / "data"),
-        "KAFKA_LISTENERS": f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},CONTROLLER://localhost:{controller}",
+        "KAFKA_LISTENERS": (
+            f"INSIDE://127.0.0.1:{inside},OUTSIDE://127.0.0.1:{outside},"
+            f"CONTROLLER://localhost:{controller}"
+        ),
         "KAFKA_ADVERTISED_LISTENERS": environment["KAFKA_ADVERTISED_LISTENERS"].replace(
             "kafka:9092", f"127.0.0.1:{inside}"
         ),
@@ -270,11 +280,22 @@ def test_the_example_for_a_broker_of_ones_own_starts_and_lets_its_admin_make_use
         .read_text()
         .replace("/etc/kafka/secrets", str(tmp_path))
     )
-    for declared, here in {"0.0.0.0:9094": f"127.0.0.1:{clients}", "0.0.0.0:9092": f"127.0.0.1:{brokers}", "0.0.0.0:9093": f"localhost:{controller}",
-                           "broker-1.example.com:9094": f"127.0.0.1:{clients}", "broker-1.example.com:9092": f"127.0.0.1:{brokers}"}.items():  # fmt: skip
+    here_of = {
+        "0.0.0.0:9094": f"127.0.0.1:{clients}",
+        "0.0.0.0:9092": f"127.0.0.1:{brokers}",
+        "0.0.0.0:9093": f"localhost:{controller}",
+        "broker-1.example.com:9094": f"127.0.0.1:{clients}",
+        "broker-1.example.com:9092": f"127.0.0.1:{brokers}",
+    }
+    for declared, here in here_of.items():
         assert declared in text
         text = text.replace(declared, here)
-    text += f"\nprocess.roles=broker,controller\nnode.id=1\ncontroller.quorum.voters=1@localhost:{controller}\nlog.dirs={tmp_path / 'data'}\n"
+    text += f"""
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@localhost:{controller}
+log.dirs={tmp_path / "data"}
+"""
     (tmp_path / "server.properties").write_text(text)
     scram = f"SCRAM-SHA-512=[name=admin,password={PASSWORD}]"
     java(
@@ -325,11 +346,13 @@ def acls():
 
 
 def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
-    """An event over the gateway's user, and an imported one, become facts; nobody meets a refusal."""
+    """Events over the gateway's user and the importer's become facts; nobody meets a refusal."""
     common = {
-        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1", "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
-        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD, "LEADSTREAM_HOME": str(tmp_path),
-        "LEADSTREAM_IDENTITY_KEY": "k" * 32, "LEADSTREAM_FUNNEL": str(ROOT / "schemas/funnels/default.yaml"),
+        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1",
+        "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD,
+        "LEADSTREAM_HOME": str(tmp_path), "LEADSTREAM_IDENTITY_KEY": "k" * 32,
+        "LEADSTREAM_FUNNEL": str(ROOT / "schemas/funnels/default.yaml"),
     }  # fmt: skip
     names = [
         [*(["worker"] if name in WORKERS else []), name]
@@ -373,9 +396,11 @@ def test_every_worker_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
 def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
     api, log = Api("meta"), tmp_path / "retriever.log"
     common = {
-        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1", "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
-        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD, "LEADSTREAM_KAFKA_USERNAME": "leadstream-retriever",
-        "LEADSTREAM_META_API": api.address, "LEADSTREAM_META_TOKEN": "good",
+        "LEADSTREAM_BROKERS": kafka.outside, "LEADSTREAM_PARTITIONS": "1",
+        "LEADSTREAM_KAFKA_SECURITY": "SASL_PLAINTEXT",
+        "LEADSTREAM_KAFKA_SASL_MECHANISM": "SCRAM-SHA-512", "LEADSTREAM_KAFKA_PASSWORD": PASSWORD,
+        "LEADSTREAM_KAFKA_USERNAME": "leadstream-retriever", "LEADSTREAM_META_API": api.address,
+        "LEADSTREAM_META_TOKEN": "good",
     }  # fmt: skip
     api.script["/12"] = [Reply(404, {})]
     gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))
@@ -414,7 +439,7 @@ def test_a_retriever_does_its_work_with_its_own_rights(kafka, roles, tmp_path):
 
 
 def _of_a_retriever(consumer):
-    """Say whether an answer, or a retriever's letter, is among what comes next."""
+    """Return whether an answer, or a retriever's letter, is among what comes next."""
     names = [
         dict(record.headers) for batch in consumer.poll(timeout_ms=500).values() for record in batch
     ]
@@ -426,7 +451,14 @@ def _of_a_retriever(consumer):
 
 def _leads(kafka, running, logs):
     """Publish until facts of two leads are there: one by a body, one by an import."""
-    body = {"specversion": "1.0", "id": "1", "source": "shop", "type": "leadstream.lead.created", "time": "2026-11-24T09:00:00Z", "data": {"email": "a@example.com", "kind": "demo_form"}}  # fmt: skip
+    body = {
+        "specversion": "1.0",
+        "id": "1",
+        "source": "shop",
+        "type": "leadstream.lead.created",
+        "time": "2026-11-24T09:00:00Z",
+        "data": {"email": "a@example.com", "kind": "demo_form"},
+    }
     gateway = KafkaProducer(**login(kafka, "leadstream-gateway"))
     gateway.send(
         topics.RAW_CRM,
@@ -436,7 +468,14 @@ def _leads(kafka, running, logs):
     ).get(timeout=20)
     gateway.close()
     importer = KafkaProducer(**login(kafka, "leadstream-importer"))
-    row = LeadEvent(id="file:1", type=EventType.CREATED, occurred_at=1_795_000_000_000, source="file", aliases=("email:b@example.com",), kind="demo_form")  # fmt: skip
+    row = LeadEvent(
+        id="file:1",
+        type=EventType.CREATED,
+        occurred_at=1_795_000_000_000,
+        source="file",
+        aliases=("email:b@example.com",),
+        kind="demo_form",
+    )
     importer.send(
         topics.RAW_IMPORT, row.model_dump_json(exclude_defaults=True).encode(), key=b"b"
     ).get(timeout=20)
@@ -459,13 +498,13 @@ def _leads(kafka, running, logs):
             }
             for batch in consumer.poll(timeout_ms=500).values():
                 for record in batch:
-                    said = (
+                    fact = (
                         orjson.loads(record.value)
                         if record.value and record.value.startswith(b"{")
                         else {}
                     )
-                    if said.get("k") == "fact":
-                        leads.add(said["lead"])
+                    if fact.get("k") == "fact":
+                        leads.add(fact["lead"])
     finally:
         consumer.close()
     return leads

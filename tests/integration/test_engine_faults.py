@@ -1,4 +1,4 @@
-"""The engine on Apache Kafka itself: whatever dies, every number comes out, in order, and none is counted twice."""
+"""The engine on Kafka itself: whatever dies, every number comes out, in order, and counts once."""
 
 import asyncio
 import contextlib
@@ -34,10 +34,10 @@ def test_nothing_is_lost_or_counted_twice_when_a_worker_is_killed(kafka, topics,
     one.end()
 
 
-def test_a_worker_that_joined_while_its_broker_knew_fewer_partitions_gets_the_others_within_a_minute(
+def test_a_worker_whose_broker_knew_too_few_partitions_gets_the_others_within_a_minute(
     kafka, topics, tmp_path
 ):
-    """A broker that has just started may tell of no partition: a worker joined its group with none, and asked again after 5 minutes."""
+    """A broker that has just started may know no partition: a worker had none for 5 minutes."""
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     admin.delete_topics([IN])
     until(lambda: IN not in admin.list_topics(), "the topic's end")
@@ -53,7 +53,7 @@ def test_a_worker_that_joined_while_its_broker_knew_fewer_partitions_gets_the_ot
 
 
 def test_what_was_parked_is_known_to_whoever_takes_over_each_time_that_it_is_read(kafka):
-    """A source was read again after a takeover, though it was parked: its state was missed in two reads of five."""
+    """A parked source was read after a takeover: its state was missed in two reads of five."""
     admin = KafkaAdminClient(bootstrap_servers=kafka)
     admin.create_topics([NewTopic("job.states", PARTITIONS, 1)])
     admin.close()
@@ -93,7 +93,7 @@ def test_what_was_parked_is_known_to_whoever_takes_over_each_time_that_it_is_rea
         assert all(len(found) == PARTITIONS for found in asyncio.run(read()))
 
 
-def test_nothing_is_lost_when_a_worker_is_told_to_stop(kafka, topics, tmp_path):
+def test_nothing_is_lost_when_a_worker_has_to_stop(kafka, topics, tmp_path):
     one = Job(kafka, "a", tmp_path).ready()
     publish(kafka, range(1000))
     until(lambda: len(outputs(kafka)) > 100, "the first outputs")
@@ -104,7 +104,7 @@ def test_nothing_is_lost_when_a_worker_is_told_to_stop(kafka, topics, tmp_path):
     two.end()
 
 
-def test_a_sink_that_is_told_to_stop_writes_what_it_was_handed_and_ends(kafka, topics, tmp_path):
+def test_a_sink_that_has_to_stop_writes_what_it_was_handed_and_ends(kafka, topics, tmp_path):
     sink = tmp_path / "sink"
     job = Job(kafka, "a", tmp_path, LEADSTREAM_SINK=str(sink)).ready()
     publish(kafka, range(100))
@@ -145,7 +145,7 @@ def test_a_death_between_two_steps_of_a_commit_repeats_and_never_loses(
 
 
 def test_a_zombie_that_wakes_up_changes_nothing(kafka, topics, tmp_path):
-    """It stops in the middle of a commit, its outputs sent and its rows not written, and wakes when an heir has gone on."""
+    """It stops within a commit, outputs sent, rows unwritten, and wakes after its heir's work."""
     publish(kafka, range(500))
     zombie = Job(kafka, "a", tmp_path, LEADSTREAM_STOP="outputs sent=2")
     until(lambda: stopped(zombie.process), "the zombie's stop")
@@ -157,7 +157,7 @@ def test_a_zombie_that_wakes_up_changes_nothing(kafka, topics, tmp_path):
     workers = [heir, zombie]
 
     def supervised():
-        """Start what ended again, as the stack does: who meets another's write in its changelog ends and reads again."""
+        """Start what ended again, as the stack does: after another's write a worker reads anew."""
         for place, worker in enumerate(workers):
             if worker.process.poll() is not None:
                 workers[place] = Job(kafka, f"c{len(list(tmp_path.iterdir()))}", tmp_path)
@@ -274,7 +274,7 @@ def test_timers_survive_a_commit_that_was_cut_in_half(kafka, topics, tmp_path):
     publish(kafka, numbers, keys=400)
     until(lambda: complete(kafka, numbers), "every number")
     first.end(signal.SIGTERM)
-    # the first tick fires nothing, the second all: a row that the cut left fired must be left alone by the first
+    # The first tick fires nothing, the second all: the first must leave a row that fired alone.
     send(
         kafka,
         *[

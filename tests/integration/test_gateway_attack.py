@@ -1,6 +1,7 @@
-"""The gateway as a process, met by raw sockets: what holds before there is a request, and what schemathesis finds.
+"""The gateway as a process, met by raw sockets: what holds before a request, and a fuzzer's finds.
 
-No broker: the producer acknowledges at once (tests/attack/server.py). All bounds are small, so that nobody waits.
+No broker: the producer acknowledges at once (tests/attack/server.py). All bounds are small, so that
+nobody waits.
 """
 
 import contextlib
@@ -40,7 +41,7 @@ def server(tmp_path_factory):
 
 
 def answer(connection):
-    """Read all that comes until the other side closes; give the status of the first answer, and all of it."""
+    """Read until the other side closes; return the first answer's status, and all that came."""
     found = b""
     try:
         while chunk := connection.recv(65536):
@@ -51,7 +52,7 @@ def answer(connection):
 
 
 def sent(server, raw, source="127.0.0.1"):
-    """Send bytes; give the status of the first answer, and all of that answer."""
+    """Send bytes; return the status of the first answer, and all of that answer."""
     with server.connect(source) as connection:
         connection.sendall(raw)
         found = http.client.HTTPResponse(connection)
@@ -84,7 +85,10 @@ def drip(server, start, more):
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\nX-Slow: ", b"x", "header_seconds"),
     (b"", b"G", "header_seconds"),
     (b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n", b"x", ""),
-    (b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n", b"1\r\nx\r\n", ""),
+    (
+        b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n",
+        b"1\r\nx\r\n", "",
+    ),
 ])  # fmt: skip
 def test_what_drips_is_cut_with_408(server, start, more, reason):
     before = server.turned_away(reason)
@@ -113,7 +117,8 @@ def test_a_body_that_nobody_reads_is_not_read_for_ever(server):
 def test_a_large_body_is_answered_before_it_is_sent(server):
     with server.connect() as connection:
         connection.sendall(
-            b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\nContent-Length: 9999999\r\n\r\n"
+            b"POST /v1/segment HTTP/1.1\r\nHost: a\r\nExpect: 100-continue\r\n"
+            b"Content-Length: 9999999\r\n\r\n"
         )
         assert connection.recv(65536).startswith(b"HTTP/1.1 413 ")
     with server.connect() as connection:
@@ -132,10 +137,10 @@ def test_connections_are_bounded_for_an_address_and_in_all(server):
             one.sendall(b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n")
         return made, [one.recv(65536)[:12] for one in made]
 
-    made, said = fill("127.0.0.2", EACH + 2)
-    others, told = fill("127.0.0.3", 6)
-    assert said == [b"HTTP/1.1 200"] * EACH + [b"HTTP/1.1 429"] * 2
-    assert told == [b"HTTP/1.1 200"] * 4 + [b"HTTP/1.1 503"] * 2
+    made, answers = fill("127.0.0.2", EACH + 2)
+    others, other_answers = fill("127.0.0.3", 6)
+    assert answers == [b"HTTP/1.1 200"] * EACH + [b"HTTP/1.1 429"] * 2
+    assert other_answers == [b"HTTP/1.1 200"] * 4 + [b"HTTP/1.1 503"] * 2
     for one in made + others:
         one.close()
     Server.until(
@@ -171,7 +176,8 @@ MALFORMED = [
     (HTTP + b"".join(b"X-%d: 1\r\n" % n for n in range(150)) + b"Content-Length: 0\r\n\r\n", 431),
     (
         HTTP
-        + b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\nContent-Length: 0\r\n\r\n",
+        + b"Connection: upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: a\r\n"
+        + b"Content-Length: 0\r\n\r\n",
         401,
     ),
     (b"BREW /v1/segment HTTP/1.1\r\nHost: a\r\n\r\n", 405),
@@ -181,12 +187,14 @@ MALFORMED = [
     (b"GET /%00 HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     (b"GET //evil.example/%2e%2e/ HTTP/1.1\r\nHost: a\r\n\r\n", 404),
     (
-        b"POST /v1/hubspot HTTP/1.1\r\nHost: [\xff]:x\r\nX-HubSpot-Request-Timestamp: \xb2\r\nContent-Length: 0\r\n\r\n",
+        b"POST /v1/hubspot HTTP/1.1\r\nHost: [\xff]:x\r\n"
+        b"X-HubSpot-Request-Timestamp: \xb2\r\nContent-Length: 0\r\n\r\n",
         401,
     ),
     (b"POST /v1/hubspot?\x80 HTTP/1.1\r\nHost: a\r\nContent-Length: 0\r\n\r\n", 400),
     (
-        b"POST /v1/events HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer \xff\xb2\r\nContent-Length: 0\r\n\r\n",
+        b"POST /v1/events HTTP/1.1\r\nHost: a\r\n"
+        b"Authorization: Bearer \xff\xb2\r\nContent-Length: 0\r\n\r\n",
         401,
     ),
     (b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n" * 500, 200),  # pipelined, and answered one by one
@@ -195,11 +203,11 @@ MALFORMED = [
 
 @pytest.mark.parametrize(("raw", "status"), MALFORMED, ids=range(len(MALFORMED)))
 def test_what_is_no_request_of_ours_is_a_refusal_that_can_be_read(server, raw, status):
-    found, kind, said = sent(server, raw)
-    assert found == status, said[:300]
+    found, kind, answered = sent(server, raw)
+    assert found == status, answered[:300]
     if status != 200:
         assert kind == "application/problem+json"
-        assert json.loads(said)["status"] == status
+        assert json.loads(answered)["status"] == status
 
 
 def test_a_client_that_does_not_read_or_hangs_up_holds_nothing(server):

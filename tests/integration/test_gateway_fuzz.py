@@ -1,6 +1,7 @@
-"""What nobody thought of: schemathesis over the declared gateway, and mutated bytes before authentication. A minute in all.
+"""What nobody thought of: schemathesis over the gateway, and mutated bytes before authentication.
 
-The long forms: `python -m tests.attack.gateway --minutes 10 --kafka`, and LEADSTREAM_FUZZ_SECONDS=300 for this file.
+The long forms: `python -m tests.attack.gateway --minutes 10 --kafka`, and
+LEADSTREAM_FUZZ_SECONDS=300 for this file, which takes a minute in all.
 """
 
 import os

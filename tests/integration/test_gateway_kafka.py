@@ -1,4 +1,4 @@
-"""The gateway's command on Apache Kafka itself: what it accepts fits, and what it says of the broker is true."""
+"""The gateway's command on Kafka itself: what it accepts fits, what it reports of it is true."""
 
 import os
 import signal

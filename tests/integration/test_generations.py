@@ -1,4 +1,4 @@
-"""A changed gate: previewed over the archive, adopted as a generation, gone back from; and a later version by a record."""
+"""A changed gate: previewed over the archive, adopted, gone back from; and a version by record."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -13,7 +13,7 @@ from tests.conftest import run_cli
 from tests.integration import histories, invariants
 from tests.integration.orders import figures_now, imported, split
 from tests.support.jobs import until
-from tests.support.posting import said, take
+from tests.support.posting import cloudevent, take
 
 LEADS = 300
 pytestmark = pytest.mark.ci
@@ -44,9 +44,8 @@ def stack(folder):
 
 @pytest.fixture(scope="module")
 def preview(stack, folder):
-    invariants.of(stack)[0].command(
-        "CREATE DATABASE lead_preview_1700000000_1"
-    )  # of one that was killed
+    # Of one that was killed.
+    invariants.of(stack)[0].command("CREATE DATABASE lead_preview_1700000000_1")
     return run_cli("preview", folder / "stricter.yaml", "--json", home=stack.home)[1]
 
 
@@ -76,12 +75,10 @@ def test_a_preview_of_the_running_definition_differs_in_nothing(stack):
     assert found["moved"] == []
 
 
-def test_a_preview_says_what_a_re_import_in_random_halves_with_a_restart_between_under_the_candidate_says(
-    folder, preview
-):
-    halves = split(folder / "shuffled", folder / "one", folder / "two")
+def test_a_preview_equals_a_re_import_in_two_random_parts_under_the_candidate(folder, preview):
+    parts = split(folder / "shuffled", folder / "one", folder / "two")
     assert candidates(preview) == imported(
-        folder / "other", *halves, funnel=str(folder / "stricter.yaml"), asked=figures_now
+        folder / "other", *parts, funnel=str(folder / "stricter.yaml"), asked=figures_now
     )
 
 
@@ -89,10 +86,8 @@ def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_b
     stack, folder, preview
 ):
     before = figures_now(stack.home)
-    assert run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1] == {
-        "generation": 2,
-        "before": 1,
-    }
+    adopted = run_cli("adopt", folder / "stricter.yaml", "--json", home=stack.home)[1]
+    assert adopted == {"generation": 2, "before": 1}
     client, settings = invariants.of(stack)
     invariants.hold(client, settings)
     after = figures_now(stack.home)
@@ -104,7 +99,7 @@ def test_an_adopted_generation_shows_what_was_previewed_and_verifies_and_going_b
 
 
 def test_what_happens_after_the_switch_is_in_both_generations(stack):
-    body = said(
+    body = cloudevent(
         "lead.created",
         "late-comer",
         datetime.now(UTC).timestamp(),
@@ -113,7 +108,10 @@ def test_what_happens_after_the_switch_is_in_both_generations(stack):
     )
     take(stack, body)
     client = invariants.of(stack)[0]
-    statement = "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN (SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
+    statement = (
+        "SELECT uniqExact(generation) FROM lead_state FINAL WHERE lead_id IN "
+        "(SELECT lead_id FROM touches WHERE event_id LIKE '%late-comer')"
+    )
     until(lambda: client.query(statement).first_row[0] == 2, "the lead in both")
 
 
@@ -124,11 +122,11 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
     day = (datetime.now(UTC) + timedelta(days=2)).date().isoformat()
     (folder / "later.yaml").write_text(text.replace("1970-01-01", day))
     (folder / "back.yaml").write_text(text.replace("1970-01-01", "2020-01-01"))
-    code, _, told = run_cli(
+    code, _, error = run_cli(
         "definitions", "add", folder / "back.yaml", home=stack.home, check=False
     )
     assert code == 1
-    assert "leadstream adopt" in told.replace("\n", " ")
+    assert "leadstream adopt" in error.replace("\n", " ")
     run_cli("definitions", "add", folder / "later.yaml", home=stack.home)
 
     def listed():
@@ -136,17 +134,17 @@ def test_a_later_version_reaches_every_partition_as_a_record_and_one_that_reache
         return [[version["version"] for version in one["versions"]] for one in found]
 
     until(lambda: listed() == [["1", "2"], ["70"]], "the later version of the shown generation")
-    told = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
-    assert "generation 2 is kept and does not have this version" in told
+    printed = run_cli("definitions", "add", folder / "later.yaml", home=stack.home)[1]
+    assert "generation 2 is kept and does not have this version" in printed
     run_cli("definitions", "add", folder / "later.yaml", "--generation", 2, home=stack.home)
     until(
         lambda: listed() == [["1", "2"], ["70", "2"]],
         "the later version of the generation that is kept",
     )
-    code, _, told = run_cli(
+    code, _, error = run_cli(
         "definitions", "add", folder / "later.yaml", "--generation", 9, home=stack.home, check=False
     )
-    assert (code, "there is no generation 9" in told) == (1, True)
+    assert (code, "there is no generation 9" in error) == (1, True)
 
 
 def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
@@ -170,9 +168,9 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     client, settings = invariants.of(stack)
     run_cli("adopt", folder / "stricter.yaml", "--generation", 2, home=stack.home)
     before = figures_now(stack.home)
-    code, _, told = run_cli("definitions", "drop", "2", home=stack.home, check=False)
+    code, _, error = run_cli("definitions", "drop", "2", home=stack.home, check=False)
     assert code == 1
-    assert "show another one first" in told.replace("\n", " ")
+    assert "show another one first" in error.replace("\n", " ")
     assert run_cli("definitions", "drop", "1", "--json", home=stack.home)[1] == {"dropped": 1}
     tables = [
         "fact_revisions",

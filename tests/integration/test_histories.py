@@ -1,6 +1,6 @@
-"""A long generated history in file order, in random order, and in two halves with a restart between: the same figures, and verify clean.
+"""A long history in file order, random order, or two parts: the same figures, and verify clean.
 
-Of a short one, test_generations holds a preview of file order to an import of random halves.
+Of a short one, test_generations holds a preview of file order to an import of random parts.
 """
 
 import pytest
@@ -15,8 +15,8 @@ def test_two_hundred_thousand_leads_give_the_same_figures_in_any_order_and_over_
     whole, shuffled = tmp_path / "lead", tmp_path / "random"
     histories.write(whole, 200_000)
     histories.write(shuffled, 200_000, order="random")
-    halves = split(shuffled, tmp_path / "one", tmp_path / "two")
+    parts = split(shuffled, tmp_path / "one", tmp_path / "two")
     first = imported(tmp_path / "home-lead", whole, funnel="default", timeout=3600)
     assert len(first) > 10
     assert imported(tmp_path / "home-random", shuffled, funnel="default", timeout=3600) == first
-    assert imported(tmp_path / "home-halves", *halves, funnel="default", timeout=3600) == first
+    assert imported(tmp_path / "home-parts", *parts, funnel="default", timeout=3600) == first

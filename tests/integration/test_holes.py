@@ -1,4 +1,4 @@
-"""A topic that lost records before a worker read them: the worker stops and says so; a person accepts, and the facts tell."""
+"""A topic that lost records before they were read: the worker stops, a person accepts the hole."""
 
 import os
 import signal
@@ -15,13 +15,13 @@ from streams.intake import arrival
 from tests.conftest import run_cli
 from tests.integration import invariants
 from tests.support.jobs import until
-from tests.support.posting import said, take
+from tests.support.posting import cloudevent, take
 
 pytestmark = pytest.mark.ci
 ROLES = ("advance", "advance@2")
 
 
-def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_then_stands_in_the_facts_of_its_generation(
+def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_facts_then_state(
     tmp_path,
 ):
     home = tmp_path / "home"
@@ -29,7 +29,10 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         client, settings = invariants.of(stack)
 
         def post(name):
-            take(stack, said("lead.created", name, time.time(), f"{name}@example.com", kind="form"))
+            take(
+                stack,
+                cloudevent("lead.created", name, time.time(), f"{name}@example.com", kind="form"),
+            )
 
         def leads():
             return client.query("SELECT count() FROM v_lead_state").first_row[0]
@@ -43,13 +46,9 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         for pid in running.values():
             os.kill(pid, signal.SIGSTOP)
         post("lost")
+        statement = "SELECT count() FROM touches WHERE event_id LIKE '%lost%'"
         until(
-            lambda: (
-                client.query("SELECT count() FROM touches WHERE event_id LIKE '%lost%'").first_row[
-                    0
-                ]
-                == 1
-            ),
+            lambda: client.query(statement).first_row[0] == 1,
             "the touch that will be lost",
         )
         admin = KafkaAdminClient(bootstrap_servers=settings.brokers)
@@ -60,9 +59,8 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
             }
         )
         admin.close()
-        assert "runs: stop it" in run_cli("holes", "accept", "resolve", home=home, check=False)[
-            2
-        ].replace("\n", " ")
+        error = run_cli("holes", "accept", "resolve", home=home, check=False)[2]
+        assert "runs: stop it" in error.replace("\n", " ")
         for pid in running.values():
             os.kill(pid, signal.SIGKILL)
         for role in ROLES:
@@ -80,10 +78,10 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_th
         assert accepted == found
         post("after")
         until(lambda: leads() == 9, "the lead that came after the hole")
-        told = client.query(
+        stated = client.query(
             "SELECT generation, partition, first, following FROM holes FINAL"
         ).result_rows
-        assert set(told) == {
+        assert set(stated) == {
             (1 + ROLES.index(hole["worker"]), hole["partition"], hole["first"], hole["following"])
             for hole in found
         }

@@ -1,6 +1,7 @@
-"""Exports of three CRMs, imported by the mappings that are shipped: every figure equals pandas' over the files.
+"""Exports of three CRMs by the shipped mappings: every figure equals pandas' over the files.
 
-And what an import says of what did not move: what waits under weak aliases, what the lifecycle ignored, what was refused.
+And what an import reports of what did not move: what waits under weak aliases, what the lifecycle
+ignored, what was refused.
 """
 
 import json
@@ -27,24 +28,23 @@ def at(column, form, zone):
 
 
 def hubspot():
-    """Give one row a lead: when it was created, qualified, won, and its deals (outcome, amount, currency)."""
+    """Return a row a lead: created, qualified, won; and its deals (outcome, amount, currency)."""
     leads, deals = table("hubspot", "contacts"), table("hubspot", "deals")
-    owner = (
-        deals["Associated Contact IDs"].str.split(";").str[0]
-    )  # both of two were created at once
-    told = deals.assign(
+    # Both of two were created at once.
+    owner = deals["Associated Contact IDs"].str.split(";").str[0]
+    closed = deals.assign(
         lead=owner,
         outcome=deals["Deal Stage"]
         .map({"Closed won": "won", "Closed lost": "lost"})
         .fillna("open"),
     )
-    told["won"] = at(
-        told["Close Date"].where(told.outcome == "won", ""), "%Y-%m-%d %H:%M", "Europe/Berlin"
+    closed["won"] = at(
+        closed["Close Date"].where(closed.outcome == "won", ""), "%Y-%m-%d %H:%M", "Europe/Berlin"
     )
     leads["qualified"] = leads["Became a Marketing Qualified Lead Date"] != ""
     leads["created"] = at(leads["Create Date"], "%Y-%m-%d %H:%M", "Europe/Berlin")
-    told["amount"] = pd.to_numeric(told["Amount"], errors="coerce")
-    return leads.rename(columns={"Record ID": "lead"}), told.rename(
+    closed["amount"] = pd.to_numeric(closed["Amount"], errors="coerce")
+    return leads.rename(columns={"Record ID": "lead"}), closed.rename(
         columns={"Currency": "currency"}
     )
 
@@ -89,15 +89,30 @@ def pipedrive():
 
 TRUTH = {"hubspot": hubspot, "salesforce": salesforce, "pipedrive": pipedrive}
 SHOP = {
-    "page.csv": "Id,Anon,Created\n1,a,2026-05-04T09:00:00Z\n2,b,2026-05-04T09:00:00Z\n3,b,2026-05-05T09:00:00Z\n",
-    "lead.csv": "Id,Email,Anon,Stage,Created\n1,weak@x.example,a,mql,2026-05-06T09:00:00Z\n2,odd@x.example,,odd,2026-05-06T09:00:00Z\n3,no mail,,mql,2026-05-06T09:00:00Z\n",
-    "cost.csv": "Day;Campaign;Cost\n04.05.2026;spring;1.234,50\n05.05.2026;spring;5,00\n05.05.2026;summer;1.900\n",
+    "page.csv": (
+        "Id,Anon,Created\n"
+        "1,a,2026-05-04T09:00:00Z\n"
+        "2,b,2026-05-04T09:00:00Z\n"
+        "3,b,2026-05-05T09:00:00Z\n"
+    ),
+    "lead.csv": (
+        "Id,Email,Anon,Stage,Created\n"
+        "1,weak@x.example,a,mql,2026-05-06T09:00:00Z\n"
+        "2,odd@x.example,,odd,2026-05-06T09:00:00Z\n"
+        "3,no mail,,mql,2026-05-06T09:00:00Z\n"
+    ),
+    "cost.csv": (
+        "Day;Campaign;Cost\n"
+        "04.05.2026;spring;1.234,50\n"
+        "05.05.2026;spring;5,00\n"
+        "05.05.2026;summer;1.900\n"
+    ),
     "goal.csv": "Goal,Metric\n120,inflow\n5,nonsense\n",
 }
 
 
 def shop():
-    """Give a mapping of page views by weak aliases, leads with an odd stage, costs and goals."""
+    """Return a mapping of page views by weak aliases, leads with an odd stage, costs and goals."""
     page = {
         **EVENT,
         "type": "touch",
@@ -146,7 +161,7 @@ def home(tmp_path_factory):
         folder / "shop", shop(), **{name.replace(".", "_"): text for name, text in SHOP.items()}
     )
     with Stack(folder / "home", "default") as stack:
-        told = {
+        imported = {
             product: run_cli(
                 "import",
                 MAPPINGS / f"{product}.yaml",
@@ -157,10 +172,10 @@ def home(tmp_path_factory):
             )[1]
             for product in TRUTH
         }
-        told["shop"] = run_cli(
+        imported["shop"] = run_cli(
             "import", mapping, "--data", mapping.parent, "--json", home=stack.home, check=False
         )
-        yield stack.home, told
+        yield stack.home, imported
 
 
 @pytest.fixture(scope="module")
@@ -174,22 +189,23 @@ def client(home):
 
 @pytest.mark.parametrize("product", TRUTH)
 def test_every_row_of_an_export_is_accepted(home, product):
-    told, (leads, deals) = home[1][product], TRUTH[product]()
+    imported, (leads, deals) = home[1][product], TRUTH[product]()
     assert (
-        told["read"]
-        == told["accepted"]
+        imported["read"]
+        == imported["accepted"]
         == sum(len(path.read_text().splitlines()) - 1 for path in (EXPORTS / product).glob("*.csv"))
     )
-    assert (told["refused"], told["rejected"], told["reasons"]) == (0, [], [])
-    assert told["events"]["lead.created"] == len(leads)
-    assert told["events"]["opportunity.created"] == len(deals)
+    assert (imported["refused"], imported["rejected"], imported["reasons"]) == (0, [], [])
+    assert imported["events"]["lead.created"] == len(leads)
+    assert imported["events"]["opportunity.created"] == len(deals)
 
 
 @pytest.mark.parametrize("product", TRUTH)
 def test_leads_customers_and_revenue_of_an_export_equal_pandas(client, product):
     leads, deals = TRUTH[product]()
     reached = client.query(
-        "SELECT to_stage, uniqExact(lead_id) FROM stage_transitions FINAL WHERE system = {s:String} AND is_deleted = 0 AND why != 'timer' GROUP BY to_stage",
+        "SELECT to_stage, uniqExact(lead_id) FROM stage_transitions FINAL "
+        "WHERE system = {s:String} AND is_deleted = 0 AND why != 'timer' GROUP BY to_stage",
         parameters={"s": product},
     )
     found = dict(reached.result_rows)
@@ -198,7 +214,10 @@ def test_leads_customers_and_revenue_of_an_export_equal_pandas(client, product):
     assert found["customer"] == won.lead.nunique() == len(won)
     assert found["opportunity"] == deals.lead.nunique()
     sums = client.query(
-        "SELECT d.currency, sum(d.amount), count() FROM (SELECT * FROM deals FINAL WHERE is_deleted = 0) AS d WHERE d.status = 'won' AND d.role = 'primary' AND startsWith(d.deal, {s:String}) GROUP BY d.currency",
+        "SELECT d.currency, sum(d.amount), count() "
+        "FROM (SELECT * FROM deals FINAL WHERE is_deleted = 0) AS d "
+        "WHERE d.status = 'won' AND d.role = 'primary' AND startsWith(d.deal, {s:String}) "
+        "GROUP BY d.currency",
         parameters={"s": f"{product}:"},
     )
     ours = {
@@ -255,17 +274,18 @@ def test_an_import_again_changes_nothing_and_tells_the_same(home):
     assert {name: again[name] for name in before} == before
 
 
-def test_what_waits_what_was_ignored_and_what_was_refused_is_told_by_reason(home):
-    code, told, said = home[1]["shop"]
+def test_what_waits_what_was_ignored_and_what_was_refused_is_reported_by_reason(home):
+    code, printed, error = home[1]["shop"]
     assert code == 1
-    assert "3 of 11 rows were refused" in said.replace("\n", " ")
-    assert (told["read"], told["accepted"], told["refused"]) == (11, 8, 3)
+    assert "3 of 11 rows were refused" in error.replace("\n", " ")
+    assert (printed["read"], printed["accepted"], printed["refused"]) == (11, 8, 3)
     assert Counter(
-        (one["file"], one["line"], one["column"]) for one in told["rejected"]
+        (one["file"], one["line"], one["column"]) for one in printed["rejected"]
     ) == Counter({("lead.csv", 4, "Email"): 1, ("cost.csv", 4, "Cost"): 1, ("goal.csv", 3, ""): 1})
-    assert "'nonsense' is no KPI" in json.dumps(told["reasons"])
-    assert (told["weak"], told["held"]) == (3, 2)  # a's page view is its lead's, b is nobody yet
-    assert [(one["what"], one["event"], one["stage"], one["n"]) for one in told["ignored"]] == [
+    assert "'nonsense' is no KPI" in json.dumps(printed["reasons"])
+    # a's page view is its lead's, b is nobody yet.
+    assert (printed["weak"], printed["held"]) == (3, 2)
+    assert [(one["what"], one["event"], one["stage"], one["n"]) for one in printed["ignored"]] == [
         ("unmapped", "lead.stage_reported", "odd", 1)
     ]
 
@@ -282,7 +302,7 @@ def test_spend_and_targets_of_a_file_stand_in_clickhouse(home, client):
 @pytest.mark.parametrize("tolerated", ["0.3", "30%"])
 def test_a_share_of_refused_rows_may_be_tolerated(home, tolerated):
     mapping = home[0].parent / "shop" / "mapping.yaml"
-    code, told, _ = run_cli(
+    code, printed, _ = run_cli(
         "import",
         mapping,
         "--data",
@@ -293,4 +313,4 @@ def test_a_share_of_refused_rows_may_be_tolerated(home, tolerated):
         home=home[0],
         check=False,
     )
-    assert (code, told["refused"]) == (0, 3)
+    assert (code, printed["refused"]) == (0, 3)

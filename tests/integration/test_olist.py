@@ -1,4 +1,4 @@
-"""Olist, a real funnel of 8,000 MQLs and 842 wins: what arrives, whatever is killed meanwhile, equals pandas' figures."""
+"""Olist, a funnel of 8,000 MQLs and 842 wins: whatever is killed, all figures equal pandas'."""
 
 import contextlib
 import json
@@ -50,14 +50,13 @@ def truth(olist):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory, olist):
-    """A home that has imported Olist while a worker, the sink and the broker were killed by -9, one after the other."""
+    """Import Olist into a home while a worker, the sink and the broker are killed by -9 in turn."""
     from streams.embedded.stack import Stack
 
     home = tmp_path_factory.mktemp("olist") / "home"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "LEADSTREAM_SINK_ROWS", "400"
-        )  # a sink in small steps, so that a kill can fall into the middle
+        # A sink in small steps, so that a kill can fall into the middle.
+        patch.setenv("LEADSTREAM_SINK_ROWS", "400")
         with Stack(home, "olist") as stack:
             out, shares = _killed_while_importing(stack, olist)
             patch.undo()  # the stacks of the tests below write as usual
@@ -66,7 +65,7 @@ def home(tmp_path_factory, olist):
 
 
 def _killed_while_importing(stack, olist):
-    """Import Olist, kill thrice meanwhile; give what the importer said and each kill."""
+    """Import Olist, kill thrice meanwhile; return what the importer printed and each kill."""
     importing = subprocess.Popen(
         [
             sys.executable,
@@ -113,7 +112,7 @@ def _arrived(stack):
 
 
 def _kill_at(stack, role, share, importing):
-    """Kill a process by -9 once so much has arrived, and say how much had and that the importer still ran."""
+    """Kill a process by -9 once so much has arrived; return how much had, the importer running."""
     end = time.monotonic() + LIMIT
     while time.monotonic() < end:
         arrived = _arrived(stack)
@@ -233,29 +232,30 @@ def test_another_order_gives_the_same_figures(home, olist, tmp_path, seed):
 
 
 @pytest.mark.ci
-def test_two_random_halves_with_a_restart_between_give_the_same_figures(home, olist, tmp_path):
+def test_two_random_parts_with_a_restart_between_give_the_same_figures(home, olist, tmp_path):
     shuffled = in_file_order(olist, tmp_path / "shuffled", shuffled=2)
-    halves = orders.split(shuffled, tmp_path / "one", tmp_path / "two")
-    assert orders.imported(tmp_path / "home", *halves, funnel="olist") == home[3]
+    parts = orders.split(shuffled, tmp_path / "one", tmp_path / "two")
+    assert orders.imported(tmp_path / "home", *parts, funnel="olist") == home[3]
 
 
 def test_a_home_that_runs_another_funnel_refuses(home, olist, tmp_path):
     mapping = tmp_path / "other.yaml"
     mapping.write_text(MAPPING.read_text().replace("funnel: olist", "funnel: default"))
-    code, _, said = run_cli("import", mapping, "--data", olist, home=home[0], check=False)
+    code, _, error = run_cli("import", mapping, "--data", olist, home=home[0], check=False)
     assert code == 1
-    assert "use another --home" in said.replace("\n", " ")
+    assert "use another --home" in error.replace("\n", " ")
 
 
 def test_a_second_stack_on_the_same_home_is_refused_clearly(home):
-    code, _, said = run_cli("up", home=home[0], check=False)
+    code, _, error = run_cli("up", home=home[0], check=False)
     assert code == 1
-    assert "a stack runs on" in said.replace("\n", " ")
+    assert "a stack runs on" in error.replace("\n", " ")
 
 
 HANDS = {
     "a fact changed": (
-        "ALTER TABLE stage_transitions UPDATE why = 'by hand' WHERE fact_id = '{fact}' AND lead_id = '{lead}'",
+        "ALTER TABLE stage_transitions UPDATE why = 'by hand' "
+        "WHERE fact_id = '{fact}' AND lead_id = '{lead}'",
         "different",
     ),
     "a fact deleted": (
@@ -263,7 +263,8 @@ HANDS = {
         "missing",
     ),
     "a fact added": (
-        "INSERT INTO stage_transitions (generation, lead_id, journey, fact_id, event_time, revision, to_stage) "
+        "INSERT INTO stage_transitions "
+        "(generation, lead_id, journey, fact_id, event_time, revision, to_stage) "
         "VALUES (1, '{lead}', 1, 'by hand', now(), 1, 'mql')",
         "extra",
     ),
@@ -280,7 +281,10 @@ def test_verify_finds_and_names_each_thing_that_a_hand_changed(home):
     from streams.settings import Settings
 
     client = clickhouse_client(Settings.of(read(home[0])["environment"]))
-    statement = f"SELECT toString(lead_id), fact_id FROM v_stage_transitions WHERE to_stage = 'customer' ORDER BY lead_id LIMIT {len(HANDS)} OFFSET 10"
+    statement = (
+        "SELECT toString(lead_id), fact_id FROM v_stage_transitions "
+        f"WHERE to_stage = 'customer' ORDER BY lead_id LIMIT {len(HANDS)} OFFSET 10"
+    )
     chosen = dict(zip(HANDS, client.query(statement).result_rows, strict=True))
     for hand, (lead, fact) in chosen.items():
         client.command(HANDS[hand][0].format(lead=lead, fact=fact), settings={"mutations_sync": 2})

@@ -1,4 +1,4 @@
-"""The whole stack: what a sender meets at the door, what becomes of it, and that time never overtakes a backlog."""
+"""The whole stack: what senders meet, what becomes of it, and time that passes no backlog."""
 
 import os
 import signal
@@ -13,7 +13,7 @@ from schemas import topics
 from tests.conftest import run_cli
 from tests.support import panels, signing
 from tests.support.jobs import until
-from tests.support.posting import PATIENCE, bearer, said, secret, take
+from tests.support.posting import PATIENCE, bearer, cloudevent, secret, take
 
 
 @pytest.fixture
@@ -117,9 +117,9 @@ def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(
 
 
 def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
-    """Twelve hours of backlog: a hot lead was called after two minutes, and only the workers were away."""
+    """Twelve hours of backlog: a hot lead was called after two minutes, the workers were away."""
     workers = [stack._processes[role].pid for role in ("normalise", "resolve", "advance")]
-    # the ticks of the outage stand behind the backlog in the log, as they do when a fleet was down
+    # The ticks of the outage stand behind the backlog in the log, as they do when a fleet was down.
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
     ago = time.time() - 12 * 3600
@@ -131,7 +131,7 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
             ("lead.accepted", 180, {}),
         ]
         for kind, after, data in story:
-            body = said(kind, f"backlog-{after}", ago + after, "backlog@example.com", **data)
+            body = cloudevent(kind, f"backlog-{after}", ago + after, "backlog@example.com", **data)
             take(stack, body)
     finally:
         for pid in workers:
@@ -140,15 +140,20 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
         lambda: (row := standing(clickhouse, "backlog@example.com", stack)) and row[0] == "sal",
         "the backlog's end",
     )
-    statement = "SELECT DISTINCT JSONExtractString(content, 'clock'), JSONExtractString(content, 'status') FROM fact_revisions WHERE kind = 'clock' AND lead_id IN (SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
+    statement = (
+        "SELECT DISTINCT JSONExtractString(content, 'clock'), "
+        "JSONExtractString(content, 'status') FROM fact_revisions "
+        "WHERE kind = 'clock' AND lead_id IN "
+        "(SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
+    )
     from streams.domain.identity import origin_id
 
     lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), "email:backlog@example.com")
-    said_of = {}
+    statuses = {}
     for clock, status in clickhouse.query(statement, parameters={"l": lead}).result_rows:
-        said_of.setdefault(clock, set()).add(status)
-    assert "met" in said_of["first_touch"]
-    assert not {"breached", "escalated"} & set().union(*said_of.values())
+        statuses.setdefault(clock, set()).add(status)
+    assert "met" in statuses["first_touch"]
+    assert not {"breached", "escalated"} & set().union(*statuses.values())
     assert all(
         alert["lead"] != lead for alert in read(stack, topics.ALERTS) if alert["what"] == "raised"
     )
@@ -181,17 +186,13 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
         ]
 
     (first,) = until(lambda: letters("--source", "segment"), "the dead letter")
-    assert (first["whose_move"], first["worker"], first["kind"]) == (
-        "sender",
-        "normalise",
-        "refused",
-    )
+    blame = (first["whose_move"], first["worker"], first["kind"])
+    assert blame == ("sender", "normalise", "refused")
     shown = run_cli("deadletters", "show", first["id"], "--json", home=stack.home)[1]
     assert orjson.loads(shown["body"]) == body
     assert "authorization" not in str(shown).lower()
-    assert run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1] == {
-        "replayed": 1
-    }
+    replayed = run_cli("deadletters", "replay", first["id"], "--json", home=stack.home)[1]
+    assert replayed == {"replayed": 1}
     (second,) = until(
         lambda: letters(), "the letter of its replay, now that the first waits for nobody"
     )
@@ -204,15 +205,14 @@ def test_what_can_not_be_read_is_a_dead_letter_with_its_reason_and_no_secret(sta
     assert letters() == []
     fates = {one["id"]: (one["fate"], one["why"]) for one in letters("--all")}
     assert fates == {first["id"]: ("replayed", ""), second["id"]: ("discarded", "a test")}
-    assert run_cli("deadletters", "replay", first["id"], second["id"], "--json", home=stack.home)[
-        1
-    ] == {"replayed": 0}
+    both = (first["id"], second["id"])
+    assert run_cli("deadletters", "replay", *both, "--json", home=stack.home)[1] == {"replayed": 0}
 
 
 def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
     stack, post, settings, clickhouse
 ):
-    """150 bodies of garbage stopped the worker for good, and with it every other source, after each restart again."""
+    """150 bodies of garbage stopped the worker for good, and every other source with it."""
     garbage = KafkaProducer(bootstrap_servers=settings.brokers, acks="all")
     headers = [("leadstream-source", b"google")]
     lead = {
@@ -232,14 +232,12 @@ def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
         return run_cli("deadletters", "parked", "--json", home=stack.home)[1]
 
     (state,) = until(parked, "the breaker")
-    assert (state["source"], state["topic"], state["partition"], state["worker"]) == (
-        "google",
-        topics.RAW_ADS,
-        1,
-        "normalise",
-    )
+    found = (state["source"], state["topic"], state["partition"], state["worker"])
+    assert found == ("google", topics.RAW_ADS, 1, "normalise")
     send(orjson.dumps(lead))
-    take(stack, said("lead.created", "beside", time.time(), "beside@example.com", kind="form"))
+    take(
+        stack, cloudevent("lead.created", "beside", time.time(), "beside@example.com", kind="form")
+    )
     until(lambda: standing(clickhouse, "beside@example.com", stack), "a lead of another source")
     assert clickhouse.query("SELECT max(now) > now64() - INTERVAL 10 SECOND FROM cuts").first_row[0]
     assert not standing(clickhouse, "parked@example.com", stack)
@@ -296,7 +294,7 @@ def test_a_dead_process_is_started_again(stack):
     until(healthy, "the gateway's answer")
 
 
-def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does_not_leave_the_ledger(
+def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_stays_among_them(
     stack, clickhouse
 ):
     from schemas import reading
@@ -317,7 +315,7 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
     }
     for name, story in stories.items():
         for kind, after, data in story:
-            body = said(
+            body = cloudevent(
                 kind,
                 f"{name}-{after}",
                 now - 60 + after,
@@ -336,7 +334,7 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
             for f in kpis.ask(clickhouse, asked, ["acceptance", "rejection", "no_decision"])
             if f["dimensions"]["segment"] == "ledger"
         ]
-        # Each KPI is a statement of its own: the first must have seen all, or a later one may have seen more.
+        # Each KPI is its own statement: the first must have seen all, or a later one may see more.
         accepted = next((f for f in found if f["kpi"] == "acceptance"), None)
         return (
             found
@@ -348,17 +346,15 @@ def test_accepted_rejected_undecided_and_pending_are_all_hand_offs_and_spam_does
     found = until(figures, "four hand-offs")
     assert len(found) == 4
     assert sum(f["numerator"] for f in found) + found[0]["pending"] == 4
-    assert {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"} == {
-        "spam",
-        "no-fit",
-    }
+    reasons = {f["dimensions"].get("reason") for f in found if f["kpi"] == "rejection"}
+    assert reasons == {"spam", "no-fit"}
 
 
 def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stays_on_both(
     stack, clickhouse
 ):
     for number, name in enumerate(("word1", "word2")):
-        body = said(
+        body = cloudevent(
             "lead.created",
             f"{name}-1",
             time.time() - 60 + number,
@@ -375,10 +371,10 @@ def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stay
     )
     run_cli("merge", "word1@example.com", "word2@example.com", home=stack.home)
     until(lambda: len(standing(clickhouse, "word1@example.com", stack)[2]) == 2, "one lead")
-    told = run_cli("explain", "word2@example.com", home=stack.home)[1]
-    assert "2 identities are one lead" in told
-    assert told.count("became known") == 2
-    body = said("consent", "word-no", time.time(), "word1@example.com", granted=False)
+    printed = run_cli("explain", "word2@example.com", home=stack.home)[1]
+    assert "2 identities are one lead" in printed
+    assert printed.count("became known") == 2
+    body = cloudevent("consent", "word-no", time.time(), "word1@example.com", granted=False)
     take(stack, body)
     statement = "SELECT opted_out FROM v_lead_state WHERE has(origins, {l:String})"
 
@@ -431,7 +427,7 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
 
 
 def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, clickhouse):
-    body = said(
+    body = cloudevent(
         "lead.created",
         "found-1",
         time.time() - 60,
@@ -459,7 +455,7 @@ def test_a_lead_is_found_by_an_address_in_capitals_and_by_a_weak_alias(stack, cl
 
 
 def test_every_panels_query_runs_on_clickhouse_and_open_leads_equal_the_kpi(stack, clickhouse):
-    body = said(
+    body = cloudevent(
         "opportunity.won", "panel-1", time.time(), "panel@example.com", deal={"id": "panel"}
     )
     take(stack, body)

@@ -1,4 +1,4 @@
-"""`leadstream reconcile` on ClickHouse's engine: events through our workers, an export beside them, and who differs for what."""
+"""`leadstream reconcile` on ClickHouse's engine: our workers, an export, and who differs why."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 @pytest.fixture
 def world(emptied, engine, monkeypatch):
-    """Publish events, and ask the command: an engine without rows, and an installation that names it."""
+    """Publish events, and run the command on an engine without rows, named by an installation."""
     monkeypatch.setenv("LEADSTREAM_BROKERS", "127.0.0.1:1")
     monkeypatch.setenv("LEADSTREAM_CLICKHOUSE_URL", engine.clickhouse_url)
     monkeypatch.setenv(
@@ -286,7 +286,7 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("asked", "why"), WRONG)
-def test_wrong_use_is_said_before_the_first_row_and_ends_with_2(world, tmp_path, asked, why):
+def test_wrong_use_is_reported_before_the_first_row_and_ends_with_2(world, tmp_path, asked, why):
     path = tmp_path / "contacts.csv"
     path.write_text(",".join(HEAD) + "\n")
     arguments = [one.format(csv=path) for one in asked]

@@ -1,4 +1,4 @@
-"""The command on the whole stack: what a file states stands in ClickHouse, and of a wrong file nothing does."""
+"""The command on the whole stack: a file's records stand in ClickHouse, a wrong file's do not."""
 
 import pytest
 from kafka import KafkaProducer
@@ -52,15 +52,15 @@ def test_a_record_that_no_column_takes_is_a_dead_letter_and_what_comes_after_it_
         return deadletters.read(settings, deadletters.Chosen(topic=topics.SPEND))
 
     until(lambda: len(letters()) == len(wrong), "the dead letters")
-    said = [
+    refused = [
         (deadletters.original(settings, one).value.decode(), one.letter.reason) for one in letters()
     ]
-    assert sorted(body for body, _ in said) == sorted(body for body, _ in wrong)
-    assert all(reason.startswith(dict(wrong)[body]) for body, reason in said)
+    assert sorted(body for body, _ in refused) == sorted(body for body, _ in wrong)
+    assert all(reason.startswith(dict(wrong)[body]) for body, reason in refused)
     assert {one.letter.worker for one in letters()} == {"deliver"}
 
 
-def test_spend_that_is_stated_again_replaces_what_was_stated_of_the_same_key_also_where_it_is_read_first(
+def test_spend_that_is_stated_again_replaces_what_its_key_had_also_where_it_is_read_first(
     clickhouse, publish
 ):
     def cost(amount, stated_at, **key):
@@ -84,12 +84,15 @@ def test_records_of_a_file_reach_clickhouse_and_a_later_file_replaces_them(
     stack, clickhouse, tmp_path
 ):
     path = tmp_path / "targets.yaml"
-    said = "targets:\n  - {metric: inflow, value: %d, owner: ann, start: 2026-01-01, end: 2026-03-31, strategy: baseline}\n"
+    target = (
+        "targets:\n  - {metric: inflow, value: %d, owner: ann, start: 2026-01-01, end: 2026-03-31,"
+        " strategy: baseline}\n"
+    )
     path.write_text(
-        said % 10 + "rates:\n  - {currency: USD, reporting: EUR, day: 2026-01-02, rate: '0.9'}\n"
+        target % 10 + "rates:\n  - {currency: USD, reporting: EUR, day: 2026-01-02, rate: '0.9'}\n"
     )
     assert run_cli("records", path, "--json", home=stack.home)[1] == {"Target": 1, "Rate": 1}
-    path.write_text(said % 12)
+    path.write_text(target % 12)
     run_cli("records", path, home=stack.home)
 
     def standing():
@@ -106,7 +109,8 @@ def test_records_of_a_file_reach_clickhouse_and_a_later_file_replaces_them(
 def test_of_a_file_with_one_wrong_line_nothing_is_published(stack, clickhouse, tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text(
-        "rates:\n  - {currency: CHF, reporting: EUR, day: 2026-01-02, rate: '1'}\n  - {currency: CHF}\n"
+        "rates:\n  - {currency: CHF, reporting: EUR, day: 2026-01-02, rate: '1'}\n"
+        "  - {currency: CHF}\n"
     )
     code, _, error = run_cli("records", path, home=stack.home, check=False)
     assert code == 1

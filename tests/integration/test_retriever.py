@@ -1,4 +1,4 @@
-"""The retriever's command on Apache Kafka itself, asking APIs on loopback: nothing that was notified is lost, whatever dies."""
+"""The retriever's command on Kafka itself and APIs on loopback: no notified record is ever lost."""
 
 import os
 import signal
@@ -71,8 +71,10 @@ class Retriever:
         self.port, self.path = free_port(), folder / "log"
         rates = ",".join(f"{vendor}=1000" for vendor in VENDORS)
         values = {
-            "BROKERS": settings.brokers, "PARTITIONS": str(settings.partitions), "METRICS_PORT": str(self.port), "SECRETS_DIR": str(folder / "secrets"),
-            "RETRIEVER_PAUSE": "0.05", "RETRIEVER_TOKEN_PAUSE": "0.2", "RETRIEVER_RATES": rates, **more,
+            "BROKERS": settings.brokers, "PARTITIONS": str(settings.partitions),
+            "METRICS_PORT": str(self.port), "SECRETS_DIR": str(folder / "secrets"),
+            "RETRIEVER_PAUSE": "0.05", "RETRIEVER_TOKEN_PAUSE": "0.2", "RETRIEVER_RATES": rates,
+            **more,
             **{f"{vendor}_API".upper(): api.address for vendor, api in apis.items()},
         }  # fmt: skip
         (folder / "secrets").mkdir(exist_ok=True)
@@ -134,7 +136,7 @@ def notify(settings, vendor, *bodies):
 
 
 def answers(settings, vendor):
-    """Give the records that the retriever published for a vendor."""
+    """Return the records that the retriever published for a vendor."""
     found = [
         one
         for one in reading.records(settings, SOURCES[vendor].topic)
@@ -169,12 +171,8 @@ def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start
     places = {
         vendor: notify(settings, vendor, retrieving.NOTIFICATIONS[vendor])[0] for vendor in VENDORS
     }
-    wanted = {
-        "hubspot": 5,
-        "linkedin": 1,
-        "meta": 2,
-        "salesforce": 1,
-    }  # each of two deals has two pages
+    # Each of two deals has two pages.
+    wanted = {"hubspot": 5, "linkedin": 1, "meta": 2, "salesforce": 1}
     first = started()
     for vendor, number in wanted.items():
         until(
@@ -193,17 +191,14 @@ def test_each_vendors_notifications_become_bodies_beside_them_and_a_second_start
     notify(settings, "meta", webhook("31"))
     until(lambda: "31" in keys_of(settings), "an answer")
     assert second.end() == 0
-    assert {vendor: len(api.asked) for vendor, api in apis.items()} == {
-        **asked,
-        "meta": asked["meta"] + 1,
-    }
+    counts = {vendor: len(api.asked) for vendor, api in apis.items()}
+    assert counts == {**asked, "meta": asked["meta"] + 1}
 
 
 def test_what_was_not_published_when_it_was_killed_is_asked_again(settings, apis, started):
     keys = [str(number) for number in range(100, 140)]
-    apis["meta"].script["/104"] = [
-        Reply(seconds=60.0)
-    ]  # holds its record, and so its partition's offset
+    # It holds its record, and so its partition's offset.
+    apis["meta"].script["/104"] = [Reply(seconds=60.0)]
     first = started(vendors=("meta",))
     notify(settings, "meta", *(webhook(key) for key in keys))
     until(lambda: len(keys_of(settings) & set(keys)) == len(keys) - 1, "all other answers")
@@ -246,11 +241,8 @@ def test_what_the_vendor_has_not_is_a_letter_of_the_notification_and_its_replay_
     until(lambda: deadletters.read(settings), "a letter")
     (entry,) = deadletters.read(settings)
     shown = entry.document()
-    assert (shown["kind"], shown["whose_move"], shown["source"]) == (
-        "not_retrieved",
-        "operator",
-        "meta",
-    )
+    blame = (shown["kind"], shown["whose_move"], shown["source"])
+    assert blame == ("not_retrieved", "operator", "meta")
     assert shown["reason"] == "1 of 2 not retrieved: 301: meta answers 404 (803)"
     assert deadletters.replay(settings, [entry]).failed == {}
     until(lambda: {"300", "301"} <= keys_of(settings), "the answer after the replay")
@@ -289,9 +281,8 @@ def test_two_processes_share_the_work_and_one_that_dies_is_followed(settings, st
 
 def test_it_goes_on_by_itself_after_its_broker_was_away(kafka, settings, apis, started):
     running = started(vendors=("meta",))
-    apis["meta"].script["/601"] = [
-        Reply(200, retrieving.meta_lead("601"), seconds=5.0)
-    ]  # answered while nobody takes it
+    # It is answered while nobody takes it.
+    apis["meta"].script["/601"] = [Reply(200, retrieving.meta_lead("601"), seconds=5.0)]
     notify(settings, "meta", webhook("600"))
     until(lambda: "600" in keys_of(settings), "an answer")
     notify(settings, "meta", webhook("601"))
@@ -312,6 +303,5 @@ def test_every_offset_is_committed_in_a_group_of_the_retrievers_own(settings):
     )
     client.close()
     for vendor in VENDORS:
-        assert {place.topic for place in offsets[settings.app_id(f"retriever-{vendor}")]} == {
-            SOURCES[vendor].topic
-        }
+        committed = {place.topic for place in offsets[settings.app_id(f"retriever-{vendor}")]}
+        assert committed == {SOURCES[vendor].topic}

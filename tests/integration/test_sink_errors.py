@@ -1,4 +1,4 @@
-"""What the sink does when ClickHouse does not take its rows: it waits, says that a migration is missing, or sets the row aside."""
+"""A sink whose rows ClickHouse does not take: it waits, names a migration, or sets a row aside."""
 
 import threading
 import uuid
@@ -28,7 +28,7 @@ def sink(engine):
 
 @pytest.fixture
 def between(sink):
-    """A proxy before the engine that answers the next requests itself, as `between.say` tells; and settings that go through it."""
+    """Stand before the engine, giving the next answers as `between.say` sets; return settings."""
     answers, seen = [], []
 
     class Handler(BaseHTTPRequestHandler):
@@ -41,9 +41,9 @@ def between(sink):
                 else self.chunks()
             )
             writes = b"INSERT" in body[:200] or "INSERT" in self.path
-            said = answers.pop(0) if writes and answers else None
+            scripted = answers.pop(0) if writes and answers else None
             seen.append(self.path)
-            if said is None:
+            if scripted is None:
                 kept = {
                     name: value
                     for name, value in self.headers.items()
@@ -53,10 +53,10 @@ def between(sink):
                     sink.clickhouse_url + self.path, content=body, headers=kept, timeout=60
                 )
                 self.give(answer.status_code, dict(answer.headers), answer.content)
-            elif said == "cut":
+            elif scripted == "cut":
                 self.close_connection = True
             else:
-                code, text = said
+                code, text = scripted
                 self.give(
                     500, {"X-ClickHouse-Exception-Code": str(code)} if code else {}, text.encode()
                 )
@@ -116,33 +116,36 @@ def refused(table):
 
 
 @pytest.mark.parametrize(
-    "said",
+    "error",
     [
         (
             252,
-            "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly slower than inserts. (TOO_MANY_PARTS)",
+            "Code: 252. DB::Exception: Too many parts (300). Merges are processing significantly "
+            "slower than inserts. (TOO_MANY_PARTS)",
         ),
         (241, "Code: 241. DB::Exception: Memory limit (total) exceeded. (MEMORY_LIMIT_EXCEEDED)"),
         (
             202,
-            "Code: 202. DB::Exception: Too many simultaneous queries. (TOO_MANY_SIMULTANEOUS_QUERIES)",
+            "Code: 202. DB::Exception: Too many simultaneous queries. "
+            "(TOO_MANY_SIMULTANEOUS_QUERIES)",
         ),
         (
             243,
-            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. (NOT_ENOUGH_SPACE)",
+            "Code: 243. DB::Exception: Cannot reserve 1.00 MiB, not enough space. "
+            "(NOT_ENOUGH_SPACE)",
         ),
         (242, "Code: 242. DB::Exception: Table is in readonly mode. (TABLE_IS_READ_ONLY)"),
         (999, "Code: 999. Coordination::Exception: Session expired. (KEEPER_EXCEPTION)"),
         (0, "<html>502 Bad Gateway</html>"),
         "cut",
     ],
-    ids=lambda said: str(said[0]),
+    ids=lambda error: str(error[0]),
 )
-def test_a_passing_error_is_waited_out_and_counted(emptied, between, said):
-    name = errors.TRANSIENT.get(said[0])
+def test_a_passing_error_is_waited_out_and_counted(emptied, between, error):
+    name = errors.TRANSIENT.get(error[0])
     before = metrics.SINK_RETRIES.labels(name)._value.get() if name else 0
     for _ in range(2):
-        between.say(said)
+        between.say(error)
     written = Writer(between.settings).write(rates(Decimal(1), Decimal(2)))
     assert (written["rates"], written.refused, count(emptied)) == (2, [], 2)
     if name:
@@ -185,7 +188,8 @@ def test_a_batch_that_spans_too_many_partitions_is_split(emptied, between):
     between.say(
         (
             252,
-            "Code: 252. DB::Exception: Too many partitions for single INSERT block (more than 10000). (TOO_MANY_PARTS)",
+            "Code: 252. DB::Exception: Too many partitions for single INSERT block "
+            "(more than 10000). (TOO_MANY_PARTS)",
         )
     )
     written = Writer(between.settings).write(rates(Decimal(1), Decimal(2)))
@@ -259,7 +263,8 @@ def test_the_tables_have_the_columns_that_the_sink_sends(emptied):
     for table in ORDER:
         types = dict(
             emptied.query(
-                "SELECT name, type FROM system.columns WHERE database = 'lead' AND table = {t:String}",
+                "SELECT name, type FROM system.columns "
+                "WHERE database = 'lead' AND table = {t:String}",
                 parameters={"t": table},
             ).result_rows
         )

@@ -1,4 +1,4 @@
-"""`leadstream up` as a process: what it shows, what it mends, and that nothing is left of it however it ends.
+"""`leadstream up` as a process: what it shows, what it mends, and that its end leaves nothing.
 
 One stack for all tests of it, in their order; the last of them kill it, so they come last.
 """
@@ -39,22 +39,22 @@ class Up:
     """`leadstream up` in a process of its own."""
 
     def __init__(self, folder):
-        self.home, self._said = folder, folder.with_suffix(".said")
+        self.home, self._output = folder, folder.with_suffix(".output")
         environment = {
             name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")
         } | IMPATIENT
-        with self._said.open("wb") as out:
+        with self._output.open("wb") as out:
             command = [sys.executable, "-m", "streams.cli.main", "up", "--home", str(folder)]
             self.process = subprocess.Popen(
                 command, stdout=out, stderr=out, env=environment, cwd=ROOT, start_new_session=True
             )
 
-    def said(self):
-        return self._said.read_text().replace("\n", " ")
+    def output(self):
+        return self._output.read_text().replace("\n", " ")
 
     def says(self, text):
-        until(lambda: text in self.said() or self.process.poll() is not None, text)
-        assert text in self.said()
+        until(lambda: text in self.output() or self.process.poll() is not None, text)
+        assert text in self.output()
 
     def shown(self):
         return {one["role"]: one for one in home.read(self.home)["processes"]}
@@ -102,7 +102,7 @@ def up(tmp_path_factory):
 
 
 def failing(up):
-    """Give what each check of the doctor says that fails; in this process, since a command costs a second."""
+    """Return the doctor's failing checks; in this process, since a command costs a second."""
     shown = home.read(up.home)
     settings = Settings.of(shown["environment"])
     own = health.Check("processes", lambda _settings: health.processes(shown["processes"]))
@@ -148,12 +148,12 @@ def test_nobody_else_may_read_a_home(up):
 
 def test_a_second_stack_on_the_home_is_refused_and_breaks_nothing(up):
     before = (up.home / "stack.json").read_text(), (up.home / "ports.json").read_text()
-    code, _, told = run_cli("up", home=up.home, check=False, timeout=60)
-    assert (code, "already" in told) == (1, True)
+    code, _, printed = run_cli("up", home=up.home, check=False, timeout=60)
+    assert (code, "already" in printed) == (1, True)
     assert ((up.home / "stack.json").read_text(), (up.home / "ports.json").read_text()) == before
 
 
-def test_topics_that_were_applied_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_it_is_applied_again(
+def test_applied_topics_differ_in_nothing_and_one_altered_by_hand_fails_the_doctor_until_applied(
     up,
 ):
     assert run_cli("topics", "apply", home=up.home)[1].strip() == "nothing to do"
@@ -170,12 +170,14 @@ def test_topics_that_were_applied_differ_in_nothing_and_one_altered_by_hand_fail
     assert found["kafka topics"].startswith(
         f"1 differences: {topics.EVENTS}: retention.ms: 60000 -> "
     )
-    code, _, told = run_cli("doctor", home=up.home, check=False)
-    assert (code, "something is wrong" in told) == (1, True)
-    told = run_cli("topics", "apply", home=up.home)[1]
-    assert f"{topics.EVENTS}: retention.ms: 60000 -> " in told
-    told = run_cli("topics", "apply", "--dry-run", home=up.home)[1]
-    assert told == f"note: {topics.EVENTS}: flush.ms=7000 is set and not declared\nno difference\n"
+    code, _, printed = run_cli("doctor", home=up.home, check=False)
+    assert (code, "something is wrong" in printed) == (1, True)
+    printed = run_cli("topics", "apply", home=up.home)[1]
+    assert f"{topics.EVENTS}: retention.ms: 60000 -> " in printed
+    printed = run_cli("topics", "apply", "--dry-run", home=up.home)[1]
+    assert (
+        printed == f"note: {topics.EVENTS}: flush.ms=7000 is set and not declared\nno difference\n"
+    )
     assert failing(up) == {}
 
 
@@ -190,7 +192,7 @@ def ticks(up):
     return sum(arrival.ends(up.settings(), topics.RAW_WEB).values())
 
 
-def test_after_a_broker_froze_for_longer_than_its_clients_wait_time_goes_on_without_a_restart_of_the_ticker(
+def test_time_goes_on_after_a_broker_froze_for_long_and_its_ticker_is_not_restarted(
     up,
 ):
     frozen, before = psutil.Process(up.shown()["broker"]["pid"]), up.shown()["ticker"]["pid"]
@@ -219,12 +221,10 @@ def test_processes_that_hang_are_killed_and_started_again(up):
         psutil.Process(before[role]["pid"]).suspend()
     for role in ("resolve", "gateway"):
         until(lambda role=role: up.shown()[role]["pid"] != before[role]["pid"], f"another {role}")
-        assert f"{role} is killed: it did not answer for " in up.said()
+        assert f"{role} is killed: it did not answer for " in up.output()
     until(up.all_run, "all processes")
-    assert {role: one["restarts"] for role, one in up.shown().items() if one["restarts"]} == {
-        "resolve": 1,
-        "gateway": 1,
-    }
+    restarted = {role: one["restarts"] for role, one in up.shown().items() if one["restarts"]}
+    assert restarted == {"resolve": 1, "gateway": 1}
     assert 'leadstream_process_restarts_total{role="resolve"} 1.0' in up.supervisor("/metrics").text
 
 
@@ -260,17 +260,17 @@ def test_a_worker_that_stopped_is_shown_with_its_reason_and_is_resumed_by_a_comm
         assert stopped["last_exit"] == 78
         assert "put the file back" in stopped["reason"]
         assert stopped["command"] == f"leadstream resume advance --home {up.home}"
-        told = run_cli("status", home=up.home)[1].replace("\n", " ")
-        assert "advance is stopped: " in told
-        assert stopped["command"] in told
-        assert "put the file back" in up.said()
+        printed = run_cli("status", home=up.home)[1].replace("\n", " ")
+        assert "advance is stopped: " in printed
+        assert stopped["command"] in printed
+        assert "put the file back" in up.output()
         assert "put the file back" in failing(up)["processes"]
         unready = up.supervisor("/readyz")
         assert (unready.status_code, "put the file back" in unready.json()["reason"]) == (503, True)
-        code, _, told = run_cli("resume", "advance", home=up.home, check=False)
+        code, _, printed = run_cli("resume", "advance", home=up.home, check=False)
         assert (
             code,
-            "advance stopped again, the reason still holds: " in told.replace("\n", " "),
+            "advance stopped again, the reason still holds: " in printed.replace("\n", " "),
         ) == (1, True)
     finally:
         path.write_text(good)
@@ -296,15 +296,14 @@ def test_nothing_is_left_of_a_stack_whose_supervisor_is_killed(up):
     nothing_is_left(family)
 
 
-def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed_terminal_leaves_nothing(
+def test_a_broker_that_survived_is_ended_before_a_second_one_and_a_closed_terminal_leaves_nothing(
     up,
 ):
     ports = json.loads((up.home / "ports.json").read_text())
     settings = Settings(brokers=f"127.0.0.1:{ports['broker']}")
     with Path(os.devnull).open("ab") as log:
-        survivor = broker.start(
-            up.home / "kafka", ports["broker"], ports["controller"], log
-        )  # as one without a leash
+        # As one without a leash.
+        survivor = broker.start(up.home / "kafka", ports["broker"], ports["controller"], log)
     try:
         until(lambda: broker_answers(ports["broker"]), "the survivor")
         before = sum(arrival.ends(settings, topics.RAW_WEB).values())
@@ -314,9 +313,8 @@ def test_a_broker_that_survived_is_ended_before_a_second_one_starts_and_a_closed
     finally:
         survivor.kill()
         survivor.wait()
-    again.says(
-        "workers, gateway, live page"
-    )  # so that topics and tables were there, on the same ports
+    # So topics and tables were there, on the same ports.
+    again.says("workers, gateway, live page")
     assert json.loads((up.home / "ports.json").read_text()) == ports
     assert sum(arrival.ends(settings, topics.RAW_WEB).values()) >= before > 0
     family = until(again.family, "processes")
@@ -332,26 +330,26 @@ def broker_answers(port):
     return answers.ask({"broker": answers.Question(port)})["broker"].ready
 
 
-def test_a_stack_that_is_interrupted_while_it_starts_leaves_nothing_and_a_failing_start_says_where_and_why(
+def test_a_stack_interrupted_at_its_start_leaves_nothing_and_a_failing_one_gives_where_and_why(
     up,
 ):
     again = Up(up.home)
     again.says("Apache Kafka")
     family = until(again.family, "processes")
     again.process.send_signal(signal.SIGINT)
-    assert again.process.wait(60) == 0, again.said()
+    assert again.process.wait(60) == 0, again.output()
     nothing_is_left(family)
     (up.home / "kafka" / "logs" / "meta.properties").write_text("broken")
     third = Up(up.home)
     assert third.process.wait(90) == 1
-    assert "broker ended with 1; the end of its log, " in third.said()
-    assert "node ID not found" in third.said()
+    assert "broker ended with 1; the end of its log, " in third.output()
+    assert "node ID not found" in third.output()
 
 
 def test_a_home_that_lost_its_identity_key_does_not_start(up):
     (up.home / "secrets.json").write_text("")
     time_of = (up.home / "kafka" / "server.properties").stat().st_mtime
-    code, _, told = run_cli("up", home=up.home, check=False, timeout=60)
-    assert (code, "restore that file from your backup" in told.replace("\n", " ")) == (1, True)
+    code, _, printed = run_cli("up", home=up.home, check=False, timeout=60)
+    assert (code, "restore that file from your backup" in printed.replace("\n", " ")) == (1, True)
     assert (up.home / "kafka" / "server.properties").stat().st_mtime == time_of
     assert time.time() > time_of

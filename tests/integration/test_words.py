@@ -15,7 +15,7 @@ JANE, JOHN, HALF = "email:jane@example.com", "hubspot:1:contact:77", "hubspot:1:
 
 @pytest.fixture
 def say(emptied, engine, monkeypatch):
-    """Run a command on an engine that knows Jane, John, and a half of a conflict; give what it published, or its refusal."""
+    """Run a command on an engine with Jane, John and a conflict; return its records or refusal."""
     firm = Firm(emptied, engine)
     common = {"generation": 1, "journey": 0, "partition": 0, "offset": 1, "revision": 1}
     batch = Batch()

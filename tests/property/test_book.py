@@ -1,4 +1,4 @@
-"""A book is a map, whatever its size: held to a plain dict, its pages written and read again at each step."""
+"""A book is a map, whatever its size: held to a dict, its pages read again at each step."""
 
 from unittest import mock
 
@@ -46,7 +46,7 @@ def test_neither_a_page_nor_the_row_grows_with_the_book():
     st.lists(st.tuples(st.integers(0, 60).map(str), st.integers(0, 9), st.booleans()), max_size=120)
 )
 def test_pages_that_a_crash_left_under_an_old_row_hide_nothing(entries):
-    """A split moved names to a page that the row did not count yet: until the record came again, they were unknown."""
+    """A split moved names to a page not yet counted: until its record came again, all were lost."""
     shelf, plain = Shelf(), {}
     with mock.patch.multiple(book, HEAD=3, PAGE=5):
         for name, value, cut in entries:

@@ -1,4 +1,4 @@
-"""Open time against a slow, obvious calendar that walks minute by minute; wall time against the wall."""
+"""Open time against a slow, obvious calendar that walks by the minute; wall time against walls."""
 
 from calendar import monthrange
 from datetime import UTC, date, datetime, timedelta
@@ -16,12 +16,11 @@ from schemas.durations import Duration
 from streams.domain.calendar import OpenHours, add, local, to_ms
 from tests.support.shuffling import EXAMPLES, PROPERTY
 
-pytestmark = pytest.mark.filterwarnings(
-    "ignore:Requested Holidays are available only"
-)  # India's, 2001 to 2035
+# India's holidays are known from 2001 to 2035.
+pytestmark = pytest.mark.filterwarnings("ignore:Requested Holidays are available only")
 
 MINUTE, DAY = 60_000, 24 * 60
-# Days worth a look: the zone turns its clocks, the year ends (a block of years, too), far and near history.
+# Days worth a look: clocks turn, a year ends (a block of years, too), far and near history.
 PLACES = {
     "Europe/Paris": (
         "2025-03-30",
@@ -33,18 +32,12 @@ PLACES = {
     ),
     "Asia/Kolkata": ("2025-12-31", "2029-12-31"),
     "Asia/Kathmandu": ("1985-12-31", "2026-01-01"),  # 5:30 became 5:45 at New Year of 1986
-    "America/St_Johns": (
-        "2006-04-02",
-        "2010-11-07",
-        "2026-03-08",
-        "2026-11-01",
-    ),  # it used to turn at 00:01
+    # It used to turn at 00:01.
+    "America/St_Johns": ("2006-04-02", "2010-11-07", "2026-03-08", "2026-11-01"),
     "Australia/Lord_Howe": ("2026-04-05", "2026-10-04", "2025-12-31"),  # by half an hour
     "America/Sao_Paulo": ("2018-02-18", "2018-11-04"),  # at midnight
-    "America/Havana": (
-        "2025-03-09",
-        "2025-11-02",
-    ),  # the midnight that comes twice, and the one that never comes
+    # The midnight that comes twice, and the one that never comes.
+    "America/Havana": ("2025-03-09", "2025-11-02"),
     "Antarctica/Troll": ("2026-03-29", "2026-10-25"),  # by two hours
     "Pacific/Apia": ("2011-12-30",),  # a Friday that never was
     "UTC": ("2026-07-04",),
@@ -56,7 +49,10 @@ BUILDS = settings(PROPERTY, max_examples=max(EXAMPLES // 5, 1))  # of what build
 
 @lru_cache
 def shown(zone, day):
-    """Say what the wall shows at each minute of the days around `day`, as (day, minute); while it repeats itself, the latest time that it showed."""
+    """Return what the wall shows, minute by minute around `day`, as (day, minute).
+
+    While it repeats itself, that is the latest time that it showed.
+    """
     out, latest = [], None
     begin = datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=2)
     for minute in range(LENGTH + DAY):
@@ -67,7 +63,7 @@ def shown(zone, day):
 
 
 def slow(calendar, day):
-    """Say of each minute of the window whether the calendar is open."""
+    """Return for each minute of the window whether the calendar is open."""
     own, after = set(), set()  # minutes of a working day, and of the day after one
     for text in calendar.hours:
         opening, closing = (int(part[:2]) * 60 + int(part[3:]) for part in text.split("-"))
@@ -156,7 +152,7 @@ class Walk:
         return self.sums[minute] * MINUTE + ms * self.open[minute]
 
     def add(self, at, budget):
-        """Walk on from a whole or broken minute until the budget is spent; the first instant at which it is."""
+        """Walk on from a minute until the budget is spent; return the first such instant."""
         minute = (at - self.begin) // MINUTE
         while budget:
             stop = self.begin + (minute + 1) * MINUTE
@@ -213,10 +209,8 @@ def test_adding_open_time_ends_where_the_walk_ends(case, data):
 )
 def test_open_time_adds_up_in_ms_and_never_runs_backwards(case, budget, minutes, more):
     calendar, _, start, end = case
-    hours, budget = (
-        OpenHours(calendar),
-        budget + minutes * MINUTE,
-    )  # up to months, so over blocks of years, too
+    # Up to months, so over blocks of years, too.
+    hours, budget = OpenHours(calendar), budget + minutes * MINUTE
     due = hours.add(start, budget)
     assert hours.between(start, due) == budget
     assert hours.between(start, due - 1) == budget - 1  # the first such instant
@@ -254,9 +248,8 @@ def test_days_weeks_and_months_keep_the_wall_time_where_the_wall_shows_it(
     window, offset, amount, unit
 ):
     (name, day), zone = window, ZoneInfo(window[0])
-    days = (
-        amount * {"day": 1, "week": 7, "month": 0}[unit]
-    )  # so that the end is worth a look, or (months) the start
+    # So that the end is worth a look, or (months) the start.
+    days = amount * {"day": 1, "week": 7, "month": 0}[unit]
     start = (
         to_ms(datetime(day.year, day.month, day.day, tzinfo=UTC) - timedelta(days=days)) + offset
     )
@@ -269,9 +262,8 @@ def test_days_weeks_and_months_keep_the_wall_time_where_the_wall_shows_it(
         wanted = wall + timedelta(days=amount * (7 if unit == "week" else 1))
     due = add(start, Duration(amount, unit, business=False), ALWAYS[name])
     got = local(due, zone)
-    if (
-        got.replace(tzinfo=None) != wanted
-    ):  # no instant shows it: the wall jumped over it, and it moves on by as much
+    # No instant shows it: the wall jumped over it, and it moves on by as much.
+    if got.replace(tzinfo=None) != wanted:
         assert (
             local(to_ms(wanted.replace(tzinfo=zone, fold=1)), zone).replace(tzinfo=None)
             < wanted

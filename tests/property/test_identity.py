@@ -47,7 +47,7 @@ def worlds(draw):
                 },
             )
         )
-    # a weak alias of two leads that nothing joins goes to whoever links it first: a conflict, so each person is joined
+    # A weak alias of two leads that nothing joins goes to its first: so each person is joined.
     for person in {person for person, _ in events}:
         known = aliases_of(person)[:3]
         events.append(
@@ -134,7 +134,7 @@ WORDS = ["touch", "touch", "touch", "merge", "unmerge", "identity.linked"]
 
 @st.composite
 def talks(draw):
-    """What CRM and people say of who is who: links seen again and again, words between two sightings, deals put on and taken off."""
+    """Draw who CRM and people say is who: links seen again, words between, deals put on and off."""
     events = []
     for number in range(draw(st.integers(2, 8))):
         aliases = draw(st.lists(st.sampled_from(NAMED), min_size=2, max_size=3, unique=True))
@@ -167,7 +167,7 @@ def decided(events, random):
 
 @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 @given(talks())
-def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_deals_whatever_is_said_of_them(
+def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_deals(
     talk,
 ):
     events, random = talk

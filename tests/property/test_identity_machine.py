@@ -1,7 +1,7 @@
-"""resolve and advance together, crashing while merges are in flight: what they say in the end is what one fold of all says.
+"""resolve and advance together, crashing while merges are in flight: they state what one fold does.
 
-Partitions are queues. A crash sends a record's outputs and forgets its row, so the record is read again: later, or at
-once, and whatever else happened meanwhile.
+Partitions are queues. A crash sends a record's outputs and forgets its row, so the record is read
+again: later, or at once, and whatever else happened meanwhile.
 """
 
 from collections import deque
@@ -21,11 +21,12 @@ KEY = b"a key of sixteen bytes or more"
 T0, HOUR = 1_760_000_000_000, 3_600_000
 PARTITIONS = 2
 ALIASES = [
-    "hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:contact:3", "salesforce:x:lead:1", "email:a@x.example", "email:b@x.example",
-    "email:info@x.example", "segment:user:1", "hubspot:1:deal:1", "segment:anon:1", "segment:anon:2", "gclid:1",
+    "hubspot:1:contact:1", "hubspot:1:contact:2", "hubspot:1:contact:3", "salesforce:x:lead:1",
+    "email:a@x.example", "email:b@x.example", "email:info@x.example", "segment:user:1",
+    "hubspot:1:deal:1", "segment:anon:1", "segment:anon:2", "gclid:1",
 ]  # fmt: skip
 CONTACTS = [alias for alias in ALIASES if alias.startswith("hubspot:1:contact")]
-SAID = [
+DOINGS = [
     (EventType.TOUCH, {"kind": "page_view", "direction": "inbound"}),
     (EventType.TOUCH, {"kind": "call", "direction": "human"}),
     (EventType.CREATED, {"kind": "demo_form"}),
@@ -38,7 +39,7 @@ SAID = [
 
 
 class Pipeline(RuleBasedStateMachine):
-    """Two hops, each with queues by partition, rows by key, and a sink that keeps the highest revision."""
+    """Two hops, each with queues by partition, rows by key, and a sink of the highest revisions."""
 
     @initialize()
     def begin(self):
@@ -46,10 +47,10 @@ class Pipeline(RuleBasedStateMachine):
         self.touches = [deque() for _ in range(PARTITIONS)]
         self.aliases, self.leads, self.due = AliasRows(), {}, {}
         self.sink, self.read = Sink(), archive.Archive()
-        self.count = self.stamp = self.told = 0
+        self.count = self.stamp = self.watermark = 0
 
     # ---------------------------------------------------------------- what happens outside
-    def publish(self, kind, aliases, hours, /, **said):
+    def publish(self, kind, aliases, hours, /, **fields):
         self.count += 1
         first, *_ = identity.ordered(tuple(aliases))
         event = {
@@ -58,18 +59,18 @@ class Pipeline(RuleBasedStateMachine):
             "occurred_at": T0 + hours * HOUR,
             "source": "hubspot",
             "aliases": list(aliases),
-            **said,
+            **fields,
         }
         self.send_event(first, {"t": "event", "event": event, "received_at": 1})
         return event
 
     @rule(
-        said=st.sampled_from(SAID),
+        doing=st.sampled_from(DOINGS),
         aliases=st.lists(st.sampled_from(ALIASES), min_size=1, max_size=3, unique=True),
         hours=st.integers(0, 2000),
     )
-    def somebody_does_something(self, said, aliases, hours):
-        kind, fields = said
+    def somebody_does_something(self, doing, aliases, hours):
+        kind, fields = doing
         self.publish(kind.value, aliases, hours, **fields)
 
     @rule(
@@ -92,7 +93,7 @@ class Pipeline(RuleBasedStateMachine):
 
     @rule(hours=st.integers(0, 3000))
     def time_comes(self, hours):
-        self.told = max(self.told, T0 + hours * HOUR)
+        self.watermark = max(self.watermark, T0 + hours * HOUR)
         self.fire()
 
     # ---------------------------------------------------------------- the two hops
@@ -123,13 +124,13 @@ class Pipeline(RuleBasedStateMachine):
             if not self.touches[partition]:
                 return
             lead, body = self.touches[partition][0]
-            said = orjson.loads(body)
+            message = orjson.loads(body)
             before = self.leads.get(lead) or row.Row(lead)
-            if said["t"] == "edge":
-                step = row.connect(before, row.edge_of(said["edge"]), DEFINITION)
-                self.read.edges.add(row.edge_of(said["edge"]))
+            if message["t"] == "edge":
+                step = row.connect(before, row.edge_of(message["edge"]), DEFINITION)
+                self.read.edges.add(row.edge_of(message["edge"]))
             else:
-                event, copied = Event(*said["event"]), said.get("copy", False)
+                event, copied = Event(*message["event"]), message.get("copy", False)
                 step = row.advance(before, event, DEFINITION, copied=copied)
                 (self.read.copies if copied else self.read.events)[lead].add(event)
             self.sink.take(lead, step)
@@ -150,8 +151,8 @@ class Pipeline(RuleBasedStateMachine):
 
     def fire(self):
         for lead in sorted(self.leads):
-            if self.due.get(lead) is not None and self.due[lead] < self.told:
-                step = row.tick(self.leads[lead], self.told, DEFINITION)
+            if self.due.get(lead) is not None and self.due[lead] < self.watermark:
+                step = row.tick(self.leads[lead], self.watermark, DEFINITION)
                 self.sink.take(lead, step)
                 self.keep(lead, step)
 
@@ -178,7 +179,7 @@ class Pipeline(RuleBasedStateMachine):
         expected = {}
         for component in archive.components(self.read):
             for lead in component.leads():
-                folded = component.fold(lead, DEFINITION, self.told)
+                folded = component.fold(lead, DEFINITION, self.watermark)
                 expected.update(
                     {(lead, fact.id, fact.at): fact.content for fact in folded.facts.values()}
                 )
@@ -191,7 +192,7 @@ class Pipeline(RuleBasedStateMachine):
         self.each_event_is_somewhere()
 
     def each_event_is_somewhere(self):
-        """Nothing that happened is lost: it is in a lead's row, held under an alias, or was erased."""
+        """No event is lost: it is in a lead's row, held under an alias, or was erased."""
         here = {event.id for events in self.read.events.values() for event in events}
         held = {
             record["event"]["id"]

@@ -41,7 +41,7 @@ AFTER = NOW + 200 * DAY
 
 @cache
 def people(leads=300, visitors=40, market=MARKET):
-    """Give the arrivals of so many who say who they are, and of so many who do not, the ad accounts among them."""
+    """Return the arrivals of so many named people and so many visitors, including ad accounts."""
     found, kinds = [], {True: visitors, False: leads}
     for arrival in market.arrivals(market.began, AFTER):
         kind = arrival.who.place % 4_000 > 0 and person.visits(market.seed, arrival.who)
@@ -61,7 +61,7 @@ def normalised(post, received_at=AFTER):
 
 
 class Pipeline:
-    """The pure parts of the pipeline in one place: adapters, identity, the set of events and its fold."""
+    """The pure parts of the pipeline in one place: adapters, identity, events and their fold."""
 
     def __init__(self):
         self.aliases, self.read, self.figures = AliasRows(), archive.Archive(), Counter()
@@ -158,7 +158,7 @@ FIGURES = (
 
 @cache
 def played(order=0, leads=300):
-    """Give what the pipeline makes of everybody, one after the other in an order, and the ledger of the same."""
+    """Return what the pipeline makes of everybody, in an order, and the ledger of the same."""
     pipeline, ledger = Pipeline(), Counter()
     arrivals = list(people(leads))
     random.Random(order).shuffle(arrivals)
@@ -197,7 +197,7 @@ SHARES = st.floats(0, 0.3)
     st.integers(0, 60),
 )
 def test_the_ledger_is_right_on_every_day_of_every_market(seed, wrong, days):
-    """Stopped on any day: deals that nobody opened yet, answers without their form, pages before their visitor is known."""
+    """It may stop on any day: with unopened deals, unread forms, and visitors not yet known."""
     market = replace(MARKET, seed=seed, faults=wrong)
     pipeline, ledger = Pipeline(), Counter()
     for arrival in people(14, 3, market):
@@ -210,7 +210,7 @@ def test_the_ledger_is_right_on_every_day_of_every_market(seed, wrong, days):
 
 
 def bodies(market=MARKET, leads=120, visitors=120):
-    """Give every post of so many people, before anything went wrong."""
+    """Return every post of so many people, before anything went wrong."""
     for arrival in people(leads, visitors, market):
         for one in replace(market, faults=NONE).deliveries(arrival):
             yield arrival, one.post
@@ -234,7 +234,7 @@ def test_every_body_is_read_whole_and_says_as_many_things_as_its_person_means():
 
 
 def test_whatever_stops_a_clock_is_among_what_its_vendor_says_it_can_send():
-    """Pipedrive was silent about deals, which accept; HubSpot promised `onboarded`, which no body of it can say."""
+    """Pipedrive was silent on deals, which accept; HubSpot promised an impossible `onboarded`."""
     heard = {}
     for _, post in bodies(leads=200):
         for event in normalised(post).events:

@@ -1,4 +1,4 @@
-"""A report against our leads, drawn: the reasons sum to the difference, and nobody is judged twice."""
+"""A report against our leads, drawn: reasons sum to the difference, and nobody is judged twice."""
 
 from collections import Counter
 from datetime import date
@@ -74,7 +74,7 @@ def leads(draw, name, records):
 
 @st.composite
 def worlds(draw):
-    """A question, a report of some records, and leads to which the records belong, or to none."""
+    """Draw a question, a report of some records, and leads that own the records, or do not."""
     owners = draw(st.lists(st.integers(0, 4), max_size=10))  # 0: of nobody
     names = [f"hubspot:1:contact:{number}" for number in range(len(owners))]
     mine = [

@@ -1,4 +1,4 @@
-"""The score against the sum that says what it is: each day's points, halved once for each half-life of their age."""
+"""The score against the sum that defines it: each day's points, halved for each half-life."""
 
 from collections import Counter
 
@@ -23,11 +23,11 @@ spans = st.builds("{} {}".format, st.integers(1, 12), st.sampled_from(["days", "
 scorings = spans.map(lambda span: Scoring(points=POINTS, half_life=span))
 
 
-def obvious(scoring, said, today):
-    """Give the score by its definition: one term a day."""
+def obvious(scoring, touches, today):
+    """Return the score by its definition: one term a day."""
     days = {"day": 1, "week": 7}.get(scoring.half_life.unit, 30) * scoring.half_life.amount
     often, earned = Counter(), Counter()
-    for kind, day, times in said:
+    for kind, day, times in touches:
         often[kind, day] += times
     for (kind, day), times in often.items():
         worth = scoring.points.get(kind)
@@ -40,9 +40,9 @@ def obvious(scoring, said, today):
     return sum(points / 2 ** min(60, max(0, today - day) // days) for day, points in earned.items())
 
 
-def of(scoring, said):
+def of(scoring, touches):
     score = Score(scoring, "UTC")
-    for kind, day, times in said:
+    for kind, day, times in touches:
         score.add(kind, day * DAY, times)
     return score
 

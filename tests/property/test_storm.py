@@ -1,4 +1,4 @@
-"""A storm of redeliveries: each body of every vendor 1 to 10 times within a day, in any order, changes no figure."""
+"""A storm of redeliveries: bodies 1 to 10 times within a day, in any order, change no figure."""
 
 import os
 import random
@@ -24,7 +24,7 @@ SEEDS = max(3, int(os.environ.get("LEADSTREAM_EXAMPLES", "300")) // 50)
 
 
 def bodies():
-    """Give each body once: source and bytes."""
+    """Return each body once: source and bytes."""
     found = [
         (vendor, (ROOT / "tests" / "samples" / name).read_bytes()) for name, vendor, *_ in TABLE
     ]
@@ -39,7 +39,7 @@ ALL = bodies()
 
 
 def play(deliveries):
-    """Deliver bodies, each with the time of its receipt (ms); give all figures, whatever the leads are called."""
+    """Deliver bodies with their receipt times (ms); return all figures, but no names of leads."""
     world, spend = World(), {}
     for source, body, received in deliveries:
         sent = record(body, headers=[("leadstream-source", source.encode())], timestamp=received)

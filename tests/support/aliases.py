@@ -1,4 +1,4 @@
-"""Aliases' rows as `resolve` keeps them: each written and read again at every step, its pages too."""
+"""Aliases' rows as `resolve` keeps them: written and read again at every step, pages too."""
 
 from collections import defaultdict
 

@@ -29,7 +29,7 @@ class Reply(NamedTuple):
 
 
 class Api:
-    """Answers as `vendor` does; `tokens` are those that it takes, `script` what it answers first, by path."""
+    """Answers as `vendor` does: `tokens` are good ones, `script` holds first answers by path."""
 
     def __init__(self, vendor, tokens=("good",)):
         self.vendor, self.tokens, self.script, self.asked = vendor, set(tokens), {}, []

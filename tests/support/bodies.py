@@ -36,7 +36,8 @@ CHANGE = {"field": "leadgen", "value": {"leadgen_id": "1", "created_time": 1_700
 
 
 CONTACT = {
-    "subscriptionType": "contact.creation", "portalId": 1, "objectId": 1, "eventId": 1, "subscriptionId": 1, "occurredAt": 1_700_000_000_000,
+    "subscriptionType": "contact.creation", "portalId": 1, "objectId": 1, "eventId": 1,
+    "subscriptionId": 1, "occurredAt": 1_700_000_000_000,
 }  # fmt: skip
 
 
@@ -54,21 +55,30 @@ CLOUD = {
 
 SALESFORCE = {
     "ChangeEventHeader": {
-        "entityName": "Lead", "changeType": "CREATE", "recordIds": ["00Q1"], "transactionKey": "t", "commitTimestamp": 1_700_000_000_000,
+        "entityName": "Lead", "changeType": "CREATE", "recordIds": ["00Q1"], "transactionKey": "t",
+        "commitTimestamp": 1_700_000_000_000,
     },
     "Email": "a@b.example",
 }  # fmt: skip
 
 
 RESPONSE = {
-    "id": "abc-5", "submittedAt": 1_700_000_000_000, "versionedLeadGenFormUrn": "urn:li:versionedLeadGenForm:(urn:li:leadGenForm:12,1)",
+    "id": "abc-5", "submittedAt": 1_700_000_000_000,
+    "versionedLeadGenFormUrn": "urn:li:versionedLeadGenForm:(urn:li:leadGenForm:12,1)",
     "form": {"content": {"questions": [{"questionId": 1, "predefinedField": "EMAIL"}]}},
-    "formResponse": {"answers": [{"questionId": 1, "answerDetails": {"textQuestionAnswer": {"answer": "a@b.example"}}}]},
+    "formResponse": {
+        "answers": [
+            {"questionId": 1, "answerDetails": {"textQuestionAnswer": {"answer": "a@b.example"}}}
+        ],
+    },
 }  # fmt: skip
 
 
 COSTS = {
-    "dateRange": {"start": {"year": 2026, "month": 1, "day": 31}, "end": {"year": 2026, "month": 1, "day": 31}},
+    "dateRange": {
+        "start": {"year": 2026, "month": 1, "day": 31},
+        "end": {"year": 2026, "month": 1, "day": 31},
+    },
     "pivotValues": ["urn:li:sponsoredCampaign:7"], "costInLocalCurrency": "1.50",
 }  # fmt: skip
 
@@ -95,21 +105,33 @@ ACTIVITY = {
 
 
 PERSON = {
-    "meta": {"action": "create", "entity": "person", "entity_id": "5", "company_id": "1", "timestamp": "2026-01-31T09:00:00Z"},
+    "meta": {
+        "action": "create", "entity": "person", "entity_id": "5", "company_id": "1",
+        "timestamp": "2026-01-31T09:00:00Z",
+    },
     "data": {"id": 5, "emails": [{"value": "a@b.example"}]}, "previous": None,
 }  # fmt: skip
 
 
 CONTEXT = {
-    "MessageName": "Create", "PrimaryEntityName": "lead", "PrimaryEntityId": "5f0e-1", "OrganizationId": "o",
+    "MessageName": "Create", "PrimaryEntityName": "lead", "PrimaryEntityId": "5f0e-1",
+    "OrganizationId": "o",
     "OperationCreatedOn": "/Date(1769850000000)/",
-    "InputParameters": [{"key": "Target", "value": {"Attributes": [{"key": "emailaddress1", "value": "a@b.example"}]}}],
+    "InputParameters": [
+        {
+            "key": "Target",
+            "value": {"Attributes": [{"key": "emailaddress1", "value": "a@b.example"}]},
+        },
+    ],
 }  # fmt: skip
 
 
 BOOKING = {
     "event": "invitee.created", "created_at": "2026-01-31T09:00:00Z",
-    "payload": {"email": "a@b.example", "uri": "https://api.calendly.com/scheduled_events/AAAAAA/invitees/BBBBBB"},
+    "payload": {
+        "email": "a@b.example",
+        "uri": "https://api.calendly.com/scheduled_events/AAAAAA/invitees/BBBBBB",
+    },
 }  # fmt: skip
 
 
@@ -169,7 +191,7 @@ BODIES = {
 
 
 def outcome(source, value, headers=()):
-    """Give the letters of one record, opened, and how many other records it became."""
+    """Return the letters of one record, opened, and how many other records it became."""
     turn = lambda one: normalise(one, Connection())  # noqa: E731 - as the worker binds it
     post = Post("lead.deadletters", "normalise", lambda _record: source)
     breakers = Breakers("normalise", Limits(), "lead.parked", "lead.sources")

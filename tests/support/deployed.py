@@ -1,4 +1,4 @@
-"""What is deployed, read as Docker and Kafka's image read it: compose files, and a broker as they make it."""
+"""What is deployed, as Docker and Kafka's image read it: compose files, and a broker of them."""
 
 import os
 import re
@@ -16,7 +16,7 @@ _VARIABLE = re.compile(r"\$\$|\$\{(\w+)(?:(:?[-?])((?:[^{}])*))?\}")
 
 
 def interpolated(text, variables):
-    """Fill in `${NAME:-default}` as Compose does; a variable that is required and missing is an error."""
+    """Fill in `${NAME:-default}` as Compose does; a missing variable that is required raises."""
 
     def value(found):
         if found.group() == "$$":
@@ -33,17 +33,17 @@ def interpolated(text, variables):
 
 
 def compose(name="compose.yaml", **variables):
-    """Give a compose file as a document, its variables filled in."""
+    """Return a compose file as a document, its variables filled in."""
     text = (DEPLOY / name).read_text()
     lines = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
     return yaml.safe_load(interpolated("\n".join(lines), {"SECRETS": "./secrets", **variables}))
 
 
 def free_ports(count):
-    doors = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [door.getsockname()[1] for door in doors]
-    for door in doors:
-        door.close()
+    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [one.getsockname()[1] for one in sockets]
+    for one in sockets:
+        one.close()
     return ports
 
 
@@ -69,7 +69,7 @@ def java(*arguments, environment=None, timeout=120):
 
 
 class Broker:
-    """Kafka as its image would start it from an environment: the image's own program makes the properties."""
+    """Kafka as its image starts it from an environment: the image's program writes properties."""
 
     def __init__(self, folder, environment):
         self.folder, self.process = folder, None
@@ -81,15 +81,16 @@ class Broker:
             if key.startswith("KAFKA_") and key != "KAFKA_HEAP_OPTS"
         }
         java(
-            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.docker.KafkaDockerWrapper", "setup",
-            "--default-configs-dir", folder / "default", "--mounted-configs-dir", folder / "mounted", "--final-configs-dir", folder / "final",
+            "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "kafka.docker.KafkaDockerWrapper",
+            "setup", "--default-configs-dir", folder / "default", "--mounted-configs-dir",
+            folder / "mounted", "--final-configs-dir", folder / "final",
             environment={**names, "CLUSTER_ID": environment["CLUSTER_ID"]},
         )  # fmt: skip
         self.properties = folder / "final" / "server.properties"
 
     @classmethod
     def of(cls, folder, properties):
-        """Give a broker on properties that are there, its storage formatted."""
+        """Return a broker on properties that are there, its storage formatted."""
         broker = cls.__new__(cls)
         broker.folder, broker.properties, broker.process = folder, properties, None
         return broker

@@ -61,9 +61,9 @@ class Gateway:
 def problem(answer, status):
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
-    said = answer.json()
-    assert said["status"] == status
-    return said["detail"]
+    answered = answer.json()
+    assert answered["status"] == status
+    return answered["detail"]
 
 
 # ------------------------------------------------------------ CloudEvents, each by itself

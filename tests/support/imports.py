@@ -1,4 +1,4 @@
-"""A mapping and files in a folder, written in a line or two, and read as `leadstream import` reads them."""
+"""A mapping and files in a folder, written in a line or two, read as `leadstream import` does."""
 
 import copy
 
@@ -15,7 +15,7 @@ EVENT = {
 
 
 def spec(file="a.csv", event=None, order="file", mapping=None, **more):
-    """Give a mapping's document of one file; `event` changes its one event, `more` the file."""
+    """Return a mapping's document of one file; `event` changes its one event, `more` the file."""
     one = {"file": file, "key": "Id", **more}
     if "events" not in one and not {"spend", "targets"} & one.keys():
         one["events"] = [{**EVENT, **(event or {})}]
@@ -30,7 +30,7 @@ def spec(file="a.csv", event=None, order="file", mapping=None, **more):
 
 
 def _apart(document):
-    """Give the document without parts that are one object: YAML would write them as aliases."""
+    """Return the document without parts that are one object: YAML would write them as aliases."""
     return (
         {name: _apart(one) for name, one in document.items()}
         if isinstance(document, dict)
@@ -41,7 +41,7 @@ def _apart(document):
 
 
 def write(folder, document, **contents):
-    """Write a mapping and its files (`a_csv` is a.csv; text or bytes); give the mapping's path."""
+    """Write a mapping and its files (`a_csv` is a.csv; text or bytes); return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     for name, content in contents.items():
         path = folder / name.replace("_", ".")
@@ -56,7 +56,7 @@ def write(folder, document, **contents):
 
 
 def run(folder, document, **contents):
-    """Read all; give what was made, what was refused, and the counts."""
+    """Read all; return what was made, what was refused, and the counts."""
     path = write(folder, document, **contents)
     reading = files.Reading(files.load(path, folder), folder)
     found = list(reading)
@@ -65,7 +65,7 @@ def run(folder, document, **contents):
 
 
 def problems(folder, document, **contents):
-    """Give why a mapping is refused, line by line."""
+    """Return why a mapping is refused, line by line."""
     path = write(folder, document, **contents)
     try:
         files.load(path, folder)

@@ -80,7 +80,7 @@ class Firm:
 
 
 def january(seed, few):
-    """A January of which HubSpot and we count different things; `few` says how many for which reason."""
+    """Make a January that HubSpot and we count differently; `few` has the number by reason."""
     firm = Firm(seed)
     for _ in range(few["same"]):
         firm.contact(qualified=firm.day())
@@ -108,9 +108,8 @@ def january(seed, few):
         alias = firm.contact("opening balance")
         firm.heard(alias, E.SNAPSHOT, "2026-01-20T09:00", stage=MQL)
     for number in range(few["other journey"]):
-        if (
-            number % 2
-        ):  # HubSpot keeps the newest date only: January's entry is gone there, and February's here as there
+        # HubSpot keeps only the newest date: January's entry is gone there, both have February's.
+        if number % 2:
             alias = firm.contact(
                 "other journey", qualified="2026-01-05T09:00", dated="2026-02-20T09:00:00+01:00"
             )
@@ -120,9 +119,8 @@ def january(seed, few):
             alias = firm.contact("other journey", qualified="2025-10-10T09:00")
             firm.heard(alias, E.REJECTED, "2025-10-12T09:00", reason="not-ready")
     for number in range(few["other day"]):
-        moment = (
-            "2026-02-01T03:30" if number % 2 else "2026-01-01T03:30"
-        )  # the evening before in New York
+        # The evening before in New York.
+        moment = "2026-02-01T03:30" if number % 2 else "2026-01-01T03:30"
         firm.contact(
             "other day",
             qualified=ms(moment),

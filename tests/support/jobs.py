@@ -42,7 +42,7 @@ def answers(port):
 
 
 def serves(port):
-    """The port opens a moment before the broker serves requests."""
+    """Return whether the broker serves requests: its port opens a moment before."""
     try:
         admin = KafkaAdminClient(bootstrap_servers=f"127.0.0.1:{port}")
         admin.list_topics()
@@ -183,10 +183,10 @@ def outputs(kafka, topic=OUT):
 
 
 def complete(kafka, numbers):
-    """Say whether each number came out; counts must be those of a key's own order, repeats the same to the letter."""
+    """Return whether each number came out, counted in its key's order, with equal repeats."""
     counts = defaultdict(set)
-    for said in outputs(kafka):
-        counts[said["key"], said["number"]].add(said["count"])
+    for output in outputs(kafka):
+        counts[output["key"], output["number"]].add(output["count"])
     assert all(len(each) == 1 for each in counts.values()), "a repeated output differs"
     by_key = defaultdict(list)
     for (key, _), count in counts.items():

@@ -1,4 +1,4 @@
-"""Our workers without Kafka: what is published goes through resolve, advance and deliver, in memory, in order."""
+"""Our workers without Kafka: records pass resolve, advance and deliver in memory, in order."""
 
 from collections import defaultdict, deque
 from types import SimpleNamespace
@@ -12,7 +12,7 @@ from tests.support import kafka
 
 
 class Pipeline:
-    """One partition of each topic. `now` (ms) is the broker's clock: it never falls, and stamps every record."""
+    """One partition of each topic. `now` (ms) is the broker's clock, which stamps all records."""
 
     def __init__(self, key, funnel):
         self.now, self.log, self.queue = 0, [], deque()
@@ -25,7 +25,7 @@ class Pipeline:
         self._send(self.advance.init_shared(0).outs)
 
     def publish(self, *events):
-        """Publish events (LeadEvent), each received when it happened, or as soon as the clock lets it."""
+        """Publish events (LeadEvent), received when they happened or as soon as the clock lets."""
         for event in sorted(events, key=lambda one: one.occurred_at):
             self.now = max(self.now, event.occurred_at)
             self._send(Ignored().events_out([event], self.now))
@@ -45,7 +45,7 @@ class Pipeline:
         self._run()
 
     def deliver(self, writer):
-        """Write all that was stated and read to ClickHouse, as the sink does; nothing may be refused."""
+        """Write all that was stated and read to ClickHouse, as the sink does; all must be taken."""
         by_topic = defaultdict(list)
         for record in self.log:
             by_topic[record.topic].append(record)

@@ -26,7 +26,7 @@ def take(stack, body):
     assert answer.status_code == 202, answer.text
 
 
-def said(kind, name, at, email, /, **data):
+def cloudevent(kind, name, at, email, /, **data):
     moment = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))
     return {
         "specversion": "1.0",

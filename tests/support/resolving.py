@@ -13,7 +13,7 @@ KEY = b"a key of sixteen bytes or more"
 
 
 class World:
-    """Every alias' row, fed with events in order; each record's effects are taken before the next event."""
+    """Every alias' row, fed with events in order, each with its effects before the next one."""
 
     def __init__(self):
         self.rows, self.read, self.touches, self.leads_to, self.stamp, self.now = (
@@ -72,7 +72,7 @@ class World:
         }
 
     def leads(self):
-        """Give the aliases of each lead, as sets."""
+        """Return the aliases of each lead, as sets."""
         names = {self.id(alias): alias for alias in self.rows.heads}
         return {
             frozenset(names[origin] for origin in folded.state["origins"])

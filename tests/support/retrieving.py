@@ -1,4 +1,4 @@
-"""Notifications that carry only an id, and what the vendors' APIs answer, in their documented shapes (synthetic)."""
+"""Notifications that carry only an id, and the vendors' documented answers (synthetic)."""
 
 META_WEBHOOK = {
     "object": "page",

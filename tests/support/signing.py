@@ -15,7 +15,7 @@ hubspot_sign = hubspot.sign
 
 
 def proven(vendor, secret, body, headers=(), address="", now=0, query=()):
-    """Give what would be stored of a body, or None; `secret` is valid, be it one or several."""
+    """Return what would be stored of a body, or None; `secret` is valid, be it one or several."""
     secrets = (secret,) if isinstance(secret, str) else tuple(secret)
     call = Call(
         address,
@@ -28,7 +28,7 @@ def proven(vendor, secret, body, headers=(), address="", now=0, query=()):
 
 
 def sent(vendor, secret, body, address="", now=0):
-    """Sign a body with a secret, and ask the proof of that very call; `valid` are the gateway's secrets."""
+    """Sign a body with a secret and return its proof; `valid` are the gateway's secrets."""
     made = signed(vendor, secret, body, address, now)
     return lambda valid, later=now, stored=made.body: proven(
         vendor, valid, stored, made.headers, address, later, made.query

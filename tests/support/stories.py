@@ -19,9 +19,9 @@ DAY = 86_400_000
 E = EventType
 
 
-def history(*said):
+def history(*stated):
     events = []
-    for number, (day, kind, fields) in enumerate(said):
+    for number, (day, kind, fields) in enumerate(stated):
         body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
         events.append(
             Event(int(T0 + day * DAY), RANK[kind], 0, short(f"e{number}"), "lead", kind.value, body)

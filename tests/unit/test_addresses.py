@@ -13,9 +13,11 @@ GOOD = [
     "https://例え.jp/レコード",
 ]
 BAD = [
-    "javascript:alert(1)", "JaVaScRiPt:alert(1)", " https://a.example", "https://a.example/\x1b[2J", "https://a.example/\n", "data:text/html,x",
-    "//a.example/x", "https://", "https:///x", "https://u:p@a.example/", "https://crm.example@evil.example", "ftp://a.example", "https://a b",
-    "https://a.example:99999/", "https://[::1", "https:\\\\evil.example", "=HYPERLINK(1)", "", None, "x", "https://a.example/\u202egpj", "https://a/" + "x" * 600,
+    "javascript:alert(1)", "JaVaScRiPt:alert(1)", " https://a.example", "https://a.example/\x1b[2J",
+    "https://a.example/\n", "data:text/html,x", "//a.example/x", "https://", "https:///x",
+    "https://u:p@a.example/", "https://crm.example@evil.example", "ftp://a.example", "https://a b",
+    "https://a.example:99999/", "https://[::1", "https:\\\\evil.example", "=HYPERLINK(1)", "", None,
+    "x", "https://a.example/\u202egpj", "https://a/" + "x" * 600,
 ]  # fmt: skip
 
 
@@ -37,7 +39,8 @@ def test_a_story_names_a_record_by_an_address_of_the_web_only(address, shown):
 
 
 STORY = {
-    "lead": "018f0000-0000-8000-8000-000000000001", "definitions": [], "events": [], "facts": [], "restated": [], "ladder": [],
+    "lead": "018f0000-0000-8000-8000-000000000001", "definitions": [], "events": [], "facts": [],
+    "restated": [], "ladder": [],
     "outlook": {"score": 0.0, "rules": [], "clocks": [], "timer": None},
 }  # fmt: skip
 
@@ -58,9 +61,9 @@ def test_the_api_tells_of_a_lead_without_what_may_name_a_person():
         "record_url": "https://a/jane",
     }
     now = {"stage": "mql", "account": "Jane Doe", "record_url": "javascript:alert(1)"}
-    told = (
+    printed = (
         Story.model_validate({**STORY, "now": now, "events": [happened]}).model_dump_json().lower()
     )
-    assert "jane" not in told
-    assert "javascript" not in told
-    assert '"source":"crm"' in told
+    assert "jane" not in printed
+    assert "javascript" not in printed
+    assert '"source":"crm"' in printed

@@ -1,4 +1,4 @@
-"""The API without ClickHouse: what it refuses and how, what a scrape says of what it could not have."""
+"""The API without ClickHouse: what it refuses and how, and what a scrape leaves out."""
 
 import re
 import threading
@@ -22,9 +22,9 @@ class Fake(figures.Figures):
     funnel = FUNNEL
 
     def __init__(self, query=None):
-        super().__init__(None, lambda _client, _lead: self.told, None)
+        super().__init__(None, lambda _client, _lead: self.stories, None)
         self._client = SimpleNamespace(query=query or self.answer)
-        self.standing, self.stalling, self.told, self.asked = {}, {}, {}, []
+        self.standing, self.stalling, self.stories, self.asked = {}, {}, {}, []
 
     def answer(self, statement, parameters=None, settings=None):
         self.asked.append(statement)
@@ -69,11 +69,11 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("path", "said"), WRONG)
-def test_what_there_is_not_is_refused_with_what_there_is_and_without_what_was_typed(path, said):
+@pytest.mark.parametrize(("path", "hint"), WRONG)
+def test_what_there_is_not_is_refused_with_what_there_is_and_without_what_was_typed(path, hint):
     answer = client(Fake()).get(path)
     assert answer.status_code == 422
-    assert answer.json()["detail"].startswith(said)
+    assert answer.json()["detail"].startswith(hint)
     assert "example.com" not in answer.text
 
 
@@ -115,7 +115,7 @@ def failing(error):
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("error", AWAY, ids=lambda error: str(error)[:10])
-def test_while_clickhouse_is_away_whoever_asks_is_told_to_come_back(monkeypatch, path, error):
+def test_while_clickhouse_is_away_whoever_asks_learns_when_to_come_back(monkeypatch, path, error):
     fake = failing(error)
     monkeypatch.setattr(figures, "clickhouse_client", lambda *_: fake._client)
     answer = client(fake).get(path)
@@ -147,7 +147,7 @@ def test_a_client_that_failed_is_replaced_and_those_who_ask_at_once_do_not_lose_
 
 
 def scraped(page):
-    """Give the values of a scrape by series."""
+    """Return the values of a scrape by series."""
     lines = re.findall(r"^(leadstream_[a-z_]+(?:\{[^}]*\})?) (\S+)$", page.decode(), re.MULTILINE)
     return {name: float(value) for name, value in lines}
 

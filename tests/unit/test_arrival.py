@@ -9,10 +9,10 @@ import pytest
 from streams.intake import arrival
 
 
-def clickhouse(told):
-    """Give what answers as ClickHouse does: each question hears the next time told, the last one again and again."""
-    times = iter(told)
-    last = told[0]
+def clickhouse(watermarks):
+    """Answer as ClickHouse does: each question gets the next watermark, the last one repeats."""
+    times = iter(watermarks)
+    last = watermarks[0]
 
     def query(_statement, parameters):
         nonlocal last
@@ -34,16 +34,18 @@ def test_time_that_stands_is_given_up_and_the_partition_is_named():
         arrival.folded(clickhouse([1000, 2000, 2000]), 2, after_ms=5000, seconds=0.5, generation=1)
 
 
-def test_a_partition_that_has_told_nothing_is_not_overlooked():
+def test_a_partition_without_a_watermark_is_not_overlooked():
     with pytest.raises(arrival.Stalled, match="no cut of partition 2 has come yet"):
         arrival.folded(clickhouse([9]), 3, after_ms=5, seconds=0.3, generation=1)
 
 
 def in_turn(*rounds):
-    """Give what answers as ClickHouse does: in each round a time for each partition."""
-    told = itertools.chain(rounds, itertools.repeat(rounds[-1]))
+    """Return what answers as ClickHouse does: in each round a time for each partition."""
+    watermarks = itertools.chain(rounds, itertools.repeat(rounds[-1]))
     return lambda: SimpleNamespace(
-        query=lambda _statement, parameters: SimpleNamespace(result_rows=[*enumerate(next(told))])
+        query=lambda _statement, parameters: SimpleNamespace(
+            result_rows=[*enumerate(next(watermarks))]
+        )
     )
 
 

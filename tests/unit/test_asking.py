@@ -1,4 +1,4 @@
-"""Asking a vendor's API: over real sockets on loopback, at its rate, again where that helps, and no longer."""
+"""Asking a vendor's API over sockets on loopback: at its rate, and again where that helps."""
 
 import asyncio
 import time
@@ -45,7 +45,7 @@ def settings(api, vendor="meta", **more):
 
 
 def complete(api, path="/11", vendor="meta", read=None, **more):
-    """Ask for one record; give the bodies that were published."""
+    """Ask for one record; return the bodies that were published."""
     asks = SOURCES[vendor].retrieval.wanted(retrieving.NOTIFICATIONS[vendor], Connection())
     (ask,) = [ask for ask in asks if ask.path == path]
     return asyncio.run(_complete(ask, vendor, read or (lambda: settings(api, vendor, **more))))
@@ -74,11 +74,8 @@ def counted(what, vendor="meta"):
 def test_a_record_is_asked_for_with_the_token_and_its_answer_is_published(api):
     assert complete(api) == [retrieving.meta_lead("11")]
     (_, path, headers) = api.asked[0]
-    assert (path, headers["Authorization"], headers["Accept-Encoding"]) == (
-        "/11",
-        "Bearer good",
-        "identity",
-    )
+    request = (path, headers["Authorization"], headers["Accept-Encoding"])
+    assert request == ("/11", "Bearer good", "identity")
 
 
 def test_pages_are_followed_to_the_last():

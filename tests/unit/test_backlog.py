@@ -1,4 +1,4 @@
-"""How far a consumer is finished: offsets are committed in order, whatever order records finish in."""
+"""How far a consumer is finished: offsets are committed in order, whatever finishes first."""
 
 from hypothesis import given
 from hypothesis import strategies as st

@@ -1,4 +1,4 @@
-"""The backtest of a preview: as many alerts as the same events raise when they are played on a simulated clock."""
+"""The backtest of a preview raises as many alerts as the same events on a simulated clock."""
 
 import random
 from collections import Counter
@@ -44,13 +44,15 @@ def histories(seed):
                 ),
             ]
         ):
-            said = {
+            fields = {
                 EventType.CREATED: {"kind": rng.choice(["form", "demo_form"])},
                 EventType.TOUCH: {"kind": "call", "direction": rng.choice(["human", "inbound"])},
                 EventType.STAGE_REPORTED: {"source": "hubspot", "stage": "marketingqualifiedlead"},
                 EventType.REJECTED: {"reason": "not-ready"},
             }.get(kind, {})
-            body = orjson.dumps({"source": "segment", **said}, option=orjson.OPT_SORT_KEYS).decode()
+            body = orjson.dumps(
+                {"source": "segment", **fields}, option=orjson.OPT_SORT_KEYS
+            ).decode()
             events.append(
                 Event(at, RANK[kind], 0, short(f"{lead}-{number}"), name_of(lead), kind.value, body)
             )
@@ -59,7 +61,7 @@ def histories(seed):
 
 
 class Player:
-    """One lead played through the worker's own logic, told the time whenever something falls due; counts what it raises."""
+    """One lead in the worker's own logic, ticked when something is due; it counts the alerts."""
 
     def __init__(self, lead, raised):
         self.lead, self.raised, self.body, self.due, self.alerts = lead, raised, None, None, []
@@ -74,10 +76,10 @@ class Player:
     def take(self, effects):
         for out in effects.outs:
             if out.topic == topics.ALERTS:
-                said = orjson.loads(out.value)
-                self.alerts.append(said)
-                if said["what"] == "raised":
-                    self.raised[f"{said['stage']}.{said['clock']}", said["status"]] += 1
+                alert = orjson.loads(out.value)
+                self.alerts.append(alert)
+                if alert["what"] == "raised":
+                    self.raised[f"{alert['stage']}.{alert['clock']}", alert["status"]] += 1
         if effects.row is not None:
             self.body, self.due = effects.row, effects.due
 
@@ -145,10 +147,10 @@ def test_a_backtest_names_the_recipient_and_the_week():
     assert {one["week"] for one in found} == {"2026-01-05"}
 
 
-def alerts(*told, until, at_once=0):
-    """Play events of one lead; give its alerts. `at_once`: the time is told only then, as after an import."""
+def alerts(*reported, until, at_once=0):
+    """Play events of one lead; return its alerts. `at_once` ticks only then, as an import does."""
     player = Player(name_of(0), Counter())
-    for number, (day, kind, fields) in enumerate(told):
+    for number, (day, kind, fields) in enumerate(reported):
         body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
         at = T0 + int(day * DAY)
         event = Event(at, RANK[kind], 0, short(f"e{number}"), name_of(0), kind.value, body)
@@ -172,16 +174,16 @@ WHOM = {"owner": "7", "queue": "west", "manager": "eve@firm.example"}
 
 
 def test_an_alert_says_by_ids_whom_it_concerns_and_holds_no_address():
-    said = alerts(
+    sent = alerts(
         (0, EventType.STAGE_REPORTED, {**MQL, **WHOM, "record_url": "https://crm.example/1"}),
         until=2,
     )
-    assert {one["clock"] for one in said} == {"first_touch"}
+    assert {one["clock"] for one in sent} == {"first_touch"}
     assert all(
         {name: one[name] for name in WHOM} == {**WHOM, "manager": ""} and one["team"] == "joint"
-        for one in said
+        for one in sent
     )
-    assert not any("example" in str(one) for one in said)
+    assert not any("example" in str(one) for one in sent)
 
 
 def test_a_test_lead_raises_no_alert():
@@ -189,31 +191,32 @@ def test_a_test_lead_raises_no_alert():
 
 
 def test_what_was_late_more_than_a_day_ago_is_recorded_and_wakes_nobody():
-    said = alerts((0, EventType.STAGE_REPORTED, MQL), until=6, at_once=5)
-    assert "first_touch" not in {one["clock"] for one in said}
-    assert "decision" in {one["clock"] for one in said}
+    sent = alerts((0, EventType.STAGE_REPORTED, MQL), until=6, at_once=5)
+    assert "first_touch" not in {one["clock"] for one in sent}
+    assert "decision" in {one["clock"] for one in sent}
 
 
 def test_an_alert_is_taken_back_when_what_made_the_clock_short_is_voided():
-    said = alerts(
+    sent = alerts(
         (0, EventType.CREATED, {"kind": "demo_form"}),
         (0.5, EventType.VOID, {"voids": "e0"}),
         until=0.6,
     )
-    raised = [one for one in said if one["what"] == "raised"]
-    taken_back = {one["id"] for one in said if one["what"] == "retracted"}
+    raised = [one for one in sent if one["what"] == "raised"]
+    taken_back = {one["id"] for one in sent if one["what"] == "retracted"}
     assert {one["id"] for one in raised} == taken_back != set()
 
 
 def test_a_clock_whose_due_time_moves_beyond_now_is_taken_back():
     hot, later = (0, EventType.TOUCH, {"kind": "demo_form"}), (0, EventType.STAGE_REPORTED, MQL)
-    said = alerts(hot, later, (0.2, EventType.VOID, {"voids": "e0"}), until=0.21)
-    assert [(one["what"], one["status"]) for one in said if one.get("clock") == "first_touch"][
-        -2:
-    ] == [("raised", "escalated"), ("retracted", "open")]
+    sent = alerts(hot, later, (0.2, EventType.VOID, {"voids": "e0"}), until=0.21)
+    first_touch = [
+        (one["what"], one["status"]) for one in sent if one.get("clock") == "first_touch"
+    ]
+    assert first_touch[-2:] == [("raised", "escalated"), ("retracted", "open")]
 
 
-def test_what_nobody_was_told_of_is_not_taken_back():
+def test_what_raised_no_alert_is_not_taken_back():
     assert (
         alerts(
             (0, EventType.STAGE_REPORTED, MQL),

@@ -16,26 +16,22 @@ def breakers(**limits):
 
 
 def fed(made, dead, good=0, tp=HERE, source="hubspot", begin=0):
-    """Count so many letters and then so many good records; give the states that were written."""
-    said = []
+    """Count so many letters and then so many good records; return the states that were written."""
+    outs = []
     for offset in range(begin, begin + dead + good):
-        said += made.count(
+        outs += made.count(
             tp,
             source,
             record(b"", tp.topic, partition=tp.partition, offset=offset),
             dead=offset < begin + dead,
         )
-    return [sources.read(out.key, out.value) for out in said]
+    return [sources.read(out.key, out.value) for out in outs]
 
 
 def test_a_source_is_parked_behind_the_letter_that_is_too_many():
     (state,) = fed(breakers(), 100)
-    assert (state.source, state.partition, state.state, state.offset) == (
-        "hubspot",
-        0,
-        "parked",
-        100,
-    )
+    found = (state.source, state.partition, state.state, state.offset)
+    assert found == ("hubspot", 0, "parked", 100)
 
 
 def test_few_letters_park_nobody_whatever_their_share():
@@ -95,7 +91,7 @@ def test_a_record_that_is_parked_twice_keeps_when_it_came_first():
 
 
 def test_what_came_well_before_the_letters_counts_too():
-    """The window began with the first letter: a hundred in a row parked a source that had worked all day."""
+    """The window began with the first letter: a hundred in a row parked a good source."""
     made = breakers(window=1_000, share=0.5, least=100)
     for offset in range(800):
         assert made.count(HERE, "hubspot", record(b"", HERE.topic, offset=offset), dead=False) == []

@@ -1,4 +1,4 @@
-"""Open time and units of duration by example; tests/property/test_calendar.py walks minute by minute."""
+"""Open time and durations by example; tests/property/test_calendar.py walks minute by minute."""
 
 from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -34,11 +34,8 @@ OFFICE = table()
     ("text", "start", "expected"),
     [
         ("1 day", "2025-10-25T10:00", "2025-10-26T10:00"),  # 25 hours
-        (
-            "1 day",
-            "2025-03-29T02:30",
-            "2025-03-30T03:30",
-        ),  # the wall time falls into the gap and moves on
+        # The wall time falls into the gap and moves on.
+        ("1 day", "2025-03-29T02:30", "2025-03-30T03:30"),
         ("1 week", "2025-03-23T02:30", "2025-03-30T03:30"),
         ("24 hours", "2025-10-25T10:00", "2025-10-26T09:00"),
         ("5 minutes", "2025-10-26T02:58", "2025-10-26T02:03"),  # elapsed, through the fold
@@ -67,10 +64,8 @@ def test_a_budget_that_ends_at_a_closing_ends_there_and_not_at_the_next_opening(
     ("hours", "expected"),
     [
         (("09:00-12:00", "13:00-18:00"), 8),  # a pause is no open time
-        (
-            ("09:00-13:00", "12:00-18:00", "09:00-09:00"),
-            9,
-        ),  # what two cover counts once, what has no length is nothing
+        # What two cover counts once, what has no length is nothing.
+        (("09:00-13:00", "12:00-18:00", "09:00-09:00"), 9),
         (("00:00-24:00",), 24),
         (("22:00-06:00",), 8),
         (("22:00-06:00", "05:00-12:00"), 14),  # 05:00 to 06:00 is two days' and counts once
@@ -106,21 +101,15 @@ def test_a_share_of_business_time_is_open_time_too():
 
 def test_a_span_over_midnight_belongs_to_the_day_on_which_it_begins():
     night = table(hours=("22:00-06:00",), closed=(date(2026, 6, 17),))
-    assert (
-        night.between(at("2026-06-13T00:00"), at("2026-06-13T12:00")) == 6 * HOUR
-    )  # Friday's, on Saturday
-    assert (
-        night.between(at("2026-06-15T00:00"), at("2026-06-15T12:00")) == 0
-    )  # nobody began on Sunday
-    assert (
-        night.between(at("2026-06-16T12:00"), at("2026-06-18T12:00")) == 8 * HOUR
-    )  # Tuesday's, but not Wednesday's
-    assert (
-        night.between(at("2025-12-31T20:00"), at("2026-01-01T12:00")) == 8 * HOUR
-    )  # over New Year
-    assert (
-        night.between(at("2024-12-31T20:00"), at("2025-01-01T12:00")) == 8 * HOUR
-    )  # and from one block of years to the next
+    # Friday's, on Saturday.
+    assert night.between(at("2026-06-13T00:00"), at("2026-06-13T12:00")) == 6 * HOUR
+    # Nobody began on Sunday.
+    assert night.between(at("2026-06-15T00:00"), at("2026-06-15T12:00")) == 0
+    # Tuesday's, but not Wednesday's.
+    assert night.between(at("2026-06-16T12:00"), at("2026-06-18T12:00")) == 8 * HOUR
+    # Over New Year, and from one block of years to the next.
+    assert night.between(at("2025-12-31T20:00"), at("2026-01-01T12:00")) == 8 * HOUR
+    assert night.between(at("2024-12-31T20:00"), at("2025-01-01T12:00")) == 8 * HOUR
 
 
 @pytest.mark.parametrize(
@@ -128,18 +117,15 @@ def test_a_span_over_midnight_belongs_to_the_day_on_which_it_begins():
     [
         ("00:00-24:00", 23, 25),
         ("00:00-06:00", 5, 7),
-        (
-            "01:00-02:30",
-            1,
-            1.5,
-        ),  # it closes at the gap; at the first 02:30, and the second is no opening
+        # It closes at the gap; at the first 02:30, and the second is no opening.
+        ("01:00-02:30", 1, 1.5),
         ("02:30-06:00", 3, 4.5),  # it opens behind the gap; at the first 02:30, and goes on
         ("02:15-02:45", 0, 0.5),  # the wall never shows it; once, not twice
         ("01:00-03:00", 1, 3),  # 03:00 comes once
         ("03:00-06:00", 3, 3),
     ],
 )
-def test_on_the_days_on_which_the_clocks_turn_an_edge_is_the_first_instant_that_shows_its_time_or_a_later_one(
+def test_where_the_clocks_turn_an_edge_is_the_first_instant_that_shows_its_time_or_a_later_one(
     hours, gap, fold
 ):
     hours = table(hours=(hours,), days=("sunday",))
@@ -181,28 +167,25 @@ def test_a_zone_may_turn_by_half_an_hour_and_skip_a_midnight_or_a_day():
     havana = table("America/Havana", ("00:00-24:00",), ("sunday",))
     assert havana.between(at("2025-03-08T12:00", "UTC"), at("2025-03-10T12:00", "UTC")) == 23 * HOUR
     assert havana.between(at("2025-11-01T12:00", "UTC"), at("2025-11-03T12:00", "UTC")) == 25 * HOUR
-    friday = table(
-        "Pacific/Apia", days=("friday",)
-    )  # that of 30 December 2011 never was, and does not move to Saturday
+    # That of 30 December 2011 never was, and does not move to Saturday.
+    friday = table("Pacific/Apia", days=("friday",))
     assert friday.between(at("2011-12-25T00:00", "UTC"), at("2012-01-04T00:00", "UTC")) == 0
 
 
 def test_holidays_and_own_closed_days_are_closed():
     hours = table(holidays="FR", closed=(date(2026, 7, 15),))
-    assert (
-        hours.between(at("2026-07-13T00:00"), at("2026-07-18T00:00")) == 3 * 9 * HOUR
-    )  # 14 July, and the day after it
-    assert (
-        table(holidays="US").between(at("2021-12-31T00:00"), at("2022-01-01T00:00")) == 0
-    )  # New Year, observed in the year before
-    night = table(
-        hours=("22:00-06:00",), holidays="PH"
-    )  # 31 December is one, and another block of years
+    # 14 July, and the day after it.
+    assert hours.between(at("2026-07-13T00:00"), at("2026-07-18T00:00")) == 3 * 9 * HOUR
+    # New Year, observed in the year before.
+    american = table(holidays="US")
+    assert american.between(at("2021-12-31T00:00"), at("2022-01-01T00:00")) == 0
+    # 31 December is a holiday, and in another block of years.
+    night = table(hours=("22:00-06:00",), holidays="PH")
     assert night.between(at("2024-12-31T12:00"), at("2025-01-01T12:00")) == 0
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "hint"),
     [
         ("hours", [], "never open; write hours like"),
         ("hours", ["09:00-09:00", "24:00-24:00"], "no hours: '24:00-24:00'"),
@@ -219,9 +202,9 @@ def test_holidays_and_own_closed_days_are_closed():
         ("holidays", ["FR"], "valid string"),
     ],
 )
-def test_a_calendar_that_cannot_be_is_refused_with_a_hint(key, value, said):
+def test_a_calendar_that_cannot_be_is_refused_with_a_hint(key, value, hint):
     good = {"zone": "Europe/Paris", "days": ["monday"], "hours": ["09:00-18:00"]}
-    with pytest.raises(ValidationError, match=said):
+    with pytest.raises(ValidationError, match=hint):
         Calendar.model_validate(good | {key: value})
 
 
@@ -236,7 +219,7 @@ def test_check_names_the_line_of_a_calendar_that_is_never_open(tmp_path):
         load(path)
 
 
-def test_a_duration_is_at_most_ten_years_so_that_a_due_instant_stays_within_the_years_of_a_calendar():
+def test_a_duration_is_at_most_ten_years_so_that_it_ends_within_the_years_of_a_calendar():
     for text in ("3661 days", "121 months", "99999999999 business days"):
         with pytest.raises(ValueError, match="is more than 10 years: write at most"):
             Duration.read(text)

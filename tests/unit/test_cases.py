@@ -1,4 +1,4 @@
-"""Inputs as real systems send them, from the body to what a person reads of the lead: each row is a case and its right answer.
+"""Inputs as real systems send them, from the body to the lead's story: a case and its answer.
 
 The bodies lie in tests/cases; all persons in them are invented.
 """
@@ -21,7 +21,7 @@ ZONE = "Europe/Paris"
 
 
 def outcome(source, *bodies):
-    """Play bodies through normalise, identity and the fold; give the world and what was refused."""
+    """Play bodies through normalise, identity and the fold; return the world and the refused."""
     world, refused, ignored = World(), [], []
     for body in bodies:
         raw = body if isinstance(body, bytes) else orjson.dumps(body)
@@ -219,15 +219,13 @@ def test_ids_of_15_and_18_characters_are_one_record():
 @pytest.mark.parametrize("name", ["cometd.json", "eventbridge.json"])
 def test_a_change_event_is_read_in_whatever_it_is_wrapped(name):
     lead = one(*outcome("salesforce", case("salesforce_envelopes", name))[:2])
-    assert [move["why"] for move in facts(lead, "transition") if move["to"] == "inquiry"] == [
-        "lead.created"
-    ]
+    reasons = [move["why"] for move in facts(lead, "transition") if move["to"] == "inquiry"]
+    assert reasons == ["lead.created"]
 
 
 def test_an_opt_out_in_salesforce_is_one():
-    assert one(*outcome("salesforce", *bodies("salesforce_opt_out", "bodies.json"))[:2]).state[
-        "opted_out"
-    ]
+    lead = one(*outcome("salesforce", *bodies("salesforce_opt_out", "bodies.json"))[:2])
+    assert lead.state["opted_out"]
 
 
 def test_a_contact_role_says_whose_a_deal_is():

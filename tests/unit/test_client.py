@@ -1,4 +1,4 @@
-"""LeadPublisher: what it refuses before it sends, what it says of each delivery, and how it bears a Kafka that is slow."""
+"""LeadPublisher: what it refuses before it sends, what it reports, how it bears a slow Kafka."""
 
 import re
 import threading
@@ -121,11 +121,8 @@ def test_what_is_sent_is_what_normalise_reads():
     assert (topic, key) == ("lead.raw.crm", b"jane@example.com")
     (out,) = normalise(record(orjson.dumps(body), headers=list(headers.items())), Connection()).outs
     event = orjson.loads(out.value)["event"]
-    assert (event["id"], event["kind"], event["deal"]["close_date"]) == (
-        "shop:42",
-        "demo_form",
-        "2026-01-31",
-    )
+    shown = (event["id"], event["kind"], event["deal"]["close_date"])
+    assert shown == ("shop:42", "demo_form", "2026-01-31")
     assert len(event["aliases"]) == 2
 
 

@@ -91,9 +91,9 @@ WRONG = [
 ]
 
 
-@pytest.mark.parametrize(("asked", "said"), WRONG)
-def test_what_is_no_day_or_instant_is_refused_with_an_example(asked, said):
-    with pytest.raises(ValueError, match=said):
+@pytest.mark.parametrize(("asked", "hint"), WRONG)
+def test_what_is_no_day_or_instant_is_refused_with_an_example(asked, hint):
+    with pytest.raises(ValueError, match=hint):
         _question(FUNNEL, *asked, "", None)
 
 

@@ -8,16 +8,16 @@ from streams.settings import Settings
 
 @pytest.fixture
 def opened(monkeypatch):
-    """What ClickHouse's client would be opened with."""
-    said = {}
+    """Return what ClickHouse's client would be opened with."""
+    given = {}
     monkeypatch.setattr(
-        connections.clickhouse_connect, "get_client", lambda **options: said.update(options)
+        connections.clickhouse_connect, "get_client", lambda **options: given.update(options)
     )
 
     def open_(**fields):
-        said.clear()
+        given.clear()
         connections.clickhouse_client(Settings(**fields))
-        return said
+        return given
 
     return open_
 
@@ -33,27 +33,19 @@ def opened(monkeypatch):
     ],
 )
 def test_an_address_of_clickhouse_is_read_as_it_is_written(opened, url, host, port, secure, path):
-    said = opened(clickhouse_url=url)
-    assert (said["host"], said["port"], said["secure"], said["proxy_path"]) == (
-        host,
-        port,
-        secure,
-        path,
-    )
+    given = opened(clickhouse_url=url)
+    address = (given["host"], given["port"], given["secure"], given["proxy_path"])
+    assert address == (host, port, secure, path)
 
 
 def test_a_user_in_the_address_goes_before_the_settings(opened):
-    said = opened(
+    given = opened(
         clickhouse_url="https://ann:p%40ss@click.example",
         clickhouse_user="bob",
         clickhouse_ca_file="/ca.pem",
     )
-    assert (said["username"], said["password"], said["ca_cert"], said["verify"]) == (
-        "ann",
-        "p@ss",
-        "/ca.pem",
-        True,
-    )
+    login = (given["username"], given["password"], given["ca_cert"], given["verify"])
+    assert login == ("ann", "p@ss", "/ca.pem", True)
 
 
 @pytest.mark.parametrize(

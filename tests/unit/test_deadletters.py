@@ -21,7 +21,7 @@ HEADERS = st.lists(
 
 def put_together(outs):
     parts = [(deadletters.described(out.headers), out.value) for out in outs]
-    assert [said.piece for said, _ in parts] == list(range(parts[0][0].pieces))
+    assert [part.piece for part, _ in parts] == list(range(parts[0][0].pieces))
     return deadletters.opened(b"".join(body for _, body in parts))
 
 
@@ -32,7 +32,7 @@ def test_what_is_kept_is_what_came(key, headers, value):
 
 
 def test_a_body_of_control_characters_is_kept_in_pieces_that_kafka_takes():
-    """As JSON text 990 kB of them were 2.4 MB, which the broker refused: the worker ended at each start again."""
+    """As JSON text 990 kB were 2.4 MB, which the broker refused: the worker ended at each start."""
     body = b"\x01" * 990_000
     outs = letter(
         POST, record(body, headers=[("h", b"\xff" * 900_000)]), LetterKind.REFUSED, "why" * 10_000
@@ -67,8 +67,8 @@ def test_a_part_is_kept_with_its_records_own_key_and_headers():
 )
 def test_a_reason_names_nobody(reason):
     (out,) = letter(POST, record(b""), LetterKind.REFUSED, reason)
-    said = deadletters.described(out.headers).reason
-    assert not any(name in said.lower() for name in ("jane", "1234"))
+    reason = deadletters.described(out.headers).reason
+    assert not any(name in reason.lower() for name in ("jane", "1234"))
 
 
 def test_a_reason_keeps_what_helps():
@@ -84,14 +84,14 @@ def test_what_somebody_else_wrote_is_neither_letter_nor_mark(body):
 
 
 def test_a_letter_of_a_later_release_with_more_to_say_is_read():
-    said = Letter(
+    written = Letter(
         id="a", topic="t", partition=0, offset=1, stamp=1, worker="w", kind="failed", reason="r"
     ).model_dump()
-    assert Letter.model_validate({**said, "more": 1}).id == "a"
+    assert Letter.model_validate({**written, "more": 1}).id == "a"
 
 
-def told(worker="advance", stamp=1, mark=None):
-    """Give a record of lead.deadletters: a letter of one place, or its mark."""
+def entry(worker="advance", stamp=1, mark=None):
+    """Return a record of lead.deadletters: a letter of one place, or its mark."""
     (out,) = letter(
         Post("lead.deadletters", worker),
         record(b"", timestamp=stamp, offset=7),
@@ -99,8 +99,8 @@ def told(worker="advance", stamp=1, mark=None):
         "why",
     )
     if mark:
-        said = Mark(letter=deadletters.described(out.headers), what=mark, by="ann", at=5)
-        return record(b"", key=out.key, headers=[(MARK_HEADER, said.model_dump_json().encode())])
+        stamped = Mark(letter=deadletters.described(out.headers), what=mark, by="ann", at=5)
+        return record(b"", key=out.key, headers=[(MARK_HEADER, stamped.model_dump_json().encode())])
     return record(out.value, key=out.key, headers=out.headers)
 
 
@@ -111,26 +111,26 @@ def waiting(*records):
 
 
 def test_a_letter_that_a_crash_writes_again_keeps_its_fate():
-    assert waiting(told(), told(mark="replayed"), told()) == []
+    assert waiting(entry(), entry(mark="replayed"), entry()) == []
 
 
 def test_the_letter_of_another_worker_about_the_same_record_waits_for_itself():
-    assert waiting(told(), told("deliver"), told(mark="replayed")) == [("deliver", 1)]
+    assert waiting(entry(), entry("deliver"), entry(mark="replayed")) == [("deliver", 1)]
 
 
 def test_a_topic_that_was_made_again_inherits_no_fate():
-    """Its places are the same, and its first bad record was taken for one that somebody had discarded."""
-    assert waiting(told(), told(mark="discarded"), told(stamp=2)) == [("advance", 2)]
+    """Its places are the same, and its first bad record was taken for a discarded one."""
+    assert waiting(entry(), entry(mark="discarded"), entry(stamp=2)) == [("advance", 2)]
 
 
 def test_what_our_client_does_not_send_does_not_stop_a_replay():
-    """A header without a value, and a record with neither key nor value, stopped it at that letter each time."""
+    """A header without a value, and a record without key and value, stopped it there each time."""
     sent = []
 
     class Producer:
         def send(self, topic, value, *, key, headers, partition):
             assert value is not None or key is not None  # as kafka-python demands it
-            assert all(isinstance(said, bytes) for _, said in headers)
+            assert all(isinstance(value, bytes) for _, value in headers)
             sent.append((topic, key, value, headers, partition))
 
     resending.send(Producer(), "t", None, None, [("h", None), ("g", b"1")], 3)
@@ -142,11 +142,11 @@ def test_a_traceback_in_the_log_quotes_no_value(caplog):
     class Body(BaseModel):
         name: int
 
-    def read(said):
+    def read(text):
         try:
-            Body(name=said)
+            Body(name=text)
         except ValueError as error:
-            raise ValueError(f"{said}@example.com can't be read") from error
+            raise ValueError(f"{text}@example.com can't be read") from error
 
     try:
         read("jane")

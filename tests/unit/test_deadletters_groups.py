@@ -1,4 +1,4 @@
-"""Letters by reason, and the place in a body that a reason speaks of: what a person needs to act, and nobody's data."""
+"""Letters by reason, and the place in a body that a reason names: enough to act, no data."""
 
 import json
 
@@ -76,7 +76,7 @@ def test_reasons_that_differ_by_a_quoted_value_are_one_group(one, other):
 
 
 def letters():
-    """Give records of lead.deadletters: three of one reason, one of another, one of ours, one that was discarded."""
+    """Return records of lead.deadletters: three of a reason, three others, one discarded."""
 
     def wrote(offset, source, kind, reason, mark=None, value=b"{}"):
         post = Post("lead.deadletters", "normalise", lambda _record: source)
@@ -121,7 +121,7 @@ def letters():
 
 @pytest.fixture
 def cli(monkeypatch):
-    """The commands over those letters; what a replay or a discard would send is kept."""
+    """Run the commands over those letters, and keep what a replay or a discard would send."""
     done = []
 
     def records(_settings, _topic, begin=(), **_more):
@@ -176,9 +176,8 @@ def test_replay_and_discard_by_reason_and_source(cli):
     answer, found = cli("discard", "--reason", "*IS MISSING", "--why", "an old form", "--json")
     assert json.loads(answer.output) == {"discarded": 1}
     assert [one.letter.offset for one in found] == [4]
-    assert json.loads(cli("replay", "--reason", "is no number", "--json")[0].output) == {
-        "replayed": 0
-    }
+    done = json.loads(cli("replay", "--reason", "is no number", "--json")[0].output)
+    assert done == {"replayed": 0}
 
 
 @pytest.mark.parametrize("arguments", [["--why", " "], ["--why", "x" * 1001], []])

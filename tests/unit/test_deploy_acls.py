@@ -56,10 +56,8 @@ def test_a_worker_reads_what_it_is_built_on_and_has_its_group_and_changelog(acls
 def test_a_retriever_reads_and_writes_where_its_vendors_bodies_are_and_has_a_group_for_each(acls):
     retrieved = {name: one for name, one in SOURCES.items() if one.retrieval}
     raw = {one.topic for one in retrieved.values()}
-    assert (set(acls.reads("retriever")), set(acls.writes("retriever"))) == (
-        raw,
-        raw | {topics.DEADLETTERS},
-    )
+    rights = (set(acls.reads("retriever")), set(acls.writes("retriever")))
+    assert rights == (raw, raw | {topics.DEADLETTERS})
     (groups,) = [
         rule.names for rule in acls.rules() if (rule.role, rule.kind) == ("retriever", "group")
     ]

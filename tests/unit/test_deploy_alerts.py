@@ -41,9 +41,8 @@ def test_prometheus_reads_its_rules_and_its_configuration(tmp_path):
     promtool = tool("promtool", "prometheus")
     ran(promtool, "check", "rules", *(f"rules/{name}.yml" for name in RULES))
     (tmp_path / "generations").mkdir()
-    (tmp_path / "generations" / "2.json").write_text(
-        '[{"targets": ["advance-2:9100"]}]'
-    )  # as docs/operations.md has it
+    # As docs/operations.md has it.
+    (tmp_path / "generations" / "2.json").write_text('[{"targets": ["advance-2:9100"]}]')
     here = (
         (PROMETHEUS / "prometheus.yml")
         .read_text()
@@ -102,17 +101,17 @@ def test_alertmanager_routes_each_alert_to_its_owner_team():
         "customer_success": ["customer-success"],
         "operations": ["operations"],
     }.items():
-        said = ran(
+        chosen = ran(
             amtool, "config", "routes", "test", f"--config.file={RECEIVERS}", f"owner_team={team}"
         ).strip()
-        assert [name.removesuffix("-nobody-told-yet") for name in said.split(",")] == receivers
+        assert [name.removesuffix("-nobody-told-yet") for name in chosen.split(",")] == receivers
 
 
 def test_a_receiver_that_tells_nobody_says_so_in_its_name():
     text = RECEIVERS.read_text()
     for receiver in yaml.safe_load(text)["receivers"]:
-        told = any(key.endswith("_configs") for key in receiver)
-        assert told is not receiver["name"].endswith("-nobody-told-yet"), receiver["name"]
+        configured = any(key.endswith("_configs") for key in receiver)
+        assert configured is not receiver["name"].endswith("-nobody-told-yet"), receiver["name"]
     assert text.startswith("# NOBODY IS TOLD YET") is ("nobody-told-yet" in text)
 
 

@@ -1,4 +1,4 @@
-"""compose.yaml, read as Docker reads it: what outlives a container, who reaches whom, what is checked, and what is required."""
+"""compose.yaml, read as Docker reads it: what lasts, who reaches whom, what is required."""
 
 import re
 import subprocess
@@ -70,7 +70,10 @@ def test_our_own_image_runs_read_only_without_root_and_without_capabilities(name
 
 def test_an_adopted_generations_worker_is_held_as_the_first_ones_is():
     first = SERVICES["advance"]
-    same = ("image", "restart", "user", "read_only", "tmpfs", "cap_drop", "security_opt", "logging", "entrypoint", "command", "healthcheck", "stop_grace_period", "init")  # fmt: skip
+    same = (
+        "image", "restart", "user", "read_only", "tmpfs", "cap_drop", "security_opt", "logging",
+        "entrypoint", "command", "healthcheck", "stop_grace_period", "init",
+    )  # fmt: skip
     assert {key: GENERATION[key] for key in same} == {key: first[key] for key in same}
     assert GENERATION["volumes"] == first["volumes"]
     assert first["environment"].items() - GENERATION["environment"].items() == {
@@ -193,9 +196,8 @@ def test_clickhouse_is_not_healthy_while_its_entry_point_makes_users(process, he
     kind, check = SERVICES["clickhouse"]["healthcheck"]["test"]
     assert kind == "CMD-SHELL"
     (tmp_path / "cmdline").write_text(process)
-    (tmp_path / "wget").write_text(
-        "#!/bin/sh\necho Ok.\n"
-    )  # the temporary server answers a ping, too
+    # The temporary server answers a ping, too.
+    (tmp_path / "wget").write_text("#!/bin/sh\necho Ok.\n")
     (tmp_path / "wget").chmod(0o755)
     environment = {"PATH": f"{tmp_path}:/usr/bin:/bin"}
     done = subprocess.run(
@@ -209,16 +211,14 @@ def test_clickhouse_is_not_healthy_while_its_entry_point_makes_users(process, he
 @every({*WORKERS, "ticker", "retriever"})
 def test_a_worker_is_healthy_when_it_says_that_it_is_ready(name):
     port = SERVICES[name]["environment"]["LEADSTREAM_METRICS_PORT"]
-    assert SERVICES[name]["healthcheck"]["test"] == [
-        "CMD",
-        "leadstream-healthy",
-        f"127.0.0.1:{port}/readyz",
-    ]
+    check = SERVICES[name]["healthcheck"]["test"]
+    assert check == ["CMD", "leadstream-healthy", f"127.0.0.1:{port}/readyz"]
     assert SERVICES[name]["entrypoint"][0] == "hold-on-78"
 
 
 def test_setup_waits_for_healthy_servers_and_everything_for_setup():
-    assert {name: one["condition"] for name, one in SERVICES["setup"]["depends_on"].items()} == {"kafka": "service_healthy", "clickhouse": "service_healthy"}  # fmt: skip
+    conditions = {name: one["condition"] for name, one in SERVICES["setup"]["depends_on"].items()}
+    assert conditions == {"kafka": "service_healthy", "clickhouse": "service_healthy"}
     for name in OURS - {"setup", "tools"}:
         assert (
             SERVICES[name]["depends_on"]["setup"]["condition"] == "service_completed_successfully"
@@ -295,8 +295,8 @@ def test_grafana_has_its_own_user_and_nobody_enters_without_one(tmp_path):
     )
     for password, started in (("", False), ("p", True)):
         (tmp_path / "grafana_admin_password").write_text(password)
-        said = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
-        assert ("started" in said.stdout, said.returncode == 0) == (started, started)
+        shown = subprocess.run(["sh", "-c", script], capture_output=True, text=True)
+        assert ("started" in shown.stdout, shown.returncode == 0) == (started, started)
 
 
 # What may be set: settings, and what the vendors' files declare.
@@ -461,6 +461,5 @@ def test_the_image_is_built_in_stages_from_hashed_locks_and_runs_without_root():
     assert "pip" not in last
     for line in ("USER 10001:10001", 'ENTRYPOINT ["leadstream"]', 'CMD ["leadstream-healthy"]'):
         assert line in last
-    assert (
-        "install -d -o 10001 -g 10001 -m 0700 /var/lib/leadstream" in last
-    )  # what the volume `home` takes over
+    # What the volume `home` takes over.
+    assert "install -d -o 10001 -g 10001 -m 0700 /var/lib/leadstream" in last

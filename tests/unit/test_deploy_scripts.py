@@ -1,4 +1,4 @@
-"""The programs of our image: one waits where a restart does not help, one says whether a process answers."""
+"""The programs of our image: one waits where a restart can't help, one checks for an answer."""
 
 import http.server
 import os
@@ -61,7 +61,11 @@ def test_78_is_held_with_its_reason_and_the_command_that_goes_on(limit):
 
 
 def test_a_stop_reaches_the_worker_and_waits_until_it_has_finished(limit):
-    code = "import signal, sys, time; signal.signal(15, lambda *_: (print('finished', flush=True), sys.exit(0))); print('ready', flush=True); time.sleep(60)"
+    code = (
+        "import signal, sys, time; "
+        "signal.signal(15, lambda *_: (print('finished', flush=True), sys.exit(0))); "
+        "print('ready', flush=True); time.sleep(60)"
+    )
     process = limit(held(sys.executable, "-c", code))
     assert process.stdout.readline() == "ready\n"
     process.terminate()

@@ -44,7 +44,7 @@ def test_without_a_limit_it_is_asked_once():
     assert server.asked == 1
 
 
-def test_what_waiting_does_not_mend_is_told_at_once():
+def test_what_waiting_does_not_mend_is_reported_at_once():
     server = Server(DatabaseError("Code: 516. Authentication failed"))
     with pytest.raises(DatabaseError):
         patiently(120, server.ask)

@@ -1,4 +1,4 @@
-"""Files that people hand in: bounded when they are read, and no way out of the folder that they speak of."""
+"""Files that people hand in: bounded when they are read, and no way out of their folder."""
 
 import pytest
 import yaml
@@ -33,14 +33,14 @@ ATTACKS = [
 
 @pytest.mark.parametrize(("read", "refusal"), READERS, ids=["funnel", "mapping", "records"])
 @pytest.mark.parametrize(
-    ("text", "said"), ATTACKS, ids=["laughs", "deep", "digits", "date", "bytes"]
+    ("text", "why"), ATTACKS, ids=["laughs", "deep", "digits", "date", "bytes"]
 )
 def test_no_file_costs_more_than_it_is_long_and_each_is_refused_with_a_reason(
-    tmp_path, read, refusal, text, said
+    tmp_path, read, refusal, text, why
 ):
     path = tmp_path / "file.yaml"
     path.write_bytes(text if isinstance(text, bytes) else text.encode())
-    with pytest.raises(refusal, match=said):
+    with pytest.raises(refusal, match=why):
         read(path)
 
 
@@ -104,9 +104,8 @@ def test_a_mapping_does_not_choose_files_outside_of_its_folder(data, name):
         files.MappingError, match=r"mapping\.yaml:5: file .* lies outside of the data folder"
     ):
         files.load(path, data)
-    with pytest.raises(
-        files.MappingError, match="lies outside"
-    ):  # also where somebody made the link since
+    # Also where somebody made the link since.
+    with pytest.raises(files.MappingError, match="lies outside"):
         list(files.read(files.load(path), data))
 
 

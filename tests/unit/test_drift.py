@@ -1,4 +1,4 @@
-"""Schema drift: each change of a vendor's bodies is noticed once, by its path, whatever the bodies are; and nobody's data is kept."""
+"""Schema drift: each change of bodies is noticed once, by its path; and nobody's data is kept."""
 
 import json
 import logging

@@ -1,6 +1,7 @@
-"""explain, for fifteen edge cases, as a salesperson reads it: tests/golden/explain/*.txt. LEADSTREAM_GOLDEN=write writes them anew.
+"""explain, for fifteen edge cases, as a salesperson reads it: tests/golden/explain/*.txt.
 
-Each case is played event by event in the order in which we learned of them, with the clock running between.
+LEADSTREAM_GOLDEN=write writes them anew. Each case is played event by event in the order in which
+we learned of them, with the clock running between.
 """
 
 import os
@@ -18,53 +19,120 @@ from tests.support.stories import DAY, DEFINITION, MQL, T0, E
 
 GOLDEN = Path(__file__).parent.parent / "golden" / "explain"
 WORDS = ("link", "merge", "unmerge")
-HALVES = {"lead": "lead 1 (https://crm.example/1)", "mate": "lead 2 (https://crm.example/2)"}
+SIDES = {"lead": "lead 1 (https://crm.example/1)", "mate": "lead 2 (https://crm.example/2)"}
 EURO = {"deal": {"id": "hubspot:1:deal:9", "amount": "1200", "currency": "EUR"}}
 
 CONTACT = {"_kind": "hubspot:1:contact"}
 MATE = {"_from": "mate"}
 
-# name: (told until day, [(happened on day, learned on day or None at once, type, what was said)]). With `_from` it came from another
-# origin, with `_held` it waited until we knew whose it was; a link, merge or unmerge is with the other origin, `_kind` both are of.
+# name: (played until day, [(happened on day, learned on day or None at once, type, fields)]). With
+# `_from` it came from another identity, with `_held` it waited until we knew whose it was; a link,
+# merge or unmerge is with the other identity, `_kind` is both identities' kind.
 CASES = {
-    "accepted-late": (30, [(0, None, E.CREATED, {"kind": "demo_form"}), (18, None, E.ACCEPTED, {"source": "hubspot"})]),
-    "late-proof-of-a-call": (2, [(0, None, E.CREATED, {"kind": "demo_form"}), (0.001, 1, E.TOUCH, {"kind": "call", "direction": "human", "source": "salesforce"})]),
-    "never-decided": (20, [(0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot", "owner": "ann"})]),
+    "accepted-late": (
+        30,
+        [
+            (0, None, E.CREATED, {"kind": "demo_form"}),
+            (18, None, E.ACCEPTED, {"source": "hubspot"}),
+        ],
+    ),
+    "late-proof-of-a-call": (
+        2,
+        [
+            (0, None, E.CREATED, {"kind": "demo_form"}),
+            (0.001, 1, E.TOUCH, {"kind": "call", "direction": "human", "source": "salesforce"}),
+        ],
+    ),
+    "never-decided": (
+        20, [(0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot", "owner": "ann"})]
+    ),
     "rejected-then-won-back": (260, [
-        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (1, None, E.REJECTED, {"reason": "not-ready", "source": "hubspot"}),
-        (120, None, E.TOUCH, {"kind": "demo_form", "marketing": {"platform": "google"}}), (121, None, E.ACCEPTED, {"source": "hubspot"}),
+        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}),
+        (1, None, E.REJECTED, {"reason": "not-ready", "source": "hubspot"}),
+        (120, None, E.TOUCH, {"kind": "demo_form", "marketing": {"platform": "google"}}),
+        (121, None, E.ACCEPTED, {"source": "hubspot"}),
     ]),
     "loss-reopened": (60, [
-        (0, None, E.OPPORTUNITY_CREATED, {**EURO, "source": "hubspot"}), (10, None, E.OPPORTUNITY_LOST, {**EURO, "source": "hubspot", "reason": "price"}),
+        (0, None, E.OPPORTUNITY_CREATED, {**EURO, "source": "hubspot"}),
+        (10, None, E.OPPORTUNITY_LOST, {**EURO, "source": "hubspot", "reason": "price"}),
         (40, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}),
     ]),
-    "won-before-first-contact": (5, [(0, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}), (2, None, E.CREATED, {"kind": "form"})]),
+    "won-before-first-contact": (
+        5,
+        [
+            (0, None, E.OPPORTUNITY_WON, {**EURO, "source": "hubspot"}),
+            (2, None, E.CREATED, {"kind": "form"}),
+        ],
+    ),
     "voided-mistake": (3, [
-        (0, None, E.CREATED, {"kind": "form"}), (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (0.2, None, E.VOID, {"voids": "e2", "source": "hubspot"}),
+        (0, None, E.CREATED, {"kind": "form"}),
+        (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}),
+        (0.2, None, E.VOID, {"voids": "e2", "source": "hubspot"}),
     ]),
-    "crm-and-gate-disagree": (1, [(0, None, E.CREATED, {"kind": "form", "origin": "Partner"}), (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (0.2, None, E.STAGE_REPORTED, {"stage": "lead", "source": "hubspot"})]),
-    "two-identities-and-an-opt-out": (50, [(0, None, E.CREATED, {"kind": "form"}), (1, None, "link", {}), (2, None, E.CONSENT, {"granted": False, "source": "hubspot"})]),
-    "two-records-in-conflict": (3, [(0, None, E.CREATED, {"kind": "form", "source": "hubspot", "record_url": "https://crm.example/1"}), (1, None, "link", CONTACT)]),
+    "crm-and-gate-disagree": (
+        1,
+        [
+            (0, None, E.CREATED, {"kind": "form", "origin": "Partner"}),
+            (0.1, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}),
+            (0.2, None, E.STAGE_REPORTED, {"stage": "lead", "source": "hubspot"}),
+        ],
+    ),
+    "two-identities-and-an-opt-out": (
+        50,
+        [
+            (0, None, E.CREATED, {"kind": "form"}), (1, None, "link", {}),
+            (2, None, E.CONSENT, {"granted": False, "source": "hubspot"}),
+        ],
+    ),
+    "two-records-in-conflict": (
+        3,
+        [
+            (
+                0, None, E.CREATED,
+                {"kind": "form", "source": "hubspot", "record_url": "https://crm.example/1"},
+            ),
+            (1, None, "link", CONTACT),
+        ],
+    ),
     "a-merge-that-restates": (12, [
-        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (8, None, "merge", CONTACT), (0.1, 8, E.TOUCH, {"kind": "call", "direction": "human", "source": "hubspot", **MATE}),
+        (0, None, E.STAGE_REPORTED, {**MQL, "source": "hubspot"}), (8, None, "merge", CONTACT),
+        (0.1, 8, E.TOUCH, {"kind": "call", "direction": "human", "source": "hubspot", **MATE}),
         (2, 8, E.ACCEPTED, {"source": "hubspot", **MATE}),
     ]),
     "merged-by-mistake-and-parted": (6, [
-        (0, None, E.CREATED, {"kind": "form"}), (1, None, "merge", CONTACT), (0.5, 1, E.STAGE_REPORTED, {**MQL, "source": "hubspot", **MATE}), (3, None, "unmerge", CONTACT),
+        (0, None, E.CREATED, {"kind": "form"}), (1, None, "merge", CONTACT),
+        (0.5, 1, E.STAGE_REPORTED, {**MQL, "source": "hubspot", **MATE}),
+        (3, None, "unmerge", CONTACT),
     ]),
     "visits-before-we-knew-who": (2, [
-        (0, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}), (0.2, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}),
+        (0, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}),
+        (0.2, 1, E.TOUCH, {"kind": "page_view", "direction": "inbound", "_held": True}),
         (1, None, E.CREATED, {"kind": "demo_form", "marketing": {"utm_source": "fb"}}),
     ]),
     "dated-into-the-future": (3, [
-        (0, None, E.CREATED, {"kind": "form"}), (1, None, E.STAGE_REPORTED, {**MQL, "source": "salesforce", "stage": "Working", "stated_at": T0 + 3650 * DAY}),
+        (0, None, E.CREATED, {"kind": "form"}),
+        (
+            1, None, E.STAGE_REPORTED,
+            {**MQL, "source": "salesforce", "stage": "Working", "stated_at": T0 + 3650 * DAY},
+        ),
     ]),
-    "opening-balance-at-the-cut-over": (40, [(0, None, E.SNAPSHOT, {"stage": "opportunity", "source": "hubspot", "owner": "bob", "record_url": "https://crm.example/1"})]),
+    "opening-balance-at-the-cut-over": (
+        40,
+        [
+            (
+                0, None, E.SNAPSHOT,
+                {
+                    "stage": "opportunity", "source": "hubspot", "owner": "bob",
+                    "record_url": "https://crm.example/1",
+                },
+            ),
+        ],
+    ),
 }  # fmt: skip
 
 
-def play(until, said):
-    """Play a case; give the lead's state, what is known of it, and every revision that was said."""
+def play(until, course):
+    """Play a case; return the lead's state, what is known of it, and every stated revision."""
     current, known, revisions, names = row.Row("lead"), [], [], {}
 
     def keep(step, at, cause):
@@ -82,18 +150,18 @@ def play(until, said):
             current = keep(row.tick(current, due + 1, DEFINITION), due + 1, None)
 
     for number, (day, learned, kind, fields) in sorted(
-        enumerate(said, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]
+        enumerate(course, 1), key=lambda one: one[1][1] if one[1][1] is not None else one[1][0]
     ):
         at, seen = int(T0 + day * DAY), int(T0 + (day if learned is None else learned) * DAY) + 400
         tick(seen)
         name, content = f"e{number}", {key: value for key, value in fields.items() if key[0] != "_"}
         if kind in WORDS:
             ends = (
-                Origin(birth, "", end, fields.get("_kind", ""))
-                for birth, end in enumerate(("lead", "mate"))
+                Origin(place, "", end, fields.get("_kind", ""))
+                for place, end in enumerate(("lead", "mate"))
             )
-            said_by = f"{name}|lead:mate" if kind != "link" else "link:lead:mate"
-            edge = Edge(at, 0, said_by, kind, *ends)
+            edge_name = f"{name}|lead:mate" if kind != "link" else "link:lead:mate"
+            edge = Edge(at, 0, edge_name, kind, *ends)
             current = keep(
                 row.connect(current, edge, DEFINITION),
                 seen,
@@ -124,10 +192,10 @@ def play(until, said):
 
 
 @pytest.mark.parametrize("name", sorted(CASES))
-def test_a_lead_is_told_as_the_golden_file_tells_it(name):
+def test_a_leads_story_is_the_golden_files(name):
     state, known, revisions, end = play(*CASES[name])
-    said = readable(story("lead", state, known, revisions, DEFINITION, end, HALVES), "Europe/Paris")
-    text, path = "\n".join(said) + "\n", GOLDEN / f"{name}.txt"
+    lines = readable(story("lead", state, known, revisions, DEFINITION, end, SIDES), "Europe/Paris")
+    text, path = "\n".join(lines) + "\n", GOLDEN / f"{name}.txt"
     if os.environ.get("LEADSTREAM_GOLDEN") == "write":
         path.write_text(text)
     assert text == path.read_text()
@@ -138,7 +206,7 @@ def test_every_golden_file_belongs_to_a_case():
 
 
 @pytest.mark.parametrize("opted_out", [False, True])
-def test_no_nurture_clock_is_ahead_of_a_lead_whose_other_half_forbade_contact_before_the_two_were_parted(
+def test_no_nurture_clock_is_ahead_of_a_lead_parted_from_one_who_had_opted_out(
     opted_out,
 ):
     _, known, revisions, end = play(6, [(0, None, E.CREATED, {"kind": "form"})])

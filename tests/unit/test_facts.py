@@ -1,4 +1,4 @@
-"""What the facts say beside the moves: durations, hand-offs, deals, lapses, what a version holds for. One test a rule of docs/design."""
+"""Facts beside the moves: durations, hand-offs, deals, lapses, versions. One test a rule."""
 
 from datetime import date
 
@@ -13,13 +13,13 @@ HOUR = DAY // 24
 HUMAN = {"direction": "human"}
 
 
-def said(folded, kind):
+def facts_of(folded, kind):
     return [content for _, content, _ in facts(folded, kind)]
 
 
 def clocks(folded, name):
     return [
-        clock for clock in said(folded, "clock") if f"{clock['stage']}.{clock['clock']}" == name
+        clock for clock in facts_of(folded, "clock") if f"{clock['stage']}.{clock['clock']}" == name
     ]
 
 
@@ -49,10 +49,11 @@ def test_a_clock_that_a_move_ends_before_it_is_due_is_cancelled():
 @pytest.mark.parametrize(
     ("clock", "due"),
     [
+        # The office opens on the next day.
         (
             {"within": "30 business minutes", "stopped_by": ("human",)},
             T0 + DAY + HOUR // 2,
-        ),  # the office opens on the next day
+        ),
         (
             {"within": "30 business minutes", "calendar": "always", "stopped_by": ("human",)},
             T0 + 12 * HOUR + HOUR // 2,
@@ -93,21 +94,22 @@ def test_who_forbade_contact_before_nurturing_has_no_nurture_clock():
 
 
 def test_inactive_starts_with_no_points():
-    told = [
+    events = [
         (0, E.STAGE_REPORTED, MQL),
         (190, E.TOUCH, {"kind": "form"}),
         (196, E.TOUCH, {"kind": "form"}),
     ]
-    assert path(fold(history(*told), 200)) == "inquiry* mql recycled inactive"
+    assert path(fold(history(*events), 200)) == "inquiry* mql recycled inactive"
 
 
 def test_recycled_is_no_longer_hot():
-    told = [
+    events = [
         (0, E.CREATED, {"kind": "demo_form"}),
         (1, E.REJECTED, {"reason": "not-ready"}),
         (5, E.STAGE_REPORTED, MQL),
     ]
-    assert [handoff["hot"] for handoff in said(fold(history(*told), 6), "handoff")] == [True, False]
+    hot = [handoff["hot"] for handoff in facts_of(fold(history(*events), 6), "handoff")]
+    assert hot == [True, False]
 
 
 def test_a_loss_that_is_voided_gives_back_the_timer_and_the_clocks_as_they_were():
@@ -129,9 +131,8 @@ def test_a_loss_that_is_voided_gives_back_the_timer_and_the_clocks_as_they_were(
         ),
         51,
     )
-    assert [clock["stopped_at"] for clock in clocks(again, "opportunity.stalled")] == [
-        T0 + 50 * DAY
-    ]
+    stopped = [clock["stopped_at"] for clock in clocks(again, "opportunity.stalled")]
+    assert stopped == [T0 + 50 * DAY]
 
 
 def test_a_generations_first_version_holds_from_the_beginning_of_time():
@@ -141,75 +142,77 @@ def test_a_generations_first_version_holds_from_the_beginning_of_time():
     )
     assert {
         move["version"]
-        for move in said(fold(history((0, E.CREATED, {})), 20, prepare(first, later)), "transition")
+        for move in facts_of(
+            fold(history((0, E.CREATED, {})), 20, prepare(first, later)), "transition"
+        )
     } == {"1"}
 
 
 def test_an_opening_balance_at_mql_is_no_hand_off():
-    assert said(fold(history((0, E.SNAPSHOT, MQL)), 1), "handoff") == []
+    assert facts_of(fold(history((0, E.SNAPSHOT, MQL)), 1), "handoff") == []
 
 
 def test_what_can_not_be_applied_is_noted_with_why():
     folded = fold(
         history((0, E.OPPORTUNITY_CREATED, DEAL), (0.1, E.REJECTED, {"reason": "no-fit"})), 0.2
     )
-    assert [(note["what"], note["reason"], note["current"]) for note in said(folded, "note")] == [
-        ("ignored", "no-fit", "opportunity")
-    ]
+    assert [
+        (note["what"], note["reason"], note["current"]) for note in facts_of(folded, "note")
+    ] == [("ignored", "no-fit", "opportunity")]
 
 
 def test_a_move_says_how_long_the_stage_before_was_held_by_the_wall_and_in_open_hours():
     folded = fold(history((0, E.STAGE_REPORTED, MQL), (1.25, E.ACCEPTED, {})), 2)
-    accepted = next(move for move in said(folded, "transition") if move["to"] == "sal")
+    accepted = next(move for move in facts_of(folded, "transition") if move["to"] == "sal")
     assert (accepted["dwell_ms"], accepted["business_ms"]) == (1.25 * DAY, 15 * HOUR)
     assert all(
         "dwell_ms" not in move
-        for move in said(folded, "transition")
+        for move in facts_of(folded, "transition")
         if move["implied"] or move["to"] == "mql"
     )
 
 
 def test_a_hand_off_says_when_it_was_assigned_and_first_touched_by_a_person_in_open_hours():
-    told = [
+    events = [
         (0, E.STAGE_REPORTED, MQL),
         (1 / 24, E.ASSIGNED, {"owner": "ann"}),
         (3 / 24, E.TOUCH, HUMAN),
         (5 / 24, E.TOUCH, HUMAN),
         (1, E.ASSIGNED, {"owner": "bob"}),
     ]
-    handoff = said(fold(history(*told), 2), "handoff")[0]
+    handoff = facts_of(fold(history(*events), 2), "handoff")[0]
     assert (handoff["assigned_at"], handoff["touched_at"]) == (T0 + HOUR, T0 + 3 * HOUR)
     assert (handoff["to_assigned_ms"], handoff["to_touch_ms"]) == (HOUR, 2 * HOUR)
 
 
 def test_the_newest_word_of_owner_and_record_holds():
-    told = [
+    events = [
         (0, E.CREATED, {"owner": "ann", "record_url": "https://crm.example/1"}),
         (1, E.ASSIGNED, {"owner": "bob", "record_url": "https://crm.example/2"}),
     ]
-    state = fold(history(*told), 2).state
+    state = fold(history(*events), 2).state
     assert (state["owner"], state["record_url"]) == ("bob", "https://crm.example/2")
 
 
 def test_a_deal_stays_in_the_journey_it_began_in():
-    told = [
+    events = [
         (0, E.OPPORTUNITY_CREATED, DEAL),
         (1, E.OPPORTUNITY_LOST, DEAL),
         (120, E.OPPORTUNITY_WON, DEAL),
     ]
-    folded = fold(history(*told), 121)
+    folded = fold(history(*events), 121)
     assert folded.state["journey"] == 2
     assert [(journey, deal["status"]) for _, deal, journey in facts(folded, "deal")] == [(1, "won")]
 
 
 def test_a_lost_deal_that_moves_again_is_open():
-    told = [
+    events = [
         (0, E.OPPORTUNITY_CREATED, DEAL),
         (1, E.OPPORTUNITY_LOST, DEAL),
         (2, E.OPPORTUNITY_STAGE_CHANGED, {"deal": {"id": "d1", "stage": "talks"}}),
     ]
     assert [
-        (deal["status"], deal["closed_at"]) for deal in said(fold(history(*told), 3), "deal")
+        (deal["status"], deal["closed_at"]) for deal in facts_of(fold(history(*events), 3), "deal")
     ] == [("open", None)]
 
 
@@ -217,15 +220,16 @@ def test_a_lost_deal_that_moves_again_is_open():
     ("source", "word", "stands"),
     [
         ("hubspot", "closedwon", "customer"), ("hubspot", "closedlost", "lost"),
-        ("salesforce", "Closed Won", "customer"), ("salesforce", "Closed Lost", "lost"), ("salesforce", "closedwon", "opportunity"),
+        ("salesforce", "Closed Won", "customer"), ("salesforce", "Closed Lost", "lost"),
+        ("salesforce", "closedwon", "opportunity"),
     ],
 )  # fmt: skip
 def test_a_crms_own_stage_of_a_deal_says_how_it_ended(source, word, stands):
-    told = [
+    events = [
         (0, E.OPPORTUNITY_CREATED, {**DEAL, "source": source}),
         (1, E.OPPORTUNITY_STAGE_CHANGED, {"source": source, "deal": {"id": "d1", "stage": word}}),
     ]
-    assert fold(history(*told), 2).state["stage"] == stands
+    assert fold(history(*events), 2).state["stage"] == stands
 
 
 @pytest.mark.parametrize(
@@ -249,21 +253,21 @@ def test_the_first_row_of_the_source_table_that_fits_holds(marketing, found):
 REPORTED = [(0, E.STAGE_REPORTED, MQL), (0, E.STAGE_REPORTED, stage("opportunity"))]
 
 
-@pytest.mark.parametrize("told", [REPORTED, REPORTED[::-1]])
-def test_stages_that_are_reported_at_one_instant_go_by_their_place_in_the_funnel(told):
-    assert path(fold(history(*told), 1)) == "inquiry* mql sal* sql* opportunity"
+@pytest.mark.parametrize("events", [REPORTED, REPORTED[::-1]])
+def test_stages_that_are_reported_at_one_instant_go_by_their_place_in_the_funnel(events):
+    assert path(fold(history(*events), 1)) == "inquiry* mql sal* sql* opportunity"
 
 
 def test_a_stage_that_nobody_maps_comes_last_of_its_instant():
-    told = [(0, E.STAGE_REPORTED, stage("odd")), (0, E.STAGE_REPORTED, stage("lead"))]
+    events = [(0, E.STAGE_REPORTED, stage("odd")), (0, E.STAGE_REPORTED, stage("lead"))]
     assert [
-        [note["current"] for note in said(fold(history(*order), 0.1), "note")]
-        for order in (told, told[::-1])
+        [note["current"] for note in facts_of(fold(history(*order), 0.1), "note")]
+        for order in (events, events[::-1])
     ] == [["inquiry"], ["inquiry"]]
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("events", "expected"),
     [
         (
             [(0.125, E.ASSIGNED, {"owner": "ann"}), (0.25, E.TOUCH, HUMAN)],
@@ -287,9 +291,9 @@ def test_a_stage_that_nobody_maps_comes_last_of_its_instant():
     ],
 )
 def test_speed_to_lead_counts_open_hours_to_the_assignment_and_from_there_to_the_first_human_touch(
-    told, expected
+    events, expected
 ):
-    (handoff,) = said(fold(history((0, E.STAGE_REPORTED, MQL), *told), 2), "handoff")
+    (handoff,) = facts_of(fold(history((0, E.STAGE_REPORTED, MQL), *events), 2), "handoff")
     assert {name: handoff[name] for name in expected} == expected
     assert ("to_touch_ms" in handoff) == (handoff["touched_at"] is not None)
 
@@ -312,5 +316,5 @@ def test_a_cancelled_clock_says_when_it_was_and_one_that_was_breached_stays_so(e
 
 def test_the_points_that_a_timer_took_come_back_with_the_entry_that_it_counted_from():
     under = changed("inquiry", timer=Timer(after="30 days", to="recycled"))
-    told = [(0, E.TOUCH, {"kind": "form"}), (40, E.CREATED, {"kind": "form"})]
-    assert path(fold(history(*told), 41, under)) == "inquiry mql"
+    events = [(0, E.TOUCH, {"kind": "form"}), (40, E.CREATED, {"kind": "form"})]
+    assert path(fold(history(*events), 41, under)) == "inquiry mql"

@@ -1,4 +1,4 @@
-"""The gateway before and after it knows who speaks, as an ASGI application with a producer that acknowledges."""
+"""The gateway before and after it knows who speaks, as an ASGI application without Kafka."""
 
 import asyncio
 import gzip
@@ -28,27 +28,18 @@ from tests.support.gateways import BEARER, EVENT, TOKEN, Gateway, events, proble
 
 # ------------------------------------------------------------ what broke parsers
 BREAKING = [
-    (
-        "/v1/hubspot",
-        b"[]",
-        {"X-HubSpot-Request-Timestamp": b"\xb2"},
-    ),  # str.isdigit knows it, int does not
-    (
-        "/v1/hubspot",
-        b"[]",
-        {"X-HubSpot-Request-Timestamp": "9" * 5000},
-    ),  # int refuses more than 4300 digits
+    # str.isdigit knows it, int does not.
+    ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": b"\xb2"}),
+    # int refuses more than 4300 digits.
+    ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": "9" * 5000}),
     ("/v1/hubspot", b"[]", {"X-HubSpot-Request-Timestamp": "-5"}),
     (
         "/v1/hubspot",
         b"[]",
         {"X-HubSpot-Signature-v3": b"\xff\xfe", "Host": "[", "X-HubSpot-Request-Timestamp": "1"},
     ),
-    (
-        "/v1/google",
-        b'{"google_key": "x", "a": ' + b"[" * 300 + b"]" * 300 + b"}",
-        {},
-    ),  # orjson reads it and does not write it
+    # orjson reads it and does not write it.
+    ("/v1/google", b'{"google_key": "x", "a": ' + b"[" * 300 + b"]" * 300 + b"}", {}),
     ("/v1/google", b"[" * 500_000, {}),
     ("/v1/google", b'{"a":' * 100_000, {}),
     ("/v1/google", b'{"google_key": "\\ud83d"}', {}),
@@ -156,17 +147,17 @@ def test_half_an_emoji_costs_no_google_lead_and_is_stored_as_it_came():
 
 # ------------------------------------------------------------ proofs
 @pytest.mark.parametrize(
-    "said", [f"bearer {TOKEN}", f"BEARER   {TOKEN}", f"Bearer {TOKEN} ", f"Bearer {TOKEN}"]
+    "sent", [f"bearer {TOKEN}", f"BEARER   {TOKEN}", f"Bearer {TOKEN} ", f"Bearer {TOKEN}"]
 )
-def test_the_scheme_of_a_token_knows_no_case_and_no_number_of_spaces(said):
-    assert Gateway().post("/v1/salesforce", b"{}", {"Authorization": said}).status_code == 202
+def test_the_scheme_of_a_token_knows_no_case_and_no_number_of_spaces(sent):
+    assert Gateway().post("/v1/salesforce", b"{}", {"Authorization": sent}).status_code == 202
 
 
 @pytest.mark.parametrize(
-    "said", ["", "Bearer", "Bearer ", f"Bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
+    "sent", ["", "Bearer", "Bearer ", f"Bearer{TOKEN}", TOKEN, f"Basic {TOKEN}", f"Bearer {TOKEN}x"]
 )
-def test_any_other_one_is_refused(said):
-    answer = Gateway().post("/v1/salesforce", b"{}", {"Authorization": said})
+def test_any_other_one_is_refused(sent):
+    answer = Gateway().post("/v1/salesforce", b"{}", {"Authorization": sent})
     assert "secret" in problem(answer, 401)
     assert answer.headers["www-authenticate"] == "Bearer"
 
@@ -180,9 +171,10 @@ def hubspot_headers(uri, body):
 
 
 @pytest.mark.parametrize(("path", "signed"), [
-    ("/v1/hubspot", "/v1/hubspot"), ("/v1/hubspot/", "/v1/hubspot/"), ("/v1/hubspot?a=b&c=%3A%20", "/v1/hubspot?a=b&c=:%20"),
+    ("/v1/hubspot", "/v1/hubspot"), ("/v1/hubspot/", "/v1/hubspot/"),
+    ("/v1/hubspot?a=b&c=%3A%20", "/v1/hubspot?a=b&c=:%20"),
 ])  # fmt: skip
-def test_hubspot_signs_the_address_that_it_was_told_with_its_query_and_slash(path, signed):
+def test_hubspot_signs_the_address_that_it_knows_with_its_query_and_slash(path, signed):
     gateway = Gateway(public_url="https://leads.example")
     assert (
         gateway.post(
@@ -204,7 +196,7 @@ def test_a_proven_body_that_is_empty_is_refused(headers):
     assert not gateway.producer.records
 
 
-def test_a_wrong_method_is_told_every_right_one():
+def test_a_wrong_method_is_answered_with_every_right_one():
     answer = Gateway()("DELETE", "/v1/meta")
     assert problem(answer, 405)
     assert answer.headers["allow"] == "GET, POST"
@@ -225,7 +217,7 @@ def test_a_compressed_body_is_stored_decoded_and_its_signature_may_be_of_either(
 
 
 @pytest.mark.parametrize("encoding", ["br", "deflate", "zstd", "gzip, gzip", "compress", "\xff"])
-def test_another_encoding_is_refused_and_told_what_is_taken(encoding):
+def test_another_encoding_is_refused_with_those_that_are_taken(encoding):
     answer = Gateway().post(
         "/v1/salesforce", b"x", {**BEARER, "Content-Encoding": encoding.encode("latin-1")}
     )
@@ -328,9 +320,8 @@ def test_a_body_that_drips_is_cut_and_all_bodies_together_are_bounded():
     full = Gateway(max_buffered_bytes=10)
     answer = full.post("/v1/salesforce", b"x" * 11, BEARER)
     assert "again" in problem(answer, 503)
-    assert [full.post("/v1/salesforce", b"x" * 10, BEARER).status_code for _ in range(3)] == [
-        202
-    ] * 3
+    statuses = [full.post("/v1/salesforce", b"x" * 10, BEARER).status_code for _ in range(3)]
+    assert statuses == [202] * 3
 
 
 # ------------------------------------------------------------ rates
@@ -345,13 +336,14 @@ def test_a_bucket_lets_a_burst_pass_and_says_when_the_next_token_comes():
 
 
 @pytest.mark.parametrize(("address", "client"), [
-    ("10.0.0.1", "10.0.0.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"), ("::ffff:10.0.0.1", "10.0.0.1"), ("", ""), ("unix", "unix"),
+    ("10.0.0.1", "10.0.0.1"), ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+    ("::ffff:10.0.0.1", "10.0.0.1"), ("", ""), ("unix", "unix"),
 ])  # fmt: skip
 def test_one_client_is_an_address_or_an_ipv6_network(address, client):
     assert network(address) == client
 
 
-def test_a_source_that_sends_too_often_is_told_when_to_come_back_and_the_others_go_on():
+def test_a_source_that_sends_too_often_learns_when_to_come_back_and_the_others_go_on():
     gateway = Gateway(source_rates="salesforce=0.5:2")
     ask = ("POST", "/v1/salesforce", b"{}", BEARER)
     segment = (
@@ -362,15 +354,9 @@ def test_a_source_that_sends_too_often_is_told_when_to_come_back_and_the_others_
     )
     unproven = ("POST", "/v1/salesforce", b"{}", {})
     answers = gateway.several([unproven, unproven, unproven, ask, ask, ask, segment])
-    assert [one.status_code for one in answers] == [
-        401,
-        401,
-        401,
-        202,
-        202,
-        429,
-        202,
-    ]  # a stranger uses up nobody's rate
+    # A stranger uses up nobody's rate.
+    statuses = [one.status_code for one in answers]
+    assert statuses == [401, 401, 401, 202, 202, 429, 202]
     assert answers[5].headers["retry-after"] == "2"
 
 
@@ -379,18 +365,16 @@ def test_an_address_that_asks_too_often_is_turned_away_before_it_is_read_but_for
     ask, probe = ("POST", "/v1/segment", b"{}", {}), ("GET", "/healthz", b"", {})
     answers = gateway.several([ask, ask, ask, probe])
     assert [one.status_code for one in answers] == [401, 401, 429, 200]
-    assert int(answers[2].headers["retry-after"]) in (
-        999,
-        1000,
-    )  # what is left of it after the time that three answers took
+    # What is left of it after the time that three answers took.
+    assert int(answers[2].headers["retry-after"]) in (999, 1000)
 
 
 @pytest.mark.parametrize(
-    "said", ["hubspot", "hubspot=", "hubspot=x", "=5", "hubspot=0", "nobody=5", "hubspot=1.2.3"]
+    "setting", ["hubspot", "hubspot=", "hubspot=x", "=5", "hubspot=0", "nobody=5", "hubspot=1.2.3"]
 )
-def test_a_rate_that_can_not_be_read_is_refused_when_the_gateway_starts(said):
+def test_a_rate_that_can_not_be_read_is_refused_when_the_gateway_starts(setting):
     with pytest.raises(ValueError, match="LEADSTREAM_SOURCE_RATES"):
-        Gateway(source_rates=said)
+        Gateway(source_rates=setting)
 
 
 # ------------------------------------------------------------ Kafka away
@@ -476,7 +460,7 @@ def test_a_failed_send_or_probe_makes_it_unready_and_a_success_ready_again():
 
 
 def test_a_vendor_is_answered_before_its_patience_ends_though_kafka_says_nothing(monkeypatch):
-    """HubSpot waits 5 s and takes silence for a failure of the whole webhook; Kafka may take longer."""
+    """HubSpot waits 5 s and takes silence for the whole webhook's failure; Kafka may be slower."""
     monkeypatch.setattr(routes, "ANSWERED", 0.02)
     gateway = Gateway()
 
@@ -498,11 +482,8 @@ def test_a_vendor_is_answered_before_its_patience_ends_though_kafka_says_nothing
             return (await asyncio.wait_for(asked, 10)).status_code
 
     assert asyncio.run(play()) == 503
-    assert {name: vendor.patience for name, vendor in SOURCES.items() if vendor.patience <= 5} == {
-        "hubspot": 5,
-        "linkedin": 3,
-        "segment": 5,
-    }
+    impatient = {name: vendor.patience for name, vendor in SOURCES.items() if vendor.patience <= 5}
+    assert impatient == {"hubspot": 5, "linkedin": 3, "segment": 5}
 
 
 # ------------------------------------------------------------ who hangs up
@@ -554,18 +535,21 @@ def test_each_event_of_a_batch_is_judged_by_itself():
         ],
     )
     assert answer.status_code == 202
-    said = answer.json()
-    assert said["taken"] == 2
-    assert [one["index"] for one in said["refused"]] == [1, 2, 4]
+    answered = answer.json()
+    assert answered["taken"] == 2
+    assert [one["index"] for one in answered["refused"]] == [1, 2, 4]
     assert gateway.stored[0] == topics.RAW_CRM
 
 
 @pytest.mark.parametrize("body", [
-    {}, [], 5, "x", None, [[EVENT]], {**EVENT, "id": 5}, {**EVENT, "specversion": "0.3"}, {**EVENT, "data": "text"},
-    {**EVENT, "data": {"email": ["@"]}}, {**EVENT, "time": "0001-01-01T00:00:00+14:00"}, {**EVENT, "time": "now"}, {**EVENT, "source": None},
-    {**EVENT, "data": {"email": "a@" + "x" * 100_000 + ".de"}}, {**EVENT, "data": {"aliases": [[]]}}, {**EVENT, "data": {"received_at": 1}},
+    {}, [], 5, "x", None, [[EVENT]], {**EVENT, "id": 5}, {**EVENT, "specversion": "0.3"},
+    {**EVENT, "data": "text"},
+    {**EVENT, "data": {"email": ["@"]}}, {**EVENT, "time": "0001-01-01T00:00:00+14:00"},
+    {**EVENT, "time": "now"}, {**EVENT, "source": None},
+    {**EVENT, "data": {"email": "a@" + "x" * 100_000 + ".de"}},
+    {**EVENT, "data": {"aliases": [[]]}}, {**EVENT, "data": {"received_at": 1}},
 ])  # fmt: skip
-def test_what_holds_no_event_is_not_stored_and_its_sender_is_told(body):
+def test_what_holds_no_event_is_not_stored_and_its_sender_knows(body):
     gateway = Gateway()
     assert problem(events(gateway, body), 422)
     assert not gateway.producer.records
@@ -589,7 +573,7 @@ def test_nor_is_what_is_no_json_or_nests_too_deep(raw):
     assert not gateway.producer.records
 
 
-def test_an_event_in_binary_mode_is_told_by_its_headers_and_none_of_them_can_be_one_of_ours():
+def test_an_event_in_binary_mode_is_in_its_headers_and_none_of_them_can_be_one_of_ours():
     gateway = Gateway()
     headers = {
         "ce-specversion": "1.0",

@@ -1,4 +1,4 @@
-"""The gateway's documentation: one page that loads nothing, and shows every route with its proof, its body and its answers."""
+"""The gateway's documentation: one page that loads nothing and shows every route in full."""
 
 import base64
 import hashlib
@@ -27,7 +27,7 @@ VENDORS_ROUTES = [(vendor.name, one) for vendor in SOURCES.values() for one in v
 
 
 class Page(HTMLParser):
-    """Reads the page as a browser does: what it refers to, what it runs, its text, and which tags are open."""
+    """Reads the page as a browser does: its references, scripts, text, and which tags are open."""
 
     VOID = frozenset({"meta", "br", "link", "img", "input"})
 
@@ -93,7 +93,8 @@ def test_its_policy_allows_its_own_style_and_nothing_else():
 def test_it_shows_each_route_with_its_proof_its_examples_and_its_answers(method, path, route):
     assert f"{method.upper()} {path}" in TEXT
     (section,) = re.findall(
-        rf"<section id=\"{method}[^\"]*\"><h2><code>{method.upper()} {re.escape(path)}</code>.*?</section>",
+        rf"<section id=\"{method}[^\"]*\">"
+        rf"<h2><code>{method.upper()} {re.escape(path)}</code>.*?</section>",
         PAGE.text,
         re.DOTALL,
     )

@@ -1,4 +1,4 @@
-"""What a sender of CloudEvents hears about each event: its id, the field that is wrong, and what was perhaps meant."""
+"""What a sender of CloudEvents learns of each event: its id, the wrong field, and a suggestion."""
 
 import gzip
 import json
@@ -70,16 +70,12 @@ def refusal(event, headers=None):
 )
 def test_a_refused_event_is_named_with_its_field_and_what_was_perhaps_meant(event, field, hint):
     refused = refusal(event)
-    assert (refused["index"], refused["id"], refused["field"], refused["hint"]) == (
-        0,
-        event["id"],
-        field,
-        hint,
-    )
+    shown = (refused["index"], refused["id"], refused["field"], refused["hint"])
+    assert shown == (0, event["id"], field, hint)
     assert f"did you mean {hint}?" in refused["reason"] or not hint
 
 
-def test_an_email_beside_the_data_is_not_taken_for_an_extension_where_it_is_all_that_names_the_lead():
+def test_an_email_beside_the_data_is_no_extension_where_it_is_all_that_names_the_lead():
     refused = refusal({**EVENT, "data": {}, "email": "a@example.com"})
     assert "write it into `data`" in refused["reason"]
 
@@ -100,9 +96,8 @@ def test_a_batch_answers_with_the_ids_that_were_taken_and_each_refusal_with_its_
         (1, "second", "data.emial", "email"),
         (2, "", "event", ""),
     ]
-    assert (
-        orjson.loads(gateway.stored[2]) == batch
-    )  # as it came; what is refused becomes a letter too
+    # As it came; what is refused becomes a letter too.
+    assert orjson.loads(gateway.stored[2]) == batch
     assert gateway.stored[1] == b"first"
 
 

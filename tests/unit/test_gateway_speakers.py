@@ -1,4 +1,4 @@
-"""Whose word is whose: an event's authority is that of the channel it came through, from the token to the fold."""
+"""Who may state what: an event's authority is its channel's, from the token to the fold."""
 
 from types import SimpleNamespace
 
@@ -26,16 +26,16 @@ SPELLINGS = [
 ]
 
 
-def tokens(said):
-    return Settings(ingest_token=TOKEN, ingest_tokens=said)
+def tokens(written):
+    return Settings(ingest_token=TOKEN, ingest_tokens=written)
 
 
 def record(body, source="cloudevents", **headers):
-    said = [
+    sent = [
         ("leadstream-source", source.encode()),
         *((name, text.encode()) for name, text in headers.items()),
     ]
-    return SimpleNamespace(headers=said, value=orjson.dumps(body), timestamp=T0)
+    return SimpleNamespace(headers=sent, value=orjson.dumps(body), timestamp=T0)
 
 
 def heard(outs):
@@ -75,7 +75,7 @@ def test_a_name_that_only_looks_like_it_is_another_name(source):
 
 
 def test_a_vendor_named_in_a_body_moves_nobody_where_its_authority_is_needed():
-    """From the record to the fold: mql is Salesforce's to decide, and a token holder says he is Salesforce."""
+    """From record to fold: mql is Salesforce's to decide, and a token holder claims its name."""
     definitions = prepare(variant(**stages(mql={"authority": ("salesforce",)})))
     created = {**EVENT, "time": "2026-01-05T08:00:00Z"}
     reach = {
@@ -98,9 +98,9 @@ def test_a_vendor_named_in_a_body_moves_nobody_where_its_authority_is_needed():
         record([{**reach, "source": one} for one in SPELLINGS]),
         record(reach["data"], **in_binary),
     ]
-    said = [event for one in records for event in heard(normalise(one, Connection()).outs)]
-    assert [event.type for event in said] == [EventType.CREATED, EventType.STAGE_REPORTED]
-    assert fold(said, until=0.1, under=definitions).state["stage"] == "inquiry"
+    taken = [event for one in records for event in heard(normalise(one, Connection()).outs)]
+    assert [event.type for event in taken] == [EventType.CREATED, EventType.STAGE_REPORTED]
+    assert fold(taken, until=0.1, under=definitions).state["stage"] == "inquiry"
 
 
 def test_an_event_takes_back_only_what_its_own_source_has_sent():
@@ -116,7 +116,7 @@ def test_an_event_takes_back_only_what_its_own_source_has_sent():
 
 
 # ------------------------------------------------------------ tokens
-def test_the_sender_is_told_at_once_that_a_name_is_a_vendors():
+def test_the_sender_learns_at_once_that_a_name_is_a_vendors():
     gateway = Gateway()
     assert "vendor's name" in problem(events(gateway, {**EVENT, "source": "SalesForce"}), 422)
     assert not gateway.producer.records
@@ -141,21 +141,21 @@ def test_a_vendors_own_token_opens_its_relay_and_closes_it_to_the_token_of_all_o
     assert gateway.post("/v1/salesforce", b"{}", BEARER).status_code == 401
     assert gateway.post("/v1/spend/google", b"{}", BEARER).status_code == 202
     assert gateway.post("/v1/spend/google", b"{}", own).status_code == 401
-    assert (
-        events(gateway, {**EVENT, "source": "salesforce"}, own).status_code == 422
-    )  # its route, not its name
+    # It is its route's token, not its name's.
+    assert events(gateway, {**EVENT, "source": "salesforce"}, own).status_code == 422
 
 
-def test_no_token_is_a_closed_door():
+def test_nothing_opens_where_no_token_is_set():
     shut = Speakers(Settings())
-    assert [shut.named(said) for said in ("", "Bearer ", "Bearer x")] == [None] * 3
+    assert [shut.named(sent) for sent in ("", "Bearer ", "Bearer x")] == [None] * 3
     assert not shut.may_relay("Bearer ", "salesforce")
 
 
 @pytest.mark.parametrize(
-    "said", ["shop", f"=  {SHOP}", f"Shop={SHOP}", "shop=short", f"a={SHOP},b={SHOP}", f"a={TOKEN}"]
+    "written",
+    ["shop", f"=  {SHOP}", f"Shop={SHOP}", "shop=short", f"a={SHOP},b={SHOP}", f"a={TOKEN}"],
 )
-def test_tokens_that_can_not_be_read_are_refused_and_not_shown(said):
+def test_tokens_that_can_not_be_read_are_refused_and_not_shown(written):
     with pytest.raises(ValueError, match="LEADSTREAM_INGEST_TOKENS") as error:
-        Speakers(tokens(said))
+        Speakers(tokens(written))
     assert SHOP not in str(error.value)

@@ -39,9 +39,9 @@ def _inner():
         for path in ("/", "/api/feed", "/healthz", "/metrics")
     ]
     routes.append(WebSocketRoute("/socket", _socket))
-    return Starlette(
-        routes=routes, middleware=[Middleware(CORSMiddleware, allow_origins=["*"])]
-    )  # as NiceGUI's socket.io does
+    # As NiceGUI's socket.io does.
+    cors = Middleware(CORSMiddleware, allow_origins=["*"])
+    return Starlette(routes=routes, middleware=[cors])
 
 
 def client(peer="127.0.0.1", base=OURS, **settings):
@@ -110,9 +110,7 @@ STRANGERS = [
 
 @pytest.mark.parametrize("origin", STRANGERS)
 @pytest.mark.parametrize("method", ["GET", "POST", "OPTIONS"])
-def test_another_origin_is_refused_and_told_nothing_that_a_browser_would_let_it_read(
-    origin, method
-):
+def test_another_origin_is_refused_with_nothing_that_a_browser_would_let_it_read(origin, method):
     answer = client().request(method, "/api/feed", headers={"Origin": origin})
     assert answer.status_code == 403
     assert not [name for name in answer.headers if name.startswith("access-control")]
@@ -124,18 +122,10 @@ def test_the_page_itself_asks_and_no_answer_allows_any_origin():
         assert answer.status_code == 200
         assert not [name for name in answer.headers if name.startswith("access-control")]
     assert client().post("/api/feed").status_code == 403  # whoever posts says its origin
-    assert (
-        client()
-        .get("/api/feed", headers={"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"})
-        .status_code
-        == 403
-    )
-    assert (
-        client()
-        .get("/", headers={"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"})
-        .status_code
-        == 200
-    )  # a link
+    fetch = {"Sec-Fetch-Site": "same-site", "Sec-Fetch-Mode": "no-cors"}
+    assert client().get("/api/feed", headers=fetch).status_code == 403
+    link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate"}
+    assert client().get("/", headers=link).status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -213,14 +203,13 @@ OUTSIDE = {"host": "0.0.0.0", "allowed_hosts": "leads.example.com, live", "live_
 NAMED = {"base": "https://leads.example.com", **OUTSIDE}
 
 
-def test_outside_a_session_begins_with_the_token_and_its_cookie_is_kept_from_scripts_and_other_sites():
+def test_outside_a_session_begins_with_the_token_and_no_script_or_other_site_has_its_cookie():
     outside = client(**NAMED)
     asked = outside.get("/", headers={"Accept": "text/html"})
     assert (asked.status_code, asked.headers["location"]) == (303, "/login")
     assert 'type="password"' in outside.get("/login").text
-    assert (
-        outside.post("/login", data={"token": TOKEN}).status_code == 403
-    )  # of no origin: a form elsewhere
+    # Of no origin: a form elsewhere.
+    assert outside.post("/login", data={"token": TOKEN}).status_code == 403
     origin = {"Origin": "https://leads.example.com"}
     assert outside.post("/login", data={"token": "x" * 20}, headers=origin).status_code == 401
     opened = outside.post("/login", data={"token": TOKEN}, headers=origin)
@@ -294,16 +283,12 @@ def test_a_machine_sends_the_token_as_bearer_and_another_scheme_is_no_reason_to_
     outside = client(**NAMED)
     assert outside.get("/api/feed", headers={"Authorization": f"bearer {TOKEN}"}).status_code == 200
     refused = outside.get("/api/feed", headers={"Authorization": "Bearer wrong"})
-    assert (refused.status_code, refused.headers["www-authenticate"]) == (
-        401,
-        'Bearer realm="leadstream"',
-    )
-    assert (
-        outside.post("/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}).status_code == 200
-    )
-    assert (
-        outside.post("/api/feed", headers={"Authorization": "Basic eDp5"}).status_code == 403
-    )  # a browser sends this by itself
+    answer = (refused.status_code, refused.headers["www-authenticate"])
+    assert answer == (401, 'Bearer realm="leadstream"')
+    bearer, basic = {"Authorization": f"Bearer {TOKEN}"}, {"Authorization": "Basic eDp5"}
+    assert outside.post("/api/feed", headers=bearer).status_code == 200
+    # A browser sends this by itself.
+    assert outside.post("/api/feed", headers=basic).status_code == 403
 
 
 def counted(result):
@@ -349,17 +334,13 @@ def test_a_proxys_word_is_believed_from_the_proxy_only():
         "allowed_hosts": "leads.example.com",
     }
     behind |= {"trusted_proxy_header": "X-Forwarded-User", "trusted_proxies": "10.0.0.0/24, ::1"}
-    said = {"X-Forwarded-User": "ann"}
-    assert client("10.0.0.7", **behind).get("/api/feed", headers=said).status_code == 200
-    assert client("10.0.1.7", **behind).get("/api/feed", headers=said).status_code == 401
+    ann, nobody = {"X-Forwarded-User": "ann"}, {"X-Forwarded-User": " "}
+    assert client("10.0.0.7", **behind).get("/api/feed", headers=ann).status_code == 200
+    assert client("10.0.1.7", **behind).get("/api/feed", headers=ann).status_code == 401
     assert client("10.0.0.7", **behind).get("/api/feed").status_code == 401
-    assert (
-        client("10.0.0.7", **behind).get("/api/feed", headers={"X-Forwarded-User": " "}).status_code
-        == 401
-    )
-    assert (
-        client("10.0.0.7", **behind).get("/login").status_code == 404
-    )  # there is no token to type
+    assert client("10.0.0.7", **behind).get("/api/feed", headers=nobody).status_code == 401
+    # There is no token to type.
+    assert client("10.0.0.7", **behind).get("/login").status_code == 404
 
 
 @pytest.mark.parametrize("body", [b"token=" + b"x" * 10_000, b"\xff\xfe", b"a=1&" * 100])
@@ -368,19 +349,16 @@ def test_no_form_makes_the_login_fail_otherwise_than_by_a_status(body):
         "Origin": "https://leads.example.com",
         "Content-Type": "application/x-www-form-urlencoded",
     }
-    assert client(**NAMED).post("/login", content=body, headers=headers).status_code in (
-        400,
-        401,
-        413,
-    )
+    answer = client(**NAMED).post("/login", content=body, headers=headers).status_code
+    assert answer in (400, 401, 413)
 
 
 @pytest.mark.parametrize(
-    ("peer", "said", "secure"),
+    ("peer", "scheme", "secure"),
     [("10.0.0.7", "https", True), ("10.0.0.7", "http", False), ("10.0.1.7", "https", False)],
 )
 def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is_one(
-    peer, said, secure
+    peer, scheme, secure
 ):
     behind = client(
         peer,
@@ -390,7 +368,7 @@ def test_a_cookie_is_for_encrypted_connections_where_the_proxy_says_that_this_is
     opened = behind.post(
         "/login",
         data={"token": TOKEN},
-        headers={"Origin": "http://live", "X-Forwarded-Proto": said},
+        headers={"Origin": "http://live", "X-Forwarded-Proto": scheme},
     )
     assert opened.status_code == 303
     assert ("secure" in opened.headers["set-cookie"].lower()) == secure

@@ -1,4 +1,4 @@
-"""Whose event it is, case by case: what is asked, held, released, joined, and where the limits are."""
+"""Whose event it is: what is asked, held, released and joined, case by case, and the limits."""
 
 from dataclasses import replace
 from itertools import permutations
@@ -53,7 +53,7 @@ def test_an_event_that_is_held_and_comes_again_is_counted_and_not_held_twice():
     assert again.row == first.row
 
 
-def test_an_event_that_names_nobody_asks_its_other_aliases_and_is_answered_at_once_where_one_knows():
+def test_an_event_that_names_nobody_asks_its_other_aliases_and_is_answered_where_one_knows():
     world = World()
     world.happens(JANE, CLICK)
     world.happens(ANON, CLICK, name="visit")
@@ -73,9 +73,8 @@ def test_a_weak_alias_leads_to_the_first_that_it_learns_and_the_next_shares_it()
     world.happens(JANE, CLICK)
     world.happens(USER, CLICK)
     world.happens(CLICK, name="whose")
-    assert [touch.lead for touch in world.touches if touch.record.get("name") == "whose"] == [
-        world.id(JANE)
-    ]
+    leads = [touch.lead for touch in world.touches if touch.record.get("name") == "whose"]
+    assert leads == [world.id(JANE)]
     assert world.leads_to == [(CLICK, world.id(JANE), "leads"), (CLICK, world.id(USER), "shares")]
     assert len(world.leads()) == 2
 
@@ -232,11 +231,13 @@ def on_deal(world, number, contact, **fields):
 
 
 def deals(world):
-    """Give {lead: [(role, amount)]} of all deals."""
+    """Return {lead: [(role, amount)]} of all deals."""
     found = {}
     for lead, folded in world.facts().items():
-        said = [orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "deal"]
-        found[lead] = sorted((one["role"], one.get("amount")) for one in said)
+        about = [
+            orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "deal"
+        ]
+        found[lead] = sorted((one["role"], one.get("amount")) for one in about)
     return found
 
 
@@ -273,13 +274,13 @@ def test_the_amount_of_a_deal_when_it_was_created_is_the_first_that_is_stated():
             propertyName="amount",
             propertyValue=amount,
         )
-    (said,) = [
+    (deal_fact,) = [
         orjson.loads(fact.content)
         for folded in world.facts().values()
         for fact in folded.facts.values()
         if fact.kind == "deal"
     ]
-    assert (said["amount_opened"], said["amount"]) == ("100", "250")
+    assert (deal_fact["amount_opened"], deal_fact["amount"]) == ("100", "250")
 
 
 def test_two_leads_that_salesforce_converted_into_one_contact_are_one_and_no_conflict():
@@ -332,14 +333,13 @@ def test_an_alias_that_is_to_be_ignored_names_nobody_and_an_event_without_anothe
     live = kafka.record(orjson.dumps(body))
     for effects in (normalise(live, Connection(), ignored), normalise_import(imported, ignored)):
         assert effects.rejected == ()
-        assert [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs] == (
-            [left] if left else []
-        )
+        named = [orjson.loads(out.value)["event"]["aliases"] for out in effects.outs]
+        assert named == ([left] if left else [])
         assert [out.key.decode() for out in effects.outs] == (left or [])
     assert counted == [("ignored", left is None)] * 2
 
 
-def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_keeps_what_was_stated():
+def test_an_import_that_is_dated_ahead_is_dated_to_its_receipt_and_keeps_what_was_stated():
     minute, at = 60_000, 1_767_600_000_000
     event = LeadEvent(
         id="e", type="touch", occurred_at=at, source="segment", aliases=("email:jane@x.example",)
@@ -349,10 +349,8 @@ def test_an_import_that_is_dated_into_the_future_is_dated_to_its_receipt_and_kee
         (out,) = normalise_import(kafka.record(event.model_dump_json(), timestamp=received_at)).outs
         return orjson.loads(out.value)["event"]
 
-    assert (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"]) == (
-        at - 6 * minute,
-        at,
-    )
+    times = (imported(at - 6 * minute)["occurred_at"], imported(at - 6 * minute)["stated_at"])
+    assert times == (at - 6 * minute, at)
     assert imported(at - 5 * minute)["occurred_at"] == at
     assert "stated_at" not in imported(at - 5 * minute)
 
@@ -388,10 +386,14 @@ def test_a_deal_that_names_two_people_makes_nobody_one():
 
 @pytest.mark.parametrize("order", list(permutations(range(3))))
 def test_a_link_is_as_old_as_the_first_event_that_named_both_whichever_was_read_first(order):
-    said = [((JANE, USER), "touch", 1), ((JANE, USER), "touch", 10), ((JANE, USER), "unmerge", 5)]
+    messages = [
+        ((JANE, USER), "touch", 1),
+        ((JANE, USER), "touch", 10),
+        ((JANE, USER), "unmerge", 5),
+    ]
     world = World()
     for number in order:
-        aliases, kind, at = said[number]
+        aliases, kind, at = messages[number]
         world.happens(*aliases, kind=kind, at=at, name=f"e{number}")
     assert {len(known) for known in world.leads()} == {1}
     assert {
@@ -410,13 +412,14 @@ def test_an_opt_out_does_not_follow_a_deal_to_its_next_contact():
     world.happens(one, kind="consent", granted=False)
     for contact, kind in ((one, "identity.linked"), (two, "identity.linked"), (one, "unmerge")):
         world.happens(contact, deal, kind=kind, deal={"id": deal})
-    assert {folded.state["opted_out"]: frozenset(folded.state["origins"]) for folded in world.facts().values()} == {
+    facts = world.facts().values()
+    assert {each.state["opted_out"]: frozenset(each.state["origins"]) for each in facts} == {
         True: frozenset({world.id(one)}), False: frozenset({world.id(two), world.id(deal)}),
     }  # fmt: skip
 
 
 def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and_is_listed_once():
-    """1,300 anonymous ids of one address made a row that no batch took: its worker ended at each start again."""
+    """1,300 anonymous ids of an address made a row that no batch took: its worker always ended."""
     world = World()
     for number in range(3_000):
         world.happens(
@@ -430,9 +433,9 @@ def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and
     assert all(
         world.row(f"segment:anon:{number}-{'x' * 250}").origin for number in (0, 1_500, 2_999)
     )
-    told = len(world.leads_to)
+    before = len(world.leads_to)
     world.happens("email:jane@x.example", f"segment:anon:7-{'x' * 250}")
-    assert len(world.leads_to) == told  # an old one among thousands is known
+    assert len(world.leads_to) == before  # an old one among thousands is known
 
 
 def test_what_one_alias_holds_fits_a_record():

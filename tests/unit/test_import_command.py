@@ -1,4 +1,4 @@
-"""`leadstream import --dry-run`: what it shows, what it counts, when it fails. No stack is needed for it."""
+"""`leadstream import --dry-run`: what it shows, what it counts, when it fails, without a stack."""
 
 import json
 import subprocess
@@ -37,11 +37,11 @@ def dry(folder, *options):
 
 
 def test_a_dry_run_shows_ten_rows_as_events_and_all_errors_by_reason(folder):
-    code, told, said = dry(folder, "--json")
-    assert (code, told["dry_run"], told["published"]) == (1, True, 0)
-    assert [row["line"] for row in told["rows"]] == [2, 3, 4, 6, 7, 8, 10, 11, 12, 13]
-    assert told["rows"][0]["makes"][0]["aliases"] == ["email:p0@x.example"]
-    assert told["reasons"] == [
+    code, printed, error = dry(folder, "--json")
+    assert (code, printed["dry_run"], printed["published"]) == (1, True, 0)
+    assert [row["line"] for row in printed["rows"]] == [2, 3, 4, 6, 7, 8, 10, 11, 12, 13]
+    assert printed["rows"][0]["makes"][0]["aliases"] == ["email:p0@x.example"]
+    assert printed["reasons"] == [
         {
             "file": "a.csv",
             "column": "Created",
@@ -50,15 +50,16 @@ def test_a_dry_run_shows_ten_rows_as_events_and_all_errors_by_reason(folder):
             "line": 5,
         }
     ]
-    assert (told["read"], told["accepted"], told["refused"]) == (200, 197, 3)
-    assert "3 of 200 rows would be refused" in said.replace("\n", " ")
+    assert (printed["read"], printed["accepted"], printed["refused"]) == (200, 197, 3)
+    assert "3 of 200 rows would be refused" in error.replace("\n", " ")
 
 
 def test_for_people_it_says_the_same_in_lines(folder):
-    code, told, _ = dry(folder)
+    code, printed, _ = dry(folder)
     assert code == 1
     for line in (
-        "a.csv:2: 2026-11-03T09:00:00.000+00:00 lead.created t:0 [email:p0@x.example] {'source': 'shop'}",
+        "a.csv:2: 2026-11-03T09:00:00.000+00:00 lead.created t:0 [email:p0@x.example] "
+        "{'source': 'shop'}",
         "a.csv: 200 rows, encoding 'utf-8', delimiter ',' (found out: encoding, delimiter)",
         "  columns that are not used: Note",
         "read 200 rows, accepted 197, refused 3, ",
@@ -66,7 +67,7 @@ def test_for_people_it_says_the_same_in_lines(folder):
         "refused 3: a.csv: Created: … is no time like 2026-01-31T09:00:00Z (first on line 5)",
         "  a.csv:5: Created: 'never' is no time like 2026-01-31T09:00:00Z",
     ):
-        assert line in told
+        assert line in printed
 
 
 @pytest.mark.parametrize(
@@ -79,18 +80,18 @@ def test_the_exit_code_follows_from_the_share_that_is_tolerated(folder, share, c
 
 def test_a_file_of_which_nothing_comes_is_no_success(tmp_path):
     write(tmp_path, spec(when={"Note": "nobody"}), a_csv=rows(5))
-    code, told, said = dry(tmp_path, "--json")
-    assert (code, told["left_out"], told["accepted"]) == (1, 5, 5)
-    assert "5 rows were read and none made anything" in said
+    code, printed, error = dry(tmp_path, "--json")
+    assert (code, printed["left_out"], printed["accepted"]) == (1, 5, 5)
+    assert "5 rows were read and none made anything" in error
 
 
 def test_a_mapping_that_can_make_no_lead_stops_before_the_first_row(tmp_path):
     write(tmp_path, spec(event={"alias": "crm:shop:{Id}"}), a_csv=rows(5))
-    code, told, said = dry(tmp_path)
-    assert (code, told) == (1, "")
+    code, printed, error = dry(tmp_path)
+    assert (code, printed) == (1, "")
     assert (
         "mapping.yaml:11: files.0.events.0.alias: 'crm:shop:{Id}' has 3 parts and is no alias"
-        in said.replace("\n", " ")
+        in error.replace("\n", " ")
     )
 
 
@@ -102,9 +103,8 @@ def test_a_constant_is_set_on_the_command_line(tmp_path):
         ),
         a_csv=rows(1),
     )
-    assert dry(tmp_path, "--set", "account=77", "--json")[1]["rows"][0]["makes"][0]["aliases"] == [
-        "shop:77:contact:0"
-    ]
+    aliases = dry(tmp_path, "--set", "account=77", "--json")[1]["rows"][0]["makes"][0]["aliases"]
+    assert aliases == ["shop:77:contact:0"]
     assert "the mapping's constants are account" in dry(tmp_path, "--set", "acount=77")[2].replace(
         "\n", " "
     )
@@ -204,7 +204,7 @@ def test_spend_says_when_it_was_stated_so_that_a_later_import_replaces_it(tmp_pa
     assert (report.published, report.events) == (1, {"spend": 1})
 
 
-def test_a_full_disk_is_said_as_what_it_is(tmp_path, monkeypatch):
+def test_a_full_disk_has_its_own_error(tmp_path, monkeypatch):
     write(tmp_path, spec(order="lead"), a_csv=rows(3_000))
     mapping = files.load(tmp_path / "mapping.yaml", tmp_path)
     monkeypatch.setattr(
@@ -230,11 +230,10 @@ def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
         folder.mkdir()
         mapping = importing.write(folder, rows_of_file, order)
         command = [sys.executable, "-m", "tests.benchmarks.importing", "--measure", str(mapping)]
-        told = json.loads(
+        measured = json.loads(
             subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
         )
-        assert told["accepted"] == told["published"] == rows_of_file
-        peaks.append(told["peak_mb"])
-    assert (
-        peaks[1] < peaks[0] + 40
-    )  # the caches that are bounded have filled by the first; the file is twice as large
+        assert measured["accepted"] == measured["published"] == rows_of_file
+        peaks.append(measured["peak_mb"])
+    # The bounded caches are full after the first; the second file is twice as large.
+    assert peaks[1] < peaks[0] + 40

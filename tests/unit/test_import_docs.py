@@ -1,5 +1,6 @@
 """Every example of docs/import.md does what stands beside it."""
 
+import functools
 import json
 import re
 from datetime import datetime
@@ -14,7 +15,7 @@ BLOCK = re.compile(r"^```(\w+) (\S+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
 def examples():
-    """Give each example: its mapping, its files, and what comes of them, by the fence's word."""
+    """Return each example: its mapping, its files, and what comes of them, by the fence's word."""
     found = []
     for _, name, text in BLOCK.findall((ROOT / "docs" / "import.md").read_text()):
         if name == "mapping":
@@ -24,19 +25,21 @@ def examples():
 
 
 def shown(one):
-    """Give what was made as the document writes it."""
-    said = one.model_dump(mode="json", exclude_defaults=True)
-    said.pop("source", None)
+    """Return what was made as the document writes it."""
+    fields = one.model_dump(mode="json", exclude_defaults=True)
+    fields.pop("source", None)
     if isinstance(one, LeadEvent):
-        said["occurred_at"] = one.occurred_at
-    return said
+        fields["occurred_at"] = one.occurred_at
+    return fields
 
 
 def expected(line):
-    said = json.loads(line)
-    if "occurred_at" in said:
-        said["occurred_at"] = round(datetime.fromisoformat(said["occurred_at"]).timestamp() * 1000)
-    return said
+    fields = json.loads(line)
+    if "occurred_at" in fields:
+        fields["occurred_at"] = round(
+            datetime.fromisoformat(fields["occurred_at"]).timestamp() * 1000
+        )
+    return fields
 
 
 @pytest.mark.parametrize(
@@ -56,7 +59,8 @@ def test_an_example_of_the_document_does_what_it_says(tmp_path, example):
         return
     found = list(files.read(files.load(path, tmp_path), tmp_path))
     made = [shown(one) for one in found if not isinstance(one, files.Refused)]
-    by_name = lambda one: json.dumps(one, sort_keys=True)  # noqa: E731 - order is no promise of the examples
+    # The examples promise no order.
+    by_name = functools.partial(json.dumps, sort_keys=True)
     assert sorted(made, key=by_name) == sorted(
         map(expected, wanted["made"].splitlines()), key=by_name
     )

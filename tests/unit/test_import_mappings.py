@@ -1,4 +1,4 @@
-"""What is wrong with a mapping is said before the first row: file, line, what to write, in our own words."""
+"""What is wrong with a mapping is reported before the first row: file, line, what to write."""
 
 import re
 
@@ -13,11 +13,12 @@ from tests.support.imports import EVENT, problems, spec, write
 
 A = "Id,Email,Created,Amount\n1,a@x.example,2026-11-03T09:00:00Z,5\n"
 LIBRARY = re.compile(
-    r"Input should|Value error|Extra inputs|Field required|expected <|found character|pydantic|yaml\.|while parsing|type=|strptime|Traceback"
+    r"Input should|Value error|Extra inputs|Field required|expected <|found character|pydantic|"
+    r"yaml\.|while parsing|type=|strptime|Traceback"
 )
 
 
-def said(tmp_path, document, **contents):
+def refusal(tmp_path, document, **contents):
     found = problems(tmp_path, document, **({"a_csv": A} | contents))
     for line in found:
         assert re.match(r".*mapping\.yaml:\d+: ", line), line
@@ -41,7 +42,7 @@ def said(tmp_path, document, **contents):
     ],
 )
 def test_an_alias_that_can_make_no_lead_is_refused_with_the_grammar(tmp_path, alias, why):
-    text = said(tmp_path, spec(event={"alias": alias}))
+    text = refusal(tmp_path, spec(event={"alias": alias}))
     assert "mapping.yaml:11: files.0.events.0.alias" in text
     assert why in text
     assert "write email:{Address}" in text
@@ -51,16 +52,16 @@ def test_an_alias_that_can_make_no_lead_is_refused_with_the_grammar(tmp_path, al
     "alias", ["email:{Email}", "shop:1:contact:{Id}", "shop:user:{Id}", "meta:lead:{Id}"]
 )
 def test_an_alias_of_the_grammar_is_taken_and_identity_agrees(tmp_path, alias):
-    assert said(tmp_path, spec(event={"alias": alias})) == ""
+    assert refusal(tmp_path, spec(event={"alias": alias})) == ""
     importer.load(tmp_path / "mapping.yaml", tmp_path, {})
 
 
 def test_weak_aliases_stand_beside_a_strong_one_and_never_alone(tmp_path):
     assert (
-        said(tmp_path, spec(event={"also": ["shop:anon:{Id}", "phone:{Amount}", "gclid:{Id}"]}))
+        refusal(tmp_path, spec(event={"also": ["shop:anon:{Id}", "phone:{Amount}", "gclid:{Id}"]}))
         == ""
     )
-    assert "all of them are weak" in said(tmp_path, spec(event={"alias": "shop:anon:{Id}"}))
+    assert "all of them are weak" in refusal(tmp_path, spec(event={"alias": "shop:anon:{Id}"}))
 
 
 def test_what_identity_does_not_take_for_a_lead_is_refused_whatever_the_grammar_says(tmp_path):
@@ -111,7 +112,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("event", "why"), WRONG, ids=[why for _, why in WRONG])
 def test_each_mistake_of_an_event_is_named_with_its_line_and_a_way_out(tmp_path, event, why):
-    assert why in said(tmp_path, spec(event=event))
+    assert why in refusal(tmp_path, spec(event=event))
 
 
 FILES = [
@@ -158,7 +159,7 @@ def test_each_mistake_of_a_file_is_named_with_its_line_and_a_way_out(tmp_path, f
     document["files"][0].update(file)
     for name in ("c.xlsx", "c.csv.gz", "c.json"):
         (tmp_path / name).write_bytes(b"PK")
-    assert why in said(tmp_path, document)
+    assert why in refusal(tmp_path, document)
 
 
 @pytest.mark.parametrize(
@@ -175,11 +176,11 @@ def test_each_mistake_of_a_file_is_named_with_its_line_and_a_way_out(tmp_path, f
     ],
 )
 def test_a_file_that_is_no_mapping_is_named_with_its_line_too(tmp_path, text, why):
-    assert why in said(tmp_path, text)
+    assert why in refusal(tmp_path, text)
 
 
 def test_all_mistakes_are_named_at_once(tmp_path):
-    text = said(
+    text = refusal(
         tmp_path,
         spec(
             event={
@@ -195,10 +196,12 @@ def test_all_mistakes_are_named_at_once(tmp_path):
     "head", ["Id,Email,Created,Email", "Id,Email , Email,Created", "Id,Email,\u200bEmail,Created"]
 )
 def test_a_column_that_stands_twice_is_refused_by_name_if_it_is_read(tmp_path, head):
-    text = said(tmp_path, spec(), a_csv=f"{head}\n1,a@x.example,b@x.example,2026-11-03T09:00:00Z\n")
+    text = refusal(
+        tmp_path, spec(), a_csv=f"{head}\n1,a@x.example,b@x.example,2026-11-03T09:00:00Z\n"
+    )
     assert "the header on line 1 has 'Email' 2 times (columns 2, " in text
     assert (
-        said(
+        refusal(
             tmp_path,
             spec(),
             a_csv=A.replace("Amount", "Note")
@@ -211,7 +214,7 @@ def test_a_column_that_stands_twice_is_refused_by_name_if_it_is_read(tmp_path, h
 
 def test_an_empty_file_lacks_its_header(tmp_path):
     for content in ("", "\n\n", "\ufeff"):
-        assert "a.csv is empty: it has no header" in said(tmp_path, spec(), a_csv=content)
+        assert "a.csv is empty: it has no header" in refusal(tmp_path, spec(), a_csv=content)
 
 
 def test_a_constant_is_set_from_outside_only_if_the_mapping_has_it(tmp_path):
@@ -222,9 +225,8 @@ def test_a_constant_is_set_from_outside_only_if_the_mapping_has_it(tmp_path):
         ),
         a_csv=A,
     )
-    assert next(files.read(importer.load(path, tmp_path, {"account": "7"}), tmp_path)).aliases == (
-        "shop:7:contact:1",
-    )
+    aliases = next(files.read(importer.load(path, tmp_path, {"account": "7"}), tmp_path)).aliases
+    assert aliases == ("shop:7:contact:1",)
     with pytest.raises(
         files.MappingError, match="can't be set: the mapping's constants are account"
     ):
@@ -239,14 +241,14 @@ def test_every_shipped_mapping_is_good_by_itself():
 
 
 def test_the_event_that_tests_share_is_the_plainest(tmp_path):
-    assert said(tmp_path, spec(event=EVENT)) == ""
+    assert refusal(tmp_path, spec(event=EVENT)) == ""
 
 
 @pytest.mark.parametrize(
     "path", sorted((ROOT / "schemas" / "mappings").glob("*.yaml")), ids=lambda one: one.stem
 )
 def test_a_ready_mapping_names_records_as_its_vendors_events_do(path):
-    """Pipedrive's called a person a contact, so nobody of the history was who the webhooks spoke of."""
+    """Pipedrive's called a person a contact, so nobody of the history matched the webhooks."""
     mapping = files.load(path)
     vendor = SOURCES.get(mapping.source)
     patterns = [

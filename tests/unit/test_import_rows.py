@@ -1,4 +1,4 @@
-"""Rows of files as people have them: each is read as it was meant, or refused with file, line, column and why."""
+"""Rows of files as people have them: read as meant, or refused with file, line and column."""
 
 import json
 
@@ -94,20 +94,17 @@ def test_a_long_text_is_read_and_one_without_an_end_is_refused_in_bounded_memory
     ],
 )
 @pytest.mark.parametrize("delimiter", [",", ";", "\t", "|"])
-def test_encoding_and_delimiter_are_found_out_and_said(tmp_path, encoding, mark, delimiter):
-    text = f'Id,Email,Created,Name\n1,jürgen@x.example,2026-11-03T09:00:00Z,"Müller{delimiter} J."\n'.replace(
-        ",", delimiter
-    )
+def test_encoding_and_delimiter_are_detected_and_reported(tmp_path, encoding, mark, delimiter):
+    row = f'1,jürgen@x.example,2026-11-03T09:00:00Z,"Müller{delimiter} J."\n'
+    text = f"Id,Email,Created,Name\n{row}".replace(",", delimiter)
     made, refused, counts = run(
         tmp_path,
         spec(event={"fields": {"owner": {"column": "Name"}}}),
         a_csv=mark + text.encode(encoding),
     )
     assert refused == []
-    assert (made[0].aliases, made[0].owner) == (
-        ("email:jürgen@x.example",),
-        f"Müller{delimiter} J.",
-    )
+    who = (made[0].aliases, made[0].owner)
+    assert who == (("email:jürgen@x.example",), f"Müller{delimiter} J.")
     assert counts.files[0]["delimiter"] == delimiter
     assert counts.files[0]["encoding"].replace("-le", "").replace("-be", "") == encoding.replace(
         "-le", ""
@@ -252,9 +249,9 @@ def test_two_rows_under_one_id_are_a_repeat_if_they_say_the_same_and_refused_if_
     )
     assert (ids(made), counts.repeated) == (["1", "2"], 1)
     assert refused[0].line == 4
-    assert (
-        refused[0].reason
-        == "says something else under the id of another row: name a column in `id` that tells them apart (first a.csv:2)"
+    assert refused[0].reason == (
+        "says something else under the id of another row: "
+        "name a column in `id` that tells them apart (first a.csv:2)"
     )
     assert "first" not in refused[0].kind
 
@@ -276,7 +273,10 @@ def test_a_reason_is_counted_without_the_cells_text():
 def test_events_come_by_lead_and_time_or_as_the_file_stands(tmp_path):
     body = (
         HEAD
-        + "1,b@x.example,2026-11-03T09:00:00Z,\n2,a@x.example,2026-11-05T09:00:00Z,\n3,b@x.example,2026-11-02T09:00:00Z,\n4,a@x.example,2026-11-04T09:00:00Z,\n"
+        + "1,b@x.example,2026-11-03T09:00:00Z,\n"
+        + "2,a@x.example,2026-11-05T09:00:00Z,\n"
+        + "3,b@x.example,2026-11-02T09:00:00Z,\n"
+        + "4,a@x.example,2026-11-04T09:00:00Z,\n"
     )
     by_file, by_lead = (
         run(tmp_path, spec(order=order), a_csv=body)[0] for order in ("file", "lead")
@@ -335,10 +335,11 @@ def test_values_constants_defaults_maps_and_cuts(tmp_path):
         tmp_path,
         document,
         a_csv=head
-        + 'A,a@x.example,2026-11-03T09:00:00Z,abcdef,S,Ann,Lee,,"1.900,50 €"\nB,b@x.example,2026-11-03T09:00:00Z,N/A,XL,,Ray,acme,EUR 5\n',
+        + 'A,a@x.example,2026-11-03T09:00:00Z,abcdef,S,Ann,Lee,,"1.900,50 €"\n'
+        + "B,b@x.example,2026-11-03T09:00:00Z,N/A,XL,,Ray,acme,EUR 5\n",
     )
     assert refused == []
-    said = [
+    values = [
         (
             one.kind,
             one.origin,
@@ -351,7 +352,7 @@ def test_values_constants_defaults_maps_and_cuts(tmp_path):
         )
         for one in made
     ]
-    assert said == [
+    assert values == [
         ("form", "abcdef", "small", "Ann Lee", "LEE", {"text": "abc"}, "1900.50", "shop:1:deal:a"),
         ("form", "nobody said", "other", "Ray", "ACME", {}, "5", "shop:1:deal:b"),
     ]
@@ -372,12 +373,8 @@ def test_conditions_choose_rows_and_events(tmp_path, when, read):
     body = HEAD + row(1, "hot") + row(2, "cold") + row(3, "HOT") + row(4, "")
     for document in (spec(when=when), spec(event={"when": when})):
         made, refused, counts = run(tmp_path, document, a_csv=body)
-        assert (ids(made), refused, counts.accepted, counts.left_out) == (
-            [*read],
-            [],
-            4,
-            4 - len(read),
-        )
+        result = (ids(made), refused, counts.accepted, counts.left_out)
+        assert result == ([*read], [], 4, 4 - len(read))
 
 
 def test_an_empty_time_is_refused_or_makes_no_event_and_another_column_may_say_it(tmp_path):
@@ -402,11 +399,8 @@ def test_an_opening_balance_has_the_day_that_the_mapping_says(tmp_path):
         "fields": {"stage": {"column": "Note"}},
     }
     made, _, _ = run(tmp_path, spec(event=event), a_csv=HEAD + row(1, "mql"))
-    assert (made[0].type, made[0].stage, made[0].occurred_at) == (
-        "lead.snapshot",
-        "mql",
-        1_767_222_000_000,
-    )
+    balance = (made[0].type, made[0].stage, made[0].occurred_at)
+    assert balance == ("lead.snapshot", "mql", 1_767_222_000_000)
 
 
 OWNERS = "Key;Team;Mail\n7;north;n@x.example\n8;south;s@x.example\n8;west;w@x.example\n;none;\n"
@@ -453,7 +447,13 @@ def test_spend_and_targets_are_records_and_a_row_does_not_silently_replace_anoth
             "clicks": {"column": "Clicks"},
         }
     }
-    text = "Day;Campaign;Device;Cost;Clicks\n03.11.2026;a;phone;1.234,50;1.000\n03.11.2026;a;desk;5,00;2\n03.11.2026;a;desk;6,00;2\n03.11.2026;b;desk;-1;2\n"
+    text = (
+        "Day;Campaign;Device;Cost;Clicks\n"
+        "03.11.2026;a;phone;1.234,50;1.000\n"
+        "03.11.2026;a;desk;5,00;2\n"
+        "03.11.2026;a;desk;6,00;2\n"
+        "03.11.2026;b;desk;-1;2\n"
+    )
     made, refused, _ = run(tmp_path, spec(key=None, spend=[spend], decimal=","), a_csv=text)
     assert [(str(one.day), one.amount, one.clicks, one.breakdown) for one in made] == [
         ("2026-11-03", "1234.50", 1000, '{"device":"phone"}'),

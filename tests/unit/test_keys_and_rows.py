@@ -1,4 +1,4 @@
-"""Keys that only their own parts make, rows that are refused by themselves, bodies that nobody changes for others."""
+"""Keys of their own parts only, rows refused by themselves, bodies that nobody else changes."""
 
 import orjson
 import pytest
@@ -19,7 +19,7 @@ AIM = {
     "strategy": "s",
     "owner": "ann",
 }
-SAID = {"respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}
+ANSWER = {"respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}
 
 
 @given(st.lists(st.text(), min_size=2, max_size=4), st.lists(st.text(), min_size=2, max_size=4))
@@ -34,7 +34,7 @@ def test_a_separator_within_a_part_makes_no_key_of_another_record():
             for campaign, rest in (("a|b", ""), ("a", "b|"), ("a", "b"))
         ],
         [
-            SurveyAnswer(**SAID, survey=survey, question=question)
+            SurveyAnswer(**ANSWER, survey=survey, question=question)
             for survey, question in (("a|b", "c"), ("a", "b|c"))
         ],
         [

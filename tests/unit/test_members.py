@@ -1,4 +1,4 @@
-"""Who is one lead, by hand-made edges: words, bars, conflicts, and what forbids contact across them."""
+"""Who is one lead, by hand-made edges: words, bars, conflicts, and opt-outs across them."""
 
 from collections import deque
 
@@ -99,10 +99,10 @@ def test_a_link_that_comes_after_the_word_asks_again():
     )
 
 
-def test_both_halves_say_that_they_are_in_conflict():
+def test_both_leads_state_that_they_are_in_conflict():
     both = frozenset(TWO)
     events = frozenset(
-        {said("h1", 1, EventType.CREATED, "h1"), said("h2", 2, EventType.CREATED, "h2")}
+        {stated("h1", 1, EventType.CREATED, "h1"), stated("h2", 2, EventType.CREATED, "h2")}
     )
     for lead in ("h1", "h2"):
         folded = row.fold_group(lead, events, both, DEFINITION, 100)
@@ -112,49 +112,48 @@ def test_both_halves_say_that_they_are_in_conflict():
         ] == [{"a": "a", "b": "h2"}]
 
 
-def said(name, at, kind, origin, **fields):
+def stated(name, at, kind, origin, **fields):
     body = orjson.dumps({"source": "hubspot", **fields}, option=orjson.OPT_SORT_KEYS).decode()
     return Event(at, RANK[kind], 0, short(name), origin, kind.value, body)
 
 
-KNOWN = [said("a", 1, EventType.CREATED, "a"), said("b", 2, EventType.CREATED, "b")]
+KNOWN = [stated("a", 1, EventType.CREATED, "a"), stated("b", 2, EventType.CREATED, "b")]
 PARTED = frozenset({edge(10, MERGE, A, B), edge(20, UNMERGE, A, B)})
 
 
 def opted_out(lead, *events, edges=PARTED):
-    return row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100).state[
-        "opted_out"
-    ]
+    folded = row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100)
+    return folded.state["opted_out"]
 
 
 @pytest.mark.parametrize("kind", [EventType.CONSENT, EventType.ERASE])
 def test_what_forbade_contact_before_the_two_were_parted_stays_on_both(kind):
-    no = said("no", 15, kind, "a")
+    no = stated("no", 15, kind, "a")
     if kind == EventType.CONSENT:
         assert opted_out("a", no)
     assert opted_out("b", no)
 
 
 def test_what_one_says_after_they_were_parted_is_its_own():
-    no = said("no", 25, EventType.CONSENT, "a")
+    no = stated("no", 25, EventType.CONSENT, "a")
     assert opted_out("a", no)
     assert not opted_out("b", no)
 
 
 def test_what_was_never_joined_has_nothing_to_leave_behind():
-    no = said("no", 15, EventType.CONSENT, "a")
+    no = stated("no", 15, EventType.CONSENT, "a")
     assert not opted_out("b", no, edges=frozenset({edge(20, UNMERGE, A, B)}))
 
 
 def test_a_merge_carries_an_opt_out_to_the_whole():
-    no = said("no", 15, EventType.CONSENT, "b")
+    no = stated("no", 15, EventType.CONSENT, "b")
     assert opted_out("a", no, edges=frozenset({edge(10, MERGE, A, B)}))
 
 
 def test_a_consent_that_another_half_gave_does_not_overrule_a_refusal_of_ones_own():
     no, yes = (
-        said("no", 3, EventType.CONSENT, "a"),
-        said("yes", 15, EventType.CONSENT, "b", granted=True),
+        stated("no", 3, EventType.CONSENT, "a"),
+        stated("yes", 15, EventType.CONSENT, "b", granted=True),
     )
     assert opted_out("a", no, yes)
     assert opted_out("b", no, yes) is False  # its own word came later, while they were one
@@ -167,7 +166,7 @@ MERGED = frozenset({edge(10, MERGE, A, B)})
 def test_a_merge_carries_a_refusal_also_to_a_half_that_consented_later_before_the_two_were_one(
     kind,
 ):
-    no, yes = said("no", 3, kind, "a"), said("yes", 5, EventType.CONSENT, "b", granted=True)
+    no, yes = stated("no", 3, kind, "a"), stated("yes", 5, EventType.CONSENT, "b", granted=True)
     assert opted_out("a", no, yes, edges=MERGED)
     assert opted_out("b", no, yes, edges=PARTED)  # and an unmerge leaves it on both
     assert opted_out("b", no, yes, edges=frozenset({edge(20, UNMERGE, A, B)})) is False
@@ -175,16 +174,16 @@ def test_a_merge_carries_a_refusal_also_to_a_half_that_consented_later_before_th
 
 def test_a_consent_after_the_merge_speaks_for_the_whole():
     no, yes = (
-        said("no", 3, EventType.CONSENT, "a"),
-        said("yes", 12, EventType.CONSENT, "b", granted=True),
+        stated("no", 3, EventType.CONSENT, "a"),
+        stated("yes", 12, EventType.CONSENT, "b", granted=True),
     )
     assert not opted_out("a", no, yes, edges=MERGED)
 
 
 def test_whoever_was_left_with_anothers_refusal_may_consent_for_himself():
     no, yes = (
-        said("no", 3, EventType.CONSENT, "a"),
-        said("yes", 25, EventType.CONSENT, "b", granted=True),
+        stated("no", 3, EventType.CONSENT, "a"),
+        stated("yes", 25, EventType.CONSENT, "b", granted=True),
     )
     assert opted_out("b", no)
     assert not opted_out("b", no, yes)
@@ -193,8 +192,8 @@ def test_whoever_was_left_with_anothers_refusal_may_consent_for_himself():
 
 def test_two_aliases_of_one_event_never_were_two_so_a_consent_under_either_speaks_for_both():
     no, yes = (
-        said("no", 3, EventType.CONSENT, "a"),
-        said("yes", 5, EventType.CONSENT, "b", granted=True),
+        stated("no", 3, EventType.CONSENT, "a"),
+        stated("yes", 5, EventType.CONSENT, "b", granted=True),
     )
     assert not opted_out("a", no, yes, edges=frozenset({edge(10, LINK, A, B)}))
 
@@ -209,19 +208,69 @@ def primary(at, a, b):
 DEALS = [
     ("a deal is its contact's", [edge(1, LINK, H1, D1)], ["d1h1"], []),
     ("a contact has many deals", [edge(1, LINK, H1, D1), edge(2, LINK, H1, D2)], ["d1d2h1"], []),
-    ("a second contact influenced it, and that is no conflict", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1)], ["d1h1", "h2"], ["link2"]),
-    ("who turns out to be its person did not influence it", [edge(1, LINK, A, D1), edge(2, LINK, H1, D1), edge(3, LINK, A, H1)], ["ad1h1"], []),
-    ("people of two CRMs stay two", [edge(1, LINK, A, D1), edge(2, LINK, B, D1)], ["ad1", "b"], ["link2"]),
-    ("the first one is taken off", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1)], ["d1h2", "h1"], []),
-    ("and put on again", [edge(1, LINK, H1, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h1"], []),
-    ("behind the second by then", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h2", "h1"], ["link4"]),
-    ("two that are one stay on it", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1), edge(4, MERGE, H1, H2)], ["d1h1h2"], []),
-    ("two that were parted by hand", [edge(1, LINK, A, D1), edge(2, LINK, B, D1), edge(3, UNMERGE, A, B)], ["ad1", "b"], ["link2"]),
-    ("deals are merged like anything", [edge(1, LINK, H1, D1), edge(2, LINK, H2, D2), edge(3, MERGE, D1, D2)], ["d1d2h1", "h2"], ["link2"]),
-    ("a deal that a person gives to a second contact makes the two one", [edge(1, MERGE, H1, D1), edge(2, MERGE, H2, D1)], ["d1h1h2"], []),
-    ("the primary contact's, though another stood on it first", [edge(1, LINK, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["link1"]),
-    ("the latest primary contact's", [primary(1, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["p1:primary|h1:d1"]),
-    ("unless it is taken off later", [edge(1, MERGE, H1, D1), edge(2, UNMERGE, H1, D1)], ["d1", "h1"], []),
+    (
+        "a second contact influenced it, and that is no conflict",
+        [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1)], ["d1h1", "h2"], ["link2"],
+    ),
+    (
+        "who turns out to be its person did not influence it",
+        [edge(1, LINK, A, D1), edge(2, LINK, H1, D1), edge(3, LINK, A, H1)], ["ad1h1"], [],
+    ),
+    (
+        "people of two CRMs stay two", [edge(1, LINK, A, D1), edge(2, LINK, B, D1)], ["ad1", "b"],
+        ["link2"],
+    ),
+    (
+        "the first one is taken off",
+        [edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1)], ["d1h2", "h1"],
+        [],
+    ),
+    (
+        "and put on again",
+        [edge(1, LINK, H1, D1), edge(3, UNMERGE, H1, D1), edge(4, LINK, H1, D1)], ["d1h1"], [],
+    ),
+    (
+        "behind the second by then",
+        [
+            edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1),
+            edge(4, LINK, H1, D1),
+        ],
+        ["d1h2", "h1"], ["link4"],
+    ),
+    (
+        "two that are one stay on it",
+        [
+            edge(1, LINK, H1, D1), edge(2, LINK, H2, D1), edge(3, UNMERGE, H1, D1),
+            edge(4, MERGE, H1, H2),
+        ],
+        ["d1h1h2"], [],
+    ),
+    (
+        "two that were parted by hand",
+        [edge(1, LINK, A, D1), edge(2, LINK, B, D1), edge(3, UNMERGE, A, B)], ["ad1", "b"],
+        ["link2"],
+    ),
+    (
+        "deals are merged like anything",
+        [edge(1, LINK, H1, D1), edge(2, LINK, H2, D2), edge(3, MERGE, D1, D2)], ["d1d2h1", "h2"],
+        ["link2"],
+    ),
+    (
+        "a deal that a person gives to a second contact makes the two one",
+        [edge(1, MERGE, H1, D1), edge(2, MERGE, H2, D1)], ["d1h1h2"], [],
+    ),
+    (
+        "the primary contact's, though another stood on it first",
+        [edge(1, LINK, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"], ["link1"],
+    ),
+    (
+        "the latest primary contact's", [primary(1, H1, D1), primary(2, H2, D1)], ["d1h2", "h1"],
+        ["p1:primary|h1:d1"],
+    ),
+    (
+        "unless it is taken off later", [edge(1, MERGE, H1, D1), edge(2, UNMERGE, H1, D1)],
+        ["d1", "h1"], [],
+    ),
 ]  # fmt: skip
 
 
@@ -238,7 +287,10 @@ def test_whose_a_deal_is(edges, expected, influenced):
 
 
 def test_a_refusal_that_was_voided_forbids_nothing_on_either_half():
-    no, void = said("no", 5, EventType.CONSENT, "b"), said("v", 6, EventType.VOID, "b", voids="no")
+    no, void = (
+        stated("no", 5, EventType.CONSENT, "b"),
+        stated("v", 6, EventType.VOID, "b", voids="no"),
+    )
     assert not opted_out("a", no, void)
     assert not opted_out("b", no, void)
 
@@ -248,7 +300,7 @@ AGAIN = [Edge(at, 0, "word|a:b", UNMERGE, A, B) for at in (20, 12)]
 
 @pytest.mark.parametrize("order", [AGAIN, AGAIN[::-1]])
 def test_a_word_that_is_sent_again_and_says_another_time_counts_once_by_its_smallest(order):
-    current, no = row.Row("a"), said("no", 15, EventType.CONSENT, "a")
+    current, no = row.Row("a"), stated("no", 15, EventType.CONSENT, "a")
     steps = [row.connect(current, edge(10, MERGE, A, B), DEFINITION)]
     for one in order:
         steps.append(row.connect(steps[-1].row, one, DEFINITION))
@@ -267,7 +319,7 @@ def test_records_of_a_merged_group_grow_with_the_square_of_its_size(shape):
 
 
 def _records(size, shape):
-    """Join as many origins as rows of their own; count the edges that are sent until each row knows all."""
+    """Join as many origins as rows of their own; count the edges sent until each row knows all."""
     origins = [Origin(number, "", f"o{number:02}", "") for number in range(size)]
     rows, waiting, sent = {one.id: row.Row(one.id) for one in origins}, deque(), 0
     for number in range(1, size):

@@ -1,4 +1,4 @@
-"""Old touches in little room: ten years of newsletters fit into a row, are folded in few steps, and lose nothing."""
+"""Old touches in little room: ten years of newsletters fit a row, fold fast, and lose nothing."""
 
 import random
 
@@ -15,8 +15,8 @@ T0, HOUR = 1_767_600_000_000, 3_600_000
 ZONE = "Europe/Paris"
 
 
-def event(name, at, kind=EventType.TOUCH, /, **said):
-    body = orjson.dumps({"source": "segment", **said}, option=orjson.OPT_SORT_KEYS).decode()
+def event(name, at, kind=EventType.TOUCH, /, **fields):
+    body = orjson.dumps({"source": "segment", **fields}, option=orjson.OPT_SORT_KEYS).decode()
     return Event(at, RANK[kind], 0, short(name), "lead", kind.value, body)
 
 
@@ -91,8 +91,8 @@ def test_packs_in_which_nothing_can_happen_are_folded_without_being_unpacked(old
 )
 def test_nothing_is_too_late_for_packed_touches(decade, old, late):
     step = row.advance(old, late, DEFINITION)
-    told = row.tick(step.row, T0 + 4000 * HOUR, DEFINITION).row
-    assert row.state_of(told, DEFINITION) == folded([*decade, late], T0 + 4000 * HOUR)
+    ticked = row.tick(step.row, T0 + 4000 * HOUR, DEFINITION).row
+    assert row.state_of(ticked, DEFINITION) == folded([*decade, late], T0 + 4000 * HOUR)
 
 
 def test_a_packed_touch_delivered_again_changes_nothing(decade, old):

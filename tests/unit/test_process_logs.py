@@ -10,7 +10,7 @@ from streams.cli.run import OneLine
 
 @pytest.fixture
 def written():
-    """Give what a handler that filters as ours writes."""
+    """Return what a handler that filters as ours writes."""
     lines = []
 
     class Kept(logging.Handler):

@@ -1,4 +1,4 @@
-"""Who may send as a vendor: each proof, its replay window, and two secrets that are valid while one replaces the other."""
+"""Who may send as a vendor: each proof, its replay window, and two secrets during a change."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Why a CRM counts a record that we do not, or the reverse: a case a reason, and which holds where two fit."""
+"""Why a CRM counts a record that we do not, or the reverse: a case a reason, and their order."""
 
 from datetime import UTC, date, datetime
 
@@ -34,7 +34,7 @@ def row(number=1, when: str | None = "2026-01-10T09:00", **more):
 
 
 def lead(*entries, records=(1,), stage="mql", journeys=None, **more):
-    """Give a lead; entries are (journey, time), and each journey begins with its first unless it is given."""
+    """Make a lead; entries are (journey, time), and each journey begins with its first entry."""
     begun = {}
     for number, when in entries:
         begun.setdefault(number, when)
@@ -60,7 +60,7 @@ def test_a_record_of_which_nothing_came_was_never_received():
     assert judged([row()]) == [("1", Reason.NEVER_RECEIVED, -1, "")]
 
 
-def test_nor_was_one_of_which_only_links_came_and_that_is_said():
+def test_nor_was_one_of_which_only_links_came_and_that_is_the_reason():
     found = judged([row()], linked=frozenset({record(1)}))
     assert found == [("1", Reason.NEVER_RECEIVED, -1, "only links to other records came")]
 
@@ -171,11 +171,8 @@ def test_a_moment_that_is_another_day_there_is_named_with_both_days():
     when = "2026-01-31T23:30"
     found = reconcile(asked, [row(when=when)], Ours((lead((1, when)),)))
     (one,) = found.differences
-    assert (one.reason, one.theirs, one.ours) == (
-        Reason.OTHER_DAY,
-        date(2026, 1, 31),
-        date(2026, 2, 1),
-    )
+    judged = (one.reason, one.theirs, one.ours)
+    assert judged == (Reason.OTHER_DAY, date(2026, 1, 31), date(2026, 2, 1))
     assert one.detail == "the same moment, by zone"
 
 
@@ -223,11 +220,8 @@ def test_without_a_day_in_the_report_ours_is_named():
 def test_a_lead_that_never_entered_the_stage_is_named_with_where_it_stands():
     found = reconcile(JANUARY, [row()], Ours((lead(stage="nurturing"),)))
     (one,) = found.differences
-    assert (one.reason, one.stage, one.detail) == (
-        Reason.NOT_REACHED,
-        "nurturing",
-        "stands in nurturing",
-    )
+    judged = (one.reason, one.stage, one.detail)
+    assert judged == (Reason.NOT_REACHED, "nurturing", "stands in nurturing")
 
 
 def test_a_record_that_the_report_does_not_count_is_named_with_where_it_stands_there():
@@ -250,7 +244,7 @@ def test_a_record_that_the_report_does_not_count_is_named_with_where_it_stands_t
         ({"systems": frozenset({"segment", "meta"})}, "came from meta, segment"),
     ],
 )
-def test_a_lead_that_the_report_lacks_is_only_here_and_it_is_said_what_we_know_of_it(known, why):
+def test_a_lead_that_the_report_lacks_is_only_here_with_what_we_know_of_it(known, why):
     found = judged([], lead((1, "2026-01-10T09:00"), records=(), **known))
     assert found == [("", Reason.ONLY_HERE, 1, why)]
 

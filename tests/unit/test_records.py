@@ -1,4 +1,4 @@
-"""Targets, rates and answers: what a file may say, where it is wrong, and what becomes of a record nobody can read."""
+"""Targets, rates and answers: what a file may state, its faults, and unreadable records."""
 
 from datetime import date
 from decimal import Decimal
@@ -18,38 +18,49 @@ from streams.intake.records import RecordsError, read
 from tests.support.kafka import record
 
 FUNNEL = load(FUNNELS / "default.yaml")
-ANSWER = '{"record": "answer", "survey": "s", "question": "q", "respondent": "00112233445566aa", "team": "sales", "answered_at": 1, "score": 4}'
-COST = '{"record": "spend", "platform": "fair", "account": "1", "day": "2026-01-31", "amount": "900.50", "currency": "EUR", "campaign": "Hall 7"}'
+ANSWER = (
+    '{"record": "answer", "survey": "s", "question": "q", "respondent": "00112233445566aa", '
+    '"team": "sales", "answered_at": 1, "score": 4}'
+)
+COST = (
+    '{"record": "spend", "platform": "fair", "account": "1", "day": "2026-01-31", '
+    '"amount": "900.50", "currency": "EUR", "campaign": "Hall 7"}'
+)
 
 
 def test_a_yaml_file_and_json_lines_say_the_same(tmp_path):
     yaml, lines = tmp_path / "a.yaml", tmp_path / "a.jsonl"
     yaml.write_text("""
 targets:
-  - {metric: inflow, value: 120, owner: ann, start: 2026-01-01, end: 2026-03-31, dimensions: {stage: mql}, shared: true, strategy: growth}
+  - {metric: inflow, value: 120, owner: ann, start: 2026-01-01, end: 2026-03-31,
+     dimensions: {stage: mql}, shared: true, strategy: growth}
 rates:
   - {currency: USD, reporting: EUR, day: 2026-01-02, rate: "0.92"}
 spend:
-  - {platform: fair, account: "1", day: 2026-01-31, amount: "900.50", currency: EUR, campaign: Hall 7}
+  - {platform: fair, account: "1", day: 2026-01-31, amount: "900.50", currency: EUR,
+     campaign: Hall 7}
 answers:
   - {survey: s, question: q, respondent: 00112233445566aa, team: sales, answered_at: 1, score: 4}
 """)
     lines.write_text(
-        '{"record": "target", "metric": "inflow", "value": "120", "owner": "ann", "start": "2026-01-01", "end": "2026-03-31",'
+        '{"record": "target", "metric": "inflow", "value": "120", "owner": "ann",'
+        ' "start": "2026-01-01", "end": "2026-03-31",'
         ' "dimensions": {"stage": "mql"}, "shared": true, "strategy": "growth"}\n\n'
-        f'{{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-02", "rate": "0.92"}}\n{COST}\n{ANSWER}\n'
+        '{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-02",'
+        f' "rate": "0.92"}}\n{COST}\n{ANSWER}\n'
     )
-    said = read(yaml, FUNNEL)
-    assert said == read(lines, FUNNEL)
-    assert [type(one) for one in said] == [Target, Rate, Spend, SurveyAnswer]
-    assert (said[0].value, said[0].end, said[0].scope) == (
-        Decimal(120),
-        date(2026, 3, 31),
-        '{"stage":"mql"}',
-    )
+    made = read(yaml, FUNNEL)
+    assert made == read(lines, FUNNEL)
+    assert [type(one) for one in made] == [Target, Rate, Spend, SurveyAnswer]
+    target = (made[0].value, made[0].end, made[0].scope)
+    assert target == (Decimal(120), date(2026, 3, 31), '{"stage":"mql"}')
 
 
-TARGET = '{"record": "target", "metric": "inflow", "value": 1, "owner": "a", "start": "2026-01-01", "end": "2026-01-31", "strategy": "s"%s}'
+TARGET = (
+    '{"record": "target", "metric": "inflow", "value": 1, "owner": "a", '
+    '"start": "2026-01-01", "end": "2026-01-31", "strategy": "s"%s}'
+)
+RATE = '{"record": "rate", "currency": "%s", "reporting": "EUR", "day": "2026-01-01", "rate": %s}'
 WRONG = [
     ("{", "no JSON"),
     ("[1]", "no object"),
@@ -57,13 +68,16 @@ WRONG = [
     (TARGET.replace("inflow", "clicks") % "", "'clicks' is no KPI"),
     (TARGET.replace("inflow", "attainment") % "", "'attainment' is no KPI"),
     (TARGET % ', "dimensions": {"stage": "won"}', "'won' is no stage"),
-    (TARGET % ', "dimensions": {"source": "meta", "segment": "smb"}', "not by segment and source at once"),
+    (
+        TARGET % ', "dimensions": {"source": "meta", "segment": "smb"}',
+        "not by segment and source at once",
+    ),
     (TARGET.replace("2026-01-31", "2025-01-31") % "", "the period's end lies before its start"),
     (TARGET.replace('"value": 1', '"value": 0') % "", "value: Input should be greater than 0"),
     (TARGET % ', "vlaue": 3', "vlaue: Extra inputs are not permitted"),
-    ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": 0.9}', "rate: Input should be a valid string"),
-    ('{"record": "rate", "currency": "USD", "reporting": "EUR", "day": "2026-01-01", "rate": "0.0"}', "a rate of 0"),
-    ('{"record": "rate", "currency": "EUR", "reporting": "EUR", "day": "2026-01-01", "rate": "1"}', "needs no rate to itself"),
+    (RATE % ("USD", "0.9"), "rate: Input should be a valid string"),
+    (RATE % ("USD", '"0.0"'), "a rate of 0"),
+    (RATE % ("EUR", '"1"'), "needs no rate to itself"),
     (ANSWER.replace("00112233445566aa", "jane@example.com"), "respondent: String should match"),
     (ANSWER, "repeats the record of line 1"),
 ]  # fmt: skip
@@ -82,7 +96,9 @@ def test_a_wrong_line_is_named_with_its_number_and_reason(tmp_path, line, reason
 def test_a_yaml_file_names_the_lines_of_all_its_mistakes(tmp_path):
     path = tmp_path / "wrong.yaml"
     path.write_text(
-        "goals: []\nrates:\n  - {currency: usd, reporting: EUR, day: 2026-01-02, rate: '1'}\n  - 5\n"
+        "goals: []\nrates:\n"
+        "  - {currency: usd, reporting: EUR, day: 2026-01-02, rate: '1'}\n"
+        "  - 5\n"
     )
     with pytest.raises(RecordsError) as caught:
         read(path, FUNNEL)
@@ -114,7 +130,7 @@ def test_a_record_that_nobody_can_read_stops_no_other():
 
 
 def test_an_edge_whose_receipt_is_no_time_stops_no_other():
-    """Its row is written, and then the sink computed with what it said: every topic stood, at each start again."""
+    """Its row is written, and then the sink computed with it: every topic stood, at each start."""
     edge = [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]]
     bodies = [
         orjson.dumps({"t": "edge", "edge": edge, "received_at": at})

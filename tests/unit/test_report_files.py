@@ -1,4 +1,4 @@
-"""A report and its YAML: what is wrong is said with file and line before a row is read, and rows say what they mean."""
+"""A report and its YAML: faults are reported by file and line first, and rows are read as meant."""
 
 import pytest
 import yaml
@@ -94,7 +94,7 @@ def test_a_ready_report_is_good_names_its_vendors_records_and_stages_of_the_funn
         ({"system": "Hub Spot"}, "ours.yaml:2: system: is not written as it must be"),
     ],
 )
-def test_what_is_wrong_in_the_yaml_is_said_with_its_line(tmp_path, changes, why):
+def test_what_is_wrong_in_the_yaml_is_reported_with_its_line(tmp_path, changes, why):
     given = {key: value for key, value in {**PLAIN, **changes}.items() if value is not None}
     assert why in problem(tmp_path, given)
 
@@ -134,7 +134,7 @@ def test_so_is_what_is_no_yaml_of_ours(tmp_path, text, why):
         ),
     ],
 )
-def test_a_stage_that_the_yaml_says_nothing_of_or_the_funnel_lacks_is_said_with_its_line(
+def test_a_stage_that_the_yaml_or_the_funnel_lacks_is_reported_with_its_line(
     tmp_path, changes, stage, why
 ):
     with pytest.raises(files.MappingError) as error:
@@ -155,7 +155,7 @@ def test_a_stage_that_the_yaml_says_nothing_of_or_the_funnel_lacks_is_said_with_
         ("", "r.csv is empty: it has no header"),
     ],
 )
-def test_a_column_that_the_report_lacks_is_said_before_a_row_is_read(tmp_path, header, why):
+def test_a_column_that_the_report_lacks_is_reported_before_a_row_is_read(tmp_path, header, why):
     with pytest.raises(files.MappingError) as error:
         read(tmp_path, header)
     assert why in str(error.value)

@@ -1,4 +1,4 @@
-"""What each vendor is asked for a notification, and what its answer becomes. Pure: nobody is asked here."""
+"""What each vendor is asked for a notification, and what its answer becomes. All of it is pure."""
 
 import os
 
@@ -28,13 +28,13 @@ def answered(vendor, ask, answer):
 
 
 def read(vendor, body):
-    """Give the events that normalise makes of a body."""
+    """Return the events that normalise makes of a body."""
     made = normalise(record(body, headers=[("leadstream-source", vendor.encode())]), ORG)
     assert not made.rejected
     return [orjson.loads(out.value)["event"] for out in made.outs]
 
 
-def test_four_vendors_are_asked_each_with_an_address_of_its_options_and_a_token_that_opens_no_route():
+def test_four_vendors_are_asked_at_the_address_of_their_options_with_a_token_that_opens_no_route():
     assert set(RETRIEVED) == {"hubspot", "linkedin", "meta", "salesforce"}
     for vendor in RETRIEVED.values():
         assert vendor.retrieval.address in vendor.options
@@ -71,14 +71,15 @@ def test_a_lead_of_metas_is_published_as_it_came_and_names_its_address():
         (404, "no object", Verdict.GONE),
     ],
 )
-def test_metas_errors_are_told_apart_by_their_code(status, error, verdict):
+def test_metas_errors_differ_by_their_code(status, error, verdict):
     assert SOURCES["meta"].retrieval.judged(status, {"error": error}) is verdict
 
 
 # ---------------------------------------------------------------- HubSpot
 def test_hubspot_is_asked_for_contacts_that_were_made_and_for_deals_that_name_nobody():
     asks = wanted("hubspot", retrieving.HUBSPOT_DELIVERY)
-    assert [ask.path for ask in asks] == [
+    paths = [ask.path for ask in asks]
+    assert paths == [
         "/crm/v3/objects/contacts/5",
         "/crm/v3/objects/deals/7",
         "/crm/v3/objects/deals/8",
@@ -117,10 +118,8 @@ def test_the_contacts_of_a_deal_come_page_by_page_and_each_page_says_whose_the_d
         first.following,
         {"results": [{"id": "6", "type": "deal_to_contact"}], "paging": {"next": {"after": "p3"}}},
     )
-    assert (second.following.path, dict(second.following.params)["after"]) == (
-        first.following.path,
-        "p3",
-    )
+    page = (second.following.path, dict(second.following.params)["after"])
+    assert page == (first.following.path, "p3")
     third = answered(
         "hubspot", second.following, {"results": [{"id": "9", "type": "deal_to_contact"}]}
     )
@@ -167,9 +166,8 @@ def test_a_response_of_linkedins_whose_form_is_gone_is_published_without_it():
     assert not form.needed
     (body,) = answered("linkedin", form, None).bodies
     assert "form" not in orjson.loads(body)[0]
-    assert (
-        read("linkedin", body)[1]["aliases"][-1] == "email:kim@a.example"
-    )  # the lone address of its answers
+    # The lone address of its answers.
+    assert read("linkedin", body)[1]["aliases"][-1] == "email:kim@a.example"
 
 
 # ---------------------------------------------------------------- Salesforce
@@ -188,10 +186,8 @@ def test_salesforce_is_asked_for_each_record_of_a_gap_event(wrap):
             retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLF", "00Q5f000005bwLGEAY")
         ),
     )
-    assert [ask.path.rpartition("/")[2] for ask in asks] == [
-        "00Q5f000005bwLFEAY",
-        "00Q5f000005bwLGEAY",
-    ]
+    keys = [ask.path.rpartition("/")[2] for ask in asks]
+    assert keys == ["00Q5f000005bwLFEAY", "00Q5f000005bwLGEAY"]
     assert asks[0].path.startswith("/services/data/v")
 
 
@@ -221,15 +217,12 @@ def test_a_record_of_salesforces_is_published_as_it_came():
     }
 
 
-def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_is_counted_where_a_retriever_does():
+def test_a_gap_event_is_a_letter_where_nobody_reads_the_record_again_and_else_counted():
     gap = retrieving.salesforce_gap("GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY")
     without = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, Connection())
     with_one = SOURCES["salesforce"].normalise(gap, 1_800_000_000_000, ORG)
-    assert ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored) == (
-        True,
-        [],
-        ["GAP_UPDATE"],
-    )
+    kept = ("read it again" in without.rejected[0][0], with_one.rejected, with_one.ignored)
+    assert kept == (True, [], ["GAP_UPDATE"])
 
 
 @pytest.mark.parametrize("connection", [Connection(), ORG])
@@ -275,7 +268,10 @@ def test_salesforces_limit_of_a_day_comes_as_403_and_is_no_wrong_token():
 # ---------------------------------------------------------------- every vendor
 @pytest.mark.parametrize(
     ("status", "verdict"),
-    [(200, "taken"), (401, "token"), (403, "token"), (404, "gone"), (410, "gone"), (429, "later"), (408, "again"), (503, "again"), (400, "refused"), (302, "refused")],
+    [
+        (200, "taken"), (401, "token"), (403, "token"), (404, "gone"), (410, "gone"),
+        (429, "later"), (408, "again"), (503, "again"), (400, "refused"), (302, "refused"),
+    ],
 )  # fmt: skip
 def test_a_status_means_what_http_says(status, verdict):
     assert by_status(status, None) == verdict
@@ -320,12 +316,15 @@ def test_a_retriever_wants_nothing_of_its_own_answers(vendor):
 
 # Words of all notifications, so that what is drawn gets further than the first look.
 NAMES = st.sampled_from(
-    ["entry", "changes", "field", "value", "leadgen_id", "leadAction", "leadGenFormResponse", "subscriptionType", "eventType", "objectId",
-     "objectTypeId", "portalId", "propertyName", "ChangeEventHeader", "changeType", "entityName", "recordIds", "payload", "data", "events", "attributes"],
+    ["entry", "changes", "field", "value", "leadgen_id", "leadAction", "leadGenFormResponse",
+     "subscriptionType", "eventType", "objectId", "objectTypeId", "portalId", "propertyName",
+     "ChangeEventHeader", "changeType", "entityName", "recordIds", "payload", "data", "events",
+     "attributes"],
 )  # fmt: skip
 VALUES = st.sampled_from(
-    ["leadgen", "CREATED", "urn:li:leadGenFormResponse:1a-4", "..", "7", "٣", "contact.creation", "deal.propertyChange", "dealstage", "object.creation", "0-3",
-     "GAP_UPDATE", "Lead", "00Q5f000005bwLFEAY", "000000000000000AAA"],
+    ["leadgen", "CREATED", "urn:li:leadGenFormResponse:1a-4", "..", "7", "٣", "contact.creation",
+     "deal.propertyChange", "dealstage", "object.creation", "0-3", "GAP_UPDATE", "Lead",
+     "00Q5f000005bwLFEAY", "000000000000000AAA"],
 )  # fmt: skip
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | VALUES | st.text(max_size=8),
@@ -338,7 +337,7 @@ ANY = st.recursive(
 
 
 def replaced(body, path, other):
-    """Give a body in which one value, found by going down a path of numbers, is another."""
+    """Return a body in which one value, found by going down a path of numbers, is another."""
     if not path or not isinstance(body, (list, dict)) or not body:
         return other
     keys = list(range(len(body))) if isinstance(body, list) else sorted(body)

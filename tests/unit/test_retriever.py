@@ -1,4 +1,4 @@
-"""The retriever's process without Kafka: when it refuses to start, what it waits for, how it ends, and which records it reads."""
+"""The retriever's process without Kafka: its start, its waiting, its end, and what it reads."""
 
 import os
 import signal
@@ -45,13 +45,25 @@ def run(**more):
 @pytest.mark.parametrize(
     ("given", "names"),
     [
-        ({}, ["LEADSTREAM_META_TOKEN", "LEADSTREAM_HUBSPOT_TOKEN", "LEADSTREAM_LINKEDIN_TOKEN", "LEADSTREAM_SALESFORCE_TOKEN"]),
+        (
+            {},
+            [
+                "LEADSTREAM_META_TOKEN", "LEADSTREAM_HUBSPOT_TOKEN", "LEADSTREAM_LINKEDIN_TOKEN",
+                "LEADSTREAM_SALESFORCE_TOKEN",
+            ],
+        ),
         ({"SALESFORCE_TOKEN": "t"}, ["LEADSTREAM_SALESFORCE_API", "my.salesforce.com"]),
-        ({"META_TOKEN": "t", "RETRIEVER_RATES": "meta=fast"}, ["LEADSTREAM_RETRIEVER_RATES", "name=rate"]),
+        (
+            {"META_TOKEN": "t", "RETRIEVER_RATES": "meta=fast"},
+            ["LEADSTREAM_RETRIEVER_RATES", "name=rate"],
+        ),
         ({"META_TOKEN": "two words"}, ["LEADSTREAM_META_TOKEN", "a blank"]),
         ({"META_TOKEN": "t", "KAFKA_SECURITY": "SASL_SSL"}, ["LEADSTREAM_KAFKA_SASL_MECHANISM"]),
         ({"META_TOKEN": "t", "META_API": "http://graph.example"}, ["LEADSTREAM_META_API", "https"]),
-        ({"META_TOKEN": "t", "RETRIEVER_RATES": "mate=5"}, ["LEADSTREAM_RETRIEVER_RATES", "'mate'", "meta"]),
+        (
+            {"META_TOKEN": "t", "RETRIEVER_RATES": "mate=5"},
+            ["LEADSTREAM_RETRIEVER_RATES", "'mate'", "meta"],
+        ),
     ],
 )  # fmt: skip
 def test_it_refuses_with_code_2_and_names_the_setting(given, names):

@@ -85,7 +85,7 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
 
 def test_a_mark_replaces_its_letter_and_a_letter_written_again_behind_it_does_not():
     names = columns_of("dead_letters")[0]
-    said = Letter(
+    dead_letter = Letter(
         id="t:0:1:0",
         topic="t",
         partition=0,
@@ -96,7 +96,7 @@ def test_a_mark_replaces_its_letter_and_a_letter_written_again_behind_it_does_no
         stamp=1,
     )
     batch = Batch()
-    batch.letter(said)
-    batch.letter(said, Mark(letter=said, what="replayed", by="ann", at=7))
+    batch.letter(dead_letter)
+    batch.letter(dead_letter, Mark(letter=dead_letter, what="replayed", by="ann", at=7))
     rows = [dict(zip(names, row, strict=True)) for row in batch.rows["dead_letters"]]
     assert [(row["fate"], row["version"]) for row in rows] == [("", 0), ("replayed", 7)]

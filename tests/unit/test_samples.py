@@ -14,21 +14,15 @@ from tests.support.sampled import TABLE
 RECEIVED = 1_790_000_000_000
 
 
-# Tables that a warehouse made of a vendor's records: the mapping that imports them, what each row becomes
+# Tables that a warehouse made of a vendor's records: the mapping for them, what each row becomes.
 FILES = [
     ("hubspot/contact_merge_audit_data.csv", "hubspot", {"merge"}),
-    (
-        "hubspot/contact_property_history_data.csv",
-        "hubspot",
-        set(),
-    ),  # the names of its properties are hashed
+    # The names of its properties are hashed.
+    ("hubspot/contact_property_history_data.csv", "hubspot", set()),
     ("hubspot/deal_property_history_data.csv", "hubspot", set()),
     ("hubspot/deal_stage_data.csv", "hubspot", {"opportunity.stage_changed"}),
-    (
-        "marketo/marketo_activity_change_data_value_data.csv",
-        "marketo",
-        set(),
-    ),  # of its fields none is a stage
+    # Of its fields none is a stage.
+    ("marketo/marketo_activity_change_data_value_data.csv", "marketo", set()),
     ("marketo/marketo_activity_delete_lead_data.csv", "marketo", {"lead.deleted"}),
     ("marketo/marketo_activity_merge_leads_data.csv", "marketo", {"merge"}),
     ("marketo/marketo_lead_data.csv", "marketo", {"lead.created"}),
@@ -45,13 +39,14 @@ FILES = [
 OTHERS = {
     "meta_lead_ads/verification_request.json",  # a handshake, no body: tests/unit/test_gateway.py
     "ad_spend/campaign_history_data.csv",  # names of campaigns, over time
-    "ad_spend/facebook_ads_basic_ad_actions_data.csv",  # what a platform says of its own conversions is no lead event
+    # What a platform reports of its own conversions is no lead event.
+    "ad_spend/facebook_ads_basic_ad_actions_data.csv",
 }
 
 
 @pytest.fixture(params=["the repository's", "the vendors'"])
 def samples(request):
-    """Give each folder of bodies: the synthetic ones of the repository, and real ones beside the checkout."""
+    """Return each folder of bodies: the repository's synthetic ones, and real ones beside it."""
     folder = (
         ROOT / "tests" / "samples" if request.param == "the repository's" else SHARED / "samples"
     )
@@ -180,10 +175,11 @@ def test_an_event_dated_after_its_receipt_is_dated_to_it_and_keeps_what_it_state
 def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(samples):
     if not (samples / "signatures.json").exists():
         pytest.skip(
-            "signatures over real bodies stand beside them; those of our own are made by tests/unit/test_gateway.py"
+            "signatures over real bodies stand beside them; "
+            "those of our own are made by tests/unit/test_gateway.py"
         )
-    said = orjson.loads((samples / "signatures.json").read_bytes())
-    vector = said["hubspot_v3_sdk_vector"]
+    vectors = orjson.loads((samples / "signatures.json").read_bytes())
+    vector = vectors["hubspot_v3_sdk_vector"]
 
     def hubspot(one, signature, body, at):
         headers = {
@@ -196,7 +192,7 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
     at = int(vector["timestamp"])
     assert hubspot(vector, vector["signature_v3"], vector["body"].encode(), at)
     assert not hubspot(vector, vector["signature_v3"], vector["body"].encode(), at + 300_001)
-    own = said["hubspot_v3"]
+    own = vectors["hubspot_v3"]
     assert hubspot(
         own,
         own["X-HubSpot-Signature-v3"],
@@ -204,14 +200,15 @@ def test_the_vendors_own_signatures_verify_with_the_clock_set_to_the_bodys_time(
         int(own["timestamp"]),
     )
     for vendor, header, secret in (
-        ("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret"), ("linkedin", "X-LI-Signature", "client_secret"),
+        ("meta", "X-Hub-Signature-256", "app_secret"), ("segment", "X-Signature", "shared_secret"),
+        ("linkedin", "X-LI-Signature", "client_secret"),
     ):  # fmt: skip
-        one = said[vendor]
+        one = vectors[vendor]
         body, headers = (samples / one["file"]).read_bytes(), {header.lower(): one[header]}
         assert signing.proven(vendor, one[secret], body, headers) == body
         assert signing.proven(vendor, ("another", one[secret]), body, headers) == body
         assert signing.proven(vendor, "another", body, headers) is None
-    linkedin = said["linkedin"]
+    linkedin = vectors["linkedin"]
     _, answer = (
         SOURCES["linkedin"]
         .routes[0]

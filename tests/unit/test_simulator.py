@@ -190,7 +190,7 @@ def test_other_faults_or_another_seed_begin_another_market_from_now_on(tmp_path)
 
 @pytest.fixture
 def heeded():
-    """Heed the signals, also where the tests were started in the background, which ignores Ctrl-C."""
+    """Heed the signals, also where the tests run in the background, which ignores Ctrl-C."""
     before = {sign: signal.signal(sign, signal.default_int_handler) for sign in SIGNALS}
     yield
     for sign, handler in before.items():

@@ -28,7 +28,7 @@ def kinds(outs):
 
 
 def test_a_body_of_half_a_million_bad_parts_is_one_letter():
-    """A letter for each filled the memory, and the worker was killed as hanging at each start again."""
+    """A letter for each filled the memory, and the worker was killed as hanging at each start."""
     bad = worker(lambda _record: Effects(rejected=tuple(Rejected("no") for _ in range(500_000))))
     outs = Stateless._one(bad, HERE, record(b"[0]", HERE.topic))
     assert kinds(outs) == ["refused"]

@@ -1,4 +1,4 @@
-"""The parts of supervision by themselves: homes, pids, logs, pauses, answers, a ticker whose client hangs."""
+"""Supervision's parts by themselves: homes, pids, logs, pauses, answers, a ticker that hangs."""
 
 import contextlib
 import fcntl
@@ -47,27 +47,32 @@ def gone(pid):
 
 @pytest.fixture
 def sleeper():
-    """A process that nobody may harm."""
+    """Start a process that nobody may harm."""
     process = subprocess.Popen(["sleep", "600"], start_new_session=True)
     yield process
     process.kill()
     process.wait()
 
 
-# ---------------------------------------------------------------- children end with their supervisor
+# ---------------------------------------------------- children end with their supervisor
 SUPERVISOR = """
 import os, subprocess, sys, threading, time
 from pathlib import Path
 from streams.embedded.children import Children, program
 home = Path(sys.argv[1])
 children = Children(home)
-plain = "import os, sys; sys.path.insert(0, os.getcwd()); from streams.embedded import leash; leash.follow(); print('up', flush=True); import time; time.sleep(600)"
+plain = (
+    "import os, sys; sys.path.insert(0, os.getcwd()); "
+    "from streams.embedded import leash; leash.follow(); "
+    "print('up', flush=True); import time; time.sleep(600)"
+)
 environment = dict(os.environ)
 out = open(home / "out", "ab")
 def begin(role, command):
     pids.append(children.call(children.start, role, command, environment, out, out).pid)
 pids = []
-one = threading.Thread(target=begin, args=("ours", [sys.executable, "-c", plain]))  # a thread that ends at once
+# A thread that ends at once.
+one = threading.Thread(target=begin, args=("ours", [sys.executable, "-c", plain]))
 one.start(); one.join()
 begin("foreign", program(["/bin/sleep", "600"]))
 (home / "pids").write_text(" ".join(map(str, pids)))
@@ -123,7 +128,7 @@ def test_a_role_whose_process_lives_is_not_started_a_second_time(tmp_path):
 
 
 def survivor(folder, role, **recorded):
-    """A process that holds its pid file as those of a stack do, and has no leash."""
+    """Start a process that holds its pid file as a stack's do, without a leash."""
     (folder / "run").mkdir(exist_ok=True)
     with (folder / "run" / f"{role}.pid").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -134,22 +139,23 @@ def survivor(folder, role, **recorded):
     return process
 
 
-def test_what_a_dead_supervisor_left_is_ended_and_said_even_if_it_is_stopped(tmp_path):
+def test_what_a_dead_supervisor_left_is_ended_and_reported_even_if_it_is_stopped(tmp_path):
     left = [survivor(tmp_path, role) for role in ("broker", "advance@2")]
     left[0].send_signal(signal.SIGSTOP)
-    told = []
-    children.end_survivors(tmp_path, told.append)
+    messages = []
+    children.end_survivors(tmp_path, messages.append)
     assert all(gone(process.pid) for process in left)
-    assert [text.split(" (")[0] for text in told] == ["ending advance@2", "ending broker"]
+    assert [text.split(" (")[0] for text in messages] == ["ending advance@2", "ending broker"]
     assert list((tmp_path / "run").iterdir()) == []
 
 
 def test_a_pid_that_somebody_else_has_today_is_never_ended(tmp_path, sleeper, monkeypatch):
     monkeypatch.setattr(children, "FREE_SECONDS", 0.2)
     (tmp_path / "run").mkdir()
+    # Nobody holds it.
     (tmp_path / "run" / "gateway.pid").write_text(
         json.dumps({"pid": sleeper.pid, "started": pids.started(sleeper.pid)})
-    )  # nobody holds it
+    )
     children.end_survivors(tmp_path, pytest.fail)
     held = survivor(tmp_path, "broker", pid=sleeper.pid, started=pids.started(sleeper.pid) - 100)
     try:
@@ -165,7 +171,10 @@ def test_a_broker_that_nobody_recorded_is_found_by_its_lock_and_its_command(tmp_
     logs_folder = tmp_path / "kafka" / "logs"
     logs_folder.mkdir(parents=True)
     (logs_folder / ".lock").touch()
-    hold = "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); print('held', flush=True); time.sleep(600)"
+    hold = (
+        "import fcntl, sys, time; f = open(sys.argv[1], 'r+'); fcntl.lockf(f, fcntl.LOCK_EX); "
+        "print('held', flush=True); time.sleep(600)"
+    )
     command = [
         sys.executable,
         "-c",
@@ -175,10 +184,12 @@ def test_a_broker_that_nobody_recorded_is_found_by_its_lock_and_its_command(tmp_
     ]
     broker = subprocess.Popen(command, stdout=subprocess.PIPE)
     assert broker.stdout.readline() == b"held\n"
-    told = []
-    children.end_survivors(tmp_path, told.append)
+    messages = []
+    children.end_survivors(tmp_path, messages.append)
     assert gone(broker.pid)
-    assert told == [f"ending broker (pid {broker.pid}), which a supervisor that died left behind"]
+    assert messages == [
+        f"ending broker (pid {broker.pid}), which a supervisor that died left behind"
+    ]
 
 
 # ---------------------------------------------------------------- homes
@@ -212,9 +223,9 @@ def test_secrets_are_made_once_and_a_broken_file_of_a_home_without_data_is_made_
     assert home.load_secrets(tmp_path, pytest.fail) == first
     assert stat.S_IMODE((tmp_path / "secrets.json").stat().st_mode) == 0o600
     (tmp_path / "secrets.json").write_text('{"iden')
-    told = []
-    assert home.load_secrets(tmp_path, told.append)["identity_key"] != first["identity_key"]
-    assert "was broken and is made again" in told[0]
+    messages = []
+    assert home.load_secrets(tmp_path, messages.append)["identity_key"] != first["identity_key"]
+    assert "was broken and is made again" in messages[0]
 
 
 def test_a_secret_of_a_later_version_is_added_and_the_others_stay(tmp_path):
@@ -223,10 +234,10 @@ def test_a_secret_of_a_later_version_is_added_and_the_others_stay(tmp_path):
     (tmp_path / "secrets.json").write_text(
         json.dumps({name: value for name, value in first.items() if name != "hubspot_secret"})
     )
-    told = []
-    second = home.load_secrets(tmp_path, told.append)
+    messages = []
+    second = home.load_secrets(tmp_path, messages.append)
     assert {name for name in first if first[name] != second[name]} == {"hubspot_secret"}
-    assert told == [f"made the secrets that {tmp_path / 'secrets.json'} lacks: hubspot_secret"]
+    assert messages == [f"made the secrets that {tmp_path / 'secrets.json'} lacks: hubspot_secret"]
 
 
 @pytest.mark.parametrize("text", ["", "{", "[1]", '{"broker": "x"}', '{"broker": 99999999}'])
@@ -240,13 +251,13 @@ def test_broken_ports_are_made_again(tmp_path, text):
 def test_a_home_keeps_its_ports_and_says_which_one_is_taken(tmp_path):
     first = home.choose_ports(tmp_path, {}, pytest.fail)
     assert home.choose_ports(tmp_path, {}, pytest.fail) == first
-    told = []
+    messages = []
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", first["gateway"]))
         taken.listen()
-        second = home.choose_ports(tmp_path, {}, told.append)
+        second = home.choose_ports(tmp_path, {}, messages.append)
     assert second["gateway"] != first["gateway"]
-    assert told == [f"port {first['gateway']} is taken: gateway gets {second['gateway']}"]
+    assert messages == [f"port {first['gateway']} is taken: gateway gets {second['gateway']}"]
 
 
 @pytest.mark.parametrize(
@@ -295,8 +306,8 @@ def test_a_second_stack_on_a_home_is_refused(tmp_path):
     home.take_lock(tmp_path).close()
 
 
-def test_the_address_that_vendors_were_told_is_the_operators_word(tmp_path, monkeypatch):
-    """`up` wrote its own over it, so that behind a tunnel every signature of HubSpot's was wrong."""
+def test_the_address_that_vendors_know_is_the_operators_word(tmp_path, monkeypatch):
+    """`up` overwrote it with its own, so behind a tunnel each signature of HubSpot's was wrong."""
     from streams.embedded.stack import Stack
 
     monkeypatch.setenv("LEADSTREAM_PUBLIC_URL", "https://leads.example")
@@ -366,9 +377,8 @@ def test_a_log_is_rotated_under_a_process_that_goes_on_and_stays_bounded(tmp_pat
     assert all(file.stat().st_size <= 1100 for file in files)
     text = "".join(file.read_text() for file in reversed(files))
     kept = lines[-text.count("\n") :]
-    assert text == "".join(
-        line * 10 + "\n" for line in kept
-    )  # the newest, in order, none twice, none lost
+    # The newest, in order, none twice, none lost.
+    assert text == "".join(line * 10 + "\n" for line in kept)
     assert all(stat.S_IMODE(file.stat().st_mode) == 0o600 for file in files)
 
 
@@ -383,7 +393,8 @@ def test_why_a_role_stopped_is_read_from_its_file_else_from_its_log(tmp_path):
     assert stopped.reason(tmp_path, "advance@2")[0].startswith("no reason is known")
     with logs.opened(tmp_path, "advance@2") as log:
         log.write(
-            b"2026-01-01 10:00:00,000 CRITICAL leadstream.engine advance stops: put the file back\n2026-01-01 10:00:00,001 INFO x bye\n"
+            b"2026-01-01 10:00:00,000 CRITICAL leadstream.engine advance stops: put the file back\n"
+            b"2026-01-01 10:00:00,001 INFO x bye\n"
         )
     assert stopped.reason(tmp_path, "advance@2") == (
         "advance stops: put the file back",
@@ -453,13 +464,13 @@ class Killed:
 
 @pytest.fixture
 def watched(tmp_path):
-    """A watch over a broker and a ticker, and a way to let them answer for some seconds."""
-    told, memories = [], {"broker": Memory(), "ticker": Memory()}
+    """Watch over a broker and a ticker; return the watch and a way to let them answer."""
+    messages, memories = [], {"broker": Memory(), "ticker": Memory()}
     processes = {role: Killed() for role in memories}
     shown = {role: Process(role, 1, "starting", "", log="/x.log") for role in memories}
     stack = SimpleNamespace(
         home=tmp_path,
-        say=told.append,
+        say=messages.append,
         memory=memories.__getitem__,
         _processes=processes,
         _shown=shown,
@@ -475,7 +486,7 @@ def watched(tmp_path):
         watch._kill_if_it_hangs("ticker", found)
         return processes["ticker"].sent
 
-    return hear, shown, told
+    return hear, shown, messages
 
 
 WELL, UNHEARD = (
@@ -484,10 +495,10 @@ WELL, UNHEARD = (
 )
 
 
-def test_a_ticker_that_is_not_heard_while_the_broker_answers_is_killed_and_one_whose_broker_is_away_is_not(
+def test_a_silent_ticker_is_killed_while_the_broker_answers_and_not_while_it_is_away(
     watched,
 ):
-    hear, shown, told = watched
+    hear, shown, messages = watched
     assert hear(1, WELL, WELL) == []
     assert shown["ticker"].state == "running"
     for _ in range(20):
@@ -497,22 +508,22 @@ def test_a_ticker_that_is_not_heard_while_the_broker_answers_is_killed_and_one_w
     for _ in range(3):
         hear(3, WELL, UNHEARD)
     assert hear(3, WELL, UNHEARD)[:2] == [signal.SIGABRT, signal.SIGKILL]
-    assert "while the broker answers; see /x.log" in told[0]
+    assert "while the broker answers; see /x.log" in messages[0]
 
 
 def test_a_ticker_that_hangs_is_killed_whatever_the_broker_does(watched):
-    hear, _, told = watched
+    hear, _, messages = watched
     hear(1, WELL, WELL)
     for _ in range(3):
         assert hear(3, answers.SILENT, answers.SILENT) == []
     assert hear(3, answers.SILENT, answers.SILENT) == [signal.SIGABRT, signal.SIGKILL]
-    assert told == ["ticker is killed: it did not answer for 12 s; see /x.log"]
+    assert messages == ["ticker is killed: it did not answer for 12 s; see /x.log"]
 
 
 # ---------------------------------------------------------------- answers
 @contextlib.contextmanager
 def frozen():
-    """A port that takes connections and says nothing, as a stopped process does."""
+    """Open a port that takes connections and never answers, as a stopped process does."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         listening.listen()
@@ -522,8 +533,8 @@ def frozen():
 def get(port, path):
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
     connection.request("GET", path)
-    said = connection.getresponse()
-    return said.status, said.read().decode()
+    response = connection.getresponse()
+    return response.status, response.read().decode()
 
 
 def test_a_process_tells_that_it_lives_that_it_waits_and_that_it_hangs():
@@ -540,9 +551,9 @@ def test_a_process_tells_that_it_lives_that_it_waits_and_that_it_hangs():
                 "gone": answers.Question(1),
             }
             probe.beat()
-            said = answers.ask(asked, 0.3)
-        assert said["x"] == answers.Answer(alive=True, ready=False, reason=waits[0])
-        assert {said[name] for name in ("frozen", "kafka", "gone")} == {answers.SILENT}
+            answered = answers.ask(asked, 0.3)
+        assert answered["x"] == answers.Answer(alive=True, ready=False, reason=waits[0])
+        assert {answered[name] for name in ("frozen", "kafka", "gone")} == {answers.SILENT}
         waits[0] = ""
         probe.beat()
         assert answers.ask(question)["x"] == answers.Answer(alive=True, ready=True)
@@ -577,7 +588,7 @@ class Future:
 
 
 class Client:
-    """A client of Kafka: `how` is well, silent (takes and never acknowledges), stuck (never returns) or failing."""
+    """A client of Kafka that is, by `how`, well, silent (never acknowledges), stuck or failing."""
 
     made = ()
 
@@ -682,9 +693,9 @@ def test_each_kind_of_difference_is_named_with_whose_move_it_is():
         settings=settings,
         overrides=frozenset({"flush.ms", "retention.ms"}),
     )
-    said = admin.compare(topic, wrong, 4, 1)
-    assert [one.kind for one in said] == [admin.STANDS, admin.STANDS, admin.SET, admin.NOTE]
-    assert [one.what.split(":")[0] for one in said] == [
+    differences = admin.compare(topic, wrong, 4, 1)
+    assert [one.kind for one in differences] == [admin.STANDS, admin.STANDS, admin.SET, admin.NOTE]
+    assert [one.what.split(":")[0] for one in differences] == [
         "3 partitions, declared 4",
         "2 replicas, declared 1",
         "retention.ms",
@@ -714,9 +725,9 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others_from_speaking():
         health.Check("breaks", lambda _settings: str(1 // 0)),
         health.Check("fails", fails),
     ]
-    said = health.examine(None, checks, seconds=0.2)
+    findings = health.examine(None, checks, seconds=0.2)
     never.set()
-    assert [(one.check, one.ok, one.detail) for one in said] == [
+    assert [(one.check, one.ok, one.detail) for one in findings] == [
         ("well", True, "fine"),
         ("hangs", False, "no answer within 0 s"),
         ("breaks", False, "ZeroDivisionError: integer division or modulo by zero"),
@@ -747,8 +758,9 @@ def test_every_process_that_does_not_run_is_named_with_its_reason_and_its_comman
         {**base, "state": "restarting", "restarts": 12, "last_exit": 70},
         {**base, "state": "dead"},
     ]
-    with pytest.raises(health.Failing) as said:
+    with pytest.raises(health.Failing) as caught:
         health.processes(wrong)
-    assert str(said.value) == (
-        "x is stopped: a hole (then: leadstream holes accept x); x is restarting, 12 times, last exit 70, see /x.log; x is dead"
+    assert str(caught.value) == (
+        "x is stopped: a hole (then: leadstream holes accept x); "
+        "x is restarting, 12 times, last exit 70, see /x.log; x is dead"
     )

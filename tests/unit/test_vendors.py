@@ -40,7 +40,7 @@ def test_the_default_funnel_says_of_a_vendor_what_its_file_says(name):
 
 
 @pytest.mark.parametrize("name", VENDORS)
-def test_a_vendors_records_are_told_apart_by_how_their_aliases_are_written(name):
+def test_a_vendors_records_differ_by_how_their_aliases_are_written(name):
     vendor = SOURCES[name]
     assert vendor.sends <= WORK
     for kind in (*vendor.records, *vendor.deals):

@@ -1,4 +1,4 @@
-"""What bodies of CRM, marketing and web systems mean: a row for each thing that somebody there does."""
+"""What bodies of CRM, marketing and web systems mean: a row for each thing somebody there does."""
 
 import pytest
 
@@ -25,7 +25,7 @@ def read(vendor, body, **options):
 
 
 def meaning(found):
-    """Give what an event means, shortly: its type, and what tells it from others of that type."""
+    """Return what an event means, shortly: its type, and what tells it from others of that type."""
     parts = (
         found.kind,
         found.direction,

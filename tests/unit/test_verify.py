@@ -12,17 +12,17 @@ ONE, TWO = "00000000-0000-8000-8000-000000000001", "00000000-0000-8000-8000-0000
 
 
 def merged(joined_at):
-    """Return an archive of two leads of an hour ago, which somebody merged at `joined_at`; no copy has arrived."""
+    """Return an archive of two leads of an hour ago, merged at `joined_at`; no copy has arrived."""
     found = archive.Archive()
     for lead in (ONE, TWO):
-        said = LeadEvent(
+        stated = LeadEvent(
             id=f"shop:{lead}",
             type=EventType.TOUCH,
             occurred_at=OLD,
             source="shop",
             aliases=("email:a@x.example",),
         )
-        event = to_event(said, lead)
+        event = to_event(stated, lead)
         found.events[lead].add(event)
         found.received[event] = OLD
     found.edges.add(

@@ -1,4 +1,5 @@
--- The truth and its projections. Every statement may run twice; the migrator keeps the checksum of this file.
+-- The truth and its projections. Every statement may run twice; the migrator keeps the checksum of
+-- this file.
 
 CREATE TABLE IF NOT EXISTS active_generation (
   dataset LowCardinality(String),
@@ -17,7 +18,7 @@ CREATE TABLE IF NOT EXISTS generation_log (
 ) ENGINE = MergeTree
 ORDER BY activated_at;
 
--- Every revision that was ever sent, with what made it: as-of, the bridge and `verify` read from here.
+-- Every revision that was ever sent, with what made it: as-of, the bridge and `verify` read it.
 -- Replacing by (…, revision): a repeated send is the same row, so merges only drop copies.
 CREATE TABLE IF NOT EXISTS fact_revisions (
   generation UInt16,
@@ -36,7 +37,8 @@ CREATE TABLE IF NOT EXISTS fact_revisions (
 PARTITION BY generation
 ORDER BY (generation, lead_id, fact_id, revision);
 
--- What `advance` read, whatever its generation: all contents of an id stay, repeats fall together (clickhouse c4).
+-- What `advance` read, whatever its generation: all contents of an id stay, repeats fall together
+-- (clickhouse c4).
 CREATE TABLE IF NOT EXISTS touches (
   lead_id UUID,
   event_id String CODEC(ZSTD(1)),
@@ -56,7 +58,8 @@ CREATE TABLE IF NOT EXISTS touches (
 ) ENGINE = ReplacingMergeTree(earliness)
 ORDER BY (lead_id, event_id, origin, content_hash, copied);
 
--- Each first-hand event as it arrived, a repeat too: touches keeps only the first of equal ones, and a rate needs both.
+-- Each first-hand event as it arrived, a repeat too: touches keeps only the first of equal ones,
+-- and a rate needs both.
 CREATE TABLE IF NOT EXISTS arrivals (
   source_partition UInt16,
   source_offset UInt64 CODEC(Delta(8), ZSTD(1)),
@@ -65,8 +68,9 @@ CREATE TABLE IF NOT EXISTS arrivals (
 ) ENGINE = ReplacingMergeTree
 ORDER BY (source_partition, source_offset);
 
--- What could not be read, by its place, its worker and its record's time; the body stays on Kafka (`leadstream deadletters`).
--- A mark's version is its time in ms, a letter's is 0: one that a crash writes again behind its mark changes nothing.
+-- What could not be read, by its place, its worker and its record's time; the body stays on Kafka
+-- (`leadstream deadletters`). A mark's version is its time in ms, a letter's is 0: one that a crash
+-- writes again behind its mark changes nothing.
 CREATE TABLE IF NOT EXISTS dead_letters (
   id String,
   topic LowCardinality(String),
@@ -136,7 +140,8 @@ CREATE TABLE IF NOT EXISTS lead_state (
 PARTITION BY generation
 ORDER BY (generation, lead_id);
 
--- One row a statement of cost; a later statement of the same key replaces an earlier one (sources s9).
+-- One row a statement of cost; a later statement of the same key replaces an earlier one
+-- (sources s9).
 CREATE TABLE IF NOT EXISTS spend (
   day Date,
   platform LowCardinality(String),
@@ -152,7 +157,8 @@ CREATE TABLE IF NOT EXISTS spend (
 PARTITION BY toYear(day)
 ORDER BY (day, platform, account, campaign, breakdown);
 
--- Absolute recompute of touched days, never an increment: exact after repeats, late rows and tombstones.
+-- Absolute recompute of touched days, never an increment: exact after repeats, late rows and
+-- tombstones.
 CREATE TABLE IF NOT EXISTS funnel_daily (
   generation UInt16,
   day Date,
@@ -174,7 +180,8 @@ CREATE TABLE IF NOT EXISTS rollup_watermark (
 ) ENGINE = ReplacingMergeTree(ingested_until)
 ORDER BY generation;
 
--- Records that a topic had lost before a worker read them, and that a person accepted: figures lack what stood there.
+-- Records that a topic had lost before a worker read them, and that a person accepted: figures lack
+-- what stood there.
 CREATE TABLE IF NOT EXISTS holes (
   generation UInt16,
   worker LowCardinality(String),
@@ -186,8 +193,9 @@ CREATE TABLE IF NOT EXISTS holes (
 ) ENGINE = ReplacingMergeTree(accepted_at)
 ORDER BY (generation, worker, topic, partition, first);
 
--- The versions of the funnel that a generation folds under, as its workers took them from the log. Two digests of one
--- version are two rows: workers that began with different files, which `verify` refuses.
+-- The versions of the funnel that a generation folds under, as its workers took them from the log.
+-- Two digests of one version are two rows: workers that began with different files, which `verify`
+-- refuses.
 CREATE TABLE IF NOT EXISTS definitions (
   generation UInt16,
   version String,
@@ -197,8 +205,9 @@ CREATE TABLE IF NOT EXISTS definitions (
 ) ENGINE = ReplacingMergeTree
 ORDER BY (generation, version, digest);
 
--- What an alias is to an origin, the alias by its id, never by itself. `leads`: a weak one's events go there. `shares`: it was
--- seen with that one too. `full`: a strong one (info@) that led to as many as it may, and joins no more.
+-- What an alias is to an identity, the alias by its id, never by itself. `leads`: a weak one's
+-- events go there. `shares`: it was seen with that one too. `full`: a strong one (info@) that led
+-- to as many as it may, and joins no more.
 CREATE TABLE IF NOT EXISTS aliases (
   alias String,
   kind LowCardinality(String),

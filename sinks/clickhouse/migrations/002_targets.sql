@@ -1,5 +1,6 @@
--- What people state beside events: targets, rates of currencies, answers to surveys. A later statement of the same key
--- replaces an earlier one; stated_at is the broker's stamp in ms, the same for a record that is read again.
+-- What people state beside events: targets, rates of currencies, answers to surveys. A later
+-- statement of the same key replaces an earlier one; stated_at is the broker's stamp in ms, the
+-- same for a record that is read again.
 
 CREATE TABLE IF NOT EXISTS targets (
   metric LowCardinality(String),

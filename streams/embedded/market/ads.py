@@ -32,7 +32,8 @@ def meta(who: Identity, at: int, later: int, *, test: bool) -> list[Post]:
     company = "<test lead: dummy data for company_name>" if test else "Acme"
     answers = {"email": who.email, "company_name": company}
     found = {
-        "id": lead, "created_time": iso(created * 1000), "form_id": "9", "ad_id": "5", "campaign_id": "spring",
+        "id": lead, "created_time": iso(created * 1000), "form_id": "9", "ad_id": "5",
+        "campaign_id": "spring",
         "field_data": [{"name": name, "values": [answer]} for name, answer in answers.items()],
     }  # fmt: skip
     return _both("meta", webhook, found, at, later, created * 1000, test=test)
@@ -49,7 +50,9 @@ def linkedin(who: Identity, at: int, later: int, *, test: bool) -> list[Post]:
     found = {
         "id": response, "leadType": "SPONSORED", "submittedAt": at, "testLead": test,
         "versionedLeadGenFormUrn": FORM, "owner": {"sponsoredAccount": ACCOUNT},
-        "leadMetadata": {"sponsoredLeadMetadata": {"campaign": f"urn:li:sponsoredCampaign:{CAMPAIGN}"}},
+        "leadMetadata": {
+            "sponsoredLeadMetadata": {"campaign": f"urn:li:sponsoredCampaign:{CAMPAIGN}"}
+        },
         "associatedEntity": {"associatedCreative": CREATIVE},
         "formResponse": {"answers": [{"questionId": 1, "answerDetails": answer}]},
         "form": {"content": {"questions": [{"questionId": 1, "predefinedField": "EMAIL"}]}},
@@ -60,7 +63,7 @@ def linkedin(who: Identity, at: int, later: int, *, test: bool) -> list[Post]:
 def _both(
     source: str, first: Any, found: Any, at: int, later: int, created: int, *, test: bool
 ) -> list[Post]:
-    """Return what notifies and what was fetched: either tells the creation, the second whose it is."""
+    """Return the notification and what was fetched: both make the creation, one names the lead."""
     creation = Meaning("ad", (AD,), (), "inquiry", KIND, created)
     whose = Meaning("answers", (AD, EMAIL), links=True, test=test, at=created)
     return [

@@ -47,15 +47,15 @@ class Crm:
         return self._is(at, DEAL, stage="opportunity", deal=DEAL)
 
     def qualified(self, at: int) -> Post | None:  # noqa: ARG002 - most systems have no word for it
-        """Say that marketing takes the lead for ready."""
+        """Report that marketing takes the lead for ready."""
         return None
 
     def accepted(self, at: int) -> Post | None:  # noqa: ARG002
-        """Say that sales takes the lead."""
+        """Report that sales takes the lead."""
         return None
 
     def rejected(self, at: int, reason: str) -> Post | None:  # noqa: ARG002
-        """Say that sales does not take it."""
+        """Report that sales does not take it."""
         return None
 
 
@@ -68,8 +68,9 @@ class HubSpot(Crm):
     def _hook(self, at: int, subscription: str, **fields: Any) -> dict[str, Any]:
         self._count += 1
         return {
-            "eventId": self._count, "subscriptionId": 1, "portalId": self.portal, "appId": 1, "occurredAt": at,
-            "subscriptionType": subscription, "attemptNumber": 0, "objectId": self.who.number, **fields,
+            "eventId": self._count, "subscriptionId": 1, "portalId": self.portal, "appId": 1,
+            "occurredAt": at, "subscriptionType": subscription, "attemptNumber": 0,
+            "objectId": self.who.number, **fields,
         }  # fmt: skip
 
     def _property(self, at: int, name: str, value: str) -> dict[str, Any]:
@@ -105,7 +106,8 @@ class HubSpot(Crm):
     def called(self, at: int) -> Post:
         call = self._hook(
             at, "object.associationChange", fromObjectTypeId="0-48", toObjectTypeId="0-1",
-            fromObjectId=self.who.number * 1_000 + self._count, toObjectId=self.who.number, associationRemoved=False,
+            fromObjectId=self.who.number * 1_000 + self._count, toObjectId=self.who.number,
+            associationRemoved=False,
         )  # fmt: skip
         return self._post([call], at, "call", self._is(at, PERSON))
 
@@ -233,8 +235,8 @@ class Salesforce(Crm):
         bodies = [
             self._change(at, "Contact", self._contact, "CREATE", Email=self.who.email),
             self._change(
-                at, "Opportunity", self._deal, "CREATE", Amount=float(self.amount), StageName="Qualification",
-                CloseDate=iso(at + 30 * DAY)[:10],
+                at, "Opportunity", self._deal, "CREATE", Amount=float(self.amount),
+                StageName="Qualification", CloseDate=iso(at + 30 * DAY)[:10],
             ),
             self._change(
                 at, "Lead", self._lead, "UPDATE", Status="Closed - Converted", IsConverted=True,
@@ -279,12 +281,13 @@ class Pipedrive(Crm):
         self, at: int, entity: str, action: str, key: int, now: Any, before: Any = None
     ) -> dict[str, Any]:
         meta = {
-            "action": action, "entity": entity, "entity_id": str(key), "company_id": "1", "timestamp": iso(at),
+            "action": action, "entity": entity, "entity_id": str(key), "company_id": "1",
+            "timestamp": iso(at),
             "version": "2.0", "host": "firm.pipedrive.com",
         }  # fmt: skip
         return {"meta": meta, "data": {"id": key, **now}, "previous": before}
 
-    def created(self, at: int, *, cold: bool) -> Post:  # noqa: ARG002 - it sends no origin of a person
+    def created(self, at: int, *, cold: bool) -> Post:  # noqa: ARG002 - it sends no origin
         addresses = [{"value": self.who.email, "primary": True, "label": "work"}]
         body = self._hook(
             at, "person", "create", self.who.number, {"name": "A B", "emails": addresses}
@@ -303,7 +306,8 @@ class Pipedrive(Crm):
 
     def opened(self, at: int) -> Post:
         now = {
-            "person_id": self.who.number, "value": self.amount, "currency": "EUR", "stage_id": 1, "status": "open",
+            "person_id": self.who.number, "value": self.amount, "currency": "EUR", "stage_id": 1,
+            "status": "open",
         }  # fmt: skip
         body = self._hook(at, "deal", "create", self.who.number, now)
         whose = self._is(at, PERSON, DEAL, links=True)
@@ -392,9 +396,8 @@ class Dynamics(Crm):
 
     def rejected(self, at: int, reason: str) -> Post:
         word = "No Longer Interested" if reason == NOT_READY else "Disqualified"
-        meaning = self._is(
-            at, PERSON, kind=NO_FIT
-        )  # Dataverse sends a status, and no reason with it
+        # Dataverse sends a status, and no reason with it.
+        meaning = self._is(at, PERSON, kind=NO_FIT)
         return self._status(at, "rejected by sales", meaning, 7, word, 2)
 
     def opened(self, at: int) -> Post:

@@ -1,4 +1,4 @@
-"""What goes wrong between a vendor and us, by rate: sent again, broken, late, in the wrong order."""
+"""What goes wrong between a vendor and us, by rate: repeated, broken, late, disordered bodies."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 MOST_AGAIN = 10
-MOST_BROKEN = (
-    0.2  # a source of which half can't be read is parked, and then nothing of it is counted
-)
+# A source of which half can't be read is parked, and then nothing of it is counted.
+MOST_BROKEN = 0.2
 
 
 @dataclass(frozen=True)
@@ -29,7 +28,7 @@ class Faults:
 
     @classmethod
     def parse(cls, text: str) -> Faults:
-        """Read `redelivered=0.03,broken=0.006`; what is not named keeps its default, and `none` is none of all.
+        """Read `redelivered=0.03,broken=0.006`: others keep their default; `none` means no fault.
 
         Raises:
             ValueError: a name or a share is none; the text says which.
@@ -43,7 +42,8 @@ class Faults:
             name, equals, value = (part.strip() for part in entry.partition("="))
             if name not in names:
                 raise ValueError(
-                    f"{name[:40]!r} is no fault: write some of {', '.join(names)}, each with its share"
+                    f"{name[:40]!r} is no fault: "
+                    f"write some of {', '.join(names)}, each with its share"
                 )
             most = MOST_BROKEN if name == "broken" else 1.0
             try:
@@ -100,7 +100,7 @@ def deliveries(seed: str, posts: Sequence[Post], faults: Faults) -> tuple[Delive
     return tuple(found)
 
 
-# What nobody can read, by source: each is one dead letter. A CloudEvent like that is refused at once.
+# What nobody can read, by source: each is one dead letter. A bad CloudEvent is refused at once.
 _BROKEN: dict[str, Any] = {
     "segment": {"type": "track", "event": "Lost", "messageId": "broken"},
     "snowplow": "site\tweb\tcut off",

@@ -52,7 +52,7 @@ def worked(at: int, hours: float) -> int:
 
 
 def busy(hour: int, weekday: int) -> float:
-    """Say how many people come in an hour of the day, beside the busiest one."""
+    """Return how many people come in an hour of the day, beside the busiest one."""
     if weekday >= FREE:
         return 0.2 if OPENS <= hour < 22 else 0.03
     if OPENS <= hour < CLOSES:
@@ -60,6 +60,5 @@ def busy(hour: int, weekday: int) -> float:
     return 0.35 if 7 <= hour < 22 else 0.05
 
 
-WEEK = sum(
-    busy(hour, weekday) for weekday in range(7) for hour in range(24)
-)  # of the busiest hours
+# Of the busiest hours.
+WEEK = sum(busy(hour, weekday) for weekday in range(7) for hour in range(24))

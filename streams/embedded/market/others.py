@@ -27,7 +27,8 @@ class Calendar:
         """Book: a request of the lead's, and the time of somebody of the firm."""
         payload = {
             "uri": self._address, "email": self.who.email, "created_at": iso(at),
-            "tracking": {"utm_source": "newsletter", "utm_medium": "email"}, "scheduled_event": {"name": "A first call"},
+            "tracking": {"utm_source": "newsletter", "utm_medium": "email"},
+            "scheduled_event": {"name": "A first call"},
         }  # fmt: skip
         request = Meaning("booking", (EMAIL,), (BOOKING,), "inquiry", "meeting_booked", at)
         meeting = Meaning("meeting", (EMAIL,), (BOOKING,), "inquiry", at=at)
@@ -96,7 +97,8 @@ class Automation:
     ) -> Post:
         self._count += 1
         one = {
-            "id": self._count, "marketoGUID": f"{self.who.name}-{self._count}", "leadId": self.who.number,
+            "id": self._count, "marketoGUID": f"{self.who.name}-{self._count}",
+            "leadId": self.who.number,
             "activityDate": iso(at), "activityTypeId": kind_id, "attributes": list(attributes),
         }  # fmt: skip
         meaning = Meaning(f"marketo-{self._count}", ("marketo",), stage="inquiry", kind=kind, at=at)
@@ -104,7 +106,7 @@ class Automation:
 
 
 class Success:
-    """Customer success has a system of its own: no vendor's body says `onboarded`, so it sends CloudEvents."""
+    """Customer success has its own system: no vendor sends `onboarded`, so it sends CloudEvents."""
 
     def __init__(self, who: Identity, rng: random.Random) -> None:
         self.who, self.owner = who, f"success-{rng.randrange(4)}"
@@ -122,7 +124,7 @@ class Success:
         )
 
     def onboarded(self, at: int) -> Post:
-        """Say that the customer is up and running."""
+        """Report that the customer is up and running."""
         return self._post(
             "touch",
             "customer onboarded",
@@ -134,7 +136,8 @@ class Success:
     def _post(self, kind: str, about: str, at: int, data: dict[str, Any], stage: str) -> Post:
         name = f"{self.who.name}-{about.replace(' ', '-')}-{at}"
         body = {
-            "specversion": "1.0", "id": name, "source": "success", "type": f"leadstream.{kind}", "time": iso(at),
+            "specversion": "1.0", "id": name, "source": "success", "type": f"leadstream.{kind}",
+            "time": iso(at),
             "data": {"email": self.who.email, **data},
         }  # fmt: skip
         return Post("cloudevents", body, at, about, (Meaning(name, (EMAIL,), stage=stage, at=at),))

@@ -37,7 +37,7 @@ def way(seed: int, who: Identity, start: int) -> tuple[Post, ...]:
 
 
 def visits(seed: int, who: Identity) -> bool:
-    """Say whether somebody looks around and no more: a way that is over within hours."""
+    """Return whether somebody looks around and no more: a way that is over within hours."""
     return _visits(_dice(seed, who))
 
 
@@ -98,7 +98,7 @@ class _Lead:
             yield from self._handed(max(ready, self.start), hot=hot)
 
     def _comes(self, come: str, *, test: bool) -> Iterator[Post]:
-        """Say who one is."""
+        """Name oneself."""
         rng, known = self.rng, self.start
         if come == "web":
             form = rng.choices(("demo", "contact", "ebook"), (20, 10, 70))[0]
@@ -130,7 +130,7 @@ class _Lead:
             yield from _visit(self.browser, self.rng, at, self.rng.randint(1, 3))
 
     def _nurtured(self, at: int) -> Iterator[Post]:
-        """Get newsletters: the work of machines, which keeps the nurture clock; of a few they are forgotten."""
+        """Get newsletters: automated work, which keeps the nurture clock; a few get none."""
         if not self._luck(0.7):
             return
         machine, known = Automation(self.who), at

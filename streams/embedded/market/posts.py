@@ -44,7 +44,7 @@ class Post(NamedTuple):
 
     @property
     def anonymous(self) -> bool:
-        """Whether it names nobody, and says so of somebody: a visitor's page."""
+        """Return whether it names nobody, and says so of somebody: a visitor's page."""
         return bool(self.meanings) and not any(one.names for one in self.meanings)
 
 

@@ -12,10 +12,8 @@ if TYPE_CHECKING:
 
     from .posts import Meaning
 
-NOT_READY, NO_FIT = (
-    "not-ready",
-    "no-fit",
-)  # kinds of a rejection: points begin anew, or nobody looks any more
+# Kinds of a rejection: points begin anew, or nobody looks any more.
+NOT_READY, NO_FIT = "not-ready", "no-fit"
 READY, MOST_OF_PAGES = 50, 25  # points; those that a day's pages may bring
 POINTS = {
     "page_view": 5, "email_click": 10, "event_attended": 20, "form": 30,

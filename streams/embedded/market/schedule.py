@@ -44,7 +44,7 @@ class Arrival(NamedTuple):
 
 @dataclass(frozen=True)
 class Market:
-    """A market: a function of these values. `run` keeps the ids of two markets apart; `began` is ms."""
+    """A market: a function of these values. `run` keeps two markets' ids apart; `began` is ms."""
 
     seed: int
     run: int
@@ -54,7 +54,7 @@ class Market:
     rate: float = RATE
 
     def with_denser(self, window: Window) -> Market:
-        """Return the market with more people in a window; those who come anyway come all the same."""
+        """Return the market with more people in a window; everybody else comes all the same."""
         return replace(self, denser=(*self.denser, window)) if window.times > 1 else self
 
     def arrivals(self, start: int, end: int) -> Iterator[Arrival]:
@@ -79,7 +79,7 @@ class Market:
                             yield arrival
 
     def _stream(self, stream: int, number: int, midnight: int, after: int) -> Iterator[Arrival]:
-        """Yield a day's people of one stream: the process of the busiest hour, thinned out in all others."""
+        """Yield a day's people of one stream: the busiest hour's process, thinned out elsewhere."""
         rng = random.Random(f"{self.seed}-{self.run}-{stream}-{number}")
         gap, at, count = DAY / 24 * WEEK / 7 / self.rate, float(midnight), 0
         while (at := at + rng.expovariate(1 / gap)) < after:
@@ -111,7 +111,7 @@ class Course(NamedTuple):
 
 
 class Agenda:
-    """The deliveries that are to come, the next ones first; it asks the market who comes in an hour."""
+    """The coming deliveries, the next ones first; it asks the market who comes in an hour."""
 
     def __init__(self, market: Market, until: int) -> None:
         """Everybody who came before `until` (ms) is on it already, or never will be: see `add`."""
@@ -160,6 +160,6 @@ def known(market: Market, until: int, now: int) -> Iterator[Arrival]:
 
 
 def course(market: Market, arrival: Arrival, until: int, made: int) -> Course:
-    """Return somebody's deliveries: all that was due by `until` was made, and in any case so many."""
+    """Return somebody's deliveries: all due by `until` were made, and at least so many."""
     found = market.deliveries(arrival)
     return Course(arrival.who, found, max(made, sum(one.due <= until for one in found)))

@@ -51,9 +51,8 @@ class Browser:
 
     def form(self, at: int, form: str) -> Post:
         """Make a form that gives the visitor's address."""
-        kind = (
-            FORMS.get(form, "form") if self.vendor != "ga4" else "form"
-        )  # GA4 knows leads, not forms
+        # GA4 knows leads, not forms.
+        kind = FORMS.get(form, "form") if self.vendor != "ga4" else "form"
         meaning = Meaning(self._key(), (EMAIL,), (BROWSER,), "inquiry", kind, at)
         return self._post(at, f"{form} form", "/demo/", {"form": form}, meaning)
 
@@ -144,7 +143,7 @@ def joined(posts: Sequence[Post]) -> Iterator[tuple[Post, list[int]]]:
 
 
 def _alike(posts: Sequence[Post]) -> dict[str, list[int]]:
-    """Part posts by what one body can hold: GA4's is one client's, and Snowplow's lines are no JSON."""
+    """Group posts by what a body can hold: GA4's is one client's, Snowplow's lines are no JSON."""
     found: dict[str, list[int]] = {}
     for place, post in enumerate(posts):
         mark = ""

@@ -134,9 +134,8 @@ class ValueOf(Written):
     otherwise: Text | None = Field(default=None, alias="else")  # for words that `map` lacks
     as_: As | None = Field(default=None, alias="as")
     cut: Annotated[int, Field(ge=1, le=500)] | None = None  # keep so many characters
-    divide: Literal[100, 1_000, 1_000_000] | None = (
-        None  # of a number in cents, thousandths, micros
-    )
+    # Of a number in cents, thousandths, micros.
+    divide: Literal[100, 1_000, 1_000_000] | None = None
     required: bool = False
 
     @model_validator(mode="after")
@@ -197,7 +196,7 @@ def _encoding(name: str) -> str:
 
 
 class Layout(Written):
-    """How a file is written; what is not said is found out, and the report says it."""
+    """How a file is written; what is not stated is detected, and the report names it."""
 
     encoding: Annotated[str, AfterValidator(_encoding)] | None = None
     delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None = None
@@ -227,9 +226,7 @@ class FileOf(Source):
     """One file: its name in the data folder, and what each row makes."""
 
     when: When = Field(default_factory=dict)
-    split: dict[str, str] = Field(
-        default_factory=dict
-    )  # columns of lists, and what parts the items
+    split: dict[str, str] = Field(default_factory=dict)  # columns of lists, and the separators
     values: dict[str, ValueOf] = Field(default_factory=dict)  # named values, used like columns
     join: tuple[JoinOf, ...] = ()
     events: tuple[EventOf, ...] = ()

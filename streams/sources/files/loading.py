@@ -151,7 +151,7 @@ def within(folder: Path, name: str) -> Path:
 
 
 def _yaml(problem: documents.Problem) -> str:
-    """Say in our words what YAML's reader says in its own."""
+    """Explain in our words what YAML's parser reports in its own."""
     if problem.where != "yaml" or any(
         one in problem.text for one in ("are not read", "levels deep", "in quotes")
     ):
@@ -165,9 +165,8 @@ def _mistakes(path: Path, tree: yaml.Node | None, error: ValidationError, kind: 
     errors = error.errors()
     for item in errors:
         below = [other for other in errors if other["loc"][: len(item["loc"])] == item["loc"]]
-        if (
-            item["type"] == "too_short" and len(below) > 1
-        ):  # what was wrong in a list was taken from it
+        # What was wrong in a list was taken from it.
+        if item["type"] == "too_short" and len(below) > 1:
             continue
         steps = [step for step in item["loc"] if not (isinstance(step, str) and "[" in step)]
         where = ".".join(map(str, steps)) or kind.noun

@@ -233,7 +233,7 @@ def _again(one: Made, first: str) -> str:
 
 
 def read(mapping: Mapping, folder: Path) -> Iterator[Made | Refused]:
-    """Give all that every row of every file makes, and every row that could not be read.
+    """Return all that every row of every file makes, and every row that could not be read.
 
     Raises:
         MappingError: a file is missing or lies outside of the folder, or lacks a column.

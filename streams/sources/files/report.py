@@ -55,7 +55,7 @@ class ReportOf(Layout, Placed):
 
     @property
     def deals(self) -> bool:
-        """Whether its records are deals."""
+        """Return whether its records are deals."""
         return self.kind in ("deal", "opportunity")
 
     def changed(self, given: dict[str, Any]) -> ReportOf:
@@ -119,7 +119,7 @@ def _problems(spec: ReportOf) -> Iterator[Problem]:
 
 
 def unusable(account: str) -> str:
-    """Say why a text is no account of a system's; nothing where it is one."""
+    """Return why a text is no account of a system's; nothing where it is one."""
     if account and not _ACCOUNT.intersection(account):
         return ""
     return f"{account!r} is no account: write the id that the system's events carry, like 62515"

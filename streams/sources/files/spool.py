@@ -68,14 +68,14 @@ class Spool:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Remove everything; a full disk is said as what it is."""
+        """Remove everything; a full disk gets its own error."""
         self._db.close()
         self._folder.cleanup()
         if isinstance(error, sqlite3.Error):
             raise MappingError(_NO_ROOM) from error
 
     def given(self, name: str, content: bytes, place: str) -> str | None:
-        """Note an id. Return None if it is new, "" if it said the same, else where it was."""
+        """Note an id. Return None if it is new, "" if its content is known, else where it was."""
         key, what = _digest(name.encode()), _digest(content)
         added = self._db.execute("INSERT OR IGNORE INTO given VALUES (?, ?, ?)", (key, what, place))
         if added.rowcount:

@@ -98,7 +98,7 @@ def says_utc(text: str) -> bool:
 
 
 def spoken(formats: tuple[str, ...]) -> str:
-    """Name formats for people."""
+    """Return the names of formats for people."""
     return " or ".join(_SPOKEN.get(text, text) for text in formats)
 
 

@@ -1,7 +1,8 @@
 """Calendly: bookings, cancellations and no-shows of meetings.
 
-Fields: developer.calendly.com, webhook payloads. A booking is a lead who asks for a meeting with a person of the firm, and
-that person's time: it is both. Who cancels or does not come takes the meeting back; a rescheduled one is booked anew.
+Fields: developer.calendly.com, webhook payloads. A booking is both a lead who asks for a meeting
+with a person of the firm, and that person's time. A cancellation or no-show takes the meeting back;
+a rescheduled one is booked anew.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ _UUID = re.compile(r"[A-Za-z0-9-]{6,64}")
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn one delivery, or a list of them."""
+    """Transform one delivery, or a list of them."""
     return each(body if isinstance(body, list) else [body], received_at, _one)
 
 
@@ -34,8 +35,8 @@ def _last(address: Any) -> str | None:
 
 def _one(part: dict[str, Any], out: Normalised) -> None:
     kind, payload = str(part["event"]), record(part["payload"])
-    turn = _HANDLERS.get(kind)
-    if turn is None:
+    handle = _HANDLERS.get(kind)
+    if handle is None:
         out.ignored.append(kind[:60])
         return
     invitee = payload.get("invitee")
@@ -53,7 +54,7 @@ def _one(part: dict[str, Any], out: Normalised) -> None:
         first_time(part.get("created_at"), payload.get("updated_at"), payload.get("created_at"))
         or out.received_at
     )
-    turn(booking, payload, {"occurred_at": at, "source": "calendly", "aliases": known}, out)
+    handle(booking, payload, {"occurred_at": at, "source": "calendly", "aliases": known}, out)
 
 
 def _booked(booking: str, payload: dict[str, Any], common: dict[str, Any], out: Normalised) -> None:
@@ -66,9 +67,8 @@ def _booked(booking: str, payload: dict[str, Any], common: dict[str, Any], out: 
     )
     meeting = text(event.get("name"), 200)
     if payload.get("old_invitee"):
-        out.ignored.append(
-            "rescheduled booking"
-        )  # the request was the first one's; the meeting is this one
+        # The request was the first booking's; the meeting is this one.
+        out.ignored.append("rescheduled booking")
     else:
         out.add(
             id=f"calendly:booking:{booking}",
@@ -135,7 +135,7 @@ _HANDLERS = {
 
 
 def prove(call: Call, secrets: Secrets) -> bytes | None:
-    """Check `t=<seconds>,v1=<hexadecimal HMAC of t, a point and the body>`, at most 3 minutes old."""
+    """Check `t=<seconds>,v1=<hex HMAC of t, a point and the body>`, at most 3 minutes old."""
     stated = dict(
         part.strip().partition("=")[::2]
         for part in call.headers.get("calendly-webhook-signature", "").split(",")

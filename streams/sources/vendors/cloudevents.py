@@ -1,9 +1,10 @@
 """CloudEvents 1.0, for any other system: `data` is a LeadEvent without id, time and source.
 
-Standard: CloudEvents 1.0, structured, batch and binary mode. `type` is `leadstream.<event type>`; `source`
-names the system; (source, id) is unique, so it makes our id; `time` is RFC 3339. A vendor's name is no
-`source` here, and an event takes back only what its own source has sent: else whoever holds any token
-could speak with a vendor's authority. `leadstream.spend` is a cost, of any platform: its `data` is a Spend.
+Standard: CloudEvents 1.0, structured, batch and binary mode. `type` is `leadstream.<event type>`;
+`source` names the system; (source, id) is unique, so it makes our id; `time` is RFC 3339. A
+vendor's name is no `source` here, and an event takes back only what its own source has sent: else
+whoever holds any token could speak with a vendor's authority. `leadstream.spend` is a cost, of any
+platform: its `data` is a Spend.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ NAMES = ("email", "phone", "aliases")  # of `data`: who the lead is
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn one CloudEvent, or a batch of them."""
+    """Transform one CloudEvent, or a batch of them."""
     parts = body if isinstance(body, list) else [body]
     return each(parts, received_at, take)
 
@@ -107,7 +108,10 @@ def take(part: dict[str, Any], out: Normalised) -> None:
     data = data_of(part)
     system = system_of(source)
     if system in RESERVED:
-        text = f"{source[:100]!r} is a vendor's name, which only the vendor's own route may use: name your own system"
+        text = (
+            f"{source[:100]!r} is a vendor's name, which only the vendor's own route may use: "
+            "name your own system"
+        )
         raise FaultError(Fault("source", text))
     if kind == SPEND:
         out.spend.append(Spend(**data))

@@ -1,8 +1,9 @@
 """Microsoft Dynamics 365 Sales: the execution contexts that Dataverse posts to webhooks, as JSON.
 
-Fields: Microsoft Learn, Dataverse webhooks and RemoteExecutionContext. Attributes and parameters are lists of key and
-value; an option's text stands in FormattedValues; times are `/Date(ms)/`. A body over 256 kB comes without its parameters:
-then the record must be read again. Its proof is the webhook's key, in the query (`code`) or in a header.
+Fields: Microsoft Learn, Dataverse webhooks and RemoteExecutionContext. Attributes and parameters
+are lists of key and value; an option's text stands in FormattedValues; times are `/Date(ms)/`. A
+body over 256 kB comes without its parameters: then the record must be read again. Its proof is the
+webhook's key, in the query (`code`) or in a header.
 """
 
 from __future__ import annotations
@@ -53,7 +54,7 @@ def canonical(key: str) -> str:
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn one execution context, or a list of them."""
+    """Transform one execution context, or a list of them."""
     return each(body if isinstance(body, list) else [body], received_at, _one)
 
 
@@ -69,7 +70,7 @@ def _pairs(value: Any) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """Return what an attribute holds: an option's number, an amount, a time in ISO 8601, a reference as it is."""
+    """Return an attribute's value: an option's number, an amount, ISO 8601, or a reference."""
     if isinstance(value, dict) and "Value" in value:
         value = value["Value"]
     if isinstance(value, str) and (found := _DATE.fullmatch(value)):
@@ -131,19 +132,19 @@ class _Context:
         }
 
     def alias(self, kind: str, value: Any) -> str | None:
-        """Name a record by its id, or by a reference to it."""
+        """Return the alias of a record, by its id or by a reference to it."""
         found = identified(record(value).get("Id") if isinstance(value, dict) else value)
         return f"dynamics:{self.org}:{kind}:{canonical(found)}" if found else None
 
     def named(self, field: str) -> str | None:
-        """Name whom a field refers to: a lead, a contact, or a deal."""
+        """Return the alias that a field refers to: a lead, a contact, or a deal."""
         reference = self.whole.get(field)
         kind = (text(record(reference).get("LogicalName"), 40) or "").lower()
         return self.alias(kind, reference) if kind in _KINDS else None
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Whom a lead or contact is."""
+        """Return the aliases of a lead or contact."""
         emails, phones = (
             (email_alias(self.whole.get(one)) for one in _MAILS),
             (phone_alias(self.whole.get(one)) for one in _PHONES),
@@ -162,7 +163,8 @@ def _one(part: dict[str, Any], out: Normalised) -> None:
         out.ignored.append(context.entity or "record")
     elif not context.given:
         raise ValueError(
-            f"{context.message} of {context.entity} {context.key} came without its parameters (over 256 kB); read it again"
+            f"{context.message} of {context.entity} {context.key} came without its parameters "
+            "(over 256 kB); read it again"
         )
     elif context.message == "Merge":
         _merge(context, out)
@@ -198,7 +200,7 @@ def _deleted(context: _Context, out: Normalised) -> None:
 
 
 def _merge(context: _Context, out: Normalised) -> None:
-    """Say that two records are one: the target is left, the subordinate becomes part of it."""
+    """Add a merge: the target is left, the subordinate becomes part of it."""
     winner, loser = (
         context.alias(context.entity, context.key),
         context.alias(context.entity, context.given.get("SubordinateId")),
@@ -284,13 +286,12 @@ def _person(context: _Context, out: Normalised) -> None:
         )
         added = True
     if not added and not any(field in fields for field in (*_MAILS, *_PHONES)):
-        out.ignored.append(
-            f"{context.entity} {context.message}"
-        )  # Dynamics does not show whether a person or a flow changed it
+        # Dynamics does not show whether a person or a flow changed it.
+        out.ignored.append(f"{context.entity} {context.message}")
 
 
 def _qualified(context: _Context, out: Normalised) -> None:
-    """Say that a lead was qualified, and into which contact and deal."""
+    """Add that a lead was qualified, and into which contact and deal."""
     lead = context.alias("lead", context.given.get("LeadId") or context.key)
     common = {**context.common, "aliases": (lead,)}
     out.add(
@@ -378,7 +379,7 @@ def _opportunity(context: _Context, out: Normalised) -> None:
 
 
 def _activity(context: _Context, out: Normalised) -> None:
-    """Add the touch of an activity once it is completed: of the lead, contact or deal that it is about."""
+    """Add a completed activity as a touch of the lead, contact or deal that it is about."""
     done = context.message == "Send" or _option(context, "statecode") == _COMPLETED
     if context.message == "Create" and context.entity == "appointment":
         done = False
@@ -431,7 +432,8 @@ VENDOR = Vendor(
     routes=(
         Route(
             "/v1/dynamics",
-            "Take an execution context of Dataverse, proven by the webhook's key in `code` or in a header.",
+            "Take an execution context of Dataverse, "
+            "proven by the webhook's key in `code` or in a header.",
             prove,
             (
                 Scheme(

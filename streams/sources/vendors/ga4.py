@@ -1,7 +1,8 @@
 """Google Analytics 4: the Measurement Protocol's bodies, as a server-side tag sends a copy of them.
 
-Fields: developers.google.com, Measurement Protocol (GA4), and its recommended events for generating leads. Times are in
-MICROseconds; up to 25 events a body; nothing in it is made to tell a repeated event, so its id is made of its content.
+Fields: developers.google.com, Measurement Protocol (GA4), and its recommended events for generating
+leads. Times are in MICROseconds; a body has up to 25 events. No field tells a repeated event, so
+its id is made of its content.
 """
 
 from __future__ import annotations
@@ -16,10 +17,11 @@ from streams.sources.proof import by_any, equal
 from streams.sources.values import aliases, email_alias, name, number, phone_alias, record, text
 from streams.sources.vendor import Call, Route, Scheme, Secret, Secrets, Vendor
 
-# What the tag itself sends, without anybody having done anything that a salesperson would call activity.
+# What the tag sends by itself, without anything that a salesperson would call activity.
 _AUTOMATIC = frozenset({
-    "session_start", "first_visit", "first_open", "user_engagement", "scroll", "app_remove", "app_update", "app_clear_data", "os_update",
-    "video_progress", "web_vitals", "campaign_details", "error", "app_exception", "ad_impression",
+    "session_start", "first_visit", "first_open", "user_engagement", "scroll", "app_remove",
+    "app_update", "app_clear_data", "os_update", "video_progress", "web_vitals",
+    "campaign_details", "error", "app_exception", "ad_impression",
 })  # fmt: skip
 # Google's recommended events for leads, as stages; the funnel file maps them.
 _STAGES = (
@@ -38,14 +40,14 @@ _TOUCHES = {
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn a body of up to 25 events, or a list of bodies."""
+    """Transform a body of up to 25 events, or a list of bodies."""
     bodies = body if isinstance(body, list) else [body]
     parts = [(one, event, number) for one in bodies for number, event in _events(one)]
     return each(parts, received_at, _one, lambda part: _alone(part[0], part[1]))
 
 
 def _events(body: Any) -> list[tuple[int, Any]]:
-    """Return the events of a body, each with how many equal ones stand before it: they are several, not one sent again."""
+    """Return a body's events, each with the number of equal ones before it: they all count."""
     found = record(body).get("events")
     if not isinstance(found, list):
         return [(0, body)]  # refused with its reason
@@ -63,9 +65,11 @@ def _alone(body: Any, event: Any) -> Any:
 
 
 def _one(part: tuple[Any, Any, int], out: Normalised) -> None:
-    body, event, turn = part
+    body, event, repeat = part
     if not isinstance(record(body).get("events"), list):
-        raise ValueError("a body of the Measurement Protocol is an object with a list of `events`")  # noqa: TRY004
+        raise ValueError(  # noqa: TRY004
+            "a body of the Measurement Protocol is an object with a list of `events`"
+        )
     kind, params = text(event["name"], 100), record(event.get("params"))
     if not kind:
         raise ValueError("an event has a name")
@@ -92,7 +96,7 @@ def _one(part: tuple[Any, Any, int], out: Normalised) -> None:
     stamp = event.get("timestamp_micros") or body.get("timestamp_micros")
     named = {key: value for key, value in body.items() if key != "events"}
     common: dict[str, Any] = {
-        "id": f"ga4:{kind}:{digest([named, event, turn])}",
+        "id": f"ga4:{kind}:{digest([named, event, repeat])}",
         "occurred_at": number(stamp) // 1000 if stamp else out.received_at,
         "source": "ga4",
         "aliases": found,

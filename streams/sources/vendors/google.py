@@ -1,6 +1,7 @@
-"""Google: lead form webhooks (google_key in the body, cut out before it is stored) and Google Ads cost (costMicros a string).
+"""Google: webhooks of lead forms, and the cost of Google Ads (costMicros is a string).
 
-Fields: support.google.com lead form webhook, Google Ads API search stream. Ids are JSON numbers; unknown fields are ignored.
+Fields: support.google.com lead form webhook, Google Ads API search stream. Ids are JSON numbers;
+unknown fields are ignored. google_key proves a body, and is cut out before the body is stored.
 """
 
 from __future__ import annotations
@@ -37,7 +38,7 @@ _SPACE = re.compile(r"[ \t\n\r]*")
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn a lead, or a search stream of cost rows."""
+    """Transform a lead, or a search stream of cost rows."""
     if isinstance(body, list) or "results" in record(body):
         pages = body if isinstance(body, list) else [body]
         return each(
@@ -47,13 +48,15 @@ def normalise(body: Any, received_at: int, _connection: Connection) -> Normalise
             lambda row: [{"results": [row]}],
         )
     if not isinstance(body, dict):
-        raise ValueError("a body of Google's is a lead, or a search stream of cost rows")  # noqa: TRY004 - the sender's mistake
+        raise ValueError(  # noqa: TRY004 - the sender's mistake
+            "a body of Google's is a lead, or a search stream of cost rows"
+        )
     body = {field: value for field, value in body.items() if field != "google_key"}
     return each([body], received_at, _lead)
 
 
 def _rows(page: Any) -> list[Any]:
-    """Return a page's rows; one without results has none, and what is no page is refused as a row."""
+    """Return a page's rows: none without results; what is no page is refused as a row."""
     found = page.get("results", []) if isinstance(page, dict) else None
     return found if isinstance(found, list) else [page]
 
@@ -121,7 +124,8 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
     """Compare google_key and cut it out: it must never be stored.
 
     All other bytes stay as they came, also where they are no JSON that every reader takes (half an
-    emoji, a number of a thousand digits): the adapter judges those, and a replay after a fix finds them.
+    emoji, a number of a thousand digits): the adapter judges those, and a replay after a fix finds
+    them.
     """
     try:
         found, rest = _cut(call.body.decode("utf-8-sig"), "google_key")

@@ -1,8 +1,9 @@
-"""HubSpot webhooks: up to 100 events a body, unordered, retried for 24 hours; no email in most of them.
+"""HubSpot webhooks: up to 100 unordered events a body, retried for 24 hours; most name no email.
 
-Fields: developers.hubspot.com, webhooks, both formats: `contact.propertyChange` and, since 2025, `object.propertyChange`
-with objectTypeId. eventId is NOT unique, so the id is made of (portalId, subscriptionId, eventId, objectId, occurredAt,
-propertyName); attemptNumber is ignored. The docs say eventType where deliveries say subscriptionType.
+Fields: developers.hubspot.com, webhooks, both formats: `contact.propertyChange` and, since 2025,
+`object.propertyChange` with objectTypeId. eventId is NOT unique, so the id is made of (portalId,
+subscriptionId, eventId, objectId, occurredAt, propertyName); attemptNumber is ignored. The docs
+write eventType where deliveries have subscriptionType.
 """
 
 from __future__ import annotations
@@ -32,19 +33,18 @@ from streams.sources.values import (
 )
 from streams.sources.vendor import Call, Option, Route, Scheme, Secret, Secrets, Vendor
 
-# Types of objects, by number and by the name that the older format uses (developers.hubspot.com, object type ids).
+# Types of objects, by number, and by name in the older format (developers.hubspot.com, type ids).
 _TYPES = {
-    "0-1": "contact", "0-2": "company", "0-3": "deal", "0-5": "ticket", "0-7": "product", "0-8": "line_item", "0-14": "quote",
-    "0-18": "communication", "0-27": "task", "0-46": "note", "0-47": "meeting", "0-48": "call", "0-49": "email", "0-116": "postal_mail",
-    "0-136": "lead",
+    "0-1": "contact", "0-2": "company", "0-3": "deal", "0-5": "ticket", "0-7": "product",
+    "0-8": "line_item", "0-14": "quote", "0-18": "communication", "0-27": "task", "0-46": "note",
+    "0-47": "meeting", "0-48": "call", "0-49": "email", "0-116": "postal_mail", "0-136": "lead",
 }  # fmt: skip
-_ASSOCIATIONS = {
-    3: ("deal", "contact"),
-    4: ("contact", "deal"),
-}  # association type ids that HubSpot defines
+# Association type ids that HubSpot defines.
+_ASSOCIATIONS = {3: ("deal", "contact"), 4: ("contact", "deal")}
 _URL = {"contact": "0-1", "deal": "0-3"}
-# Work that somebody logged with a person: a touch once it is associated with a contact. HubSpot counts the same as a contact
-# made (property notes_last_contacted); a note or a task is none, but it is activity on a deal.
+# Work that somebody logged with a person: a touch once it is associated with a contact. HubSpot
+# counts the same as a contact made (property notes_last_contacted); a note or a task is none, but
+# it is activity on a deal.
 _CONTACTED = {
     "call": "call",
     "email": "email",
@@ -59,20 +59,24 @@ _HUMAN = {
     "hs_sales_email_last_replied": "email_reply",
     "hs_last_booked_meeting_date": "meeting",
 }
-# Who changed a property, where it was a machine (changeSource): what it computes is no activity of anybody.
+# Who changed a property, where it was a machine (changeSource): its values are nobody's activity.
 _MACHINES = frozenset({
-    "AI_GROUP", "ANALYTICS", "ASSOCIATIONS", "AUTOMATION_PLATFORM", "BATCH_UPDATE", "BEHAVIORAL_EVENTS", "CALCULATED", "CLONE_OBJECTS",
-    "COMPANY_FAMILIES", "COMPANY_INSIGHTS", "CRM_PIPELINES_AUTOMATION", "DATA_ENRICHMENT", "DEFAULT", "ECOMMERCE", "ENGAGEMENTS",
-    "FLYWHEEL_PRODUCT_DATA_SYNC", "IMPORT", "INTEGRATION", "INTEGRATIONS_SYNC", "INTERNAL_PROCESSING", "LEADIN", "MARKET_SOURCE",
-    "MERGE_COMPANIES", "MERGE_CONTACTS", "MERGE_OBJECTS", "MIGRATION", "PRESENTATIONS", "PRIMARY_ASSOCIATION", "PROPAGATOR",
-    "PROPERTY_SETTINGS", "RECALCULATED", "SALESFORCE", "SCORES", "SEQUENCES", "SIDEKICK", "SURVEY", "TASK", "WAL_INCREMENTAL", "WORKFLOWS",
-    "WORKFLOW_CONTACT_DELETE_ACTION", "WORKFLOW",
+    "AI_GROUP", "ANALYTICS", "ASSOCIATIONS", "AUTOMATION_PLATFORM", "BATCH_UPDATE",
+    "BEHAVIORAL_EVENTS", "CALCULATED", "CLONE_OBJECTS", "COMPANY_FAMILIES", "COMPANY_INSIGHTS",
+    "CRM_PIPELINES_AUTOMATION", "DATA_ENRICHMENT", "DEFAULT", "ECOMMERCE", "ENGAGEMENTS",
+    "FLYWHEEL_PRODUCT_DATA_SYNC", "IMPORT", "INTEGRATION", "INTEGRATIONS_SYNC",
+    "INTERNAL_PROCESSING", "LEADIN", "MARKET_SOURCE", "MERGE_COMPANIES", "MERGE_CONTACTS",
+    "MERGE_OBJECTS", "MIGRATION", "PRESENTATIONS", "PRIMARY_ASSOCIATION", "PROPAGATOR",
+    "PROPERTY_SETTINGS", "RECALCULATED", "SALESFORCE", "SCORES", "SEQUENCES", "SIDEKICK", "SURVEY",
+    "TASK", "WAL_INCREMENTAL", "WORKFLOWS", "WORKFLOW_CONTACT_DELETE_ACTION", "WORKFLOW",
 })  # fmt: skip
 _COMPUTED = (
-    "hs_*", "num_*", "notes_*", "recent_*", "first_*", "days_to_close", "hubspotscore", "lastmodifieddate", "createdate", "total_revenue",
-    "currentlyinworkflow", "associatedcompanyid", "associatedcompanylastupdated", "hubspot_team_id", "hubspot_owner_assigneddate",
-    "engagements_last_*", "amount_in_home_currency", "deal_currency_code_*", "closed_*", "followercount", "linkedinconnections",
-    "kloutscoregeneral", "surveymonkeyeventlastupdated", "webinareventlastupdated", "ip_*", "lastactivitydate",
+    "hs_*", "num_*", "notes_*", "recent_*", "first_*", "days_to_close", "hubspotscore",
+    "lastmodifieddate", "createdate", "total_revenue", "currentlyinworkflow", "associatedcompanyid",
+    "associatedcompanylastupdated", "hubspot_team_id", "hubspot_owner_assigneddate",
+    "engagements_last_*", "amount_in_home_currency", "deal_currency_code_*", "closed_*",
+    "followercount", "linkedinconnections", "kloutscoregeneral", "surveymonkeyeventlastupdated",
+    "webinareventlastupdated", "ip_*", "lastactivitydate",
 )  # fmt: skip
 _DEAL_FIELDS = {
     "dealstage": "stage",
@@ -97,9 +101,11 @@ _ENCODED = re.compile("|".join(_DECODED), re.IGNORECASE)
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn one delivery."""
+    """Transform one delivery."""
     if not isinstance(body, list):
-        raise ValueError("a HubSpot delivery is a list of events")  # noqa: TRY004 - the sender's mistake, not ours
+        raise ValueError(  # noqa: TRY004 - the sender's mistake, not ours
+            "a HubSpot delivery is a list of events"
+        )
     return each(
         body, received_at, lambda part, out: _one(part, connection, out), lambda part: [part]
     )
@@ -134,9 +140,8 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
     deal = {"deal": {"id": alias}} if kind == "deal" else {}
     match action:
         case "creation" if kind == "contact":
-            common["id"] = (
-                f"{alias}:created"  # once, whoever tells it: the webhook, or the record that is read
-            )
+            # Once, whichever reports it: the webhook, or the record that is read.
+            common["id"] = f"{alias}:created"
             stated = "CRM_UI" if part.get("changeSource") == "CRM_UI" else None
             out.add(
                 type=EventType.CREATED,
@@ -176,9 +181,10 @@ def _address_of(portal: int, kind: str, key: str) -> str:
 
 
 def _read(part: dict[str, Any], out: Normalised) -> None:
-    """Turn a record as the CRM API gives it, with the portal and type that were asked for: who it is, and whose a deal is.
+    """Add who a record of the CRM API is, and whose a deal is.
 
-    Its stages and amounts were told by the webhooks, with their times.
+    The record carries the portal and the type that were asked for. Its stages and amounts came with
+    the webhooks, with their times.
     """
     found, kind, portal = (
         part["object"],
@@ -247,9 +253,10 @@ def _record_of(part: dict[str, Any], action: str) -> str:
 
 
 def _event_id(part: dict[str, Any], key: str) -> str:
-    """Make the id; where HubSpot left out what makes it one, of the whole event but the number of the attempt."""
+    """Return the event's id; where HubSpot left out a part of it, one of the whole content."""
     if part.get("eventId") in (None, "") or part.get("subscriptionId") in (None, ""):
-        return f"hubspot:body-{digest({name: value for name, value in part.items() if name != 'attemptNumber'})}"
+        content = {name: value for name, value in part.items() if name != "attemptNumber"}
+        return f"hubspot:body-{digest(content)}"
     parts = (
         part["portalId"],
         part["subscriptionId"],
@@ -264,7 +271,7 @@ def _event_id(part: dict[str, Any], key: str) -> str:
 def _merge(
     part: dict[str, Any], portal: int, kind: str, common: dict[str, Any], out: Normalised
 ) -> None:
-    """Say that several records are one. The one that is left may be one of them, or a new one."""
+    """Add a merge of several records. The one that is left may be one of them, or a new one."""
     winner = common["aliases"][0]
     keys = [part.get("primaryObjectId"), *part["mergedObjectIds"]]
     named = aliases(*(f"hubspot:{portal}:{kind}:{key}" for one in keys if (key := identified(one))))
@@ -291,7 +298,10 @@ def _association(part: dict[str, Any], named: str, out: Normalised) -> None:
 
 
 def _ends(part: dict[str, Any], named: str) -> tuple[str, str] | None:
-    """Return which kinds an association joins, in HubSpot's order: by types of objects, by its name, by its number."""
+    """Return the kinds that an association joins, in HubSpot's order.
+
+    They follow from the types of objects, else from its name, else from its number.
+    """
     if part.get("fromObjectTypeId") and part.get("toObjectTypeId"):
         return _kind(part["fromObjectTypeId"], ""), _kind(part["toObjectTypeId"], "")
     if part.get("associationType"):
@@ -303,7 +313,7 @@ def _ends(part: dict[str, Any], named: str) -> tuple[str, str] | None:
 
 
 def _deal_of(part: dict[str, Any], found: dict[str, Any], out: Normalised) -> None:
-    """Say whose a deal is, or no longer is. The contact's own row must know which deal."""
+    """Add whose a deal is, or no longer is. The contact's own row must know which deal."""
     portal, at = number(part["portalId"]), number(part["occurredAt"])
     contact, deal = (
         f"hubspot:{portal}:{kind}:{_needed(found[kind])}" for kind in ("contact", "deal")
@@ -345,7 +355,7 @@ def _needed(value: Any) -> str:
 
 
 def _computed(part: dict[str, Any], name: str, connection: Connection) -> bool:
-    """Say whether a machine keeps a property, by who changed it and by its name."""
+    """Return whether a machine keeps a property, by who changed it and by its name."""
     return part.get("changeSource") in _MACHINES or named_by(
         name, connection.get("hubspot_computed", ",".join(_COMPUTED))
     )
@@ -366,7 +376,7 @@ def _property(
     elif name == "hs_email_optout":
         out.add(type=EventType.CONSENT, granted=value.lower() != "true", **common)
     elif not value:
-        out.ignored.append(f"{name} cleared")  # a blank is no word: neither a stage nor a touch
+        out.ignored.append(f"{name} cleared")  # a blank is neither a stage nor a touch
     elif name == "lifecyclestage":
         out.add(type=EventType.STAGE_REPORTED, stage=value, **common)
     elif name == "hs_lead_status":
@@ -441,7 +451,7 @@ def _deal_property(
 
 
 def wanted(body: Any, connection: Connection) -> tuple[Ask, ...]:
-    """Ask for contacts that were made, and for deals whose event does not say whose they are.
+    """Ask for new contacts, and for deals whose event does not name their contacts.
 
     Another portal's record of the same number is another record: a token reads those of its own.
     """
@@ -483,7 +493,7 @@ def _ask(part: Any) -> list[Ask]:
 
 
 def answers(ask: Ask, answer: Any) -> Answer:
-    """Return the record, with the portal and the type that were asked for. A deal of many contacts comes in pages of them."""
+    """Return the record with the portal and the type asked for; a deal's contacts come in pages."""
     around = orjson.loads(ask.carried)
     known = around.get("object")
     if known:  # a page of a deal's contacts

@@ -1,8 +1,9 @@
-"""LinkedIn: notifications of its lead forms, the responses that are fetched for them, and what its ads cost.
+"""LinkedIn: notifications of its lead forms, the responses fetched for them, and ad costs.
 
-Fields: Microsoft Learn, LinkedIn Lead Sync and Ads Reporting. A notification names a response and nobody; it is delivered
-many times. A response's answers carry a questionId only: the form that is fetched with it says what was asked.
-Notification and response make the same creation, so that each may come alone or twice.
+Fields: Microsoft Learn, LinkedIn Lead Sync and Ads Reporting. A notification names a response and
+nobody; it is delivered many times. A response's answers carry only a questionId: the form that is
+fetched with it holds the questions. Notification and response make the same creation, so that each
+may come alone or twice.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ _MAIL, _PHONE, _COMPANY = (
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn a notification, a response with or without its form, a form, or a page of responses or of costs."""
+    """Transform a notification, a form, a response with or without it, or a page of these."""
     parts = body if isinstance(body, list) else [body]
     if len(parts) == 1 and isinstance(record(parts[0]).get("elements"), list):
         parts = parts[0]["elements"]
@@ -67,7 +68,8 @@ def _one(part: dict[str, Any], connection: Connection, out: Normalised) -> None:
         out.ignored.append("lead form")  # the questions; the answers come with a response
     else:
         raise ValueError(
-            "neither a notification (leadAction), a response (formResponse), a form (content) nor a cost (pivotValues)"
+            "neither a notification (leadAction), a response (formResponse), "
+            "a form (content) nor a cost (pivotValues)"
         )
 
 
@@ -110,7 +112,7 @@ def _known(lead: str | None) -> str:
 
 
 def _created(lead: str, at: int, creative: str | None, form: Any, out: Normalised) -> None:
-    """Add the creation, from whichever body came: notification and response say it alike."""
+    """Add the creation, from whichever body came: notification and response make the same."""
     named, ad = _form(form), {"ad": creative} if creative else {}
     out.add(
         id=f"linkedin:lead:{lead}",
@@ -126,7 +128,7 @@ def _created(lead: str, at: int, creative: str | None, form: Any, out: Normalise
 
 
 def _form(urn: Any) -> str | None:
-    """Return a form's id, without its version: urn:li:versionedLeadGenForm:(urn:li:leadGenForm:12,1)."""
+    """Return a form's id without the version of urn:li:versionedLeadGenForm:(<form>,1)."""
     found = text(urn)
     return (
         identified(found.rpartition("(")[2].split(",")[0].rstrip(")").rpartition(":")[2])
@@ -161,7 +163,10 @@ def _response(part: dict[str, Any], out: Normalised) -> None:
 
 
 def _answers(part: dict[str, Any], out: Normalised) -> dict[str, str]:
-    """Return the answers by what was asked. Without the form only a lone address is known for what it is: the submitter's."""
+    """Return the answers by question.
+
+    Without the form only one answer can be known for what it is, a lone address: the submitter's.
+    """
     given = record(part.get("formResponse")).get("answers")
     found: dict[str, str] = {}
     for answer in given if isinstance(given, list) else ():
@@ -261,7 +266,7 @@ def prove(call: Call, secrets: Secrets) -> bytes | None:
 
 
 def _handshake(query: Mapping[str, str], secrets: Secrets) -> tuple[str, str] | None:
-    """Answer the challenge that LinkedIn sends when a webhook is made, and every two hours from then on."""
+    """Answer the challenge that LinkedIn sends for a new webhook, and every two hours after."""
     code, valid = query.get("challengeCode", "")[:1_000], secrets("linkedin_client_secret")
     if not code or not valid:
         return None

@@ -1,7 +1,8 @@
-"""Marketo's activities and leads, as its REST API gives them in pages: whoever asks for them relays them.
+"""Marketo's activities and leads, as pages of its REST API: whoever asks for them relays them.
 
-Fields: Adobe, Marketo Engage REST API, Get Lead Activities and Get Activity Types. An activity names its type by a number
-that is the same in every instance; types from 100,000 on are an installation's own. A merge's leadId is the one that is left.
+Fields: Adobe, Marketo Engage REST API, Get Lead Activities and Get Activity Types. An activity
+names its type by a number that is the same in every instance; types from 100,000 on are an
+installation's own. A merge's leadId is the one that is left.
 """
 
 from __future__ import annotations
@@ -36,12 +37,14 @@ _TOUCHES: dict[int, tuple[str, str]] = {
     41: ("email_click", "inbound"),
     45: ("email_reply", "inbound"),
 }
-# Known, and no activity of a person: what Marketo keeps for itself, and opens, which mail programs cause by themselves.
+# Known, and no activity of a person: Marketo's own records, and opens, which mail programs cause.
 _MACHINES = {
-    7: "Email Delivered", 8: "Email Bounced", 10: "Open Email", 19: "Sync Lead to SFDC", 24: "Add to List", 25: "Remove from List",
-    27: "Email Bounced Soft", 36: "Update Opportunity", 38: "Send Alert", 40: "Open Sales Email", 42: "Add to SFDC Campaign",
-    43: "Remove from SFDC Campaign", 44: "Change Status in SFDC Campaign", 46: "Interesting Moment", 47: "Request Campaign",
-    48: "Sales Email Bounced", 100: "Change Lead Partition", 110: "Call Webhook", 113: "Add to Nurture",
+    7: "Email Delivered", 8: "Email Bounced", 10: "Open Email", 19: "Sync Lead to SFDC",
+    24: "Add to List", 25: "Remove from List", 27: "Email Bounced Soft", 36: "Update Opportunity",
+    38: "Send Alert", 40: "Open Sales Email", 42: "Add to SFDC Campaign",
+    43: "Remove from SFDC Campaign", 44: "Change Status in SFDC Campaign", 46: "Interesting Moment",
+    47: "Request Campaign", 48: "Sales Email Bounced", 100: "Change Lead Partition",
+    110: "Call Webhook", 113: "Add to Nurture",
 }  # fmt: skip
 _OWN = 100_000
 _DELETED = (29, 37)
@@ -57,7 +60,7 @@ _IDS = re.compile(r"\d{1,20}")
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn a page of activities or of leads, or a list of either."""
+    """Transform a page of activities or of leads, or a list of either."""
     found = record(body).get("result", body)
     parts = found if isinstance(found, list) else [found]
     return each(
@@ -73,7 +76,7 @@ def _alias(connection: Connection, value: Any) -> str:
 
 
 def _attributes(part: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes by name, in lower case; an attribute that is empty is left out by Marketo."""
+    """Return the attributes by their names in lower case; Marketo leaves out empty ones."""
     given = part.get("attributes")
     named = {
         text(record(one).get("name"), 100): record(one).get("value")
@@ -177,14 +180,14 @@ def _other(
 def _changed(
     field: str, value: str, common: dict[str, Any], connection: Connection, out: Normalised
 ) -> None:
-    """Say what a changed field says; most are kept by machines, and Marketo does not tell whose hand it was."""
+    """Add what a changed field means; most are kept by machines, and Marketo names no hand."""
     stages = [
         one.strip().lower()
         for one in connection.get("marketo_stage_fields", _STAGE_FIELDS).split(",")
     ]
     known = _ADDRESSES.get(field.lower())
     if not value:
-        out.ignored.append(f"{field[:60]} cleared")  # a blank is no word
+        out.ignored.append(f"{field[:60]} cleared")  # a blank means nothing
     elif field.lower() in stages:
         out.add(type=EventType.STAGE_REPORTED, stage=value, **common)
     elif field.lower() == "unsubscribed":
@@ -209,7 +212,7 @@ def _score(field: str, attributes: dict[str, Any], common: dict[str, Any], out: 
 def _merge(
     attributes: dict[str, Any], common: dict[str, Any], connection: Connection, out: Normalised
 ) -> None:
-    """Say that several leads are one. `Merge IDs` is a list, or a text that looks like one."""
+    """Add a merge of several leads. `Merge IDs` is a list, or a text that looks like one."""
     given = attributes.get("merge ids")
     keys = given if isinstance(given, list) else _IDS.findall(text(given) or "")
     others = aliases(*(_alias(connection, key) for key in keys if identified(key)))
@@ -227,7 +230,7 @@ def _on_deal(
     connection: Connection,
     out: Normalised,
 ) -> None:
-    """Say whose a deal is, or no longer is."""
+    """Add whose a deal is, or no longer is."""
     key = identified(part.get("primaryAttributeValueId")) or name(part.get("primaryAttributeValue"))
     if key is None:
         raise KeyError("primaryAttributeValueId")
@@ -297,7 +300,10 @@ VENDOR = Vendor(
     normalise=normalise,
     sends=frozenset({"inbound", "automated", "human", "moved"}),
     evidence="constructed",
-    documentation="https://experienceleague.adobe.com/en/docs/marketo-developer/marketo/rest/lead-database/activities",
+    documentation=(
+        "https://experienceleague.adobe.com/en/docs/marketo-developer/marketo"
+        "/rest/lead-database/activities"
+    ),
     routes=(
         Route(
             "/v1/marketo",

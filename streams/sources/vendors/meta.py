@@ -1,6 +1,8 @@
-"""Meta Lead Ads: the webhook (created_time in SECONDS, many entries times changes), the retrieval, pages of leads, and insights.
+"""Meta Lead Ads: the webhook, the retrieval, pages of leads, and insights.
 
-Fields: developers.facebook.com, lead ads and insights. Ids beyond 2^53 are strings; a docs body has them as numbers.
+The webhook has created_time in SECONDS, and many entries times many changes.
+Fields: developers.facebook.com, lead ads and insights. Ids beyond 2^53 are strings; an example in
+its documentation has them as numbers.
 The webhook and the retrieval of a lead make the same event, so that each may come alone or twice.
 """
 
@@ -36,7 +38,7 @@ _TEST = "<test lead:"
 _TEST_MAIL = ("test@fb.com", "test@meta.com", "test@facebook.com")
 _API = Option("meta_api", "https://graph.facebook.com/v23.0", "the Graph API with its version")
 _ASKED = "id,created_time,ad_id,form_id,campaign_id,is_organic,platform,field_data"
-# Codes of the Graph API's errors, whose status is 400 for most of them (its documentation, error handling and rate limits).
+# Codes of the Graph API's errors (its documentation, error handling); the status is mostly 400.
 _LIMITED, _UNWELL = frozenset({4, 17, 32, 341, 613, *range(80_000, 80_015)}), frozenset({1, 2})
 _NO_TOKEN = frozenset({10, 102, 190, *range(200, 300)})
 _BREAKDOWN = (
@@ -52,10 +54,11 @@ _BREAKDOWN = (
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn a webhook, a retrieved lead, a page of leads, or a page of insights."""
+    """Transform a webhook, a retrieved lead, a page of leads, or a page of insights."""
     if not isinstance(body, dict):
         raise ValueError(  # noqa: TRY004 - whose move it is stands in the text
-            "a body of Meta's is an object: a webhook (entry), a lead (field_data), or a page (data)"
+            "a body of Meta's is an object: "
+            "a webhook (entry), a lead (field_data), or a page (data)"
         )
     if "field_data" in body:
         return each([body], received_at, _lead)
@@ -94,7 +97,7 @@ def _change(_entry: Mapping[str, Any], change: dict[str, Any], out: Normalised) 
 
 
 def _created(key: Any, at: int, about: Mapping[str, Any], out: Normalised) -> None:
-    """Add the creation, from whichever body came: webhook and retrieval say it alike."""
+    """Add the creation, from whichever body came: webhook and retrieval make the same."""
     lead = _known(key)
     form, ad = text(about.get("form_id")), text(about.get("ad_id"))
     out.add(
@@ -169,7 +172,7 @@ def _answers(fields: Any) -> dict[str, list[str]]:
 def _first(
     answers: Mapping[str, list[str]], word: str, read: Callable[[Any], str | None]
 ) -> str | None:
-    """Return what the first question about `word` was answered with: Meta's own names before a form's."""
+    """Return the answer to the first question about `word`; Meta's own names come first."""
     own = [
         name
         for name in ("email", "work_email", "phone_number", "work_phone_number", "company_name")
@@ -185,7 +188,8 @@ def _first(
 def _insight(row: dict[str, Any], connection: Connection, out: Normalised) -> None:
     if row["date_start"] != row["date_stop"]:
         raise ValueError(
-            f"a row from {row['date_start']} to {row['date_stop']} is no day; ask insights with time_increment=1"
+            f"a row from {row['date_start']} to {row['date_stop']} is no day; "
+            "ask insights with time_increment=1"
         )
     breakdown = {key: found for key in _BREAKDOWN if (found := text(row.get(key)))}
     out.spend.append(
@@ -237,9 +241,8 @@ def judged(status: int, answer: Any) -> Verdict:
         return Verdict.AGAIN
     if code in _NO_TOKEN:
         return Verdict.TOKEN
-    gone = (
-        code == 100 and error.get("error_subcode") == 33
-    )  # it is not there, or not this token's to see
+    # It is not there, or this token may not see it.
+    gone = code == 100 and error.get("error_subcode") == 33
     return Verdict.GONE if gone else by_status(status, answer)
 
 

@@ -1,8 +1,9 @@
-"""Pipedrive webhooks, version 2 (create, change, delete) and version 1 (added, updated, deleted, merged).
+"""Pipedrive webhooks: version 2 (create, change, delete) and 1 (added, updated, deleted, merged).
 
-Fields: pipedrive.readme.io, guides for webhooks v1 and v2. A body has one change: `meta`, what is there now (`data`, in
-version 1 `current`) and what was there (`previous`). Version 2 tells a merge as a deletion whose meta names merged_to_id.
-Times of meta are in seconds, or ISO 8601. Its proof is the name and password that the webhook was made with.
+Fields: pipedrive.readme.io, guides for webhooks v1 and v2. A body has one change: `meta`, what is
+there now (`data`, in version 1 `current`) and what was there (`previous`). Version 2 reports a
+merge as a deletion whose meta names merged_to_id. Times of meta are in seconds, or ISO 8601. Its
+proof is the name and password that the webhook was made with.
 """
 
 from __future__ import annotations
@@ -28,13 +29,9 @@ from streams.sources.values import (
 )
 from streams.sources.vendor import Call, Route, Scheme, Secret, Secrets, Vendor
 
-_ACTIONS = {
-    "added": "create",
-    "updated": "change",
-    "deleted": "delete",
-    "merged": "merge",
-}  # version 1's words
-# What somebody did with a person, by the activity types that every account has; all others are the account's own.
+# The names of version 1.
+_ACTIONS = {"added": "create", "updated": "change", "deleted": "delete", "merged": "merge"}
+# Work with a person, by the activity types that every account has; all others are its own.
 _WORK = {
     "call": "call",
     "meeting": "meeting",
@@ -47,7 +44,7 @@ _LATEST_SECONDS = 100_000_000_000  # a larger number is in ms
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn one change, or a list of them."""
+    """Transform one change, or a list of them."""
     return each(body if isinstance(body, list) else [body], received_at, _one)
 
 
@@ -91,7 +88,7 @@ class _Change:
         }
 
     def alias(self, kind: str, value: Any) -> str | None:
-        """Name a record of the company; one that is written out as an object by its id."""
+        """Return the alias of a company's record; an object stands for its id."""
         found = identified(
             record(value).get("value") or record(value).get("id")
             if isinstance(value, dict)
@@ -100,12 +97,12 @@ class _Change:
         return f"pipedrive:{self.company}:{kind}:{found}" if found else None
 
     def shown(self, kind: str) -> dict[str, str]:
-        """Give the record's address."""
+        """Return the record's address."""
         host = text(self.meta.get("host"), 100)
         return {"record_url": f"https://{host}/{kind}/{self.key}"} if host else {}
 
     def changed(self, field: str) -> bool:
-        """Whether a field has another value than before: `previous` of version 2 has only what changed."""
+        """Return whether a field has a new value: version 2's `previous` has only what changed."""
         if self.action == "create":
             return self.now.get(field) not in (None, "")
         return field in self.before and self.before[field] != self.now.get(field)
@@ -121,11 +118,11 @@ def _ms(stamp: Any) -> int:
 
 def _one(part: dict[str, Any], out: Normalised) -> None:
     change = _Change(part)
-    turn = _HANDLERS.get(change.entity)
-    if turn is None:
+    handle = _HANDLERS.get(change.entity)
+    if handle is None:
         out.ignored.append(change.entity or "record")
         return
-    turn(change, out)
+    handle(change, out)
 
 
 def _values(value: Any) -> list[Any]:
@@ -142,7 +139,7 @@ def _known(change: _Change) -> tuple[str, ...]:
 
 
 def _owner(change: _Change, known: tuple[str, ...], shown: dict[str, str], out: Normalised) -> bool:
-    """Say who owns a record, where that changed."""
+    """Add who owns a record, where that changed."""
     field = "owner_id" if "owner_id" in change.now else "user_id"
     if change.action != "change" or not change.changed(field):
         return False
@@ -193,13 +190,12 @@ def _person(change: _Change, out: Normalised) -> None:
     ):
         out.add(type=EventType.LINKED, aliases=known, **change.common, **shown)
     elif not added:
-        out.ignored.append(
-            "person change"
-        )  # Pipedrive keeps dozens of counters on a person; an activity says what was done
+        # Pipedrive keeps dozens of counters on a person; an activity reports what was done.
+        out.ignored.append("person change")
 
 
 def _merged(change: _Change, kind: str, out: Normalised) -> bool:
-    """Say that two records are one, as either version tells it."""
+    """Add a merge of two records, as either version reports it."""
     if change.action == "delete" and change.meta.get("merged_to_id"):
         winner, loser = (
             change.alias(kind, change.meta["merged_to_id"]),
@@ -222,7 +218,7 @@ def _merged(change: _Change, kind: str, out: Normalised) -> bool:
 
 
 def _lead(change: _Change, out: Normalised) -> None:
-    """Take a lead of the inbox: a person may have several, so it is known by its person, and by itself only weakly."""
+    """Take a lead of the inbox, known by its person, who may have several, and weakly by itself."""
     person, weak = (
         change.alias("person", change.now.get("person_id") or change.before.get("person_id")),
         f"pipedrive:anon:lead-{change.key}",
@@ -240,9 +236,8 @@ def _lead(change: _Change, out: Normalised) -> None:
             **change.shown("leads/inbox"),
         )
     elif not _owner(change, known, change.shown("leads/inbox"), out):
-        out.ignored.append(
-            f"lead {change.action}"
-        )  # archived, labelled, turned into a deal: the deal says so
+        # Archived, labelled, turned into a deal: the deal reports that.
+        out.ignored.append(f"lead {change.action}")
 
 
 def _deal(change: _Change, out: Normalised) -> None:
@@ -267,7 +262,7 @@ def _deal(change: _Change, out: Normalised) -> None:
         )
     person = change.alias("person", now.get("person_id"))
     if person and change.changed("person_id"):
-        # A deal has one person in Pipedrive: each word of it is the primary contact's (members.PRIMARY).
+        # A deal has one person in Pipedrive: the primary contact (members.PRIMARY).
         out.add(
             type=EventType.LINKED,
             aliases=(person, alias),
@@ -275,8 +270,12 @@ def _deal(change: _Change, out: Normalised) -> None:
             **{**change.common, "id": f"{change.name}:primary"},
         )
     assigned = _owner(change, (alias,), shown, out)
-    found = {"stage": text(now.get("stage_id")), "amount": money(now.get("value")), "currency": text(now.get("currency")),
-             "close_date": day_in(now.get("expected_close_date"), "UTC")}  # fmt: skip
+    found = {
+        "stage": text(now.get("stage_id")),
+        "amount": money(now.get("value")),
+        "currency": text(now.get("currency")),
+        "close_date": day_in(now.get("expected_close_date"), "UTC"),
+    }
     fields = {
         "stage": "stage_id",
         "amount": "value",
@@ -372,7 +371,7 @@ _HANDLERS = {"person": _person, "lead": _lead, "deal": _deal, "activity": _activ
 
 
 def prove(call: Call, secrets: Secrets) -> bytes | None:
-    """Compare the name and password that the webhook was made with (HTTP Basic), as `name:password`."""
+    """Compare the webhook's name and password (HTTP Basic), as `name:password`."""
     scheme, _, given = call.headers.get("authorization", "").strip().partition(" ")
     stated = given.strip() if scheme.lower() == "basic" else ""
     valid = secrets("pipedrive_login")

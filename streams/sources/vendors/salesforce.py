@@ -1,9 +1,12 @@
-"""Salesforce Change Data Capture as JSON, through a relay: leads, contacts, opportunities, contact roles, tasks, events.
+"""Salesforce Change Data Capture as JSON, through a relay.
 
-Fields: Salesforce CDC developer guide. An event stands bare, in a `payload` (Pub/Sub), in `data` (CometD) or in `detail`
-(EventBridge). In the Pub/Sub shape an update carries null for UNCHANGED fields, so only `nulledFields` says that one was
-cleared; one event may carry several recordIds; GAP_* means that the record must be read again, GAP_OVERFLOW
-(id 000000000000000AAA) that all must. Ids are made 18 characters long: 15 are case-sensitive, the last three their checksum.
+It reads leads, contacts, opportunities, contact roles, tasks and events.
+
+Fields: Salesforce CDC developer guide. An event stands bare, in a `payload` (Pub/Sub), in `data`
+(CometD) or in `detail` (EventBridge). In the Pub/Sub shape an update carries null for UNCHANGED
+fields, so only `nulledFields` shows that one was cleared; one event may carry several recordIds;
+GAP_* means that the record must be read again, GAP_OVERFLOW (id 000000000000000AAA) that all must.
+Ids are made 18 characters long: 15 are case-sensitive, the last three their checksum.
 """
 
 from __future__ import annotations
@@ -44,17 +47,20 @@ _CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 _ID = re.compile(r"([A-Za-z0-9]{15})([A-Za-z0-9]{3})?")
 # Fields that Salesforce or a formula keeps: a change of nothing else is no activity of anybody.
 _COMPUTED = (
-    "LastModified*", "SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate", "LastCUUpdateDate", "LastCURequestDate",
-    "IsUnreadByOwner", "*Score*", "Jigsaw*", "CleanStatus", "IndividualId", "EmailBounced*", "FirstCallDateTime", "FirstEmailDateTime",
-    "ActivityMetricId", "PhotoUrl", "GeocodeAccuracy", "Latitude", "Longitude", "*GeocodeAccuracy", "LastStageChange*", "Has*", "IsClosed",
-    "IsWon", "ForecastCategory*", "Probability", "ExpectedRevenue", "Fiscal*", "PushCount", "AgeInDays",
+    "LastModified*", "SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate",
+    "LastCUUpdateDate", "LastCURequestDate", "IsUnreadByOwner", "*Score*", "Jigsaw*", "CleanStatus",
+    "IndividualId", "EmailBounced*", "FirstCallDateTime", "FirstEmailDateTime", "ActivityMetricId",
+    "PhotoUrl", "GeocodeAccuracy", "Latitude", "Longitude", "*GeocodeAccuracy", "LastStageChange*",
+    "Has*", "IsClosed", "IsWon", "ForecastCategory*", "Probability", "ExpectedRevenue", "Fiscal*",
+    "PushCount", "AgeInDays",
 )  # fmt: skip
 # Of a record that is read: what it had when it was made, and who it is.
 _MADE, _WHO = ("LeadSource", "Company"), ("Email", "PersonEmail", "Phone", "MobilePhone", "OwnerId")
 _API = Option(
     "salesforce_api",
     "",
-    "the org's address, where a retriever reads again what a gap event names: https://<domain>.my.salesforce.com",
+    "the org's address, where a retriever reads again what a gap event names: "
+    "https://<domain>.my.salesforce.com",
 )
 _SOBJECTS = "/services/data/v60.0/sobjects"
 _READ_AGAIN = frozenset({"GAP_CREATE", "GAP_UPDATE", "GAP_UNDELETE"})
@@ -62,9 +68,10 @@ _PERSON_PREFIX = {"003": "contact", "00Q": "lead"}  # what a WhoId names
 
 
 def canonical(key: str) -> str:
-    """Make an id 18 characters long: for each five characters, one that says which of them are capitals.
+    """Make an id 18 characters long: one more for each five, which marks their capitals.
 
-    The three of an id that has them are made anew: exports and people get them wrong, and the first 15 are the id.
+    The last three of a longer id are made anew: exports and people get them wrong, and the first 15
+    are the id.
     """
     found = _ID.fullmatch(key)
     if not found:
@@ -77,7 +84,7 @@ def canonical(key: str) -> str:
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
-    """Turn one change event, or a list of them, however wrapped."""
+    """Transform one change event, or a list of them, however wrapped."""
     return each(_parts(body), received_at, lambda part, out: _one(part, connection, out))
 
 
@@ -140,25 +147,25 @@ class _Change:
         self.shown = {"record_url": f"https://login.salesforce.com/{key}"}
 
     def alias(self, kind: str, value: Any) -> str | None:
-        """Name a record of the org."""
+        """Return the alias of a record of the org."""
         found = identified(value)
         return f"salesforce:{self.org}:{kind}:{canonical(found)}" if found else None
 
     def person(self, value: Any) -> str | None:
-        """Name whom a WhoId means; None for nobody, or for what is no person."""
+        """Return the alias that a WhoId means; None for nobody, or for what is no person."""
         kind = _PERSON_PREFIX.get(str(value or "")[:3])
         return self.alias(kind, value) if kind else None
 
     @property
     def known(self) -> tuple[str, ...]:
-        """Whom a lead or contact is: the record, and what it says of addresses."""
+        """Return the aliases of a lead or contact: the record, and its addresses."""
         emails = (email_alias(self.fields.get(name)) for name in ("Email", "PersonEmail"))
         phones = (phone_alias(self.fields.get(name)) for name in ("Phone", "MobilePhone"))
         return aliases(self.alias(_KINDS[self.entity], self.key), *emails, *phones)
 
     @property
     def only_computed(self) -> bool:
-        """Whether nothing changed but what machines keep."""
+        """Return whether nothing changed but what machines keep."""
         patterns = self.connection.get("salesforce_computed", ",".join(_COMPUTED))
         return all(named_by(name, patterns) for name in (*self.fields, *self.cleared))
 
@@ -172,20 +179,18 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
             f"GAP_OVERFLOW: changes of {entity} were lost; run a full resync of {entity}"
         )
     if kind in ("GAP_DELETE", "GAP_UNDELETE") and entity in _HANDLERS:
-        header = {
-            **header,
-            "changeType": kind.removeprefix("GAP_"),
-        }  # a record that is read does not say that it was away
+        # A record that is read does not show that it was away.
+        header = {**header, "changeType": kind.removeprefix("GAP_")}
     elif kind in _READ_AGAIN and entity in _KINDS and connection.get(_API.name):
-        out.ignored.append(kind)  # the record that a retriever reads says how it stands
+        out.ignored.append(kind)  # the record that a retriever reads has its present state
         return
     elif str(kind).startswith("GAP_"):
         ids = ", ".join(map(str, header["recordIds"]))
         raise ValueError(
             f"{kind}: {entity} {ids} changed and the event does not say how; read it again"
         )
-    turn = _HANDLERS.get(entity)
-    if turn is None:
+    handle = _HANDLERS.get(entity)
+    if handle is None:
         out.ignored.append(entity)
         return
     fields = {
@@ -194,7 +199,7 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
         if value is not None and name != "ChangeEventHeader"
     }
     for key in header["recordIds"]:
-        turn(_Change(header, fields, canonical(str(key)), connection), out)
+        handle(_Change(header, fields, canonical(str(key)), connection), out)
 
 
 def wanted(body: Any, _connection: Connection) -> tuple[Ask, ...]:
@@ -231,10 +236,10 @@ def judged(status: int, answer: Any) -> Verdict:
 
 
 def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> None:
-    """Turn a record as the REST API gives it: that it was made, and how it stands now, as two changes would say it."""
+    """Transform a record of the REST API as two changes would: its creation, and its state now."""
     entity, key = text(found["attributes"].get("type"), 40) or "", canonical(str(found["Id"]))
-    turn = _HANDLERS.get(entity)
-    if turn is None or entity not in _KINDS:
+    handle = _HANDLERS.get(entity)
+    if handle is None or entity not in _KINDS:
         out.ignored.append(entity or "record")
         return
     fields = {
@@ -248,7 +253,7 @@ def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> Non
             "transactionKey": f"record-{key}",
             "commitTimestamp": iso_ms(found["CreatedDate"]),
         }
-        turn(_Change({**header, "entityName": entity}, made, key, connection), out)
+        handle(_Change({**header, "entityName": entity}, made, key, connection), out)
     gone = found.get("IsDeleted") is True
     header = {
         "changeType": "DELETE" if gone else "UPDATE",
@@ -259,14 +264,13 @@ def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> Non
     master = (
         canonical(str(found["MasterRecordId"])) if identified(found.get("MasterRecordId")) else ""
     )
-    if (
-        gone and master and entity in ("Lead", "Contact")
-    ):  # deleted because it became part of another
+    # It was deleted because it became part of another.
+    if gone and master and entity in ("Lead", "Contact"):
         one = _Change({**header, "entityName": entity}, {}, key, connection)
         both = (one.alias(_KINDS[entity], master), one.alias(_KINDS[entity], key))
         out.add(id=f"{one.name}:merged", type=EventType.MERGE, aliases=aliases(*both), **one.common)
         return
-    turn(_Change({**header, "entityName": entity}, state, key, connection), out)
+    handle(_Change({**header, "entityName": entity}, state, key, connection), out)
 
 
 def _lead(change: _Change, out: Normalised) -> None:
@@ -276,7 +280,8 @@ def _lead(change: _Change, out: Normalised) -> None:
     owner = {"owner": text(fields["OwnerId"])} if fields.get("OwnerId") else {}
     if change.type == "CREATE":
         out.add(
-            id=f"salesforce:{change.org}:{change.key}:created",  # once, whoever tells it: the change, or the record that is read
+            # Once, whichever reports it: the change, or the record that is read.
+            id=f"salesforce:{change.org}:{change.key}:created",
             type=EventType.CREATED,
             aliases=known,
             kind="crm",
@@ -301,7 +306,8 @@ def _lead(change: _Change, out: Normalised) -> None:
     if converted:
         contact = change.alias("contact", fields.get("ConvertedContactId"))
         deal = change.alias("opportunity", fields.get("ConvertedOpportunityId"))
-        if contact:  # Salesforce's word: the contact may have been there, with a lead that was converted before
+        # Salesforce reports it: the contact may have come with a lead that was converted before.
+        if contact:
             both = (known[0], contact)
             out.add(
                 id=f"{change.name}:converted",
@@ -325,7 +331,7 @@ def _contact(change: _Change, out: Normalised) -> None:
 
 
 def _gone_or_back(change: _Change, known: tuple[str, ...], out: Normalised) -> bool:
-    """Say that a record was deleted, or is there again."""
+    """Add that a record was deleted, or is there again."""
     if change.type not in ("DELETE", "UNDELETE"):
         return False
     kind = EventType.DELETED if change.type == "DELETE" else EventType.RESTORED
@@ -336,7 +342,7 @@ def _gone_or_back(change: _Change, known: tuple[str, ...], out: Normalised) -> b
 def _rest(
     change: _Change, known: tuple[str, ...], heard: set[str], owner: dict[str, Any], out: Normalised
 ) -> None:
-    """Add what leads and contacts have alike: consent, owner, and that somebody worked on the record."""
+    """Add what leads and contacts share: consent, owner, and that somebody worked on the record."""
     fields, common = change.fields, change.common
     opted_out = fields.get("HasOptedOutOfEmail")
     if isinstance(opted_out, bool) and (opted_out or change.type != "CREATE"):
@@ -375,7 +381,7 @@ def _rest(
 def _on_deal(
     name: str, person: str, deal: str, role: dict[str, Any], common: dict[str, Any], out: Normalised
 ) -> None:
-    """Say whose a deal is, under the person's alias: the row of a second contact must know which deal it influenced."""
+    """Add whose a deal is, under the person's alias, so that each contact's row knows its deal."""
     out.add(
         id=name, type=EventType.LINKED, aliases=(person, deal), deal={"id": deal, **role}, **common
     )
@@ -449,15 +455,14 @@ def _opportunity(change: _Change, out: Normalised) -> None:
 
 
 def _contact_role(change: _Change, out: Normalised) -> None:
-    """Join a contact and a deal. The primary one's word decides whose the deal is."""
+    """Join a contact and a deal. The primary contact decides whose the deal is."""
     contact, deal = (
         change.alias("contact", change.fields.get("ContactId")),
         change.alias("opportunity", change.fields.get("OpportunityId")),
     )
     if change.type == "DELETE" or not contact or not deal:
-        out.ignored.append(
-            f"OpportunityContactRole {change.type}"
-        )  # a change that names neither side says nothing of them
+        # A change that names neither side tells nothing about them.
+        out.ignored.append(f"OpportunityContactRole {change.type}")
         return
     primary = change.fields.get("IsPrimary") is True
     role = {} if primary else {"role": text(change.fields.get("Role"), 100) or "contact"}
@@ -468,7 +473,8 @@ def _contact_role(change: _Change, out: Normalised) -> None:
 def _activity(change: _Change, out: Normalised) -> None:
     """Add the touch of a task that was done, or of a meeting that was booked.
 
-    An update names only what changed, and so not the person: the task itself is a weak alias, which learns whose it is.
+    An update names only what changed, and so not the person: the task itself is a weak alias, which
+    learns whose it is.
     """
     fields, who = change.fields, change.person(change.fields.get("WhoId"))
     weak = f"salesforce:anon:{change.entity.lower()}-{change.key}"
@@ -530,7 +536,10 @@ VENDOR = Vendor(
     normalise=normalise,
     sends=frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved"}),
     evidence="seen",
-    documentation="https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta/change_data_capture/",
+    documentation=(
+        "https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta"
+        "/change_data_capture/"
+    ),
     routes=(
         Route(
             "/v1/salesforce",

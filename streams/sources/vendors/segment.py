@@ -1,7 +1,8 @@
-"""Segment (and RudderStack): page, screen, track, identify, group, alias, and delete, which is an erasure request.
+"""Segment and RudderStack: page, screen, track, identify, group, alias and delete (an erasure).
 
-Fields: the Segment spec. timestamp = receivedAt - (sentAt - originalTimestamp) unless it stands in the body. The same
-messageId may stand on an identify and a page, so the id carries the type. A group's traits are the account's.
+Fields: the Segment spec. timestamp = receivedAt - (sentAt - originalTimestamp) unless it stands in
+the body. The same messageId may stand on an identify and a page, so the id carries the type. A
+group's traits are the account's.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ _KINDS = ("page", "screen", "track", "identify", "alias", "group", "delete")
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn one message, or a batch of them, into events."""
+    """Transform one message, or a batch of them, into events."""
     parts = body.get("batch", [body]) if isinstance(body, dict) else body
     if not isinstance(parts, list):
-        raise ValueError("a Segment body is a message, or has a list of them as `batch`")  # noqa: TRY004 - the sender's mistake
+        raise ValueError(  # noqa: TRY004 - the sender's mistake
+            "a Segment body is a message, or has a list of them as `batch`"
+        )
     return each(parts, received_at, _message)
 
 
@@ -55,7 +58,7 @@ def _when(part: dict[str, Any], received_at: int) -> int:
 def _people(
     part: dict[str, Any], traits: dict[str, Any], properties: dict[str, Any]
 ) -> list[str | None]:
-    """Name whom a message is about: by address, by the ids of the site, before and after they changed."""
+    """Return the aliases of a message's subject: addresses, and the site's ids, old and new."""
     found: list[str | None] = [
         email_alias(traits.get("email")) or email_alias(properties.get("email"))
     ]

@@ -1,7 +1,8 @@
-"""Snowplow's enriched events: lines of 131 columns with tabs between (TSV), or the JSON that its analytics SDKs make of them.
+"""Snowplow's enriched events: lines of TSV with 131 columns, or the JSON of its analytics SDKs.
 
-Fields: docs.snowplow.io, canonical event model. derived_tstamp is in UTC and names no zone; an event_id may stand on several
-events (proxies and bots repeat it), which event_fingerprint tells apart.
+Fields: docs.snowplow.io, canonical event model. derived_tstamp is in UTC and names no zone; an
+event_id may stand on several events (proxies and bots repeat it), which event_fingerprint tells
+apart.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _NETWORKS = {
     "meta": "fbclid",
     "linkedin": "li_fat_id",
 }
-# What a tracker sends by itself while a page is open, and parts of an order: no activity of a person.
+# What a tracker sends by itself, and parts of an order: no activity of a person.
 _AUTOMATIC = frozenset(
     {
         "page_ping",
@@ -75,7 +76,7 @@ def decode(body: bytes) -> Any:
 
 
 def normalise(body: Any, received_at: int, _connection: Connection) -> Normalised:
-    """Turn an event, or a list of them; each is an object or a line of TSV."""
+    """Transform an event, or a list of them; each is an object or a line of TSV."""
     return each(body if isinstance(body, list) else [body], received_at, _one, lambda part: [part])
 
 
@@ -155,9 +156,8 @@ def _meaning(kind: str, event: dict[str, Any], body: dict[str, Any]) -> dict[str
             "kind": _FORMS.get(form, "form"),
             "direction": "inbound",
         }
-    if kind == "event" and event.get(
-        "se_action"
-    ):  # a structured event: what it is called is its action
+    # A structured event's name is its action.
+    if kind == "event" and event.get("se_action"):
         kind = text(event["se_action"], 100) or kind
     return {
         "type": EventType.TOUCH,
@@ -185,7 +185,7 @@ def _body(event: dict[str, Any], kind: str) -> dict[str, Any]:
 
 
 def _robot(event: dict[str, Any]) -> bool:
-    """Say whether the enrichment with IAB's list took the sender for a robot."""
+    """Return whether the enrichment with IAB's list took the sender for a robot."""
     found = [
         value
         for column, value in event.items()

@@ -1,4 +1,4 @@
-"""ClickHouse's doors: what a viewer's password opens, what ends when nobody waits, and what a flood may not stop."""
+"""Access to ClickHouse: what a viewer may, what ends when nobody waits, what a flood can't stop."""
 
 import base64
 import concurrent.futures
@@ -30,8 +30,8 @@ SECRET = "a-person@example.com"
 SLOW = "SELECT max(sipHash64(a.number, b.number)) FROM numbers(1000000) AS a, numbers(1000000) AS b"
 
 
-class Door:
-    """One user's way in, without a client that would tidy what goes through."""
+class Account:
+    """A user's requests, without a client that would tidy what goes through."""
 
     def __init__(self, settings, user):
         password = (
@@ -62,7 +62,7 @@ class Door:
 
 @pytest.fixture(scope="module")
 def owner(engine):
-    door = Door(engine, "default")
+    account = Account(engine, "default")
     client = clickhouse_client(engine)
     client.command("TRUNCATE TABLE touches")
     client.command("TRUNCATE TABLE dead_letters")
@@ -71,18 +71,18 @@ def owner(engine):
     client.insert(
         "dead_letters", [["1", SECRET]], column_names=["id", "reason"], column_type_names=types
     )
-    assert door.code("CREATE DATABASE IF NOT EXISTS lead_preview_door") == 0
-    door.ask(
-        "CREATE TABLE IF NOT EXISTS lead_preview_door.kept (a String) ENGINE = MergeTree ORDER BY a"
+    assert account.code("CREATE DATABASE IF NOT EXISTS lead_preview_kept") == 0
+    account.ask(
+        "CREATE TABLE IF NOT EXISTS lead_preview_kept.kept (a String) ENGINE = MergeTree ORDER BY a"
     )
-    door.ask(f"INSERT INTO lead_preview_door.kept VALUES ('{SECRET}')")
-    yield door
-    door.ask("DROP DATABASE lead_preview_door")
+    account.ask(f"INSERT INTO lead_preview_kept.kept VALUES ('{SECRET}')")
+    yield account
+    account.ask("DROP DATABASE lead_preview_kept")
 
 
 @pytest.fixture(scope="module")
 def viewer(engine, owner):
-    return Door(engine, "viewer")
+    return Account(engine, "viewer")
 
 
 def until(true, what, seconds=30):
@@ -94,7 +94,7 @@ def until(true, what, seconds=30):
 
 @pytest.fixture(scope="module")
 def marked(tmp_path_factory):
-    """A file that nobody but the test's own process should read."""
+    """Write a file that nobody but the test's own process should read."""
     path = tmp_path_factory.mktemp("secret") / "file.csv"
     path.write_text(f"{SECRET}\n")
     return path
@@ -209,7 +209,7 @@ HOSTILE = [
     "SELECT * FROM dead_letters",
     "SELECT * FROM schema_migrations",
     "SELECT hasColumnInTable('lead', 'touches', 'content')",
-    "SELECT * FROM lead_preview_door.kept",
+    "SELECT * FROM lead_preview_kept.kept",
     "SELECT * FROM {{x:Identifier}}",
     # the engine itself
     "SELECT query FROM system.processes",
@@ -263,11 +263,15 @@ def test_a_viewer_can_read_figures_and_nothing_else(viewer, owner, marked):
     address = socket.socket()
     address.bind(("127.0.0.1", 0))
     address.listen()
-    said = {"file": marked, "url": f"http://127.0.0.1:{address.getsockname()[1]}", "secret": SECRET}
+    places = {
+        "file": marked,
+        "url": f"http://127.0.0.1:{address.getsockname()[1]}",
+        "secret": SECRET,
+    }
     before = figures_of(owner)
     let_in = []
     with address, concurrent.futures.ThreadPoolExecutor(4) as pool:
-        statements = [one.format(**said) for one in HOSTILE]
+        statements = [one.format(**places) for one in HOSTILE]
         for statement, answer in zip(
             statements,
             pool.map(lambda one: viewer.ask(one, param_x="touches"), statements),
@@ -292,7 +296,8 @@ def test_a_viewer_can_read_figures_and_nothing_else(viewer, owner, marked):
 
 def figures_of(owner):
     tables = owner.ask(
-        "SELECT name, create_table_query FROM system.tables WHERE database = 'lead' ORDER BY name FORMAT JSONCompact"
+        "SELECT name, create_table_query FROM system.tables "
+        "WHERE database = 'lead' ORDER BY name FORMAT JSONCompact"
     ).json()["data"]
     return tables, owner.ask("SELECT count() FROM touches").text, owner.ask("SHOW DATABASES").text
 
@@ -340,12 +345,12 @@ def test_a_viewers_settings_change_how_an_answer_looks_and_nothing_else(viewer, 
 def test_parameters_are_values_whatever_stands_in_them(viewer):
     for value in ("O'Hara", "'; DROP TABLE spend --", "\\", "{a:String}", "a\tb\nc", "' OR 1 -- "):
         written = value.replace("\\", "\\\\").replace("\t", "\\t").replace("\n", "\\n")
-        answer = viewer.ask("SELECT {a:String} AS said FORMAT JSON", param_a=written)
-        assert answer.json()["data"] == [{"said": value}]
+        answer = viewer.ask("SELECT {a:String} AS given FORMAT JSON", param_a=written)
+        assert answer.json()["data"] == [{"given": value}]
 
 
 def test_parameters_that_are_too_long_for_an_address_come_as_a_form(engine, viewer):
-    """A funnel of some hundred aliases made every figure fail: clickhouse-connect sends long parameters as a form."""
+    """Some hundred aliases made every figure fail: clickhouse-connect sends them as a form."""
     client = clickhouse_client(engine)
     names = [f"campaign-{number}" for number in range(2_000)]
     found = client.query(
@@ -420,7 +425,7 @@ def panels():
 
 
 def test_clients_that_others_wrote_can_look_around(viewer):
-    """What clickhouse-connect asks is asked above; this is what clickhouse-go and Grafana's plugin ask."""
+    """What clickhouse-connect asks is asked above; clickhouse-go and Grafana's plugin ask this."""
     for statement in (
         "SELECT displayName(), version(), revision(), timezone()",
         "SHOW DATABASES",
@@ -432,8 +437,10 @@ def test_clients_that_others_wrote_can_look_around(viewer):
         "EXISTS TABLE lead.v_deals",
         "SELECT 1",
         "SELECT * FROM generate_series(1, 3)",
-        "WITH RECURSIVE n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n WHERE a < 5) SELECT sum(a) FROM n",
-        "SELECT CASE WHEN 1 THEN 'a' ELSE 'b' END, toDate('2026-01-01'), countIf(1), quantiles(0.5, 0.9)(1)",
+        "WITH RECURSIVE n AS (SELECT 1 AS a UNION ALL SELECT a + 1 FROM n WHERE a < 5) "
+        "SELECT sum(a) FROM n",
+        "SELECT CASE WHEN 1 THEN 'a' ELSE 'b' END, toDate('2026-01-01'), countIf(1), "
+        "quantiles(0.5, 0.9)(1)",
     ):
         assert viewer.ask(statement).status_code == 200, statement
     assert viewer.ask("SHOW DATABASES").text == "lead\nsystem\n"
@@ -456,15 +463,13 @@ def test_nobody_comes_in_without_the_right_password(engine, owner):
         },
     ):
         answer = httpx.post(url, content=b"SELECT 1", headers=headers)
-        assert (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"]) == (
-            403,
-            "516",
-        ), headers
+        failure = (answer.status_code, answer.headers["X-ClickHouse-Exception-Code"])
+        assert failure == (403, "516"), headers
 
 
 def test_a_body_that_cannot_be_read_is_the_senders_mistake(owner, viewer):
     bomb = gzip.compress(b" " * 30_000_000)
-    for door, encoding, body in (
+    for account, encoding, body in (
         (owner, "lz4", b"nonsense"),
         (owner, "lz4", lz4.frame.compress(b"SELECT 1")[:-6]),
         (owner, "gzip", b"nonsense"),
@@ -477,7 +482,7 @@ def test_a_body_that_cannot_be_read_is_the_senders_mistake(owner, viewer):
         (viewer, "lz4", lz4.frame.compress(b" " * 30_000_000)),
         (viewer, "", b" " * 2_000_000),
     ):
-        answer = door.ask(content=body, headers={"Content-Encoding": encoding})
+        answer = account.ask(content=body, headers={"Content-Encoding": encoding})
         assert 400 <= answer.status_code < 500, (encoding, answer.status_code, answer.text)
         assert "Traceback" not in answer.text
 
@@ -485,7 +490,8 @@ def test_a_body_that_cannot_be_read_is_the_senders_mistake(owner, viewer):
 def running(owner):
     return int(
         owner.ask(
-            "SELECT count() FROM system.processes WHERE query LIKE '%sipHash64(a.%' AND query NOT LIKE '%processes%'"
+            "SELECT count() FROM system.processes "
+            "WHERE query LIKE '%sipHash64(a.%' AND query NOT LIKE '%processes%'"
         ).text
     )
 
@@ -503,21 +509,22 @@ def test_a_time_limit_is_kept(owner, viewer):
 
 def test_a_query_ends_with_its_client(owner, viewer):
     """Eight of them, abandoned, kept everybody waiting for ever."""
-    for door in (viewer, owner):
-        sockets = [abandoned(door) for _ in range(4)]
+    for account in (viewer, owner):
+        sockets = [abandoned(account) for _ in range(4)]
         until(lambda: running(owner) == 4, "the queries to run")
         for one in sockets:
             one.close()
         until(lambda: running(owner) == 0, "the queries to end")
-        assert door.ask("SELECT 1").text == "1\n"
+        assert account.ask("SELECT 1").text == "1\n"
 
 
-def abandoned(door):
-    host, _, port = door.url.removeprefix("http://").partition(":")
-    credentials = base64.b64encode(":".join(door.auth).encode()).decode()
+def abandoned(account):
+    host, _, port = account.url.removeprefix("http://").partition(":")
+    credentials = base64.b64encode(":".join(account.auth).encode()).decode()
     one = socket.create_connection((host, int(port)))
     one.sendall(
-        f"GET /?query={quote(SLOW)} HTTP/1.1\r\nHost: x\r\nAuthorization: Basic {credentials}\r\n\r\n".encode()
+        f"GET /?query={quote(SLOW)} HTTP/1.1\r\nHost: x\r\n"
+        f"Authorization: Basic {credentials}\r\n\r\n".encode()
     )
     return one
 
@@ -557,7 +564,7 @@ def test_an_engine_ends_though_a_query_runs(tmp_path):
             clickhouse_password="owner",
             clickhouse_viewer_password="viewer",
         )
-        owner = Door(settings, "default")
+        owner = Account(settings, "default")
         until(lambda: answers(port), "the engine to answer")
         with abandoned(owner):
             until(lambda: running(owner) == 1, "the query to run")
