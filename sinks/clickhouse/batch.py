@@ -95,7 +95,7 @@ class Batch:
 
     def touch(self, partition: int, offset: int, lead: str, lead_input: dict[str, Any]) -> None:
         """Add one lead input to the archive: an event or an edge, as `advance` read it."""
-        kind = lead_input["t"]
+        kind = "edge" if "edge" in lead_input else "event"
         value = lead_input[kind]
         content = orjson.dumps(value).decode()
         name, origin, at = (
@@ -153,7 +153,8 @@ class Batch:
 
     def definition(self, definition: dict[str, Any]) -> None:
         """Add a version of the funnel, as a partition took it."""
-        self._add("definitions", [definition[column.name] for column in OTHERS["definitions"]])
+        row = {**definition, "version": definition["funnel_version"]}
+        self._add("definitions", [row[column.name] for column in OTHERS["definitions"]])
 
     def alias(self, alias: dict[str, Any]) -> None:
         """Add what an alias is to an origin."""

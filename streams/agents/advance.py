@@ -10,6 +10,8 @@ import orjson
 from schemas import topics
 from schemas.events import Event, EventType
 from schemas.facts import Change, FactKind
+from schemas.wire import facts, touches
+from schemas.wire.versions import VERSIONS, UnknownRecord
 from streams.agents.versions import Versions
 from streams.domain import clocks
 from streams.domain import row as rows
@@ -66,7 +68,7 @@ class Advance(Logic):
         """Fold one event or edge into the lead of its key."""
         touch, definitions = _read(record), self.versions.of(record.partition)
         before = rows.load(row) if row else rows.Row(record.key.decode())
-        if touch["t"] == "edge":
+        if touch["record"] == "edge":
             step = rows.connect(before, rows.edge_of(touch["edge"]), definitions)
         else:
             event = Event(*touch["event"])
@@ -92,13 +94,12 @@ class Advance(Logic):
     def on_watermark(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
         """Cut: all facts below this offset of this partition were folded up to this time."""
         cut = {
-            "k": "cut",
             "generation": self.generation,
             "partition": partition,
             "next_offset": next_offset,
             "now": now,
         }
-        return (Out(topics.FACTS, None, orjson.dumps(cut), partition),)
+        return (Out(topics.FACTS, None, facts.dump("cut", cut), partition),)
 
     def _effects(self, step: rows.Step, record: Any, now: int) -> Effects:
         lead = step.row.lead
@@ -111,25 +112,25 @@ class Advance(Logic):
         outs: list[Out] = []
         live = record.offset >= self.live_from.get(record.partition, 0)
         for change in step.changes:
-            outs.append(
-                Out(
-                    topics.FACTS,
-                    lead.encode(),
-                    orjson.dumps({"k": "fact", **common, **change._asdict()}),
-                )
-            )
+            body = facts.dump("fact", {**common, **change._asdict()})
+            outs.append(Out(topics.FACTS, lead.encode(), body))
             if change.kind == FactKind.CLOCK and live:
                 outs += self._alert(step, change, record.partition, now)
         if step.state:
-            body = orjson.dumps({"k": "state", **common, **step.state._asdict()})
+            body = facts.dump("state", {**common, **step.state._asdict()})
             outs += [
                 Out(topics.FACTS, lead.encode(), body),
                 Out(topics.STATE, f"{self.generation}:{lead}".encode(), body),
             ]
         for forward in step.forwards if live else ():
-            what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
-            value = {**what, forward.kind: forward.value, "received_at": record.timestamp}
-            outs.append(Out(topics.TOUCHES, forward.to.encode(), orjson.dumps(value)))
+            copied = {"copy": True} if forward.kind == "event" else {}
+            touch = {
+                "record": forward.kind,
+                **copied,
+                forward.kind: forward.value,
+                "received_at": record.timestamp,
+            }
+            outs.append(Out(topics.TOUCHES, forward.to.encode(), touches.dump(touch)))
         self.count("facts", len(step.changes))
         self.count("forwarded", len(step.forwards))
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
@@ -150,6 +151,8 @@ class Advance(Logic):
             return []  # nothing was told, so there is nothing to take back
         lead, stands = step.row.lead, step.stands or {}
         alert = {
+            "record": "alert",
+            "version": VERSIONS[topics.ALERTS]["alert"],
             "id": change.id,
             "lead": lead,
             "revision": change.revision,
@@ -179,21 +182,23 @@ def _read(record: Any) -> dict[str, Any]:
 
     """
     try:
-        touch, _ = orjson.loads(record.value), UUID(record.key.decode())
+        touch, _ = touches.load(record.value), UUID(record.key.decode())
+    except UnknownRecord as error:
+        raise PayloadRejected(str(error)) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise PayloadRejected(
-            "no JSON of a lead: only our workers write to lead.touches"
+            "its key is no lead: only our workers write to lead.touches"
         ) from error
-    kind = touch.get("t") if isinstance(touch, dict) else None
+    kind = touch["record"]
     if kind not in _PARTS:
-        raise PayloadRejected(
-            f"lead.touches has no record of kind {str(kind)[:50]!r}; an older worker than its writer?"
-        )
+        raise PayloadRejected(f"a record of kind {kind} is for a partition, not for a lead")
     value, parts = touch.get(kind), _PARTS[kind]
-    good = (
-        isinstance(value, list) and len(value) == len(parts) and all(map(isinstance, value, parts))
-    )
-    if not good or (kind == "event" and value[5] not in _TYPES):
+    if (
+        not isinstance(value, list)
+        or len(value) != len(parts)
+        or not all(map(isinstance, value, parts))
+        or (kind == "event" and value[5] not in _TYPES)
+    ):
         names = ", ".join(Event._fields if kind == "event" else Edge._fields)
         raise PayloadRejected(f"a record of kind {kind} is not made of {names}")
     return touch

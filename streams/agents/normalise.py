@@ -5,12 +5,12 @@ from __future__ import annotations
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from pydantic import ValidationError
 
 from schemas import sources, topics
 from schemas.deadletters import RECEIVED_HEADER
 from schemas.events import LeadEvent
+from schemas.wire import events, stated
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
@@ -33,10 +33,10 @@ class Ignored:
     ) -> None:
         self.patterns, self.count = patterns, count
 
-    def events_out(self, events: Sequence[LeadEvent], received_at: int) -> list[Out]:
+    def events_out(self, found: Sequence[LeadEvent], received_at: int) -> list[Out]:
         """Address each event by its strongest alias. One that is known by ignored ones only is counted, and nobody's."""
         outs = []
-        for event in events:
+        for event in found:
             named = dict.fromkeys(
                 map(canonical, event.aliases)
             )  # also one that another system writes in its own way
@@ -50,8 +50,8 @@ class Ignored:
                 body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {
                     "aliases": left
                 }
-                record = {"t": "event", "event": body, "received_at": received_at}
-                outs.append(Out(topics.EVENTS, ordered(left)[0].encode(), orjson.dumps(record)))
+                record = {"record": "event", "event": body, "received_at": received_at}
+                outs.append(Out(topics.EVENTS, ordered(left)[0].encode(), events.dump(record)))
         return outs
 
 
@@ -111,7 +111,7 @@ def normalise(
         Out(
             topics.SPEND,
             spend.key.encode(),
-            spend.model_copy(update={"stated_at": received_at}).model_dump_json().encode(),
+            stated.dump(spend.model_copy(update={"stated_at": received_at})),
         )
         for spend in found.spend
     ]
@@ -130,7 +130,7 @@ def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
     """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
     received_at = _received(record)
     try:
-        event = LeadEvent.model_validate_json(record.value or b"")
+        event = LeadEvent.model_validate_json(record.value or b"", extra="ignore")
     except ValidationError as error:
         raise PayloadRejected(reason(error, "the row")) from error
     if (

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 BEHIND_MS = 2_000
 LONGEST_SECONDS = 10.0  # a chunk waits no longer: time that stands for good is an alert, not the end of every import
-_CUT = b'{"k":"cut"'
+_CUT = (b'{"record":"cut"', b'{"k":"cut"')  # as version 1 began too
 
 
 def behind(times: dict[int, int], partitions: int, now: int) -> bool:

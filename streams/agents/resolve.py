@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 
 from schemas import topics
+from schemas.wire import events, facts, touches
+from schemas.wire.versions import UnknownRecord
 from streams.domain import identity
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, Rejected, no_pages
+from streams.sources.adapter import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -17,14 +21,13 @@ if TYPE_CHECKING:
 
 def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
     """Tell what an alias is to an origin: the alias by its kind and its id, never by itself."""
-    fact = {
-        "k": "alias",
+    fields = {
         "alias": identity.origin_id(key, alias),
         "kind": alias.partition(":")[0],
         "origin": origin,
         "what": what,
     }
-    return Out(topics.FACTS, None, orjson.dumps(fact), partition)
+    return Out(topics.FACTS, None, facts.dump("alias", fields), partition)
 
 
 class Resolve(Logic):
@@ -43,7 +46,15 @@ class Resolve(Logic):
         body = _read(record)
         alias = record.key.decode()
         before = identity.load(alias, row, pages) if row else identity.AliasRow(alias)
-        done = identity.resolve(before, body, record.timestamp, now or record.timestamp, self.key)
+        try:
+            done = identity.resolve(
+                before, body, record.timestamp, now or record.timestamp, self.key
+            )
+        except ValidationError as error:
+            raise PayloadRejected(
+                f"{reason(error, 'the event')}: if a later release wrote it, update this worker "
+                "and replay the letter"
+            ) from error
         self.count("held", done.held)
         self.count("released", done.released)
         self.count("duplicates", done.repeated)
@@ -56,11 +67,11 @@ class Resolve(Logic):
         )
         self.count("crowded", sum(what == identity.CROWDED for _, what in done.leads_to))
         outs = [
-            Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record))
+            Out(topics.TOUCHES, touch.lead.encode(), touches.dump(touch.record))
             for touch in done.touches
         ]
         outs += [
-            Out(topics.EVENTS, other.encode(), orjson.dumps(link)) for other, link in done.links
+            Out(topics.EVENTS, other.encode(), events.dump(link)) for other, link in done.links
         ]
         outs += [
             _leads_to(before.alias, origin, what, self.key, record.partition)
@@ -100,20 +111,6 @@ def _read(record: Any) -> dict[str, Any]:
 
     """
     try:
-        body = orjson.loads(record.value)
-    except orjson.JSONDecodeError as error:
-        raise PayloadRejected("no JSON: only our workers write to lead.events") from error
-    needed = {
-        "event": ("event", "received_at"),
-        "link": ("word", "id", "at", "sequence", "origin"),
-        "ask": ("from",),
-    }
-    kind = body.get("t") if isinstance(body, dict) else None
-    if kind not in needed:
-        raise PayloadRejected(
-            f"lead.events has no record of kind {str(kind)[:50]!r}; an older worker than its writer?"
-        )
-    lacking = [name for name in needed[kind] if name not in body]
-    if lacking:
-        raise PayloadRejected(f"a record of kind {kind} lacks {', '.join(lacking)}")
-    return body
+        return events.load(record.value)
+    except UnknownRecord as error:
+        raise PayloadRejected(str(error)) from error

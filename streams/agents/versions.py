@@ -15,6 +15,8 @@ import orjson
 from schemas import topics
 from schemas.funnel import Funnel
 from schemas.reading import incompatible
+from schemas.wire import facts, touches
+from schemas.wire.versions import UnknownRecord
 from streams.domain.definition import Definitions, prepare
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, MustAct, PayloadRejected
@@ -41,7 +43,23 @@ def digest(funnel: Funnel) -> str:
 
 def record(funnel: Funnel, generation: int) -> bytes:
     """Write the record by which a later version reaches every worker."""
-    return orjson.dumps({"t": "definition", "generation": generation, "funnel": plain(funnel)})
+    return touches.definition(plain(funnel), generation)
+
+
+def _read(record: Any) -> dict[str, Any]:
+    """Read a record that brings a version of the funnel.
+
+    Raises:
+        PayloadRejected: it is none; whoever wrote it there must act.
+
+    """
+    try:
+        body = touches.load(record.value)
+    except UnknownRecord as error:
+        raise PayloadRejected(str(error)) from error
+    if body["record"] != "definition" or not {"generation", "funnel"} <= body.keys():
+        raise PayloadRejected("a record for a whole partition is a generation's definition")
+    return body
 
 
 class Versions:
@@ -98,7 +116,7 @@ class Versions:
             PayloadRejected: it is none of this funnel, or comes too late for what was folded already.
 
         """
-        body = orjson.loads(record.value)
+        body = _read(record)
         if body["generation"] != self.generation:
             return Effects()
         fresh, known = Funnel.model_validate(body["funnel"]), load(row) if row else []
@@ -125,17 +143,13 @@ class Versions:
 
     def _state(self, partition: int, funnel: Funnel) -> Out:
         fields = {
-            "version": funnel.version,
+            "generation": self.generation,
+            "funnel_version": funnel.version,
             "effective_from": prepare(funnel).first.start,
             "digest": digest(funnel),
+            "content": orjson.dumps(plain(funnel)),
         }
-        fact = {
-            "k": "definition",
-            "generation": self.generation,
-            **fields,
-            "content": orjson.dumps(plain(funnel)).decode(),
-        }
-        return Out(topics.FACTS, None, orjson.dumps(fact), partition)
+        return Out(topics.FACTS, None, facts.dump("definition", fields), partition)
 
 
 def load(row: bytes) -> list[Funnel]:

@@ -17,7 +17,7 @@ from schemas.events import RANK, Event, EventType, parse, short
 from .gates import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 KEEP = (
     128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
@@ -73,9 +73,9 @@ class Pack(NamedTuple):
             or (named is not None and _bytes(short(named)) in self.touches)
         )
 
-    def plain(self) -> tuple[Any, ...]:
-        """Give it as JSON takes it."""
-        return *self[:6], base64.b64encode(self.touches).decode()
+    def plain(self, bodies: list[int]) -> tuple[Any, ...]:
+        """Return it as JSON takes it, with the places of its bodies instead of them."""
+        return *self[:4], bodies, self.counts, base64.b64encode(self.touches).decode()
 
 
 def key_of(one: Pack) -> tuple[int, int, int, str, str]:
@@ -84,11 +84,12 @@ def key_of(one: Pack) -> tuple[int, int, int, str, str]:
     return one.first, RANK[EventType.TOUCH], sequence, name.hex(), one.origin
 
 
-def pack_of(value: Any) -> Pack:
-    """Read what `plain` gave."""
-    first, last, origin, direct, bodies, counts, touches = value
+def pack_of(value: Any, bodies: Sequence[str]) -> Pack:
+    """Read what `plain` gave; `bodies` are what its places name."""
+    first, last, origin, direct, places, counts, touches = value
+    own = tuple(bodies[place] for place in places)
     sums = tuple((place, count, at) for place, count, at in counts)
-    return Pack(first, last, origin, direct, tuple(bodies), sums, base64.b64decode(touches))
+    return Pack(first, last, origin, direct, own, sums, base64.b64decode(touches))
 
 
 def _bytes(name: str) -> bytes:

@@ -1,7 +1,9 @@
-"""One lead's row: the set of what came, and what it said of it. `advance` and `tick` are all that ever changes one.
+"""One lead's row: the set of what came, and what it stated of it.
 
-A row is an origin's own. It keeps its events for ever, forwards copies to the survivor of its group, and states facts
-only while it is the survivor itself (6-history, rules 17 to 19). On the wire it is one orjson document.
+`advance`, `connect` and `tick` are all that ever changes one. A row is an identity's own. It keeps
+its events for ever, forwards copies to the survivor of its group, and states facts only while it is
+the survivor itself (6-history, rules 17 to 19). In the changelog it is a line of JSON and a line for
+each body (`dump`).
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ if TYPE_CHECKING:
 # What may forbid contact, and what takes that back: a merge carries it to the whole, an unmerge leaves it on both halves.
 _SPREAD = (EventType.CONSENT, EventType.ERASE, EventType.VOID)
 
-Emitted = tuple[
-    str, str, int, int, str
-]  # digest, kind, journey, event time: what a tombstone needs; a clock's level that was told
+VERSION = 2  # of a row as bytes
+# Digest, kind, journey, event time: what a tombstone needs; the level that a clock has notified.
+Emitted = tuple[str, str, int, int, str]
 
 
 @dataclass(frozen=True)
@@ -370,37 +372,44 @@ def _in_time(fact: Fact) -> tuple[int, str]:
 
 
 def dump(row: Row, next_due: int | None) -> bytes:
-    """Write a row as bytes; sets are sorted, so equal rows are equal bytes."""
-    origins = sorted({event.origin for event in row.events})
-    return orjson.dumps(
-        {
-            "lead": row.lead,
-            "told": row.watermark,
-            "revision": row.revision,
-            "due": next_due,
-            "origins": origins,
-            "events": [_plain(event, origins, row.direct) for event in sorted(row.events)],
-            "packs": [one.plain() for one in row.packs],
-            "edges": [edge.plain() for edge in sorted(row.edges)],
-            "erased": sorted(row.erased),
-            "emitted": dict(sorted(row.emitted.items())),
-            "stated": row.stated,
-        }
-    )
+    """Write a row: one line of JSON, then each body that an event or a pack names, one a line.
 
-
-def _plain(event: Event, origins: list[str], direct: frozenset[tuple[str, str]]) -> tuple[Any, ...]:
-    place = origins.index(event.origin)
-    return (
-        event.at,
-        event.rank,
-        event.sequence,
-        event.id,
-        place,
-        event.type,
-        event.body,
-        int((event.id, event.origin) in direct),
-    )
+    Canonical JSON has no line break, so the bodies pass through as they are. Sets are sorted: equal
+    rows are equal bytes.
+    """
+    origins = {name: place for place, name in enumerate(sorted({e.origin for e in row.events}))}
+    bodies: dict[str, int] = {}
+    place = bodies.setdefault
+    events = [
+        (
+            event.at,
+            event.rank,
+            event.sequence,
+            event.id,
+            origins[event.origin],
+            event.type,
+            place(event.body, len(bodies)),
+            int((event.id, event.origin) in row.direct),
+        )
+        for event in sorted(row.events)
+    ]
+    packs = [one.plain([place(body, len(bodies)) for body in one.bodies]) for one in row.packs]
+    head = {
+        "record": "lead",
+        "version": VERSION,
+        "lead": row.lead,
+        "watermark": row.watermark,
+        "revision": row.revision,
+        "due": next_due,
+        "origins": list(origins),
+        "events": events,
+        "packs": packs,
+        "edges": [edge.plain() for edge in sorted(row.edges)],
+        "erased": sorted(row.erased),
+        "emitted": dict(sorted(row.emitted.items())),
+        "stated": row.stated,
+    }
+    return orjson.dumps(head) + b"\n" + "\n".join(bodies).encode()
 
 
 def edge_of(value: Any) -> members.Edge:
@@ -410,23 +419,33 @@ def edge_of(value: Any) -> members.Edge:
 
 
 def load(body: bytes) -> Row:
-    """Read a row that `dump` wrote."""
-    raw = orjson.loads(body)
+    """Read a row that `dump` wrote, of this release or an earlier one.
+
+    Raises:
+        ValueError: a later release wrote it.
+
+    """
+    first, _, rest = body.partition(b"\n")
+    raw, bodies = orjson.loads(first), rest.decode().split("\n")
+    if "record" not in raw:
+        raw, bodies = _from_first(raw)
+    elif raw["version"] != VERSION:
+        raise ValueError(f"version {raw['version']} of a lead's row: a later release wrote it")
     origins = raw["origins"]
     events, direct = set(), set()
     for at, rank, sequence, name, place, kind, content, here in raw["events"]:
-        events.add(Event(at, rank, sequence, name, origins[place], kind, content))
+        events.add(Event(at, rank, sequence, name, origins[place], kind, bodies[content]))
         if here:
             direct.add((name, origins[place]))
     return Row(
         raw["lead"],
-        raw["told"],
+        raw["watermark"],
         raw["revision"],
         frozenset(events),
         frozenset(direct),
         frozenset(edge_of(edge) for edge in raw["edges"]),
         frozenset(raw["erased"]),
-        tuple(pack_of(one) for one in raw["packs"]),
+        tuple(pack_of(one, bodies) for one in raw["packs"]),
         {
             name: (mark[0], mark[1], mark[2], mark[3], mark[4])
             for name, mark in raw["emitted"].items()
@@ -435,6 +454,17 @@ def load(body: bytes) -> Row:
     )
 
 
+def _from_first(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Convert a row of version 1, which was one JSON document with its bodies as strings in it."""
+    bodies: dict[str, int] = {}
+    place = bodies.setdefault
+    events = [(*one[:6], place(one[6], len(bodies)), one[7]) for one in raw["events"]]
+    packs = [
+        (*one[:4], [place(body, len(bodies)) for body in one[4]], *one[5:]) for one in raw["packs"]
+    ]
+    return {**raw, "watermark": raw["told"], "events": events, "packs": packs}, list(bodies)
+
+
 def due_of(body: bytes) -> int | None:
     """Read only when time alone changes the row next."""
-    return orjson.loads(body)["due"]  # type: ignore[no-any-return]
+    return orjson.loads(body.partition(b"\n")[0])["due"]  # type: ignore[no-any-return]

@@ -9,11 +9,11 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas import topics
+from schemas.wire import facts
 from streams import connections
 from streams.engine.changelog import Marker, marker_key, seal, unseal
 from streams.settings import split
@@ -79,14 +79,13 @@ def accept(settings: Settings, role: str) -> list[Hole]:
         for hole in found:
             generation = settings.generation if worker == "advance" else 0
             fact = {
-                "k": "hole",
                 "generation": generation,
                 "accepted_at": int(time.time() * 1000),
                 **hole._asdict(),
                 "worker": worker,
             }
             # told first: a hole that is stated twice is one row, one that is skipped untold would be silence
-            producer.send(topics.FACTS, orjson.dumps(fact), partition=hole.partition).get(
+            producer.send(topics.FACTS, facts.dump("hole", fact), partition=hole.partition).get(
                 timeout=30
             )
             if worker in topics.STATEFUL:

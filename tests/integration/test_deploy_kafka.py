@@ -464,7 +464,7 @@ def _leads(kafka, running, logs):
                         if record.value and record.value.startswith(b"{")
                         else {}
                     )
-                    if said.get("k") == "fact":
+                    if said.get("record") == "fact":
                         leads.add(said["lead"])
     finally:
         consumer.close()

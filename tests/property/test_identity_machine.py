@@ -60,7 +60,7 @@ class Pipeline(RuleBasedStateMachine):
             "aliases": list(aliases),
             **said,
         }
-        self.send_event(first, {"t": "event", "event": event, "received_at": 1})
+        self.send_event(first, {"record": "event", "event": event, "received_at": 1})
         return event
 
     @rule(
@@ -125,7 +125,7 @@ class Pipeline(RuleBasedStateMachine):
             lead, body = self.touches[partition][0]
             said = orjson.loads(body)
             before = self.leads.get(lead) or row.Row(lead)
-            if said["t"] == "edge":
+            if said["record"] == "edge":
                 step = row.connect(before, row.edge_of(said["edge"]), DEFINITION)
                 self.read.edges.add(row.edge_of(said["edge"]))
             else:
@@ -134,7 +134,11 @@ class Pipeline(RuleBasedStateMachine):
                 (self.read.copies if copied else self.read.events)[lead].add(event)
             self.sink.take(lead, step)
             for forward in step.forwards:
-                what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
+                what = (
+                    {"record": "event", "copy": True}
+                    if forward.kind == "event"
+                    else {"record": "edge"}
+                )
                 self.touches[hash_of(forward.to)].append(
                     (forward.to, orjson.dumps({**what, forward.kind: forward.value}))
                 )

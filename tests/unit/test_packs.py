@@ -120,7 +120,9 @@ def test_unpacking_gives_back_what_was_packed(decade):
     events, direct = packs.unpack(made)
     assert kept | events == frozenset(decade)
     assert direct == {(e.id, e.origin) for e in events}
-    assert [packs.pack_of(orjson.loads(orjson.dumps(one.plain()))) for one in made] == list(made)
+    for one in made:
+        places = list(range(len(one.bodies)))
+        assert packs.pack_of(orjson.loads(orjson.dumps(one.plain(places))), one.bodies) == one
 
 
 def test_erasing_an_origin_erases_its_packs(old):
