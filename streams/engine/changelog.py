@@ -19,12 +19,16 @@ from faust.types import TP
 
 from .chunks import chunk_topic
 from .commit import check_contiguous, send_batches
+from .logic import MustAct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _HOUR_MS = 3_600_000
 _SEAL = 4  # bytes of the checksum
+# The version of all that a changelog holds, rows and marker: whoever changes a row's form so that the
+# release before could not read it raises this. Older rows are converted when they are read.
+FORMAT = 2
 
 log = logging.getLogger("leadstream.engine")
 
@@ -43,7 +47,7 @@ def unseal(value: bytes | None) -> bytes | None:
 
 
 class Marker(NamedTuple):
-    """Where a partition goes on: next source offset, epoch, and the highest tick of each upstream partition."""
+    """Where a partition goes on: the next source offset, the epoch, and what its time is made of."""
 
     next_offset: int
     epoch: int
@@ -51,16 +55,27 @@ class Marker(NamedTuple):
 
     def dump(self) -> bytes:
         """Write it; the first 8 bytes compare like a row's fence."""
-        return fence(self.epoch, self.next_offset) + orjson.dumps(self.ticks)
+        body = {"record": "marker", "version": FORMAT, "ticks": self.ticks}
+        return fence(self.epoch, self.next_offset) + orjson.dumps(body)
 
     @classmethod
     def load(cls, value: bytes) -> Marker:
-        """Read what `dump` wrote."""
-        return cls(
-            int.from_bytes(value[2:8], "big"),
-            int.from_bytes(value[:2], "big"),
-            orjson.loads(value[8:]),
-        )
+        """Read what `dump` wrote, in this release or an earlier one.
+
+        Raises:
+            MustAct: a later release wrote the changelog; its rows may mean what this one can't read.
+
+        """
+        body = orjson.loads(value[8:])
+        if "record" not in body:  # version 1 was the ticks alone
+            body = {"version": 1, "ticks": body}
+        if body["version"] > FORMAT:
+            raise MustAct(
+                f"a later release wrote this changelog (version {body['version']}; this release "
+                f"reads 1 to {FORMAT}): start that release again"
+            )
+        epoch, next_offset = value[:2], value[2:8]
+        return cls(int.from_bytes(next_offset, "big"), int.from_bytes(epoch, "big"), body["ticks"])
 
 
 def marker_key(partition: int) -> bytes:

@@ -87,22 +87,27 @@ class Stateful(Worker):
         for partition in set(self._heaps) - mine:
             del self._heaps[partition]
         for partition in mine:
-            self._refuse_older(partition)
+            self._refuse_foreign(partition)
             self._restore_common(partition)
             if partition in self._heaps and partition not in self.table.recovered:
                 continue
             self._heaps[partition] = self._heap(partition)
         self.table.recovered.clear()
 
-    def _refuse_older(self, partition: int) -> None:
-        """Stop before a changelog of another release is taken for an empty one: every row would begin anew."""
+    def _refuse_foreign(self, partition: int) -> None:
+        """Stop before a changelog of another release is taken for an empty one, or misread."""
         strange = self.table.strange.pop(partition, 0)
+        try:
+            marker = self.table.marker(partition)
+        except MustAct as error:
+            self.stop(f"{self.table.changelog_topic_name}[{partition}]: {error}")
         if not strange:
             return
-        if self.table.marker(partition) is None:
+        if marker is None:
             self.stop(
-                f"none of {strange} records of {self.table.changelog_topic_name}[{partition}] was written by this release: start a "
-                "new home and import the history, or remove the topic if what it holds is worth nothing"
+                f"none of {strange} records of {self.table.changelog_topic_name}[{partition}] was "
+                "written by this release: start a new home and import the history, or remove the "
+                "topic if what it holds is worth nothing"
             )
         log.error(
             "%s: passed by %s records of its changelog that none of ours wrote", self.name, strange
