@@ -175,7 +175,7 @@ class LeadEvent(BaseModel):
         return value
 
 
-_NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
+NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
 
 
 class Event(NamedTuple):
@@ -206,7 +206,7 @@ def short(name: str) -> str:
 
 def content(event: LeadEvent) -> str:
     """Canonical JSON of what the lifecycle may see of an event: no alias, no arrival."""
-    fields = event.model_dump(exclude=_NOT_CONTENT, exclude_none=True, exclude_defaults=True)
+    fields = event.model_dump(exclude=NOT_CONTENT, exclude_none=True, exclude_defaults=True)
     fields["source"] = event.source
     return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 

@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -34,7 +35,11 @@ def _as_text(value: Any) -> Any:
 
 
 # JSON as text, since it is part of a key and of a column; what hands it in as an object may.
-JsonText = Annotated[str, BeforeValidator(_as_text)]
+JsonText = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]}),
+]
 
 
 class Spend(BaseModel):

@@ -17,7 +17,7 @@ VERSIONS: Mapping[str, Mapping[str, int]] = {
     topics.TOUCHES: {"event": 2, "edge": 2, "definition": 2},
     topics.FACTS: {"fact": 2, "state": 2, "cut": 2, "alias": 2, "definition": 2, "hole": 2},
     topics.STATE: {"state": 2},
-    topics.ALERTS: {"alert": 1},
+    topics.ALERTS: {"alert": 2},
     topics.SPEND: {"spend": 2},
     topics.TARGETS: {"target": 1},
     topics.RATES: {"rate": 1},
@@ -69,6 +69,6 @@ def _older(topic: str, body: dict[str, Any], known: Mapping[str, int]) -> dict[s
             f"(1 to {known[name]}): update this worker and replay the letter"
         )
     older = {key: one for key, one in body.items() if key != tag}
-    if "record" not in older and "version" in older:  # of a definition: that of its funnel
+    if "record" not in older and "version" in older:  # of a definition, an alert: the funnel's
         older["funnel_version"] = older["version"]
     return {**older, "record": name, "version": version}

@@ -158,6 +158,7 @@ class Advance(Logic):
             "revision": change.revision,
             "generation": self.generation,
             "what": "retracted",
+            "funnel_version": clock.pop("version", ""),
             **clock,
         }
         if level:

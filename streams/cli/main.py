@@ -23,6 +23,7 @@ from . import (
     reconciling,
     records,
     run,
+    wire,
 )
 from .context import Failed, away, errors
 
@@ -41,6 +42,7 @@ PARTS = (
     records,
     reconciling,
     demo,
+    wire,
 )
 for part in (module.app for module in PARTS):
     app.registered_commands += part.registered_commands
