@@ -64,7 +64,7 @@ class Spend(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.platform, self.account, self.day, self.campaign, self.breakdown)
 
 
@@ -72,9 +72,9 @@ class Target(BaseModel):
     """What a KPI shall reach in a period. The latest record of a key holds.
 
     The key is metric, owner, period and dimensions. `start` and `end` are the period's first and
-    last day, in the reporting zone. `dimensions` are those of the KPI's figures (stage, source, ...).
-    `shared`: marketing and sales answer for it together. `strategy` names the strategy that it
-    serves, as the funnel file does.
+    last day, in the reporting zone. `dimensions` are those of the KPI's figures (stage, source,
+    ...). `shared`: marketing and sales answer for it together. `strategy` names the strategy that
+    it serves, as the funnel file does.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -104,7 +104,7 @@ class Target(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.metric, self.owner, self.start, self.end, self.scope)
 
 
@@ -130,7 +130,7 @@ class Rate(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.currency, self.reporting, self.day)
 
 
@@ -150,5 +150,5 @@ class SurveyAnswer(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.survey, self.question, self.respondent)

@@ -76,6 +76,6 @@ def read(key: bytes | None, value: bytes | None) -> SourceState | Moved | None:
 
 
 def source_of(headers: Sequence[tuple[str, bytes | None]]) -> str:
-    """Name the source that a raw record claims."""
+    """Return the source that a raw record claims."""
     found = next((value for name, value in headers if name == SOURCE_HEADER and value), None)
     return DEFAULT_SOURCE if found is None else found.decode(errors="replace")

@@ -1,4 +1,4 @@
-"""The AsyncAPI 3 document, the JSON Schemas and the table of docs/wire-formats.md, all made of the registry.
+"""What is exported: an AsyncAPI 3 document, JSON Schemas, the table of docs/wire-formats.md.
 
 JSON Schemas are written as draft 07, which every AsyncAPI tool reads: what pydantic writes in the
 words of 2020-12 (`prefixItems`, `$defs`) is put into the older ones. Nothing forbids unknown keys.
@@ -100,8 +100,9 @@ def table() -> list[str]:
         days = topic.retention_ms // 86_400_000
         kept = "the newest of a key" if compacted else "for good" if days < 0 else f"{days} days"
         lines += [
-            f"| `{topic.name}` | {one.name} | {version(one.versioned or one.model)} | {one.key or 'none'} "
-            f"| {topic.producers} | {topic.consumers} | {kept} | {one.meaning} |"
+            f"| `{topic.name}` | {one.name} | {version(one.versioned or one.model)} "
+            f"| {one.key or 'none'} | {topic.producers} | {topic.consumers} | {kept} "
+            f"| {one.meaning} |"
             for one in channel.messages
         ]
     return lines

@@ -1,4 +1,4 @@
-"""Records of `lead.events`: canonical events by alias, links that tell an alias of an identity, and who asks for one."""
+"""Codec of `lead.events`: events by alias, links between aliases, and requests for an identity."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Records of `lead.facts` and `lead.state`: facts, states, cuts, aliases, definitions, holes.
+"""Codec of `lead.facts` and `lead.state`: facts, states, cuts, aliases, definitions, holes.
 
-In memory a fact's or a state's content is canonical JSON, which is compared and stored as text; on the
-wire it is an object.
+In memory a fact's or a state's content is canonical JSON, which is compared and stored as text; on
+the wire it is an object.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Each topic with its records: what the models do not say, key, partition and meaning, stands here."""
+"""The registry of topics and their records: model, key, partition and meaning of each."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Channel:
 
 
 _BY_KEY = "by key, as Kafka's own partitioner does"
-_TICK = Message("Tick", raw.Tick, "How far time has come in one partition of the topic before.")
+_TICK = Message("Tick", raw.Tick, "The watermark of one partition of the topic before.")
 _BODY = Message(
     "Body",
     None,
@@ -156,7 +156,7 @@ CHANNELS: tuple[Channel, ...] = (
             Message(
                 "LetterPiece",
                 None,
-                "A piece of a letter. Put together they are a line of JSON (Envelope) and the bytes.",
+                "A piece of a letter: together, a line of JSON (Envelope), then the bytes.",
                 "the letter's id",
                 letters.LetterHeaders,
                 BYTES,

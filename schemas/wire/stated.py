@@ -1,4 +1,4 @@
-"""Records of `lead.spend`, `lead.targets`, `lead.rates` and `lead.surveys`: what people and ad accounts state."""
+"""Codec of `lead.spend`, `lead.targets`, `lead.rates` and `lead.surveys`: what is stated to us."""
 
 from __future__ import annotations
 

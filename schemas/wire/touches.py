@@ -1,7 +1,7 @@
-"""Records of `lead.touches`: an event or an edge of a lead, and a later version of the funnel.
+"""Codec of `lead.touches`: an event or an edge of a lead, and a later version of the funnel.
 
-In memory an event is `[at, rank, sequence, id, origin, type, body]` with its body as canonical JSON,
-which the fold compares and keeps as text; on the wire the body is an object.
+In memory an event is `[at, rank, sequence, id, origin, type, body]` with its body as canonical
+JSON, which the fold compares and keeps as text; on the wire the body is an object.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""One write of the sink: rows by table, made of the records of lead.facts, lead.touches and the topics beside them."""
+"""One write of the sink: rows by table, made of the records that it reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def hash64(text: str) -> int:
-    """Give 8 bytes of a content's hash as an unsigned integer."""
+    """Return 8 bytes of a content's hash as an unsigned integer."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
@@ -43,7 +43,7 @@ class Batch:
                 self.rows[table].pop()
 
     def made_of(self, table: str, row: list[Any]) -> Any:
-        """Return the record that a row was made of; None for a mark that an earlier batch held back."""
+        """Return the record that a row was made of; None for a mark from an earlier batch."""
         return next((record for one, record in self._made.get(table, ()) if one is row), None)
 
     def fact(self, fact: dict[str, Any]) -> None:
@@ -65,8 +65,9 @@ class Batch:
         self._add(
             "fact_revisions",
             [
-                fact["generation"], fact["lead"], fact["id"], fact["kind"], fact["journey"], fact["at"], fact["revision"],
-                deleted, content or "", fact["partition"], fact["offset"],
+                fact["generation"], fact["lead"], fact["id"], fact["kind"], fact["journey"],
+                fact["at"], fact["revision"], deleted, content or "", fact["partition"],
+                fact["offset"],
             ],
         )  # fmt: skip
 
@@ -165,7 +166,10 @@ class Batch:
         self._add("archived", [partition, next_offset])
 
     def spend(self, spend: Spend, stamp: int) -> None:
-        """Add a statement of cost; `stamp` (ms) is the record's, where it does not say when it was received."""
+        """Add a statement of cost.
+
+        `stamp` (ms) is the record's own, for one that does not say when it was received.
+        """
         key = [spend.day, spend.platform, spend.account, spend.campaign, spend.breakdown]
         since = stamp if spend.stated_at is None else spend.stated_at
         self._add(

@@ -1,4 +1,7 @@
-"""advance: each lead through the lifecycle. State: lead -> its history. Out: facts, state, alerts, and cuts of time."""
+"""advance: take each lead through the lifecycle.
+
+State: a row a lead, which is its history. Out: facts, states, alerts and cuts.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,8 @@ if TYPE_CHECKING:
 
     from schemas.funnel import Funnel
 
-NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
+# A level that was reached longer ago is recorded, not notified: importing history wakes nobody.
+NOTIFY_MS = 86_400_000
 _PARTS = {"event": (int, int, int, str, str, str, str), "edge": (int, int, str, str, list, list)}
 _TYPES = frozenset(EventType)
 _WHOM = (
@@ -44,10 +48,10 @@ class Advance(Logic):
         count: Callable[[str, int], None],
         live_from: Mapping[int, int] | None = None,
     ) -> None:
-        """`generation` names the set of facts that this application writes; `folder` the definitions that it begins with.
+        """Begin with the definitions in `folder` and write the facts of `generation`.
 
-        Below `live_from` (offsets by partition) an adopted generation only catches up: what is to be forwarded or notified
-        there, the generation before it did.
+        Below `live_from` (offsets by partition) an adopted generation only catches up: the
+        generation before it has forwarded and notified what lies there.
         """
         self.live_from = live_from or {}
         self.versions, self.generation, self.count = Versions(folder, generation), generation, count
@@ -82,7 +86,7 @@ class Advance(Logic):
         return self._effects(step, record, now)
 
     def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
-        """Tell a lead how far time has come."""
+        """Fold a watermark into a lead's row."""
         return self._effects(
             rows.tick(rows.load(row), now, self.versions.of(record.partition)), record, now
         )
@@ -136,10 +140,13 @@ class Advance(Logic):
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
 
     def _alert(self, step: rows.Step, change: Change, partition: int, now: int) -> list[Out]:
-        """Tell of a level that a clock has reached, or take back what may have been told: a repeat of either is harmless.
+        """Return the alert of a level that a clock has reached, or the retraction of one.
 
-        An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue and manager. Whoever
-        tells people knows names and addresses by them, and asks for the record's address by the lead.
+        A repeat of either is harmless.
+
+        An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue
+        and manager. Whoever notifies people looks up their names and addresses by these ids, and
+        the record's address by the lead.
         """
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
         if not now or clock.get("test"):

@@ -1,4 +1,7 @@
-"""deliver IS the sink: facts, state, the archive and what people state go to ClickHouse, then the offset is acknowledged."""
+"""deliver: the sink.
+
+Facts, states, the archive and what people state go to ClickHouse; then the offset is acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +36,7 @@ log = logging.getLogger("leadstream.deliver")
 
 
 class Deliver:
-    """Collects what chunks hold into one batch of rows and writes it."""
+    """The writer of the sink: it makes one batch of rows of several chunks."""
 
     def __init__(self, writer: Writer) -> None:
         """`writer` retries while ClickHouse is away; nothing is acknowledged until it has all."""
@@ -74,7 +77,7 @@ class Deliver:
         return refused
 
     def _add(self, record: Any, batch: Batch, received: list[int]) -> Refused | None:
-        """Add one record's rows; return why it has none. Whatever one says must not stop the others."""
+        """Add one record's rows; return why it has none, since no record may stop the others."""
         if ticks.read(record.value) is not None and not record.headers:
             return None
         batch.record = record
@@ -109,7 +112,10 @@ class Deliver:
 
     @staticmethod
     def _letter(record: Any, batch: Batch) -> None:
-        """Add a dead letter, or what became of it. One that is neither is counted: a letter about a letter would never end."""
+        """Add a dead letter, or what became of it.
+
+        A record that is neither is counted: letters about letters would never end.
+        """
         part = described(record.headers)
         if isinstance(part, Letter):
             if part.piece == 0:

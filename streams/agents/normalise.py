@@ -1,4 +1,7 @@
-"""normalise: a raw body in, canonical events out. Stateless; one body may hold good parts and bad."""
+"""normalise: a raw body in, canonical events out.
+
+It keeps no state. One body may hold good parts and bad ones.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Ignored:
-    """Aliases that name nobody (info@, a kiosk's phone), as patterns with `*`; `count` is told of events that nothing else names."""
+    """Aliases that name nobody (info@, a kiosk's phone), as patterns with `*`.
+
+    `count` hears of events that no other alias names.
+    """
 
     def __init__(
         self,
@@ -34,7 +40,10 @@ class Ignored:
         self.patterns, self.count = patterns, count
 
     def events_out(self, found: Sequence[LeadEvent], received_at: int) -> list[Out]:
-        """Address each event by its strongest alias. One that is known by ignored ones only is counted, and nobody's."""
+        """Return a record for each event, addressed by its strongest alias.
+
+        An event that only ignored aliases name is counted, and belongs to nobody.
+        """
         outs = []
         for event in found:
             named = dict.fromkeys(
@@ -59,7 +68,10 @@ _NONE = Ignored()
 
 
 def _received(record: Any) -> int:
-    """Return when a record was received (ms): the broker's stamp, or the first one's of a record that is sent again."""
+    """Return when a record was received (ms): the broker's stamp.
+
+    A record that is sent again keeps its first stamp in a header.
+    """
     text = headers_of(record).get(RECEIVED_HEADER, "")
     stamp: int = record.timestamp
     return min(stamp, int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else stamp
@@ -75,7 +87,7 @@ def normalise(
     ignored: Ignored = _NONE,
     look: Callable[[str, Any], None] = _look,
 ) -> Effects:
-    """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
+    """Transform one record of `lead.raw.*`. Its broker's stamp is the receipt time.
 
     `look` is shown each body that can be decoded, before it is known whether it can be read.
 
@@ -127,7 +139,7 @@ def normalise(
 
 
 def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
-    """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
+    """Transform one record of `lead.raw.import`, which is an event that a mapping file made."""
     received_at = _received(record)
     try:
         event = LeadEvent.model_validate_json(record.value or b"", extra="ignore")

@@ -1,4 +1,4 @@
-"""resolve: whose event it is. State: alias -> the lead it leads to, or what it holds."""
+"""resolve: whose event it is. State: a row an alias, with its identity or the events it holds."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
-    """Tell what an alias is to an origin: the alias by its kind and its id, never by itself."""
+    """Return the record of what an alias is to an identity; of the alias only its kind and id."""
     fields = {
         "alias": identity.origin_id(key, alias),
         "kind": alias.partition(":")[0],
@@ -34,11 +34,11 @@ class Resolve(Logic):
     """The engine's logic around the pure `identity.resolve`."""
 
     def __init__(self, key: bytes, count: Callable[[str, int], None]) -> None:
-        """`key` is the installation's identity key; `count` is told what was held, released and sent again."""
+        """Resolve with the installation's identity key; report what was held and released."""
         self.key, self.count = key, count
 
     def row_key(self, key: bytes) -> bytes:
-        """Keep a row under its alias' keyed hash: the changelog is compacted, so its keys stay for good."""
+        """Return the alias' keyed hash: the changelog is compacted, so its keys stay for good."""
         return identity.origin_id(self.key, key.decode()).encode()
 
     def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:

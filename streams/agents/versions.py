@@ -1,7 +1,8 @@
-"""The versions of the funnel as a partition's common row: they travel as records, in order with the events (rule 21).
+"""The versions of the funnel as a partition's shared row.
 
-A generation begins with the versions of its folder. A later one comes as a record, and must start beyond whatever was
-folded before it came; so every worker folds every event under the same version, whenever it reads it.
+They travel as records, in order with the events (rule 21). A generation begins with the versions of
+its folder. A later one comes as a record, and must start beyond all that was folded before it came;
+so every worker folds an event under the same version, whenever it reads it.
 """
 
 from __future__ import annotations
@@ -26,16 +27,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("leadstream.versions")
 
-BEYOND_MS = 600_000  # no event is dated more than 5 minutes after its receipt, and no record was received after its own stamp
+# No event is dated more than 5 minutes after its receipt, nor received after its record's stamp.
+BEYOND_MS = 600_000
 
 
 def plain(funnel: Funnel) -> dict[str, Any]:
-    """Give a definition as JSON: the same document for equal definitions, however their files are written."""
+    """Return a definition as JSON: equal definitions give equal documents, however written."""
     return funnel.model_dump(mode="json")
 
 
 def digest(funnel: Funnel) -> str:
-    """Name a definition's content in 16 hex digits."""
+    """Return 16 hex digits of a definition's content."""
     return blake2b(
         orjson.dumps(plain(funnel), option=orjson.OPT_SORT_KEYS), digest_size=8
     ).hexdigest()
@@ -71,7 +73,7 @@ class Versions:
         self._known: dict[int, Definitions] = {}
 
     def of(self, partition: int) -> Definitions:
-        """Give the versions that a partition folds under."""
+        """Return the versions that a partition folds under."""
         return self._known[partition]
 
     def init_shared(self, partition: int) -> Effects:
@@ -94,17 +96,20 @@ class Versions:
         for funnel in log:
             if funnel.version not in mine:
                 raise MustAct(
-                    f"the log has version {funnel.version} of the funnel and this folder lacks it: put its file there"
+                    f"the log has version {funnel.version} of the funnel and this folder lacks it: "
+                    "put its file there"
                 )
             if digest(mine[funnel.version]) != digest(funnel):
                 raise MustAct(
-                    f"version {funnel.version} of the funnel was changed in its file after it came into the log: put the file back, "
-                    "and write what is new as a later version (`leadstream definitions add`) or adopt it (`leadstream adopt`)"
+                    f"version {funnel.version} of the funnel was changed in its file after it came "
+                    "into the log: put the file back, and write what is new as a later version "
+                    "(`leadstream definitions add`) or adopt it (`leadstream adopt`)"
                 )
         waiting = [version for version in mine if version not in {funnel.version for funnel in log}]
         if waiting:
             logger.warning(
-                "the folder has version %s, which no record has brought: `leadstream definitions add`",
+                "the folder has version %s, which no record has brought: "
+                "`leadstream definitions add`",
                 ", ".join(waiting),
             )
         self._known[partition] = prepare(*log)
@@ -113,7 +118,8 @@ class Versions:
         """Take a later version.
 
         Raises:
-            PayloadRejected: it is none of this funnel, or comes too late for what was folded already.
+            PayloadRejected: it is none of this funnel, or comes too late for what was folded
+                already.
 
         """
         body = _read(record)
@@ -130,7 +136,8 @@ class Versions:
         start = prepare(fresh).first.start
         if start < record.timestamp + BEYOND_MS:
             raise PayloadRejected(
-                f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already"
+                f"version {fresh.version} starts on {fresh.effective_from}, and events of that day "
+                "may be folded already"
             )
         known.append(fresh)
         if fresh.version not in {funnel.version for funnel in self.folder}:

@@ -1,8 +1,10 @@
-"""Old touches in little room, nothing lost: a pack holds consecutive touches of one origin (docs/adr/0006).
+"""Packs: old touches in little room, with nothing lost (docs/adr/0006).
 
-A newsletter of ten years is thousands of touches that each did nothing but add points. A pack takes 27 bytes a touch
-instead of 200, and the fold takes it day by day where nothing can have happened within it. Where something can (a late
-move, a void, a merge), it is unpacked and folded touch by touch: so nothing is ever too late for the history.
+A pack holds consecutive touches of one identity. A newsletter of ten years is thousands of touches
+that each did nothing but add points. In a pack a touch takes 27 bytes instead of 200, and the fold
+takes the pack day by day where nothing else can have happened within it. Where something can (a
+late move, a void, a merge), the pack is unpacked and folded touch by touch. So nothing is ever too
+late for the history.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ _MINUTE = 60_000
 
 
 class Pack(NamedTuple):
-    """Touches in the order of their keys. `said` sums them by day and body, in time: (place of the body, how many, ms of the last)."""
+    """Touches in the order of their keys.
+
+    `counts` sums them by day and body, in time: place of the body, how many, ms of the last.
+    """
 
     first: int
     last: int
@@ -45,11 +50,11 @@ class Pack(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many touches it holds."""
+        """Return how many touches it holds."""
         return len(self.touches) // _ONE.size
 
     def events(self) -> list[Event]:
-        """Give them as they came."""
+        """Return the touches as they came."""
         kind, rank = EventType.TOUCH, RANK[EventType.TOUCH]
         return [
             Event(
@@ -65,7 +70,10 @@ class Pack(NamedTuple):
         ]
 
     def touched_by(self, event: Event) -> bool:
-        """Say whether an event may change what counts within: it lies among them, shares an id or a minute, or voids one."""
+        """Return whether an event may change what counts within.
+
+        It may if it lies among the touches, shares an id or a minute with one, or voids one.
+        """
         named = parse(event.body).get("voids") if event.type == EventType.VOID else None
         return (
             self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE
@@ -79,7 +87,10 @@ class Pack(NamedTuple):
 
 
 def key_of(one: Pack) -> tuple[int, int, int, str, str]:
-    """Give the key of its first touch: its place among the events, none of which lies between its touches."""
+    """Return the key of its first touch, which is the pack's place among the events.
+
+    No other event lies between its touches.
+    """
     _, sequence, _, name = _ONE.unpack_from(one.touches)
     return one.first, RANK[EventType.TOUCH], sequence, name.hex(), one.origin
 
@@ -100,7 +111,7 @@ def _bytes(name: str) -> bytes:
 
 
 def eligible(event: Event) -> bool:
-    """Say whether an event is a mere touch, of which the fold needs nothing but its body and its time."""
+    """Return whether an event is a mere touch: the fold needs only its body and its time."""
     if event.type != EventType.TOUCH or not 0 <= event.sequence < 1 << 16 or len(event.id) != 16:
         return False
     body = parse(event.body)
@@ -116,7 +127,10 @@ def eligible(event: Event) -> bool:
 def pack(
     events: frozenset[Event], direct: frozenset[tuple[str, str]], there: Iterable[Pack], zone: str
 ) -> tuple[frozenset[Event], tuple[Pack, ...]]:
-    """Give what stays as it is, and new packs of the rest. A function of the row, so that a replay packs alike."""
+    """Return the events that stay as they are, and new packs of the others.
+
+    It is a function of the row, so a replay makes the same packs.
+    """
     if len(events) <= KEEP + SLACK:
         return events, ()
     ordered = sorted(events)
@@ -171,7 +185,7 @@ def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
 
 
 def unpack(packs: Iterable[Pack]) -> tuple[frozenset[Event], frozenset[tuple[str, str]]]:
-    """Give the events of packs, and which of them live in this row."""
+    """Return the events of packs, and which of them live in this row (id, identity)."""
     events: set[Event] = set()
     direct: set[tuple[str, str]] = set()
     for one in packs:

@@ -2,8 +2,8 @@
 
 `advance`, `connect` and `tick` are all that ever changes one. A row is an identity's own. It keeps
 its events for ever, forwards copies to the survivor of its group, and states facts only while it is
-the survivor itself (6-history, rules 17 to 19). In the changelog it is a line of JSON and a line for
-each body (`dump`).
+the survivor itself (6-history, rules 17 to 19). In the changelog it is a line of JSON and a line
+for each body (`dump`).
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ if TYPE_CHECKING:
 
     from .definition import Definitions
 
-# What may forbid contact, and what takes that back: a merge carries it to the whole, an unmerge leaves it on both halves.
+# Opt-outs, and what takes them back: a merge carries them to the whole, an unmerge leaves them on
+# both parts.
 _SPREAD = (EventType.CONSENT, EventType.ERASE, EventType.VOID)
 
 VERSION = 2  # of a row as bytes
@@ -39,7 +40,7 @@ Emitted = tuple[str, str, int, int, str]
 
 @dataclass(frozen=True)
 class Row:
-    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (rule 13)."""
+    """The row as a value. `watermark` is ms; `revision` is never reset (rule 13)."""
 
     lead: str
     watermark: int = 0
@@ -55,11 +56,11 @@ class Row:
     stated: str = ""  # digest of the lead's state as last sent
 
     def group(self) -> frozenset[str]:
-        """Name the origins that are one lead with this one."""
+        """Return the identities that are one lead with this one."""
         return members.groups(self.edges).of(self.lead)
 
     def survivor(self) -> str:
-        """Name the row that speaks for this one's group."""
+        """Return the identity whose row speaks for this one's group."""
         return members.survivor(self.group(), self.edges)
 
 
@@ -72,14 +73,14 @@ class Forward(NamedTuple):
 
 
 class State(NamedTuple):
-    """A lead's absolute state under a revision; `content` is None when the row no longer speaks for a lead."""
+    """A lead's absolute state; `content` is None once the row no longer speaks for a lead."""
 
     revision: int
     content: str | None
 
 
 class Step(NamedTuple):
-    """What one record did: the row after it, what to state, what to forward, when time alone changes it next."""
+    """The outcome of one record: the row after it, what to state and to forward, when it is due."""
 
     row: Row
     changes: tuple[Change, ...] = ()
@@ -87,7 +88,8 @@ class Step(NamedTuple):
     forwards: tuple[Forward, ...] = ()
     next_due: int | None = None
     repeated: bool = False  # it changed nothing
-    flooded: int = 0  # contents beyond the flood cap that this record brought: its own, or one that came before
+    # contents beyond the flood cap: this record's own, or one that it pushed out
+    flooded: int = 0
     stands: dict[str, Any] | None = None  # the lead's row of state, whether or not it changed
 
 
@@ -122,7 +124,7 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
 
 
 def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
-    """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
+    """Take one edge into the set; forward it to neighbours, and what now counts elsewhere."""
     known = [one for one in row.edges if one.id == edge.id]
     if (
         known and min(known) <= edge
@@ -138,7 +140,7 @@ def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
 
 
 def tick(row: Row, now: int, definitions: Definitions) -> Step:
-    """Tell the row how far time has come (ms). Time never falls."""
+    """Raise the row's watermark to `now` (ms); it never falls."""
     return _state_anew(replace(row, watermark=max(row.watermark, now)), definitions, ())
 
 
@@ -147,7 +149,10 @@ def _at_home(row: Row) -> list[Event]:
 
 
 def _targets(row: Row, event: Event) -> frozenset[str]:
-    """Name the rows that an event counts in: its survivor's. What forbids contact goes to all that an edge connects."""
+    """Return the rows that an event counts in: that of its group's survivor.
+
+    An opt-out counts in the groups of all that an edge connects.
+    """
     groups = members.groups(row.edges)
     near = members.reach(event.origin, row.edges) if event.type in _SPREAD else (event.origin,)
     return frozenset(members.survivor(groups.of(origin), row.edges) for origin in near)
@@ -163,11 +168,11 @@ def _forward(row: Row, targets: dict[Event, frozenset[str]]) -> tuple[Forward, .
 
 
 def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
-    """Send a new edge to the row's neighbours, every edge to whoever is new among them; they pass it on.
+    """Forward a new edge to the row's neighbours, and every edge to those that are new among them.
 
-    Neighbours only: were each row to send to all that it knows of, a chain of n merges would take n^3 records in place of n^2.
-    A housed origin need not know where it lives until another edge may part it, or until one of its events was
-    forwarded to it because that event came before its housing.
+    They pass it on. If each row forwarded to all that it knows of, a chain of n merges would take
+    n^3 records instead of n^2. A housed identity need not know where it lives until another edge
+    may part it, or one of its events was forwarded to it because it came before the housing.
     """
     early = {origin for _, origin in before.direct} & edge.ends - {before.lead}
     if not early and all(known.housing for known in after.edges):
@@ -225,9 +230,9 @@ def fold_group(
     now: int,
     packs: tuple[Pack, ...] = (),
 ) -> Folded:
-    """Fold as one lead what counts of `events` for the group that `lead` speaks for, and state its members' conflicts.
+    """Return the fold of the group that `lead` speaks for, with its members' conflicts.
 
-    `events` and `edges` may say more than the group: all that an edge connects.
+    `events` and `edges` may hold more than the group's: those of all that an edge connects.
     """
     groups = members.groups(edges)
     group = groups.of(lead)
@@ -268,9 +273,10 @@ def fold_group(
 def _influenced(
     lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]
 ) -> Iterator[Fact]:
-    """State the deals that a group's contacts stand on beside the contact whose deal it is (1-product).
+    """Yield a fact for each deal that a contact of the group influenced (1-product).
 
-    What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
+    The deal is another contact's. What the CRM says of it goes to that contact's lead: here it has
+    a name, and neither an amount nor an end.
     """
     links, gone = (
         {event.id: event for event in events if event.type == EventType.LINKED},
@@ -299,9 +305,9 @@ def _carried(
     edges: frozenset[members.Edge],
     erased: set[str],
 ) -> dict[Event, int]:
-    """Give what forbade contact to others before a group was parted from them, as their own voids leave it, and when that was (ms).
+    """Return the opt-outs of others that bind a group after an unmerge, and since when (ms).
 
-    Only what forbids: a consent that somebody else gave is nobody's of this group.
+    The others' own voids count. A consent that another gave does not bind the group.
     """
     if not any(edge.type == members.UNMERGE for edge in edges):
         return {}
@@ -321,7 +327,10 @@ def _carried(
 
 
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
-    """State the difference to what was stated, tombstones first, each under a revision of its own (rules 12 to 14)."""
+    """Return the changes since what was stated last, tombstones first, each with its own revision.
+
+    See rules 12 to 14.
+    """
     revision, emitted = row.revision, dict(row.emitted)
     marks = {
         fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()
@@ -363,7 +372,7 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
 
 
 def _level(fact: Fact) -> str:
-    """Name the level that a clock which still runs has reached and somebody is told of; empty for all else."""
+    """Return the level of a running clock of which somebody is notified; empty for all else."""
     return clocks.level(orjson.loads(fact.content), fact.at) if fact.kind == FactKind.CLOCK else ""
 
 
@@ -466,5 +475,5 @@ def _from_first(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
 
 
 def due_of(body: bytes) -> int | None:
-    """Read only when time alone changes the row next."""
+    """Return when time alone changes the row next (ms), without reading the rest of it."""
     return orjson.loads(body.partition(b"\n")[0])["due"]  # type: ignore[no-any-return]

@@ -29,14 +29,17 @@ MOST_PARTS = 100  # letters of one record; a body of a megabyte may have half a 
 
 
 class Parking(NamedTuple):
-    """What a worker whose sources may be parked needs: its breakers, and a consumer of their states, from the earliest on."""
+    """The circuit breakers of a worker, and how to read their states from the earliest on."""
 
     breakers: Breakers
     open_consumer: Callable[[], Any]
 
 
 class Stateless(Worker):
-    """Reads, turns each record into others, and keeps nothing but its offset. Ticks go behind the chunk's outputs."""
+    """A worker that transforms each record into others and keeps nothing but its offset.
+
+    Ticks go behind the chunk's outputs.
+    """
 
     def __init__(
         self,
@@ -50,7 +53,10 @@ class Stateless(Worker):
         parking: Parking,
         wait: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`turn` is pure: a record in, outputs out. `wait` may hold a chunk back (an import yields to live events)."""
+        """Transform records with `turn`, which is pure: a record in, outputs out.
+
+        `wait` may hold a chunk back (an import yields to live events).
+        """
         super().__init__(app, post, topics, partitions, hooks)
         self.turn, self.tick_to, self.wait = turn, tick_to, wait
         self.parking, self.breakers = parking, parking.breakers
@@ -74,7 +80,8 @@ class Stateless(Worker):
             outs += [
                 Out(self.tick_to, None, tick, partition) for partition in range(self.partitions)
             ]
-        # A source's state last: whoever reads that it is read again must find all that was parked before.
+        # A source's state goes last: whoever reads that the source is read again must find all that
+        # was parked before.
         states = [out for out in outs if out.topic == self.breakers.state_topic]
         others = [out for out in outs if out.topic != self.breakers.state_topic]
         for each in (others, states):
@@ -113,7 +120,7 @@ class Stateless(Worker):
         )
 
     async def _forget(self, _app: Any, revoked: Iterable[TP], **_more: Any) -> None:
-        """Show nothing more of partitions that another worker reads from now on; it will show them."""
+        """Show nothing more of partitions that another worker reads, and shows, from now on."""
         for tp in revoked:
             for source in self.breakers.forget(tp):
                 self.hooks.parked(source, tp, False)
@@ -147,7 +154,7 @@ class Stateless(Worker):
             self.hooks.count("parked", 1)
             return [parked]
         if parked:  # it came compressed: Kafka would refuse it as it is, for ever
-            why = f"its source is parked, and it is larger than the {MAX_RECORD} bytes that Kafka takes"
+            why = f"its source is parked, and it is larger than Kafka takes ({MAX_RECORD} bytes)"
             return letter(self.post, record, LetterKind.TOO_LARGE, why)
         letters: list[Out] = []
         effects = Effects()
@@ -162,7 +169,10 @@ class Stateless(Worker):
         except Exception as error:  # noqa: BLE001 - one record that breaks a rule must not stop the others
             letters = letter(self.post, record, LetterKind.FAILED, self.failures.log(record, error))
         if len(effects.rejected) > MOST_PARTS:
-            why = f"{len(effects.rejected)} of its parts can't be read, the first: {effects.rejected[0].reason}"
+            why = (
+                f"{len(effects.rejected)} of its parts can't be read, "
+                f"the first: {effects.rejected[0].reason}"
+            )
             letters = letter(self.post, record, LetterKind.REFUSED, why)
             effects = effects._replace(rejected=())
         for part, refused in enumerate(effects.rejected):
@@ -191,8 +201,9 @@ async def read_states(
     """Return the newest state of each key of a compacted topic. Stop the consumer.
 
     It must begin at the earliest record by itself: aiokafka may be finding the end for a consumer
-    that begins there, and a seek to the beginning meanwhile is overruled by what it finds (measured:
-    92 of 240 reads lacked states). `on_unread` hears how many records this release does not read.
+    that begins there, and a seek to the beginning meanwhile is overruled by what it finds
+    (measured: 92 of 240 reads lacked states). `on_unread` hears how many records this release does
+    not read.
     """
     from aiokafka import TopicPartition  # noqa: PLC0415 - the only use of a client's own type here
 

@@ -1,8 +1,10 @@
-"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and sink.py. They know records, never leads.
+"""What every kind of worker shares; the kinds are in stateless.py, stateful.py and sink.py.
 
-A chunk is done in four steps, each only after the one before is certain: outputs and dead letters acknowledged;
-the generation still ours; rows and marker written as our own; applied and acknowledged. A crash between any two
-repeats outputs under the same identity and loses nothing. Any unexpected error ends the process.
+Workers know records, never leads. A chunk is done in four steps, each only after the one
+before is certain: outputs and dead letters are acknowledged; the consumer generation is still ours;
+rows and marker are written, and nobody wrote between; they are applied and the chunk is
+acknowledged. A crash between any two repeats outputs under the same ids and loses nothing. Any
+unexpected error ends the process.
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
 
 @dataclass
 class Hooks:
-    """Counters and faults. Tests set `between` to kill the process between two steps of a commit."""
+    """Counters and faults. Tests set `between` to kill the process between two steps."""
 
     count: Callable[[str, int], None] = lambda _name, _number: None
     gauge: Callable[[str, int, float], None] = lambda _name, _partition, _value: None
@@ -68,7 +70,7 @@ class Hooks:
 
 
 class Worker(ABC):
-    """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
+    """What all three kinds share: an agent over chunks, which ends the process on any surprise."""
 
     def __init__(
         self, app: SafeApp, post: Post, topics: Sequence[str], partitions: int, hooks: Hooks
@@ -105,15 +107,18 @@ class Worker(ABC):
 
     @abstractmethod
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        """Do one chunk; give whether it may be acknowledged."""
+        """Do one chunk; return whether it may be acknowledged."""
 
     def drop(self, event: Any) -> bool:
-        """Leave a chunk to be read again: it is not acknowledged, and Faust must not wait for it."""
+        """Leave a chunk unacknowledged, to be read again; Faust must not wait for it."""
         self.app.consumer._unacked_messages.discard(event.message)
         return False
 
     def position(self, tp: TP, generation: int) -> int | None:
-        """Give the next offset of a worker without a table: what it did in this generation, else what was committed."""
+        """Return the next offset of a worker without a table.
+
+        It is what the worker did in this consumer generation, else what was committed.
+        """
         known = self._next.get(tp)
         if known and known[0] == generation:
             return known[1]
@@ -123,11 +128,11 @@ class Worker(ABC):
     async def from_next(
         self, tp: TP, records: Sequence[Any], following: int | None
     ) -> Sequence[Any] | None:
-        """Drop what is done already; where there is a hole, seek back and give None. Never skip.
+        """Return the records that are not done yet; at a gap seek back and return None. Never skip.
 
-        A hole in which the broker has no record is none: a transaction's marker, or what a compaction removed.
-
-        An offset that the topic no longer holds, or does not reach, stops the worker and says what is missing.
+        A gap in which the broker has no record is none: a transaction's marker, or what compaction
+        removed. An offset that the topic no longer holds, or does not reach, stops the worker with
+        a text that says what is missing.
         """
         consumer = self.app.consumer
         if following is None:
@@ -136,9 +141,10 @@ class Worker(ABC):
             earliest = (await consumer.earliest_offsets(tp))[tp]
             if earliest > following:
                 self.stop(
-                    f"{tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
-                    "retention was shorter than the outage, or the topic was made again. Restore it from its backup, "
-                    f"or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
+                    f"{tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was "
+                    "not read yet: retention was shorter than the outage, or the topic was made "
+                    "again. Restore it from its backup, or accept the hole: "
+                    f"`leadstream holes list`, then `leadstream holes accept {self.role}`"
                 )
             self._seeking[tp] = following
             log.warning(
@@ -155,8 +161,9 @@ class Worker(ABC):
         end = consumer.highwater(tp)
         if end is not None and following > end:
             self.stop(
-                f"{tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
-                f"Restore it, or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
+                f"{tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: "
+                "the topic was made again. Restore it, or accept the hole: "
+                f"`leadstream holes list`, then `leadstream holes accept {self.role}`"
             )
         return [record for record in records if record.offset >= following]
 

@@ -1,4 +1,4 @@
-"""`lead.alerts`: the level that a clock has reached, or its retraction. It names people by id only."""
+"""`lead.alerts`: the level that a clock has reached, or its retraction. People are named by id."""
 
 from __future__ import annotations
 

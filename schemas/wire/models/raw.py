@@ -10,7 +10,7 @@ from .base import Partition, Time, Wire
 
 
 class RawHeaders(Wire):
-    """Headers of a body; a CloudEvent in binary mode has its attributes as `ce_<name>` beside them."""
+    """Headers of a body. The attributes of a CloudEvent in binary mode are `ce_<name>`."""
 
     source: Annotated[
         str, Field(alias="leadstream-source", description="the vendor whose body it is")
@@ -43,7 +43,7 @@ class Nothing(Wire):
 
 
 class TickOf(NamedTuple):
-    """How far time has come in one partition of a topic that has so many."""
+    """The watermark of one partition of a topic that has so many."""
 
     now: Time
     topic: str

@@ -1,6 +1,7 @@
 """The changelogs of the stateful workers: rows by lead and by alias, and the marker of a partition.
 
-In the changelog four bytes of checksum and eight of fence stand before each (streams/engine/changelog.py).
+In the changelog four bytes of checksum and eight of fence stand before each
+(streams/engine/changelog.py).
 """
 
 from __future__ import annotations
@@ -75,7 +76,7 @@ class LeadRow(Wire):
 
 
 class Notes(NamedTuple):
-    """What a row notes of others, by 8 bytes of a keyed hash behind one letter for the kind of note."""
+    """What a row notes of other aliases, by a letter for the kind of note and 8 bytes of a hash."""
 
     head: dict[str, Any]
     pages: Annotated[int, Field(ge=0)]
@@ -96,7 +97,10 @@ class AliasRow(Wire):
 
 
 class Marker(Wire):
-    """Where a partition goes on; its fence holds epoch and next offset. `version` is the changelog's."""
+    """Where a partition goes on; its fence holds epoch and next offset.
+
+    `version` is the changelog's.
+    """
 
     record: Literal["marker"]
     version: Literal[2]

@@ -1,4 +1,4 @@
-"""`lead.spend`, `lead.targets`, `lead.rates`, `lead.surveys`: the models of schemas/records.py, named."""
+"""`lead.spend`, `lead.targets`, `lead.rates`, `lead.surveys`: schemas/records.py as records."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`lead.touches`: what is a lead's, addressed by identity. `advance` folds it; ClickHouse archives it."""
+"""`lead.touches`: lead inputs by identity, which `advance` folds and ClickHouse archives."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from schemas.events import NOT_CONTENT, EventType, LeadEvent
 
 from .base import Identity, Name8, Time, Wire
 
-# What the lifecycle may see of an event: no alias, and nothing of when or in which order it arrived.
+# What the lifecycle may see of an event: no alias, no time or order of arrival.
 _FIELDS: dict[str, Any] = {
     name: (field.annotation, field)
     for name, field in LeadEvent.model_fields.items()
