@@ -14,9 +14,8 @@ import yaml
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_BYTES = (
-    4_000_000  # PyYAML needs about 20 s for as much; longer lists of records are JSON Lines
-)
+# PyYAML needs about 20 s for as much; longer lists of records are JSON Lines.
+MOST_BYTES = 4_000_000
 MOST_DEEP = 32
 
 

@@ -27,9 +27,8 @@ class Batch:
         """Start empty."""
         self.rows: dict[str, list[list[Any]]] = {}
         self.record: Any = None  # the record whose rows are being added
-        self._made: dict[
-            str, list[tuple[list[Any], Any]]
-        ] = {}  # each row with the record that it was made of
+        # by table, each row with the record that it was made of
+        self._made: dict[str, list[tuple[list[Any], Any]]] = {}
 
     def _add(self, table: str, row: list[Any]) -> None:
         self.rows.setdefault(table, []).append(row)

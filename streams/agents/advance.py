@@ -31,11 +31,8 @@ if TYPE_CHECKING:
 NOTIFY_MS = 86_400_000
 _PARTS = {"event": (int, int, int, str, str, str, str), "edge": (int, int, str, str, list, list)}
 _TYPES = frozenset(EventType)
-_WHOM = (
-    "owner",
-    "queue",
-    "manager",
-)  # ids, as the CRM has them; an address is a person's, and no id
+# Ids, as the CRM has them; an address is a person's, and no id.
+_WHOM = ("owner", "queue", "manager")
 
 
 class Advance(Logic):
@@ -155,7 +152,7 @@ class Advance(Logic):
         if level and now - clocks.levels(clock, change.at)[level] > NOTIFY_MS:
             return []
         if not level and not change.notified:
-            return []  # nothing was told, so there is nothing to take back
+            return []  # nobody was notified, so there is nothing to take back
         lead, stands = step.row.lead, step.stands or {}
         alert = {
             "record": "alert",

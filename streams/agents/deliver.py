@@ -64,9 +64,8 @@ class Deliver:
             metrics.WRITTEN.labels(table).inc(count)
         for table, row, why in written.refused:
             record = batch.made_of(table, row)
-            if (
-                record is None or record.topic == topics.DEADLETTERS
-            ):  # a letter about a letter would never end
+            # a letter about a letter would never end
+            if record is None or record.topic == topics.DEADLETTERS:
                 metrics.FOREIGN.labels(record.topic if record else topics.FACTS).inc()
             elif not any(one.record is record for one in refused):
                 refused.append(Refused(record, LetterKind.NOT_STORED, why))

@@ -46,9 +46,8 @@ class Ignored:
         """
         outs = []
         for event in found:
-            named = dict.fromkeys(
-                map(canonical, event.aliases)
-            )  # also one that another system writes in its own way
+            # also one that another system writes in its own way
+            named = dict.fromkeys(map(canonical, event.aliases))
             left = tuple(
                 alias
                 for alias in named
@@ -106,9 +105,8 @@ def normalise(
         body = SOURCES[source].decode(record.value or b"")
     except ValueError as error:
         raise PayloadRejected(str(error)) from error
-    if (
-        "ce_type" in headers
-    ):  # CloudEvents in binary mode: the attributes are headers, the body is the data
+    # CloudEvents in binary mode: the attributes are headers, the body is the data
+    if "ce_type" in headers:
         body = {
             **{name[3:]: value for name, value in headers.items() if name.startswith("ce_")},
             "data": body,
@@ -127,9 +125,8 @@ def normalise(
         )
         for spend in found.spend
     ]
-    only = len(found.rejected) == 1 and not (
-        outs or found.ignored
-    )  # all that it is: its own bytes and headers say it best
+    # all that it is: its own bytes and headers say it best
+    only = len(found.rejected) == 1 and not (outs or found.ignored)
     rejected = tuple(
         Rejected(f"{source}: {why}", None if only else part) for why, part in found.rejected
     )
@@ -145,9 +142,8 @@ def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
         event = LeadEvent.model_validate_json(record.value or b"", extra="ignore")
     except ValidationError as error:
         raise PayloadRejected(reason(error, "the row")) from error
-    if (
-        event.occurred_at > received_at + AHEAD_MS
-    ):  # a typing error of 2035 must not fire every timer (rule 7)
+    # a typing error of 2035 must not fire every timer (rule 7)
+    if event.occurred_at > received_at + AHEAD_MS:
         event = event.model_copy(
             update={"occurred_at": received_at, "stated_at": event.occurred_at}
         )

@@ -73,7 +73,6 @@ class Pace:
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):
-                        with contextlib.suppress(
-                            ValueError, LookupError, TypeError
-                        ):  # none of ours: the sink makes a letter of it
+                        # none of ours: the sink makes a letter of it
+                        with contextlib.suppress(ValueError, LookupError, TypeError):
                             self._times[place.partition] = int(orjson.loads(record.value)["now"])

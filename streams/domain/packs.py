@@ -21,9 +21,8 @@ from .gates import day_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-KEEP = (
-    128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
-)
+# The newest touches stay as they came: nearly all that is late, or voided, is among them.
+KEEP = 128
 SLACK = 64  # packing waits until so many more have come: one pass for many touches
 MOST = 128  # touches of one pack: what a late event unpacks
 _ONE = struct.Struct(">QHH8s")  # ms after the first, source's sequence, place of the body, id

@@ -46,9 +46,8 @@ class Row:
     watermark: int = 0
     revision: int = 0
     events: frozenset[Event] = frozenset()
-    direct: frozenset[tuple[str, str]] = (
-        frozenset()
-    )  # (event id, origin) that live here; the others are copies
+    # (event id, origin) that live here; the others are copies
+    direct: frozenset[tuple[str, str]] = frozenset()
     edges: frozenset[members.Edge] = frozenset()
     erased: frozenset[str] = frozenset()
     packs: tuple[Pack, ...] = ()  # old touches in little room, in order; never among `events` too
@@ -126,13 +125,11 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
 def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
     """Take one edge into the set; forward it to neighbours, and what now counts elsewhere."""
     known = [one for one in row.edges if one.id == edge.id]
-    if (
-        known and min(known) <= edge
-    ):  # the smallest of an id counts: a link was seen earlier than was known, or not
+    # the smallest of an id counts: a link was seen earlier than was known, or not
+    if known and min(known) <= edge:
         return Step(row, repeated=True)
-    row = _unpacked(
-        row, row.packs
-    )  # whose events count where may change, and each may have to go elsewhere
+    # whose events count where may change, and each may have to go elsewhere
+    row = _unpacked(row, row.packs)
     after = replace(row, edges=row.edges - set(known) | {edge})
     moved = {event: _targets(after, event) - _targets(row, event) for event in _at_home(after)}
     forwards = (*_flood(row, after, edge), *_forward(after, moved))
@@ -259,9 +256,8 @@ def fold_group(
         facts[fact.id] = fact
     if groups.influenced:
         facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
-    counted = len({event.id for event in own}) + sum(
-        one.size for one in old
-    )  # one that names no time differs at each receipt
+    # one that names no time differs at each receipt
+    counted = len({event.id for event in own}) + sum(one.size for one in old)
     state = (
         {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted}
         if folded.state

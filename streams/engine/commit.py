@@ -71,9 +71,8 @@ async def send_batches(
         if batch.append(**fields) is None:
             await ship()
             batch = producer.create_batch()
-            if (
-                batch.append(**fields) is None
-            ):  # MAX_RECORD is checked before: this is a mistake of ours
+            # MAX_RECORD is checked before: this is a mistake of ours
+            if batch.append(**fields) is None:
                 raise ValueError(
                     f"a record of {len(value or b'')} bytes for {topic} is larger than a batch"
                 )

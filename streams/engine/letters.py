@@ -32,7 +32,7 @@ _TRACEBACKS_A_MINUTE = 20  # of one kind of error: a flood of poison must not fi
 
 
 class Post(NamedTuple):
-    """Where a worker's letters go, and how it tells whose a record is."""
+    """Where a worker's letters go, and how it knows whose a record is."""
 
     topic: str
     worker: str

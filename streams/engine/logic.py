@@ -50,13 +50,12 @@ class Effects(NamedTuple):
     row: bytes | None = None
     due: int | None = None
     rejected: tuple[Rejected, ...] = ()
-    ignored: tuple[
-        str, ...
-    ] = ()  # kinds of parts that are known and not ours: counted, never a letter
-    dropped: tuple[
-        str, ...
-    ] = ()  # names of details that could not be read: counted, what they stood in counts
-    pages: Mapping[bytes, bytes] = {}  # of the record's own row, by name: what changed of them
+    # kinds of parts that are known and not ours: counted, never a letter
+    ignored: tuple[str, ...] = ()
+    # names of details that could not be read: counted, and what they stood in is read
+    dropped: tuple[str, ...] = ()
+    # of the record's own row, by name: those that changed
+    pages: Mapping[bytes, bytes] = {}
 
 
 class MustAct(Exception):  # noqa: N818 - it stops the worker; the text says who must do what

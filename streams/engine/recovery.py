@@ -104,9 +104,8 @@ class SafeThread(driver.AIOKafkaConsumerThread):
             if generation == app.consumer_generation_id and flows:
                 kept[tp] = batch
             else:
-                with contextlib.suppress(
-                    Exception
-                ):  # the partition is no longer ours: its new owner reads it
+                # the partition is no longer ours: its new owner reads it
+                with contextlib.suppress(Exception):
                     consumer.seek(tp, batch[0].offset)
         return kept
 

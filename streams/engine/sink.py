@@ -85,9 +85,8 @@ class SinkWorker(Worker):
             began = loop.time()
             while True:
                 before, began = began, loop.time()
-                rate = await self._flush() / max(
-                    began - before, 0.001
-                )  # a rate: after a long write a beat holds much of little
+                # Use a rate: after a slow write even light traffic fills a batch.
+                rate = await self._flush() / max(began - before, 0.001)
                 wait = self.every * (THROUGHPUT if rate > BUSY else 1)
                 await self.app.wait(
                     self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began))

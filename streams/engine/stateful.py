@@ -46,7 +46,7 @@ class _Slice:
     dues: list[tuple[int, bytes]] = field(default_factory=list)
     marker: Marker = field(default_factory=lambda: Marker(0, 0, {}))
     time: int = 0  # how far time has come, all its timers fired
-    cut: int = 0  # behind the tick that raised the time: what comes later was not told it
+    cut: int = 0  # behind the tick that raised the time: later records were not folded with it
     ends: float = field(default_factory=lambda: time.monotonic() + SLICE_SECONDS)
     # it has pages: their row must be committed before they are written again (domain/book.py)
     paged: bool = False
@@ -156,9 +156,8 @@ class Stateful(Worker):
             await send_all(producer, piece.outs, self.partitions)
             self.hooks.between("outputs sent")
             if generation != self.app.consumer_generation_id:
-                self._heaps[partition] = self._heap(
-                    partition
-                )  # the fold took from it what it fired
+                # the fold took from it what it fired
+                self._heaps[partition] = self._heap(partition)
                 self._restore_common(partition)
                 return self.drop(event)
             await self.table.commit(producer, partition, piece.rows, piece.marker)
@@ -254,9 +253,8 @@ class Stateful(Worker):
             self._dead(record, LetterKind.FAILED, self.failures.log(record, error), piece)
             return
         self.hooks.count("read", 1)
-        for part, refused in enumerate(
-            effects.rejected
-        ):  # ours to mend: nobody but our own workers writes here
+        # ours to mend: nobody but our own workers writes here
+        for part, refused in enumerate(effects.rejected):
             self._post(
                 record,
                 letter(
@@ -327,9 +325,8 @@ class Stateful(Worker):
             if due_at is None:
                 return
             if row[:8] >= mark or due_at >= now:
-                piece.dues.append(
-                    (due_at, key)
-                )  # fired by this very tick before a crash, or not yet due
+                # fired by this very tick before a crash, or not yet due
+                piece.dues.append((due_at, key))
                 return
             effects = _fits(self.logic.due(key, row[8:], now, record))
         except MustAct:
@@ -350,9 +347,8 @@ class Stateful(Worker):
         )
         piece.paged = piece.paged or bool(effects.pages)
         if effects.row is not None:
-            piece.rows.pop(
-                key, None
-            )  # behind its pages: a commit that is cut must not leave a row without them
+            # behind its pages: a commit that is cut must not leave a row without them
+            piece.rows.pop(key, None)
             piece.rows[key] = mark + effects.row
         if effects.due is not None:
             piece.dues.append((effects.due, key))

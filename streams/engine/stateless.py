@@ -60,10 +60,8 @@ class Stateless(Worker):
         super().__init__(app, post, topics, partitions, hooks)
         self.turn, self.tick_to, self.wait = turn, tick_to, wait
         self.parking, self.breakers = parking, parking.breakers
-        self._states: tuple[int, list[SourceState]] = (
-            -1,
-            [],
-        )  # as they stood when a generation began
+        # as they stood when a consumer generation began
+        self._states: tuple[int, list[SourceState]] = (-1, [])
         app.on_partitions_revoked.connect(self._forget)
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
@@ -129,9 +127,8 @@ class Stateless(Worker):
         outs: list[Out] = []
         now = 0
         for record in records:
-            tick = (
-                None if record.headers else ticks.read(record.value)
-            )  # a body from outside names its source; a tick does not
+            # a body from outside names its source; a tick does not
+            tick = None if record.headers else ticks.read(record.value)
             if tick:
                 if tick.now <= record.timestamp + ticks.AHEAD_MS:
                     now = max(now, tick.now)

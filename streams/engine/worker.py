@@ -32,11 +32,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("leadstream.engine")
 
-EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = (
-    70,
-    78,
-    75,
-)  # 78: a restart alone will not help, somebody must act
+# 78: a restart alone will not help, somebody must act.
+EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = 70, 78, 75
 
 
 def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
@@ -57,9 +54,8 @@ class Hooks:
     letter: Callable[[str, int], None] = lambda _source, _number: None
     ignored: Callable[[str, str], None] = lambda _source, _kind: None
     dropped: Callable[[str, str], None] = lambda _source, _detail: None
-    stopping: Callable[[str], None] = lambda _reason: (
-        None
-    )  # hears why somebody must act, before the process ends
+    # hears why somebody must act, before the process ends
+    stopping: Callable[[str], None] = lambda _reason: None
 
     def dead(self, source: str, letters: Sequence[Out]) -> None:
         """Count letters, a letter once however many pieces it has."""
@@ -79,9 +75,8 @@ class Worker(ABC):
         self.name, self.role = post.worker, post.role or post.worker
         self.failures = Failures(self.name)
         self._seeking: dict[Any, int] = {}
-        self._next: dict[
-            Any, tuple[int, int]
-        ] = {}  # of a worker without a table: generation and next offset
+        # of a worker without a table: consumer generation and next offset
+        self._next: dict[Any, tuple[int, int]] = {}
         for topic in topics:
             app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{self.name}.{topic}")(
                 self._agent
