@@ -28,6 +28,8 @@ def dump(record: str, fields: dict[str, Any]) -> bytes:
 def load(value: bytes | None) -> dict[str, Any]:
     """Read a record, of whatever version, with its content as JSON, or None.
 
+    What it says as a dict, where that was read already, is its `body`.
+
     Raises:
         UnknownRecord: it is none; the text says whose move it is.
 
@@ -41,5 +43,5 @@ def load(value: bytes | None) -> dict[str, Any]:
     if content is not None:
         if not isinstance(content, dict):
             raise UnknownRecord("the content of a fact is no object")
-        fact["content"] = orjson.dumps(content).decode()
+        fact["content"], fact["body"] = orjson.dumps(content).decode(), content
     return fact

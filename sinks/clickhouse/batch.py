@@ -72,7 +72,7 @@ class Batch:
 
     def state(self, state: dict[str, Any]) -> None:
         """Add a lead's absolute state; without content the lead is another's now."""
-        body = orjson.loads(state["content"]) if state["content"] else {}
+        body = state.get("body") or orjson.loads(state["content"] or b"{}")
         head = [state["generation"], state["lead"], state["revision"], int(not body)]
         self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
         place = [state["partition"], state["offset"]]

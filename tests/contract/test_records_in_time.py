@@ -7,6 +7,7 @@ import pytest
 from schemas import topics
 from schemas.deadletters import LetterKind
 from schemas.wire import versions
+from streams import metrics
 from streams.engine.changelog import Marker, fence
 from streams.engine.logic import MustAct, PayloadRejected
 from tests.support import examples
@@ -147,3 +148,13 @@ def test_each_kind_of_record_has_an_example_of_each_of_its_versions():
         for version in range(1, newest + 1)
     }
     assert not wanted - there
+
+
+def test_a_letter_of_a_later_version_is_counted_and_stops_nobody():
+    counted = metrics.FOREIGN.labels(topics.DEADLETTERS)
+    before = counted._value.get()
+    body = example(examples.FOLDER / topics.DEADLETTERS / "letter.1.json")
+    body["headers"]["leadstream-letter"]["version"] = 2
+    read = READERS[topics.DEADLETTERS](as_record(topics.DEADLETTERS, body))
+    assert read == (None, [{}])
+    assert counted._value.get() == before + 1

@@ -130,7 +130,7 @@ READERS = {
     topics.EVENTS: _event,
     topics.TOUCHES: _touch,
     topics.FACTS: _delivered,
-    topics.STATE: lambda one: _unversioned(facts.load(one.value)),
+    topics.STATE: lambda one: {**facts.load(one.value), "version": None, "body": None},
     topics.ALERTS: lambda one: _unversioned(versions.read(topics.ALERTS, one.value)),
     topics.SPEND: _delivered,
     topics.TARGETS: _delivered,
