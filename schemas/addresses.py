@@ -1,4 +1,7 @@
-"""Addresses of records, as sources state them: shown, linked and exported only if a browser may open them."""
+"""Addresses of records, as sources state them.
+
+An address is shown, linked and exported only if a browser may open it.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,10 @@ LONGEST = 500
 
 
 def web(text: str | None) -> str:
-    """Return the address if it is http(s) with a host and no credentials, else nothing: `javascript:` is no record."""
+    """Return the address if it is http(s) with a host and no credentials; an empty text otherwise.
+
+    An address of another scheme, like `javascript:`, names no record.
+    """
     if not text or len(text) > LONGEST or not text.isprintable() or set(" \\") & set(text):
         return ""
     try:

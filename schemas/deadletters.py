@@ -65,7 +65,10 @@ class Letter(BaseModel):
 
     @property
     def name(self) -> tuple[str, str, int]:
-        """What tells it from every other letter; its id alone is a place, which two workers may write of."""
+        """Return what tells it from every other letter.
+
+        Its id alone is a place in a topic, of which two workers may write letters.
+        """
         return self.id, self.worker, self.stamp
 
 

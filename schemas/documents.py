@@ -1,8 +1,8 @@
 """Reading YAML that people hand in: one bounded loader, and the line of every problem.
 
-Definitions, mappings and files of records are read here and nowhere else. PyYAML expands aliases and
-recurses without a bound, so a file of a kilobyte can cost gigabytes; none of our files needs aliases,
-and none is deep or large.
+Definitions, mappings and files of records are read here and nowhere else. PyYAML expands aliases
+and recurses without a bound, so a file of a kilobyte can cost gigabytes; none of our files needs
+aliases, and none is deep or large.
 """
 
 from __future__ import annotations
@@ -16,9 +16,8 @@ from schemas.errors import LeadstreamError
 if TYPE_CHECKING:
     from pathlib import Path
 
-MOST_BYTES = (
-    4_000_000  # PyYAML needs about 20 s for as much; longer lists of records are JSON Lines
-)
+# PyYAML needs about 20 s for as much; longer lists of records are JSON Lines.
+MOST_BYTES = 4_000_000
 MOST_DEEP = 32
 
 
@@ -107,7 +106,7 @@ def read(path: Path) -> Document:
 
 
 def line_of(node: yaml.Node | None, path: list[str | int]) -> int:
-    """Find the line of a path in the tree; of the nearest parent where the key itself is missing."""
+    """Return the line of a path in the tree, or of its nearest parent where the key is missing."""
     best = node.start_mark.line if node else 0
     for step in path:
         if isinstance(node, yaml.MappingNode):
@@ -126,7 +125,10 @@ def line_of(node: yaml.Node | None, path: list[str | int]) -> int:
 
 
 def twice(node: yaml.Node | None, path: tuple[str, ...] = ()) -> list[Problem]:
-    """Find keys that stand twice in one mapping: YAML takes the last, and the first would be silence."""
+    """Return a problem for each key that stands twice in one mapping.
+
+    YAML would take the last and drop the first in silence.
+    """
     found = []
     children = node.value if isinstance(node, (yaml.MappingNode, yaml.SequenceNode)) else ()
     if isinstance(node, yaml.MappingNode):

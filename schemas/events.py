@@ -1,7 +1,8 @@
 """What happened to a lead: the one event model that every source is turned into.
 
-Times are integers, milliseconds since the epoch in UTC. Aliases are personal data and stay on `lead.events`;
-`content` is the part that the lifecycle may see, and nothing in it says when or in which order anything arrived.
+Times are integers, milliseconds since the epoch in UTC. Aliases are personal data and stay on
+`lead.events`; `content` is the part that the lifecycle may see, and nothing in it says when or in
+which order anything arrived.
 """
 
 from __future__ import annotations
@@ -89,7 +90,10 @@ FURTHEST = 253_402_300_799_999  # 9999: a time beyond it is in another unit
 
 
 def _day(value: Any) -> Any:
-    """Read a day as CRM systems write it: ms since the epoch (change events), ISO 8601 (REST); "" where it was cleared."""
+    """Return a day that a CRM wrote as ms since the epoch (change events) or as ISO 8601 (REST).
+
+    An empty text means that the day was cleared.
+    """
     text = value if isinstance(value, str) else ""
     try:
         if text.lstrip("-").isdigit():
@@ -102,7 +106,10 @@ def _day(value: Any) -> Any:
 
 
 class Deal(BaseModel):
-    """An opportunity as its CRM names it. Amounts are decimal strings in `currency` (ISO 4217), never floats."""
+    """An opportunity as its CRM names it.
+
+    Amounts are decimal strings in `currency` (ISO 4217), never floats.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: Text
@@ -116,7 +123,10 @@ class Deal(BaseModel):
 
 
 class Marketing(BaseModel):
-    """Where a lead came from, as the source says it; the funnel's source table makes source and channel of it."""
+    """Where a lead came from, as the source says it.
+
+    The funnel's source table makes source and channel of it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     platform: Text | None = None  # meta, google, linkedin: the ad platform that delivered the lead
@@ -131,7 +141,10 @@ class Marketing(BaseModel):
 
 
 class LeadEvent(BaseModel):
-    """One thing that happened to one lead. `id` is made from the vendor's own ids, so a retry keeps it."""
+    """One thing that happened to one lead.
+
+    `id` is made from the vendor's own ids, so a retry keeps it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     id: Annotated[str, StringConstraints(min_length=1, max_length=200)]
@@ -171,19 +184,23 @@ class LeadEvent(BaseModel):
             or any(len(name) > 100 for name in value)
         ):
             raise ValueError(
-                "at most 20 attributes, their names of at most 100 characters and their values of at most 500"
+                "at most 20 attributes, their names of at most 100 characters "
+                "and their values of at most 500"
             )
         return value
 
 
-_NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
+NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
 
 
 class Event(NamedTuple):
-    """An event as the fold sees it. Compared as a tuple it is a total order, also over contents of one id.
+    """An event as the fold sees it.
 
-    The first five fields are its key (history h1). `id` is the short name of the event's own id (the archive
-    keeps the whole one); `body` is canonical JSON, so equal contents are equal bytes.
+    Compared as a tuple it is a total order, also over contents of one id.
+
+    The first five fields are the key of history h1. `id` is the short name of the event's own
+    id (the archive keeps the whole one); `body` is canonical JSON, so equal contents are equal
+    bytes.
     """
 
     at: int
@@ -201,13 +218,16 @@ class Event(NamedTuple):
 
 
 def short(name: str) -> str:
-    """Name an id in 8 bytes, as 16 hex digits (JSON numbers would lose them): a row holds thousands."""
+    """Return the short name of an id: 8 bytes of its hash, as 16 hex digits.
+
+    A row holds thousands of them; a JSON number would lose digits.
+    """
     return blake2b(name.encode(), digest_size=8).hexdigest()
 
 
 def content(event: LeadEvent) -> str:
     """Canonical JSON of what the lifecycle may see of an event: no alias, no arrival."""
-    fields = event.model_dump(exclude=_NOT_CONTENT, exclude_none=True, exclude_defaults=True)
+    fields = event.model_dump(exclude=NOT_CONTENT, exclude_none=True, exclude_defaults=True)
     fields["source"] = event.source
     return orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
 

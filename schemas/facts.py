@@ -1,4 +1,7 @@
-"""What leadstream says of a lead. A fact is f(set of events, definitions, how far time has come), and of nothing else."""
+"""What leadstream states of a lead.
+
+A fact is a function of the set of events, the definitions and the watermark, and of nothing else.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +39,9 @@ class Fact(NamedTuple):
 
 
 class Change(NamedTuple):
-    """A revision of a fact. A tombstone (`content` is None) carries the event time that it takes back (history h12).
+    """A revision of a fact.
+
+    A tombstone (`content` is None) carries the event time that it takes back (history h12).
 
     `notified`: the level of a clock of which the revision before it notified somebody; else empty.
     """
@@ -51,7 +56,10 @@ class Change(NamedTuple):
 
 
 def fact_id(lead: str, journey: int, what: str, occurrence: int | str = 0) -> str:
-    """Name a fact by what it is, never by its cause: 8 bytes as 16 hex digits (history h12)."""
+    """Return a fact's id: 8 bytes as 16 hex digits, made of what it is, never of its cause.
+
+    See history h12.
+    """
     return blake2b(f"{lead}|{journey}|{what}|{occurrence}".encode(), digest_size=8).hexdigest()
 
 
@@ -71,5 +79,5 @@ def make(
 
 
 def digest(fact: Fact) -> str:
-    """Name a fact's content and place in 12 hex digits: enough to see that it changed."""
+    """Return 12 hex digits of a fact's content and place: enough to see that it changed."""
     return blake2b(f"{fact.journey}|{fact.at}|{fact.content}".encode(), digest_size=6).hexdigest()

@@ -1,4 +1,7 @@
-"""Reading definitions: every error with its line and a hint; versions that follow each other; the one in force."""
+"""Reading definitions: one file or several versions, and the version in force at an instant.
+
+Every error is reported with its line and a hint.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +51,7 @@ _FIRST_FORM = (
 
 
 class Clash(NamedTuple):
-    """Why a version can't follow the others: its place among them, the key that says so, and what to do."""
+    """Why a version can't follow the others: its place among them, the key, and what to do."""
 
     place: int
     key: str
@@ -88,7 +91,10 @@ def _hint(kind: str, where: Sequence[str | int], text: str) -> str:
 
 
 def _mended(raw: Any, error: ValidationError) -> Any:
-    """Put in what the shipped definition says wherever this one can't be read: so that what its names lack is told in the same go."""
+    """Return the definition with the shipped one's value wherever it can't be read.
+
+    So one run also reports which of its names are not defined.
+    """
     raw, good = copy.deepcopy(raw), documents.read(FUNNELS / "default.yaml").value
     for item in error.errors():
         *path, last = item["loc"] or (None,)
@@ -144,10 +150,16 @@ def load(path: Path) -> Funnel:
 
 
 def incompatible(funnels: list[Funnel]) -> list[Clash]:
-    """Say why versions of a funnel can't follow each other on one history; each names the version and what to do."""
+    """Return why versions of a funnel can't follow each other on one history.
+
+    Each reason names the version and what to do.
+    """
     wrong, seen, first = [], set(), funnels[0]
     days: dict[date, str] = {}
-    hint = "what it changes holds for open journeys too: adopt it as a new generation (`leadstream adopt`)"
+    hint = (
+        "what it changes holds for open journeys too: adopt it as a new generation "
+        "(`leadstream adopt`)"
+    )
     for place, funnel in enumerate(funnels):
         name = f"{funnel.funnel} version {funnel.version}"
 
@@ -162,7 +174,8 @@ def incompatible(funnels: list[Funnel]) -> list[Clash]:
             other = days[funnel.effective_from]
             clash(
                 "effective_from",
-                f"version {other} comes into force on {funnel.effective_from} too; change one of them",
+                f"version {other} comes into force on {funnel.effective_from} too; "
+                "change one of them",
             )
         if (funnel.shape(), [*funnel.stages]) != (first.shape(), [*first.stages]):
             clash("ladder", f"its stages differ from those of version {first.version}; {hint}")
@@ -177,7 +190,9 @@ def incompatible(funnels: list[Funnel]) -> list[Clash]:
 
 
 def load_all(path: Path) -> list[Funnel]:
-    """Read a file, or every `*.yaml` of a folder: the versions of one funnel, by when they come into force.
+    """Return the versions of one funnel by when they come into force, of a file or a folder.
+
+    Of a folder every `*.yaml` is read.
 
     Raises:
         FunnelError: a file can't be used, or two can't follow each other.
@@ -210,7 +225,7 @@ def load_all(path: Path) -> list[Funnel]:
 
 
 def version_at(funnels: Sequence[Funnel], moment: int) -> Funnel:
-    """Return the version in force at an instant (ms), of versions in the order they come into force.
+    """Return the version in force at an instant (ms); `funnels` are in the order of their days.
 
     A version begins with its first day in its own reporting zone, as the fold has it
     (streams/domain/definition.py); the first one holds from the beginning of time.
@@ -224,5 +239,8 @@ def _day(funnel: Funnel, moment: int) -> date:
 
 
 def in_force(path: Path, moment: int | None = None) -> Funnel:
-    """Read the version in force at an instant (ms; now): the one whose windows, zone and thresholds figures are shown by."""
+    """Return the version in force at an instant (ms), or now.
+
+    Figures are shown by its windows, zone and thresholds.
+    """
     return version_at(load_all(path), int(time.time() * 1000) if moment is None else moment)

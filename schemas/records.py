@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import date
 from decimal import Decimal
-from typing import Annotated
+from typing import Annotated, Any
 
 import orjson
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    model_validator,
+)
 
 from schemas.events import EARLIEST, LATEST
 from schemas.money import Cost, Currency
@@ -18,12 +26,24 @@ Count = Annotated[int, Field(ge=0, lt=1 << 63)]
 
 
 def compound(*parts: object) -> str:
-    """Return one key of several parts that no other parts make: a JSON array, whatever stands in them."""
+    """Return one key of several parts that no other parts make: a JSON array of them."""
     return orjson.dumps([str(part) for part in parts]).decode()
 
 
+def _as_text(value: Any) -> Any:
+    return orjson.dumps(value).decode() if isinstance(value, dict) else value
+
+
+# JSON as text, since it is part of a key and of a column; what hands it in as an object may.
+JsonText = Annotated[
+    str,
+    BeforeValidator(_as_text),
+    WithJsonSchema({"anyOf": [{"type": "object"}, {"type": "string"}]}),
+]
+
+
 class Spend(BaseModel):
-    """What one ad account cost on one day, in one breakdown. A later record of the same key replaces an earlier one.
+    """What one ad account cost on one day, in one breakdown. The latest record of a key holds.
 
     `day` is a day in the account's own zone; `amount` a decimal string in `currency` (ISO 4217).
     """
@@ -33,26 +53,27 @@ class Spend(BaseModel):
     account: str
     day: Day
     campaign: str = ""
-    breakdown: str = ""  # the rest of the report's key (ad, device, ...) as JSON: by campaign alone, rows would be lost
+    # the rest of the report's key (ad, device, ...): by campaign alone, rows would be lost
+    breakdown: JsonText = ""
     amount: Cost
     currency: Currency
     clicks: Count = 0
     impressions: Count = 0
-    stated_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)] | None = (
-        None  # when its report was received (ms): the later one holds
-    )
+    # when its report was received (ms): the later one holds
+    stated_at: Annotated[int, Field(ge=EARLIEST, le=LATEST)] | None = None
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.platform, self.account, self.day, self.campaign, self.breakdown)
 
 
 class Target(BaseModel):
-    """What a KPI shall reach in a period. A later record of the same metric, owner, period and dimensions replaces it.
+    """What a KPI shall reach in a period. The latest record of a key holds.
 
-    `start` and `end` are the period's first and last day, in the reporting zone. `dimensions` are those of the KPI's
-    figures (stage, source, ...). `shared`: marketing and sales answer for it together. `strategy` names the strategy
+    The key is metric, owner, period and dimensions. `start` and `end` are the period's first and
+    last day, in the reporting zone. `dimensions` are those of the KPI's figures (stage, source,
+    ...). `shared`: marketing and sales answer for it together. `strategy` names the strategy that
     it serves, as the funnel file does.
     """
 
@@ -83,12 +104,15 @@ class Target(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.metric, self.owner, self.start, self.end, self.scope)
 
 
 class Rate(BaseModel):
-    """What one unit of `currency` is worth in `reporting` from a day on, as a decimal string, until a newer rate."""
+    """What one unit of `currency` is worth in `reporting` from a day on, until a newer rate.
+
+    `rate` is a decimal string.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     currency: Currency
@@ -106,12 +130,15 @@ class Rate(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.currency, self.reporting, self.day)
 
 
 class SurveyAnswer(BaseModel):
-    """One person's score for one question, at `answered_at` (ms). The person is a hash, made by whoever asked."""
+    """One person's score for one question, at `answered_at` (ms).
+
+    The person is a hash, made by whoever asked.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
     survey: Word
@@ -123,5 +150,5 @@ class SurveyAnswer(BaseModel):
 
     @property
     def key(self) -> str:
-        """What a later statement must share to replace this one."""
+        """Return what a later statement must share to replace this one."""
         return compound(self.survey, self.question, self.respondent)

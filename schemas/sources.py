@@ -15,9 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 SOURCE_HEADER = "leadstream-source"  # of a raw record: the vendor whose body it is
-RETRIEVED_HEADER = (
-    "leadstream-retrieved"  # of a raw record that a retriever made: it wants nothing more of it
-)
+# of a raw record that a retriever made: it needs no other retrieval
+RETRIEVED_HEADER = "leadstream-retrieved"
 DEFAULT_SOURCE = "cloudevents"  # of a raw record without that header
 # In a raw topic: from here on a source is read again. The value is the source's name.
 RESUME_HEADER = "leadstream-resume"
@@ -76,6 +75,6 @@ def read(key: bytes | None, value: bytes | None) -> SourceState | Moved | None:
 
 
 def source_of(headers: Sequence[tuple[str, bytes | None]]) -> str:
-    """Name the source that a raw record claims."""
+    """Return the source that a raw record claims."""
     found = next((value for name, value in headers if name == SOURCE_HEADER and value), None)
     return DEFAULT_SOURCE if found is None else found.decode(errors="replace")

@@ -1,4 +1,7 @@
-"""Every topic: who writes it, who reads it, how long it is kept. `leadstream topics apply` makes the broker agree."""
+"""Every topic: who writes it, who reads it, how long it is kept.
+
+`leadstream topics apply` makes the broker agree.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ class Topic:
     config: dict[str, str] = field(default_factory=dict)
 
     def settings(self) -> dict[str, str]:
-        """Give the topic's configuration as Kafka takes it."""
+        """Return the topic's configuration as Kafka takes it."""
         return {
             "retention.ms": str(self.retention_ms),
             "max.message.bytes": "2097152",
@@ -28,7 +31,8 @@ class Topic:
         }
 
 
-# Stamped by the broker: the stamp is the received_at of every body, and what a tick is held against.
+# Stamped by the broker: the stamp is the received_at of every body, and what a tick is held
+# against.
 _RAW = _STAMPED = {"message.timestamp.type": "LogAppendTime"}
 _COMPACTED = {"cleanup.policy": "compact"}
 
@@ -51,7 +55,8 @@ SOURCES = "lead.sources"
 
 RAW_LIVE = (RAW_WEB, RAW_ADS, RAW_CRM)
 
-# What each worker reads; a stateful one has exactly one topic, since fences of two can't be compared (engine e2).
+# What each worker reads; a stateful one has exactly one topic, since fences of two can't be
+# compared (engine e2).
 READS: dict[str, tuple[str, ...]] = {
     "normalise": RAW_LIVE,
     "normalise-import": (RAW_IMPORT,),

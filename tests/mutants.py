@@ -130,7 +130,7 @@ MUTANTS = (
     Mutant("without a deal a rejection counts up to the win", "schemas/shape.py", "self._below(self.deal or self.won)", "self._below(self.deal or self.entry)"),
     # identity
     Mutant("a CRM id always has a row of its own", D + "identity.py", "and strength(row.alias) is not Strength.CRM", ""),
-    Mutant("a weak-only event asks its other aliases", D + "identity.py", '            asks.append((alias, {"t": "ask", "from": row.alias}))\n', ""),
+    Mutant("a weak-only event asks its other aliases", D + "identity.py", '            asks.append((alias, {"record": "ask", "from": row.alias}))\n', ""),
     Mutant("an alias that was asked answers", D + "identity.py", "links = tuple((alias, answer) for alias in waiting)", "links = ()"),
     Mutant("a weak alias leads to the first that it learns", D + "identity.py", "    if row.origin:\n        if origin.id in", "    if False:\n        if origin.id in"),
     Mutant("at most fifty events are held", D + "identity.py", "if len(row.held) >= HELD_EVENTS or size > HELD_BYTES:", "if False:"),

@@ -1,4 +1,4 @@
-"""One write of the sink: rows by table, made of the records of lead.facts, lead.touches and the topics beside them."""
+"""One write of the sink: rows by table, made of the records that it reads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def hash64(text: str) -> int:
-    """Give 8 bytes of a content's hash as an unsigned integer."""
+    """Return 8 bytes of a content's hash as an unsigned integer."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
@@ -27,9 +27,8 @@ class Batch:
         """Start empty."""
         self.rows: dict[str, list[list[Any]]] = {}
         self.record: Any = None  # the record whose rows are being added
-        self._made: dict[
-            str, list[tuple[list[Any], Any]]
-        ] = {}  # each row with the record that it was made of
+        # by table, each row with the record that it was made of
+        self._made: dict[str, list[tuple[list[Any], Any]]] = {}
 
     def _add(self, table: str, row: list[Any]) -> None:
         self.rows.setdefault(table, []).append(row)
@@ -43,7 +42,7 @@ class Batch:
                 self.rows[table].pop()
 
     def made_of(self, table: str, row: list[Any]) -> Any:
-        """Return the record that a row was made of; None for a mark that an earlier batch held back."""
+        """Return the record that a row was made of; None for a mark from an earlier batch."""
         return next((record for one, record in self._made.get(table, ()) if one is row), None)
 
     def fact(self, fact: dict[str, Any]) -> None:
@@ -65,14 +64,15 @@ class Batch:
         self._add(
             "fact_revisions",
             [
-                fact["generation"], fact["lead"], fact["id"], fact["kind"], fact["journey"], fact["at"], fact["revision"],
-                deleted, content or "", fact["partition"], fact["offset"],
+                fact["generation"], fact["lead"], fact["id"], fact["kind"], fact["journey"],
+                fact["at"], fact["revision"], deleted, content or "", fact["partition"],
+                fact["offset"],
             ],
         )  # fmt: skip
 
     def state(self, state: dict[str, Any]) -> None:
         """Add a lead's absolute state; without content the lead is another's now."""
-        body = orjson.loads(state["content"]) if state["content"] else {}
+        body = state.get("body") or orjson.loads(state["content"] or b"{}")
         head = [state["generation"], state["lead"], state["revision"], int(not body)]
         self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
         place = [state["partition"], state["offset"]]
@@ -95,7 +95,7 @@ class Batch:
 
     def touch(self, partition: int, offset: int, lead: str, lead_input: dict[str, Any]) -> None:
         """Add one lead input to the archive: an event or an edge, as `advance` read it."""
-        kind = lead_input["t"]
+        kind = "edge" if "edge" in lead_input else "event"
         value = lead_input[kind]
         content = orjson.dumps(value).decode()
         name, origin, at = (
@@ -153,7 +153,8 @@ class Batch:
 
     def definition(self, definition: dict[str, Any]) -> None:
         """Add a version of the funnel, as a partition took it."""
-        self._add("definitions", [definition[column.name] for column in OTHERS["definitions"]])
+        row = {**definition, "version": definition["funnel_version"]}
+        self._add("definitions", [row[column.name] for column in OTHERS["definitions"]])
 
     def alias(self, alias: dict[str, Any]) -> None:
         """Add what an alias is to an origin."""
@@ -164,7 +165,10 @@ class Batch:
         self._add("archived", [partition, next_offset])
 
     def spend(self, spend: Spend, stamp: int) -> None:
-        """Add a statement of cost; `stamp` (ms) is the record's, where it does not say when it was received."""
+        """Add a statement of cost.
+
+        `stamp` (ms) is the record's own, for one that does not say when it was received.
+        """
         key = [spend.day, spend.platform, spend.account, spend.campaign, spend.breakdown]
         since = stamp if spend.stated_at is None else spend.stated_at
         self._add(

@@ -1,4 +1,7 @@
-"""advance: each lead through the lifecycle. State: lead -> its history. Out: facts, state, alerts, and cuts of time."""
+"""advance: take each lead through the lifecycle.
+
+State: a row a lead, which is its history. Out: facts, states, alerts and cuts.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,8 @@ import orjson
 from schemas import topics
 from schemas.events import Event, EventType
 from schemas.facts import Change, FactKind
+from schemas.wire import facts, touches
+from schemas.wire.versions import VERSIONS, UnknownRecord
 from streams.agents.versions import Versions
 from streams.domain import clocks
 from streams.domain import row as rows
@@ -22,14 +27,12 @@ if TYPE_CHECKING:
 
     from schemas.funnel import Funnel
 
-NOTIFY_MS = 86_400_000  # a level that was reached longer ago is recorded, not notified: importing history wakes nobody
+# A level that was reached longer ago is recorded, not notified: importing history wakes nobody.
+NOTIFY_MS = 86_400_000
 _PARTS = {"event": (int, int, int, str, str, str, str), "edge": (int, int, str, str, list, list)}
 _TYPES = frozenset(EventType)
-_WHOM = (
-    "owner",
-    "queue",
-    "manager",
-)  # ids, as the CRM has them; an address is a person's, and no id
+# Ids, as the CRM has them; an address is a person's, and no id.
+_WHOM = ("owner", "queue", "manager")
 
 
 class Advance(Logic):
@@ -42,10 +45,10 @@ class Advance(Logic):
         count: Callable[[str, int], None],
         live_from: Mapping[int, int] | None = None,
     ) -> None:
-        """`generation` names the set of facts that this application writes; `folder` the definitions that it begins with.
+        """Begin with the definitions in `folder` and write the facts of `generation`.
 
-        Below `live_from` (offsets by partition) an adopted generation only catches up: what is to be forwarded or notified
-        there, the generation before it did.
+        Below `live_from` (offsets by partition) an adopted generation only catches up: the
+        generation before it has forwarded and notified what lies there.
         """
         self.live_from = live_from or {}
         self.versions, self.generation, self.count = Versions(folder, generation), generation, count
@@ -66,7 +69,7 @@ class Advance(Logic):
         """Fold one event or edge into the lead of its key."""
         touch, definitions = _read(record), self.versions.of(record.partition)
         before = rows.load(row) if row else rows.Row(record.key.decode())
-        if touch["t"] == "edge":
+        if touch["record"] == "edge":
             step = rows.connect(before, rows.edge_of(touch["edge"]), definitions)
         else:
             event = Event(*touch["event"])
@@ -80,7 +83,7 @@ class Advance(Logic):
         return self._effects(step, record, now)
 
     def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
-        """Tell a lead how far time has come."""
+        """Fold a watermark into a lead's row."""
         return self._effects(
             rows.tick(rows.load(row), now, self.versions.of(record.partition)), record, now
         )
@@ -92,13 +95,12 @@ class Advance(Logic):
     def on_watermark(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
         """Cut: all facts below this offset of this partition were folded up to this time."""
         cut = {
-            "k": "cut",
             "generation": self.generation,
             "partition": partition,
             "next_offset": next_offset,
             "now": now,
         }
-        return (Out(topics.FACTS, None, orjson.dumps(cut), partition),)
+        return (Out(topics.FACTS, None, facts.dump("cut", cut), partition),)
 
     def _effects(self, step: rows.Step, record: Any, now: int) -> Effects:
         lead = step.row.lead
@@ -111,34 +113,37 @@ class Advance(Logic):
         outs: list[Out] = []
         live = record.offset >= self.live_from.get(record.partition, 0)
         for change in step.changes:
-            outs.append(
-                Out(
-                    topics.FACTS,
-                    lead.encode(),
-                    orjson.dumps({"k": "fact", **common, **change._asdict()}),
-                )
-            )
+            body = facts.dump("fact", {**common, **change._asdict()})
+            outs.append(Out(topics.FACTS, lead.encode(), body))
             if change.kind == FactKind.CLOCK and live:
                 outs += self._alert(step, change, record.partition, now)
         if step.state:
-            body = orjson.dumps({"k": "state", **common, **step.state._asdict()})
+            body = facts.dump("state", {**common, **step.state._asdict()})
             outs += [
                 Out(topics.FACTS, lead.encode(), body),
                 Out(topics.STATE, f"{self.generation}:{lead}".encode(), body),
             ]
         for forward in step.forwards if live else ():
-            what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
-            value = {**what, forward.kind: forward.value, "received_at": record.timestamp}
-            outs.append(Out(topics.TOUCHES, forward.to.encode(), orjson.dumps(value)))
+            copied = {"copy": True} if forward.kind == "event" else {}
+            touch = {
+                "record": forward.kind,
+                **copied,
+                forward.kind: forward.value,
+                "received_at": record.timestamp,
+            }
+            outs.append(Out(topics.TOUCHES, forward.to.encode(), touches.dump(touch)))
         self.count("facts", len(step.changes))
         self.count("forwarded", len(step.forwards))
         return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
 
     def _alert(self, step: rows.Step, change: Change, partition: int, now: int) -> list[Out]:
-        """Tell of a level that a clock has reached, or take back what may have been told: a repeat of either is harmless.
+        """Return the alert of a level that a clock has reached, or the retraction of one.
 
-        An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue and manager. Whoever
-        tells people knows names and addresses by them, and asks for the record's address by the lead.
+        A repeat of either is harmless.
+
+        An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue
+        and manager. Whoever notifies people looks up their names and addresses by these ids, and
+        the record's address by the lead.
         """
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
         if not now or clock.get("test"):
@@ -147,14 +152,17 @@ class Advance(Logic):
         if level and now - clocks.levels(clock, change.at)[level] > NOTIFY_MS:
             return []
         if not level and not change.notified:
-            return []  # nothing was told, so there is nothing to take back
+            return []  # nobody was notified, so there is nothing to take back
         lead, stands = step.row.lead, step.stands or {}
         alert = {
+            "record": "alert",
+            "version": VERSIONS[topics.ALERTS]["alert"],
             "id": change.id,
             "lead": lead,
             "revision": change.revision,
             "generation": self.generation,
             "what": "retracted",
+            "funnel_version": clock.pop("version", ""),
             **clock,
         }
         if level:
@@ -179,21 +187,23 @@ def _read(record: Any) -> dict[str, Any]:
 
     """
     try:
-        touch, _ = orjson.loads(record.value), UUID(record.key.decode())
+        touch, _ = touches.load(record.value), UUID(record.key.decode())
+    except UnknownRecord as error:
+        raise PayloadRejected(str(error)) from error
     except (ValueError, UnicodeDecodeError) as error:
         raise PayloadRejected(
-            "no JSON of a lead: only our workers write to lead.touches"
+            "its key is no lead: only our workers write to lead.touches"
         ) from error
-    kind = touch.get("t") if isinstance(touch, dict) else None
+    kind = touch["record"]
     if kind not in _PARTS:
-        raise PayloadRejected(
-            f"lead.touches has no record of kind {str(kind)[:50]!r}; an older worker than its writer?"
-        )
+        raise PayloadRejected(f"a record of kind {kind} is for a partition, not for a lead")
     value, parts = touch.get(kind), _PARTS[kind]
-    good = (
-        isinstance(value, list) and len(value) == len(parts) and all(map(isinstance, value, parts))
-    )
-    if not good or (kind == "event" and value[5] not in _TYPES):
+    if (
+        not isinstance(value, list)
+        or len(value) != len(parts)
+        or not all(map(isinstance, value, parts))
+        or (kind == "event" and value[5] not in _TYPES)
+    ):
         names = ", ".join(Event._fields if kind == "event" else Edge._fields)
         raise PayloadRejected(f"a record of kind {kind} is not made of {names}")
     return touch

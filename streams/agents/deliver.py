@@ -1,4 +1,7 @@
-"""deliver IS the sink: facts, state, the archive and what people state go to ClickHouse, then the offset is acknowledged."""
+"""deliver: the sink.
+
+Facts, states, the archive and what people state go to ClickHouse; then the offset is acknowledged.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-import orjson
 from clickhouse_connect.driver.exceptions import DatabaseError
 from pydantic import ValidationError
 
 from schemas import topics
 from schemas.deadletters import WAKE_HEADER, Letter, LetterKind, Mark, described
-from schemas.records import Rate, Spend, SurveyAnswer, Target
+from schemas.wire import facts, stated, touches
+from schemas.wire.versions import UnknownRecord
 from sinks.clickhouse.batch import Batch
 from sinks.clickhouse.errors import SchemaDrift
 from streams import metrics
@@ -33,7 +36,7 @@ log = logging.getLogger("leadstream.deliver")
 
 
 class Deliver:
-    """Collects what chunks hold into one batch of rows and writes it."""
+    """The writer of the sink: it makes one batch of rows of several chunks."""
 
     def __init__(self, writer: Writer) -> None:
         """`writer` retries while ClickHouse is away; nothing is acknowledged until it has all."""
@@ -61,9 +64,8 @@ class Deliver:
             metrics.WRITTEN.labels(table).inc(count)
         for table, row, why in written.refused:
             record = batch.made_of(table, row)
-            if (
-                record is None or record.topic == topics.DEADLETTERS
-            ):  # a letter about a letter would never end
+            # a letter about a letter would never end
+            if record is None or record.topic == topics.DEADLETTERS:
                 metrics.FOREIGN.labels(record.topic if record else topics.FACTS).inc()
             elif not any(one.record is record for one in refused):
                 refused.append(Refused(record, LetterKind.NOT_STORED, why))
@@ -74,7 +76,7 @@ class Deliver:
         return refused
 
     def _add(self, record: Any, batch: Batch, received: list[int]) -> Refused | None:
-        """Add one record's rows; return why it has none. Whatever one says must not stop the others."""
+        """Add one record's rows; return why it has none, since no record may stop the others."""
         if ticks.read(record.value) is not None and not record.headers:
             return None
         batch.record = record
@@ -82,18 +84,16 @@ class Deliver:
             if record.topic == topics.DEADLETTERS:
                 self._letter(record, batch)
             elif record.topic in _STATED:
-                _STATED[record.topic](batch, record)
+                one = stated.load(record.topic, record.value)
+                _STATED[record.topic](batch, one, record.timestamp)
             elif record.topic == topics.TOUCHES:
                 self._archive(record, batch, received)
             else:
-                self._fact(orjson.loads(record.value), batch)
-        except (ValidationError, PayloadRejected) as error:
+                fact = facts.load(record.value)
+                _FACTS[fact["record"]](batch, fact)
+        except (ValidationError, UnknownRecord, PayloadRejected) as error:
             why = reason(error, record.topic) if isinstance(error, ValidationError) else str(error)
             return Refused(record, LetterKind.REFUSED, why)
-        except orjson.JSONDecodeError:
-            return Refused(
-                record, LetterKind.REFUSED, f"no JSON: only our workers write to {record.topic}"
-            )
         except Exception as error:  # noqa: BLE001 - a surprise in one record must not stop the others
             return Refused(record, LetterKind.FAILED, "", error)
         return None
@@ -101,8 +101,8 @@ class Deliver:
     def _archive(self, record: Any, batch: Batch, received: list[int]) -> None:
         if record.key == COMMON or WAKE_HEADER in headers_of(record):
             return
-        touch = orjson.loads(record.value)
-        if not isinstance(touch, dict) or touch.get("t") not in ("event", "edge"):
+        touch = touches.load(record.value)
+        if touch["record"] not in ("event", "edge"):
             raise PayloadRejected("neither an event nor an edge of a lead")
         if type(touch.get("received_at")) is not int:
             raise PayloadRejected("received_at is no time in ms")
@@ -111,7 +111,10 @@ class Deliver:
 
     @staticmethod
     def _letter(record: Any, batch: Batch) -> None:
-        """Add a dead letter, or what became of it. One that is neither is counted: a letter about a letter would never end."""
+        """Add a dead letter, or what became of it.
+
+        A record that is neither is counted: letters about letters would never end.
+        """
         part = described(record.headers)
         if isinstance(part, Letter):
             if part.piece == 0:
@@ -124,15 +127,6 @@ class Deliver:
                 "%s[%s] %s is no dead letter of ours", record.topic, record.partition, record.offset
             )
 
-    @staticmethod
-    def _fact(fact: dict[str, Any], batch: Batch) -> None:
-        kind = fact.get("k") if isinstance(fact, dict) else None
-        if kind not in _FACTS:
-            raise PayloadRejected(
-                f"lead.facts has no record of kind {str(kind)[:50]!r}; an older sink than its writer?"
-            )
-        _FACTS[kind](batch, fact)
-
 
 _FACTS: dict[str, Callable[[Batch, dict[str, Any]], None]] = {
     "fact": Batch.fact,
@@ -142,17 +136,9 @@ _FACTS: dict[str, Callable[[Batch, dict[str, Any]], None]] = {
     "hole": Batch.hole,
     "cut": Batch.cut,
 }
-_STATED: dict[str, Callable[[Batch, Any], None]] = {
-    topics.SPEND: lambda batch, record: batch.spend(
-        Spend.model_validate_json(record.value), record.timestamp
-    ),
-    topics.TARGETS: lambda batch, record: batch.target(
-        Target.model_validate_json(record.value), record.timestamp
-    ),
-    topics.RATES: lambda batch, record: batch.rate(
-        Rate.model_validate_json(record.value), record.timestamp
-    ),
-    topics.SURVEYS: lambda batch, record: batch.answer(
-        SurveyAnswer.model_validate_json(record.value), record.timestamp
-    ),
+_STATED: dict[str, Callable[[Batch, Any, int], None]] = {
+    topics.SPEND: Batch.spend,
+    topics.TARGETS: Batch.target,
+    topics.RATES: Batch.rate,
+    topics.SURVEYS: Batch.answer,
 }

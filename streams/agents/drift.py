@@ -1,7 +1,9 @@
-"""The edge of schema drift (streams/sources/drift.py): which bodies are looked at, and who hears of a change.
+"""The edge of schema drift: which bodies are looked at, and who hears of a change.
 
-A look costs about as much as the adapter does (0.05 to 0.3 ms a body), so each source is looked at a
-few times a second and no more: what drifts stays drifted, and is seen a moment later.
+streams/sources/drift.py notices the changes.
+
+A look costs about as much as the adapter does (0.05 to 0.3 ms a body), so each source is looked at
+a few times a second and no more: what drifts stays drifted, and is seen a moment later.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ log = logging.getLogger("leadstream.drift")
 
 
 class Drift:
-    """Looks at bodies of each source as they come."""
+    """A sampler of each source's bodies."""
 
     def __init__(
         self,
@@ -35,7 +37,7 @@ class Drift:
         home: Path,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`count` hears the source and the change of each change; `home` keeps the last ones for doctor."""
+        """Report source and kind of changes to `count`; keep the last in `home` for doctor."""
         self._count, self._home, self._clock = count, home, clock
         self._seen: dict[str, Seen] = {}
         self._next: dict[str, float] = {}
@@ -74,7 +76,10 @@ def describe(change: Change) -> str:
 
 
 def read(home: Path) -> list[dict[str, Any]]:
-    """Return the last changes that a worker on this home noticed, oldest first: at (s), source, what."""
+    """Return the last changes that a worker of this home noticed, oldest first.
+
+    Each has `at` (s), `source` and `what`.
+    """
     try:
         found = json.loads((home / _FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):

@@ -1,16 +1,19 @@
-"""normalise: a raw body in, canonical events out. Stateless; one body may hold good parts and bad."""
+"""normalise: a raw body in, canonical events out.
+
+It keeps no state. One body may hold good parts and bad ones.
+"""
 
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
-import orjson
 from pydantic import ValidationError
 
 from schemas import sources, topics
 from schemas.deadletters import RECEIVED_HEADER
 from schemas.events import LeadEvent
+from schemas.wire import events, stated
 from streams.domain.identity import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
@@ -24,7 +27,10 @@ if TYPE_CHECKING:
 
 
 class Ignored:
-    """Aliases that name nobody (info@, a kiosk's phone), as patterns with `*`; `count` is told of events that nothing else names."""
+    """Aliases that name nobody (info@, a kiosk's phone), as patterns with `*`.
+
+    `count` hears of events that no other alias names.
+    """
 
     def __init__(
         self,
@@ -33,13 +39,15 @@ class Ignored:
     ) -> None:
         self.patterns, self.count = patterns, count
 
-    def events_out(self, events: Sequence[LeadEvent], received_at: int) -> list[Out]:
-        """Address each event by its strongest alias. One that is known by ignored ones only is counted, and nobody's."""
+    def events_out(self, found: Sequence[LeadEvent], received_at: int) -> list[Out]:
+        """Return a record for each event, addressed by its strongest alias.
+
+        An event that only ignored aliases name is counted, and belongs to nobody.
+        """
         outs = []
-        for event in events:
-            named = dict.fromkeys(
-                map(canonical, event.aliases)
-            )  # also one that another system writes in its own way
+        for event in found:
+            # also one that another system writes in its own way
+            named = dict.fromkeys(map(canonical, event.aliases))
             left = tuple(
                 alias
                 for alias in named
@@ -50,8 +58,8 @@ class Ignored:
                 body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True) | {
                     "aliases": left
                 }
-                record = {"t": "event", "event": body, "received_at": received_at}
-                outs.append(Out(topics.EVENTS, ordered(left)[0].encode(), orjson.dumps(record)))
+                record = {"record": "event", "event": body, "received_at": received_at}
+                outs.append(Out(topics.EVENTS, ordered(left)[0].encode(), events.dump(record)))
         return outs
 
 
@@ -59,7 +67,10 @@ _NONE = Ignored()
 
 
 def _received(record: Any) -> int:
-    """Return when a record was received (ms): the broker's stamp, or the first one's of a record that is sent again."""
+    """Return when a record was received (ms): the broker's stamp.
+
+    A record that is sent again keeps its first stamp in a header.
+    """
     text = headers_of(record).get(RECEIVED_HEADER, "")
     stamp: int = record.timestamp
     return min(stamp, int(text)) if text.isascii() and text.isdigit() and len(text) < 16 else stamp
@@ -75,7 +86,7 @@ def normalise(
     ignored: Ignored = _NONE,
     look: Callable[[str, Any], None] = _look,
 ) -> Effects:
-    """Turn one record of `lead.raw.*`. Its broker's stamp is the receipt time.
+    """Transform one record of `lead.raw.*`. Its broker's stamp is the receipt time.
 
     `look` is shown each body that can be decoded, before it is known whether it can be read.
 
@@ -94,9 +105,8 @@ def normalise(
         body = SOURCES[source].decode(record.value or b"")
     except ValueError as error:
         raise PayloadRejected(str(error)) from error
-    if (
-        "ce_type" in headers
-    ):  # CloudEvents in binary mode: the attributes are headers, the body is the data
+    # CloudEvents in binary mode: the attributes are headers, the body is the data
+    if "ce_type" in headers:
         body = {
             **{name[3:]: value for name, value in headers.items() if name.startswith("ce_")},
             "data": body,
@@ -111,13 +121,12 @@ def normalise(
         Out(
             topics.SPEND,
             spend.key.encode(),
-            spend.model_copy(update={"stated_at": received_at}).model_dump_json().encode(),
+            stated.dump(spend.model_copy(update={"stated_at": received_at})),
         )
         for spend in found.spend
     ]
-    only = len(found.rejected) == 1 and not (
-        outs or found.ignored
-    )  # all that it is: its own bytes and headers say it best
+    # all that it is: its own bytes and headers say it best
+    only = len(found.rejected) == 1 and not (outs or found.ignored)
     rejected = tuple(
         Rejected(f"{source}: {why}", None if only else part) for why, part in found.rejected
     )
@@ -127,15 +136,14 @@ def normalise(
 
 
 def normalise_import(record: Any, ignored: Ignored = _NONE) -> Effects:
-    """Turn one record of `lead.raw.import`: an event already, made by a mapping file."""
+    """Transform one record of `lead.raw.import`, which is an event that a mapping file made."""
     received_at = _received(record)
     try:
-        event = LeadEvent.model_validate_json(record.value or b"")
+        event = LeadEvent.model_validate_json(record.value or b"", extra="ignore")
     except ValidationError as error:
         raise PayloadRejected(reason(error, "the row")) from error
-    if (
-        event.occurred_at > received_at + AHEAD_MS
-    ):  # a typing error of 2035 must not fire every timer (history h7)
+    # a typing error of 2035 must not fire every timer (history h7)
+    if event.occurred_at > received_at + AHEAD_MS:
         event = event.model_copy(
             update={"occurred_at": received_at, "stated_at": event.occurred_at}
         )

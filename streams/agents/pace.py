@@ -1,4 +1,7 @@
-"""An import takes no part in time, and yields: it pauses while live time is behind, as the cuts in lead.facts tell."""
+"""The pace of an import: it yields to live events.
+
+It raises no watermark, and pauses while live time is behind, as the cuts in lead.facts show.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,21 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 BEHIND_MS = 2_000
-LONGEST_SECONDS = 10.0  # a chunk waits no longer: time that stands for good is an alert, not the end of every import
-_CUT = b'{"k":"cut"'
+# A chunk waits no longer: if time stands still, that is an alert, not the end of every import.
+LONGEST_SECONDS = 10.0
+_CUT = (b'{"record":"cut"', b'{"k":"cut"')  # as version 1 began too
 
 
 def behind(times: dict[int, int], partitions: int, now: int) -> bool:
-    """Say whether live events wait: a partition's newest cut is older than two seconds, or not heard of yet (ms)."""
+    """Return whether live events wait: some partition's newest cut is missing or 2 s old.
+
+    Times are ms.
+    """
     return len(times) < partitions or now - min(times.values()) > BEHIND_MS
 
 
 class Pace:
-    """Listens to the cuts; `wait` returns when live time is current, or after ten seconds."""
+    """A listener to the cuts; `wait` returns when live time is current, or after ten seconds."""
 
     def __init__(self, settings: Settings) -> None:
         """Connect at the first chunk, since there is no loop before."""
@@ -53,7 +60,10 @@ class Pace:
             await self._listen(end)
 
     async def _listen(self, end: float) -> None:
-        """Hear what has come until now; facts that come faster than they are read must not hold the import for ever."""
+        """Read the cuts that have come until now, or until `end`.
+
+        Facts that come faster than they are read must not hold the import for ever.
+        """
         places = self._consumer.assignment()
         ends = await self._consumer.end_offsets(places)
         while time.monotonic() < end:
@@ -63,7 +73,6 @@ class Pace:
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):
-                        with contextlib.suppress(
-                            ValueError, LookupError, TypeError
-                        ):  # none of ours: the sink makes a letter of it
+                        # none of ours: the sink makes a letter of it
+                        with contextlib.suppress(ValueError, LookupError, TypeError):
                             self._times[place.partition] = int(orjson.loads(record.value)["now"])

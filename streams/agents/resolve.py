@@ -1,41 +1,44 @@
-"""resolve: whose event it is. State: alias -> the lead it leads to, or what it holds."""
+"""resolve: whose event it is. State: a row an alias, with its identity or the events it holds."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
 import orjson
+from pydantic import ValidationError
 
 from schemas import topics
+from schemas.wire import events, facts, touches
+from schemas.wire.versions import UnknownRecord
 from streams.domain import identity
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, Rejected, no_pages
+from streams.sources.adapter import reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 
 def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
-    """Tell what an alias is to an origin: the alias by its kind and its id, never by itself."""
-    fact = {
-        "k": "alias",
+    """Return the record of what an alias is to an identity; of the alias only its kind and id."""
+    fields = {
         "alias": identity.origin_id(key, alias),
         "kind": alias.partition(":")[0],
         "origin": origin,
         "what": what,
     }
-    return Out(topics.FACTS, None, orjson.dumps(fact), partition)
+    return Out(topics.FACTS, None, facts.dump("alias", fields), partition)
 
 
 class Resolve(Logic):
     """The engine's logic around the pure `identity.resolve`."""
 
     def __init__(self, key: bytes, count: Callable[[str, int], None]) -> None:
-        """`key` is the installation's identity key; `count` is told what was held, released and sent again."""
+        """Resolve with the installation's identity key; report what was held and released."""
         self.key, self.count = key, count
 
     def row_key(self, key: bytes) -> bytes:
-        """Keep a row under its alias' keyed hash: the changelog is compacted, so its keys stay for good."""
+        """Return the alias' keyed hash: the changelog is compacted, so its keys stay for good."""
         return identity.origin_id(self.key, key.decode()).encode()
 
     def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
@@ -43,7 +46,15 @@ class Resolve(Logic):
         body = _read(record)
         alias = record.key.decode()
         before = identity.load(alias, row, pages) if row else identity.AliasRow(alias)
-        done = identity.resolve(before, body, record.timestamp, now or record.timestamp, self.key)
+        try:
+            done = identity.resolve(
+                before, body, record.timestamp, now or record.timestamp, self.key
+            )
+        except ValidationError as error:
+            raise PayloadRejected(
+                f"{reason(error, 'the event')}: if a later release wrote it, update this worker "
+                "and replay the letter"
+            ) from error
         self.count("held", done.held)
         self.count("released", done.released)
         self.count("duplicates", done.repeated)
@@ -56,11 +67,11 @@ class Resolve(Logic):
         )
         self.count("crowded", sum(what == identity.CROWDED for _, what in done.leads_to))
         outs = [
-            Out(topics.TOUCHES, touch.lead.encode(), orjson.dumps(touch.record))
+            Out(topics.TOUCHES, touch.lead.encode(), touches.dump(touch.record))
             for touch in done.touches
         ]
         outs += [
-            Out(topics.EVENTS, other.encode(), orjson.dumps(link)) for other, link in done.links
+            Out(topics.EVENTS, other.encode(), events.dump(link)) for other, link in done.links
         ]
         outs += [
             _leads_to(before.alias, origin, what, self.key, record.partition)
@@ -100,20 +111,6 @@ def _read(record: Any) -> dict[str, Any]:
 
     """
     try:
-        body = orjson.loads(record.value)
-    except orjson.JSONDecodeError as error:
-        raise PayloadRejected("no JSON: only our workers write to lead.events") from error
-    needed = {
-        "event": ("event", "received_at"),
-        "link": ("word", "id", "at", "sequence", "origin"),
-        "ask": ("from",),
-    }
-    kind = body.get("t") if isinstance(body, dict) else None
-    if kind not in needed:
-        raise PayloadRejected(
-            f"lead.events has no record of kind {str(kind)[:50]!r}; an older worker than its writer?"
-        )
-    lacking = [name for name in needed[kind] if name not in body]
-    if lacking:
-        raise PayloadRejected(f"a record of kind {kind} lacks {', '.join(lacking)}")
-    return body
+        return events.load(record.value)
+    except UnknownRecord as error:
+        raise PayloadRejected(str(error)) from error

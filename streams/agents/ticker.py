@@ -1,9 +1,10 @@
-"""ticker: tells every partition of lead.raw.{web,ads,crm} the time, once a second. Any number may run.
+"""ticker: send each partition of lead.raw.{web,ads,crm} a tick, once a second. Any number may run.
 
-Time is what every clock hangs on, so the ticker watches its own acknowledgements. A client of Kafka can hang in any
-call and for ever (after a broker froze for two minutes one was silent for 25): all calls are made by a sender thread,
-which is given up, not waited for, once a partition has acknowledged nothing for a few seconds. What a broker that is
-away misses, the next second makes up for: a tick is never sent again.
+Time is what every clock hangs on, so the ticker watches its own acknowledgements. A client of Kafka
+can hang in any call and for ever (after a broker froze for two minutes one was silent for 25): all
+calls are made by a sender thread, which is given up, not waited for, once a partition has
+acknowledged nothing for a few seconds. What a broker that is away misses, the next second makes up
+for: a tick is never sent again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("leadstream.ticker")
 
 EVERY_SECONDS = 1.0
-GIVEN_UP = 5  # senders that hang: more of them, and the process ends, to be started again with nothing that hangs
+# If more senders hang, the process ends, and is started again with none that hangs.
+GIVEN_UP = 5
 
 
 class Stuck(LeadstreamError):  # noqa: N818 - it names what happened; the process ends with it
@@ -69,7 +71,7 @@ class Acknowledged:
 
 
 class Sender(threading.Thread):
-    """Sends ticks over a producer of its own until it is given up."""
+    """A thread that sends ticks over a producer of its own until it is given up."""
 
     def __init__(
         self, make: Callable[[], Any], partitions: int, acknowledged: Acknowledged
@@ -136,7 +138,9 @@ def run(
     patience: float = 5.0,
     beat: Callable[[], None] = lambda: None,
 ) -> None:
-    """Keep a sender going until `stop` is set; this thread never asks Kafka anything, so it can't hang.
+    """Keep a sender going until `stop` is set.
+
+    This thread makes no call to Kafka, so it can't hang.
 
     Raises:
         Stuck: senders hang and do not end.

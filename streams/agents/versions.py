@@ -1,7 +1,8 @@
-"""The versions of the funnel as a partition's common row: they travel as records, in order with the events (history h21).
+"""The versions of the funnel as a partition's shared row.
 
-A generation begins with the versions of its folder. A later one comes as a record, and must start beyond whatever was
-folded before it came; so every worker folds every event under the same version, whenever it reads it.
+They travel as records, in order with the events (history h21). A generation begins with the versions of
+its folder. A later one comes as a record, and must start beyond all that was folded before it came;
+so every worker folds an event under the same version, whenever it reads it.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import orjson
 from schemas import topics
 from schemas.funnel import Funnel
 from schemas.reading import incompatible
+from schemas.wire import facts, touches
+from schemas.wire.versions import UnknownRecord
 from streams.domain.definition import Definitions, prepare
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, MustAct, PayloadRejected
@@ -24,16 +27,17 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("leadstream.versions")
 
-BEYOND_MS = 600_000  # no event is dated more than 5 minutes after its receipt, and no record was received after its own stamp
+# No event is dated more than 5 minutes after its receipt, nor received after its record's stamp.
+BEYOND_MS = 600_000
 
 
 def plain(funnel: Funnel) -> dict[str, Any]:
-    """Give a definition as JSON: the same document for equal definitions, however their files are written."""
+    """Return a definition as JSON: equal definitions give equal documents, however written."""
     return funnel.model_dump(mode="json")
 
 
 def digest(funnel: Funnel) -> str:
-    """Name a definition's content in 16 hex digits; what people read for a stage decides nothing."""
+    """Return 16 hex digits of a definition's content; what people read for a stage decides nothing."""
     body = plain(funnel)
     for stage in (*body["ladder"].values(), *body["aside"].values()):
         del stage["title"], stage["titles"]
@@ -42,7 +46,23 @@ def digest(funnel: Funnel) -> str:
 
 def record(funnel: Funnel, generation: int) -> bytes:
     """Write the record by which a later version reaches every worker."""
-    return orjson.dumps({"t": "definition", "generation": generation, "funnel": plain(funnel)})
+    return touches.definition(plain(funnel), generation)
+
+
+def _read(record: Any) -> dict[str, Any]:
+    """Read a record that brings a version of the funnel.
+
+    Raises:
+        PayloadRejected: it is none; whoever wrote it there must act.
+
+    """
+    try:
+        body = touches.load(record.value)
+    except UnknownRecord as error:
+        raise PayloadRejected(str(error)) from error
+    if body["record"] != "definition" or not {"generation", "funnel"} <= body.keys():
+        raise PayloadRejected("a record for a whole partition is a generation's definition")
+    return body
 
 
 class Versions:
@@ -54,7 +74,7 @@ class Versions:
         self._known: dict[int, Definitions] = {}
 
     def of(self, partition: int) -> Definitions:
-        """Give the versions that a partition folds under."""
+        """Return the versions that a partition folds under."""
         return self._known[partition]
 
     def init_shared(self, partition: int) -> Effects:
@@ -77,17 +97,20 @@ class Versions:
         for funnel in log:
             if funnel.version not in mine:
                 raise MustAct(
-                    f"the log has version {funnel.version} of the funnel and this folder lacks it: put its file there"
+                    f"the log has version {funnel.version} of the funnel and this folder lacks it: "
+                    "put its file there"
                 )
             if digest(mine[funnel.version]) != digest(funnel):
                 raise MustAct(
-                    f"version {funnel.version} of the funnel was changed in its file after it came into the log: put the file back, "
-                    "and write what is new as a later version (`leadstream definitions add`) or adopt it (`leadstream adopt`)"
+                    f"version {funnel.version} of the funnel was changed in its file after it came "
+                    "into the log: put the file back, and write what is new as a later version "
+                    "(`leadstream definitions add`) or adopt it (`leadstream adopt`)"
                 )
         waiting = [version for version in mine if version not in {funnel.version for funnel in log}]
         if waiting:
             logger.warning(
-                "the folder has version %s, which no record has brought: `leadstream definitions add`",
+                "the folder has version %s, which no record has brought: "
+                "`leadstream definitions add`",
                 ", ".join(waiting),
             )
         self._known[partition] = prepare(*log)
@@ -96,10 +119,11 @@ class Versions:
         """Take a later version.
 
         Raises:
-            PayloadRejected: it is none of this funnel, or comes too late for what was folded already.
+            PayloadRejected: it is none of this funnel, or comes too late for what was folded
+                already.
 
         """
-        body = orjson.loads(record.value)
+        body = _read(record)
         if body["generation"] != self.generation:
             return Effects()
         fresh, known = Funnel.model_validate(body["funnel"]), load(row) if row else []
@@ -113,7 +137,8 @@ class Versions:
         start = prepare(fresh).first.start
         if start < record.timestamp + BEYOND_MS:
             raise PayloadRejected(
-                f"version {fresh.version} starts on {fresh.effective_from}, and events of that day may be folded already"
+                f"version {fresh.version} starts on {fresh.effective_from}, and events of that day "
+                "may be folded already"
             )
         known.append(fresh)
         if fresh.version not in {funnel.version for funnel in self.folder}:
@@ -126,17 +151,13 @@ class Versions:
 
     def _state(self, partition: int, funnel: Funnel) -> Out:
         fields = {
-            "version": funnel.version,
+            "generation": self.generation,
+            "funnel_version": funnel.version,
             "effective_from": prepare(funnel).first.start,
             "digest": digest(funnel),
+            "content": orjson.dumps(plain(funnel)),
         }
-        fact = {
-            "k": "definition",
-            "generation": self.generation,
-            **fields,
-            "content": orjson.dumps(plain(funnel)).decode(),
-        }
-        return Out(topics.FACTS, None, orjson.dumps(fact), partition)
+        return Out(topics.FACTS, None, facts.dump("definition", fields), partition)
 
 
 def load(row: bytes) -> list[Funnel]:

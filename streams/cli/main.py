@@ -26,6 +26,7 @@ from . import (
     reconciling,
     records,
     run,
+    wire,
 )
 from .context import errors, is_away
 
@@ -44,6 +45,7 @@ PARTS = (
     records,
     reconciling,
     demo,
+    wire,
 )
 for part in (module.app for module in PARTS):
     app.registered_commands += part.registered_commands

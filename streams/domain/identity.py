@@ -176,7 +176,7 @@ class Resolution(NamedTuple):
 
 def resolve(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: bytes) -> Resolution:
     """Decide for one record. `stamp` is the record's time (ms): when whom it is the first to name was created."""
-    match record["t"]:
+    match record["record"]:
         case "event":
             done = _event(row, record, stamp, now, key)
         case "link":
@@ -205,12 +205,12 @@ def expire(row: AliasRow, now: int) -> AliasRow:
 
 
 def _touch(origin: Origin, record: dict[str, Any], **flags: bool) -> Touch:
-    event = LeadEvent.model_validate(record["event"])
+    event = LeadEvent.model_validate(record["event"], extra="ignore")
     placed = list(to_event(event, origin.id))
     return Touch(
         origin.home,
         {
-            "t": "event",
+            "record": "event",
             "event": placed,
             "name": event.id,
             "received_at": record["received_at"],
@@ -257,7 +257,7 @@ def _event(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: byt
             (
                 alias,
                 {
-                    "t": "link",
+                    "record": "link",
                     "word": word,
                     "id": name,
                     "at": at,
@@ -300,7 +300,7 @@ def _weak_event(
     asks, notes = [], row.notes
     for alias in others:
         if notes.get(note := _note(key, _ASKED, alias)) is None:
-            asks.append((alias, {"t": "ask", "from": row.alias}))
+            asks.append((alias, {"record": "ask", "from": row.alias}))
             notes = notes.put(note, 1)
     row = replace(row, notes=notes)
     size = sum(len(orjson.dumps(one)) for one in (record, *(one for _, one in row.held)))
@@ -342,7 +342,7 @@ def _link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Reso
     row = replace(row, notes=row.notes.put(note, place))
     rows = {other.home} if edge.housing else {other.id, other.home, origin.id, origin.home}
     touches = tuple(
-        Touch(lead, {"t": "edge", "edge": edge.plain(), "received_at": stamp})
+        Touch(lead, {"record": "edge", "edge": edge.plain(), "received_at": stamp})
         for lead in sorted(rows)
     )
     return Resolution(row, touches)
@@ -363,7 +363,14 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
             touches.append(_touch(origin, record, held=True))
         except ValidationError:  # an earlier release held it; the others must not wait for it
             unreadable.append(record)
-    answer = {"t": "link", "word": LINK, "id": "", "at": 0, "sequence": 0, "origin": list(origin)}
+    answer = {
+        "record": "link",
+        "word": LINK,
+        "id": "",
+        "at": 0,
+        "sequence": 0,
+        "origin": list(origin),
+    }
     waiting = [name.removeprefix(_WAITS) for name in row.notes.names() if name.startswith(_WAITS)]
     links = tuple((alias, answer) for alias in waiting)
     after = replace(
@@ -377,7 +384,7 @@ def _learn(row: AliasRow, origin: Origin) -> Resolution:
 def _ask(row: AliasRow, record: dict[str, Any]) -> Resolution:
     if row.origin:
         answer = {
-            "t": "link",
+            "record": "link",
             "word": LINK,
             "id": "",
             "at": 0,

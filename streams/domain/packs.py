@@ -41,11 +41,10 @@ from schemas.events import RANK, Event, EventType, parse, short
 from .gates import day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
-KEEP = (
-    128  # the newest touches stay as they came: nearly all that is late, or voided, is among them
-)
+# The newest touches stay as they came: nearly all that is late, or voided, is among them.
+KEEP = 128
 SLACK = 64  # packing waits until so many more have come: one pass for many touches
 MOST = 128  # touches of one pack: what a late event unpacks
 _ONE = struct.Struct(">QHH8s")  # ms after the first, source's sequence, place of the body, id
@@ -57,7 +56,10 @@ _MINUTE = 60_000
 
 
 class Pack(NamedTuple):
-    """Touches in the order of their keys. `said` sums them by day and body, in time: (place of the body, how many, ms of the last)."""
+    """Touches in the order of their keys.
+
+    `counts` sums them by day and body, in time: place of the body, how many, ms of the last.
+    """
 
     first: int
     last: int
@@ -69,11 +71,11 @@ class Pack(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many touches it holds."""
+        """Return how many touches it holds."""
         return len(self.touches) // _ONE.size
 
     def events(self) -> list[Event]:
-        """Give them as they came."""
+        """Return the touches as they came."""
         kind, rank = EventType.TOUCH, RANK[EventType.TOUCH]
         return [
             Event(
@@ -89,7 +91,10 @@ class Pack(NamedTuple):
         ]
 
     def touched_by(self, event: Event) -> bool:
-        """Say whether an event may change what counts within: it lies among them, shares an id or a minute, or voids one."""
+        """Return whether an event may change what counts within.
+
+        It may if it lies among the touches, shares an id or a minute with one, or voids one.
+        """
         named = parse(event.body).get("voids") if event.type == EventType.VOID else None
         return (
             self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE
@@ -97,22 +102,26 @@ class Pack(NamedTuple):
             or (named is not None and _bytes(short(named)) in self.touches)
         )
 
-    def plain(self) -> tuple[Any, ...]:
-        """Give it as JSON takes it."""
-        return *self[:6], base64.b64encode(self.touches).decode()
+    def plain(self, bodies: list[int]) -> tuple[Any, ...]:
+        """Return it as JSON takes it, with the places of its bodies instead of them."""
+        return *self[:4], bodies, self.counts, base64.b64encode(self.touches).decode()
 
 
 def key_of(one: Pack) -> tuple[int, int, int, str, str]:
-    """Give the key of its first touch: its place among the events, none of which lies between its touches."""
+    """Return the key of its first touch, which is the pack's place among the events.
+
+    No other event lies between its touches.
+    """
     _, sequence, _, name = _ONE.unpack_from(one.touches)
     return one.first, RANK[EventType.TOUCH], sequence, name.hex(), one.origin
 
 
-def pack_of(value: Any) -> Pack:
-    """Read what `plain` gave."""
-    first, last, origin, direct, bodies, counts, touches = value
+def pack_of(value: Any, bodies: Sequence[str]) -> Pack:
+    """Read what `plain` gave; `bodies` are what its places name."""
+    first, last, origin, direct, places, counts, touches = value
+    own = tuple(bodies[place] for place in places)
     sums = tuple((place, count, at) for place, count, at in counts)
-    return Pack(first, last, origin, direct, tuple(bodies), sums, base64.b64decode(touches))
+    return Pack(first, last, origin, direct, own, sums, base64.b64decode(touches))
 
 
 def _bytes(name: str) -> bytes:
@@ -123,7 +132,7 @@ def _bytes(name: str) -> bytes:
 
 
 def eligible(event: Event) -> bool:
-    """Say whether an event is a mere touch, of which the fold needs nothing but its body and its time."""
+    """Return whether an event is a mere touch: the fold needs only its body and its time."""
     if event.type != EventType.TOUCH or not 0 <= event.sequence < 1 << 16 or len(event.id) != 16:
         return False
     body = parse(event.body)
@@ -139,7 +148,10 @@ def eligible(event: Event) -> bool:
 def pack(
     events: frozenset[Event], direct: frozenset[tuple[str, str]], there: Iterable[Pack], zone: str
 ) -> tuple[frozenset[Event], tuple[Pack, ...]]:
-    """Give what stays as it is, and new packs of the rest. A function of the row, so that a replay packs alike."""
+    """Return the events that stay as they are, and new packs of the others.
+
+    It is a function of the row, so a replay makes the same packs.
+    """
     if len(events) <= KEEP + SLACK:
         return events, ()
     ordered = sorted(events)
@@ -194,7 +206,7 @@ def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
 
 
 def unpack(packs: Iterable[Pack]) -> tuple[frozenset[Event], frozenset[tuple[str, str]]]:
-    """Give the events of packs, and which of them live in this row."""
+    """Return the events of packs, and which of them live in this row (id, identity)."""
     events: set[Event] = set()
     direct: set[tuple[str, str]] = set()
     for one in packs:

@@ -28,7 +28,7 @@ Invariants:
   the group does not fall apart.
 - Equal rows are equal bytes (`dump` sorts all sets): a replay writes what was written before.
 
-On the wire a row is one orjson document. docs/architecture.md has the way of a body through it;
+In the changelog a row is a line of JSON and a line for each body (`dump`). docs/architecture.md has the way of a body through it;
 tests/property/test_any_order.py is the property that holds all of this.
 """
 
@@ -55,25 +55,25 @@ if TYPE_CHECKING:
 
     from .definition import Definitions
 
-# What may forbid contact, and what takes that back: a merge carries it to the whole, an unmerge leaves it on both halves.
+# Opt-outs, and what takes them back: a merge carries them to the whole, an unmerge leaves them on
+# both parts.
 _SPREAD = (EventType.CONSENT, EventType.ERASE, EventType.VOID)
 
-Emitted = tuple[
-    str, str, int, int, str
-]  # digest, kind, journey, event time: what a tombstone needs; a clock's level that was told
+VERSION = 2  # of a row as bytes
+# Digest, kind, journey, event time: what a tombstone needs; the level that a clock has notified.
+Emitted = tuple[str, str, int, int, str]
 
 
 @dataclass(frozen=True)
 class Row:
-    """The row as a value. `told` is how far it was told that time has come; `revision` is never reset (history h13)."""
+    """The row as a value. `watermark` is ms; `revision` is never reset (history h13)."""
 
     lead: str
     watermark: int = 0
     revision: int = 0
     events: frozenset[Event] = frozenset()
-    direct: frozenset[tuple[str, str]] = (
-        frozenset()
-    )  # (event id, origin) that live here; the others are copies
+    # (event id, origin) that live here; the others are copies
+    direct: frozenset[tuple[str, str]] = frozenset()
     edges: frozenset[members.Edge] = frozenset()
     erased: frozenset[str] = frozenset()
     packs: tuple[Pack, ...] = ()  # old touches in little room, in order; never among `events` too
@@ -81,11 +81,11 @@ class Row:
     stated: str = ""  # digest of the lead's state as last sent
 
     def group(self) -> frozenset[str]:
-        """Name the origins that are one lead with this one."""
+        """Return the identities that are one lead with this one."""
         return members.groups(self.edges).of(self.lead)
 
     def survivor(self) -> str:
-        """Name the row that speaks for this one's group."""
+        """Return the identity whose row speaks for this one's group."""
         return members.survivor(self.group(), self.edges)
 
 
@@ -98,14 +98,14 @@ class Forward(NamedTuple):
 
 
 class State(NamedTuple):
-    """A lead's absolute state under a revision; `content` is None when the row no longer speaks for a lead."""
+    """A lead's absolute state; `content` is None once the row no longer speaks for a lead."""
 
     revision: int
     content: str | None
 
 
 class Step(NamedTuple):
-    """What one record did: the row after it, what to state, what to forward, when time alone changes it next."""
+    """The outcome of one record: the row after it, what to state and to forward, when it is due."""
 
     row: Row
     changes: tuple[Change, ...] = ()
@@ -113,7 +113,8 @@ class Step(NamedTuple):
     forwards: tuple[Forward, ...] = ()
     next_due: int | None = None
     repeated: bool = False  # it changed nothing
-    flooded: int = 0  # contents beyond the flood cap that this record brought: its own, or one that came before
+    # contents beyond the flood cap: this record's own, or one that it pushed out
+    flooded: int = 0
     stands: dict[str, Any] | None = None  # the lead's row of state, whether or not it changed
 
 
@@ -148,15 +149,13 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
 
 
 def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
-    """Take one edge into the set; tell everybody whom it connects, and forward what now counts elsewhere."""
+    """Take one edge into the set; forward it to neighbours, and what now counts elsewhere."""
     known = [one for one in row.edges if one.id == edge.id]
-    if (
-        known and min(known) <= edge
-    ):  # the smallest of an id counts: a link was seen earlier than was known, or not
+    # the smallest of an id counts: a link was seen earlier than was known, or not
+    if known and min(known) <= edge:
         return Step(row, repeated=True)
-    row = _unpacked(
-        row, row.packs
-    )  # whose events count where may change, and each may have to go elsewhere
+    # whose events count where may change, and each may have to go elsewhere
+    row = _unpacked(row, row.packs)
     after = replace(row, edges=row.edges - set(known) | {edge})
     moved = {event: _targets(after, event) - _targets(row, event) for event in _at_home(after)}
     forwards = (*_flood(row, after, edge), *_forward(after, moved))
@@ -164,7 +163,7 @@ def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
 
 
 def tick(row: Row, now: int, definitions: Definitions) -> Step:
-    """Tell the row how far time has come (ms). Time never falls."""
+    """Raise the row's watermark to `now` (ms); it never falls."""
     return _state_anew(replace(row, watermark=max(row.watermark, now)), definitions, ())
 
 
@@ -173,7 +172,10 @@ def _at_home(row: Row) -> list[Event]:
 
 
 def _targets(row: Row, event: Event) -> frozenset[str]:
-    """Name the rows that an event counts in: its survivor's. What forbids contact goes to all that an edge connects."""
+    """Return the rows that an event counts in: that of its group's survivor.
+
+    An opt-out counts in the groups of all that an edge connects.
+    """
     groups = members.groups(row.edges)
     near = members.reach(event.origin, row.edges) if event.type in _SPREAD else (event.origin,)
     return frozenset(members.survivor(groups.of(origin), row.edges) for origin in near)
@@ -189,11 +191,11 @@ def _forward(row: Row, targets: dict[Event, frozenset[str]]) -> tuple[Forward, .
 
 
 def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
-    """Send a new edge to the row's neighbours, every edge to whoever is new among them; they pass it on.
+    """Forward a new edge to the row's neighbours, and every edge to those that are new among them.
 
-    Neighbours only: were each row to send to all that it knows of, a chain of n merges would take n^3 records in place of n^2.
-    A housed origin need not know where it lives until another edge may part it, or until one of its events was
-    forwarded to it because that event came before its housing.
+    They pass it on. If each row forwarded to all that it knows of, a chain of n merges would take
+    n^3 records instead of n^2. A housed identity need not know where it lives until another edge
+    may part it, or one of its events was forwarded to it because it came before the housing.
     """
     early = {origin for _, origin in before.direct} & edge.ends - {before.lead}
     if not early and all(known.housing for known in after.edges):
@@ -251,9 +253,9 @@ def fold_group(
     now: int,
     packs: tuple[Pack, ...] = (),
 ) -> Folded:
-    """Fold as one lead what counts of `events` for the group that `lead` speaks for, and state its members' conflicts.
+    """Return the fold of the group that `lead` speaks for, with its members' conflicts.
 
-    `events` and `edges` may say more than the group: all that an edge connects.
+    `events` and `edges` may hold more than the group's: those of all that an edge connects.
     """
     groups = members.groups(edges)
     group = groups.of(lead)
@@ -280,9 +282,8 @@ def fold_group(
         facts[fact.id] = fact
     if groups.influenced:
         facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
-    counted = len({event.id for event in own}) + sum(
-        one.size for one in old
-    )  # one that names no time differs at each receipt
+    # one that names no time differs at each receipt
+    counted = len({event.id for event in own}) + sum(one.size for one in old)
     state = (
         {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted}
         if folded.state
@@ -294,9 +295,10 @@ def fold_group(
 def _influenced(
     lead: str, group: frozenset[str], groups: members.Groups, events: list[Event]
 ) -> Iterator[Fact]:
-    """State the deals that a group's contacts stand on beside the contact whose deal it is (identity i13).
+    """Yield a fact for each deal that a contact of the group influenced (identity i13).
 
-    What the CRM says of the deal itself goes to that one's lead: here it has a name, and no amount and no end.
+    The deal is another contact's. What the CRM says of it goes to that contact's lead: here it has
+    a name, and neither an amount nor an end.
     """
     links, gone = (
         {event.id: event for event in events if event.type == EventType.LINKED},
@@ -325,9 +327,9 @@ def _carried(
     edges: frozenset[members.Edge],
     erased: set[str],
 ) -> dict[Event, int]:
-    """Give what forbade contact to others before a group was parted from them, as their own voids leave it, and when that was (ms).
+    """Return the opt-outs of others that bind a group after an unmerge, and since when (ms).
 
-    Only what forbids: a consent that somebody else gave is nobody's of this group.
+    The others' own voids count. A consent that another gave does not bind the group.
     """
     if not any(edge.type == members.UNMERGE for edge in edges):
         return {}
@@ -347,7 +349,10 @@ def _carried(
 
 
 def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
-    """State the difference to what was stated, tombstones first, each under a revision of its own (history h12 to h14)."""
+    """Return the changes since what was stated last, tombstones first, each with its own revision.
+
+    See history h12 to h14.
+    """
     revision, emitted = row.revision, dict(row.emitted)
     marks = {
         fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()
@@ -389,7 +394,7 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
 
 
 def _level(fact: Fact) -> str:
-    """Name the level that a clock which still runs has reached and somebody is told of; empty for all else."""
+    """Return the level of a running clock of which somebody is notified; empty for all else."""
     return clocks.level(orjson.loads(fact.content), fact.at) if fact.kind == FactKind.CLOCK else ""
 
 
@@ -398,37 +403,44 @@ def _in_time(fact: Fact) -> tuple[int, str]:
 
 
 def dump(row: Row, next_due: int | None) -> bytes:
-    """Write a row as bytes; sets are sorted, so equal rows are equal bytes."""
-    origins = sorted({event.origin for event in row.events})
-    return orjson.dumps(
-        {
-            "lead": row.lead,
-            "told": row.watermark,
-            "revision": row.revision,
-            "due": next_due,
-            "origins": origins,
-            "events": [_plain(event, origins, row.direct) for event in sorted(row.events)],
-            "packs": [one.plain() for one in row.packs],
-            "edges": [edge.plain() for edge in sorted(row.edges)],
-            "erased": sorted(row.erased),
-            "emitted": dict(sorted(row.emitted.items())),
-            "stated": row.stated,
-        }
-    )
+    """Write a row: one line of JSON, then each body that an event or a pack names, one a line.
 
-
-def _plain(event: Event, origins: list[str], direct: frozenset[tuple[str, str]]) -> tuple[Any, ...]:
-    place = origins.index(event.origin)
-    return (
-        event.at,
-        event.rank,
-        event.sequence,
-        event.id,
-        place,
-        event.type,
-        event.body,
-        int((event.id, event.origin) in direct),
-    )
+    Canonical JSON has no line break, so the bodies pass through as they are. Sets are sorted: equal
+    rows are equal bytes.
+    """
+    origins = {name: place for place, name in enumerate(sorted({e.origin for e in row.events}))}
+    bodies: dict[str, int] = {}
+    place = bodies.setdefault
+    events = [
+        (
+            event.at,
+            event.rank,
+            event.sequence,
+            event.id,
+            origins[event.origin],
+            event.type,
+            place(event.body, len(bodies)),
+            int((event.id, event.origin) in row.direct),
+        )
+        for event in sorted(row.events)
+    ]
+    packs = [one.plain([place(body, len(bodies)) for body in one.bodies]) for one in row.packs]
+    head = {
+        "record": "lead",
+        "version": VERSION,
+        "lead": row.lead,
+        "watermark": row.watermark,
+        "revision": row.revision,
+        "due": next_due,
+        "origins": list(origins),
+        "events": events,
+        "packs": packs,
+        "edges": [edge.plain() for edge in sorted(row.edges)],
+        "erased": sorted(row.erased),
+        "emitted": dict(sorted(row.emitted.items())),
+        "stated": row.stated,
+    }
+    return orjson.dumps(head) + b"\n" + "\n".join(bodies).encode()
 
 
 def edge_of(value: Any) -> members.Edge:
@@ -438,23 +450,33 @@ def edge_of(value: Any) -> members.Edge:
 
 
 def load(body: bytes) -> Row:
-    """Read a row that `dump` wrote."""
-    raw = orjson.loads(body)
+    """Read a row that `dump` wrote, of this release or an earlier one.
+
+    Raises:
+        ValueError: a later release wrote it.
+
+    """
+    first, _, rest = body.partition(b"\n")
+    raw, bodies = orjson.loads(first), rest.decode().split("\n")
+    if "record" not in raw:
+        raw, bodies = _from_first(raw)
+    elif raw["version"] != VERSION:
+        raise ValueError(f"version {raw['version']} of a lead's row: a later release wrote it")
     origins = raw["origins"]
     events, direct = set(), set()
     for at, rank, sequence, name, place, kind, content, here in raw["events"]:
-        events.add(Event(at, rank, sequence, name, origins[place], kind, content))
+        events.add(Event(at, rank, sequence, name, origins[place], kind, bodies[content]))
         if here:
             direct.add((name, origins[place]))
     return Row(
         raw["lead"],
-        raw["told"],
+        raw["watermark"],
         raw["revision"],
         frozenset(events),
         frozenset(direct),
         frozenset(edge_of(edge) for edge in raw["edges"]),
         frozenset(raw["erased"]),
-        tuple(pack_of(one) for one in raw["packs"]),
+        tuple(pack_of(one, bodies) for one in raw["packs"]),
         {
             name: (mark[0], mark[1], mark[2], mark[3], mark[4])
             for name, mark in raw["emitted"].items()
@@ -463,6 +485,17 @@ def load(body: bytes) -> Row:
     )
 
 
+def _from_first(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Convert a row of version 1, which was one JSON document with its bodies as strings in it."""
+    bodies: dict[str, int] = {}
+    place = bodies.setdefault
+    events = [(*one[:6], place(one[6], len(bodies)), one[7]) for one in raw["events"]]
+    packs = [
+        (*one[:4], [place(body, len(bodies)) for body in one[4]], *one[5:]) for one in raw["packs"]
+    ]
+    return {**raw, "watermark": raw["told"], "events": events, "packs": packs}, list(bodies)
+
+
 def due_of(body: bytes) -> int | None:
-    """Read only when time alone changes the row next."""
-    return orjson.loads(body)["due"]  # type: ignore[no-any-return]
+    """Return when time alone changes the row next (ms), without reading the rest of it."""
+    return orjson.loads(body.partition(b"\n")[0])["due"]  # type: ignore[no-any-return]

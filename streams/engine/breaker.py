@@ -66,7 +66,7 @@ class Breakers:
                 self.parked[tp, state.source] = state
 
     def forget(self, tp: TP) -> list[str]:
-        """Give a partition up; return which sources were parked in it."""
+        """Forget a partition; return which sources were parked in it."""
         parked = [source for place, source in self.parked if place == tp]
         for known in (self.parked, self._windows):
             for key in [key for key in known if key[0] == tp]:

@@ -1,10 +1,12 @@
-"""A table whose changelog is written first: rows and the next source offset together, marker last, then applied.
+"""A table whose changelog is written first: rows, then a marker, in one write; then both apply.
 
-Each row begins with an 8-byte fence: two bytes of epoch, six of the source offset that made it. Recovery merges by
-fence, so a zombie's late row never wins; where one was written last, the winner is written again (`heal`).
+The marker says the next source offset. Each row begins with an 8-byte fence: two bytes of epoch,
+six of the source offset that made it. Recovery merges by fence, so a zombie's late row never wins;
+where one was written last, the winner is written again (`heal`).
 
-In the changelog a checksum stands before the fence. A record without a right one was written by somebody else, and so
-was a tombstone: we write none. Recovery passes such records by, whatever fence they claim, and heals what they hide.
+In the changelog a checksum stands before the fence. A record without a right one was written by
+somebody else, and so was a tombstone: we write none. Recovery passes such records by, whatever
+fence they claim, and heals what they hide.
 """
 
 from __future__ import annotations
@@ -19,12 +21,16 @@ from faust.types import TP
 
 from .chunks import chunk_topic
 from .commit import check_contiguous, send_batches
+from .logic import MustAct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 _HOUR_MS = 3_600_000
 _SEAL = 4  # bytes of the checksum
+# The version of all that a changelog holds, rows and marker: whoever changes a row's form so that
+# the release before could not read it raises this. Older rows are converted when they are read.
+FORMAT = 2
 
 log = logging.getLogger("leadstream.engine")
 
@@ -43,7 +49,7 @@ def unseal(value: bytes | None) -> bytes | None:
 
 
 class Marker(NamedTuple):
-    """Where a partition goes on: next source offset, epoch, and the highest tick of each upstream partition."""
+    """Where a partition goes on: next source offset, epoch, and the ticks of its watermark."""
 
     next_offset: int
     epoch: int
@@ -51,25 +57,36 @@ class Marker(NamedTuple):
 
     def dump(self) -> bytes:
         """Write it; the first 8 bytes compare like a row's fence."""
-        return fence(self.epoch, self.next_offset) + orjson.dumps(self.ticks)
+        body = {"record": "marker", "version": FORMAT, "ticks": self.ticks}
+        return fence(self.epoch, self.next_offset) + orjson.dumps(body)
 
     @classmethod
     def load(cls, value: bytes) -> Marker:
-        """Read what `dump` wrote."""
-        return cls(
-            int.from_bytes(value[2:8], "big"),
-            int.from_bytes(value[:2], "big"),
-            orjson.loads(value[8:]),
-        )
+        """Read what `dump` wrote, in this release or an earlier one.
+
+        Raises:
+            MustAct: a later release wrote the changelog; this one would misread its rows.
+
+        """
+        body = orjson.loads(value[8:])
+        if "record" not in body:  # version 1 was the ticks alone
+            body = {"version": 1, "ticks": body}
+        if body["version"] > FORMAT:
+            raise MustAct(
+                f"a later release wrote this changelog (version {body['version']}; this release "
+                f"reads 1 to {FORMAT}): start that release again"
+            )
+        epoch, next_offset = value[:2], value[2:8]
+        return cls(int.from_bytes(next_offset, "big"), int.from_bytes(epoch, "big"), body["ticks"])
 
 
 def marker_key(partition: int) -> bytes:
-    """Give the key of a partition's marker: no row's, since a row's key is text."""
+    """Return the key of a partition's marker: no row's, since a row's key is text."""
     return b"\x00next:%d" % partition
 
 
 def page_key(key: bytes, name: bytes) -> bytes:
-    """Give the key of a page of a row: no row's, as a marker's is none."""
+    """Return the key of a page of a row: no row's, as a marker's is none."""
     return b"\x00page:%d:%s%s" % (len(key), key, name)
 
 
@@ -77,17 +94,20 @@ COMMON = b"\x00common"  # the key of a record that is for a partition as a whole
 
 
 def common_key(partition: int) -> bytes:
-    """Give the key of a partition's common row: what its other rows are folded with."""
+    """Return the key of a partition's shared row: what its other rows are folded with."""
     return b"%s:%d" % (COMMON, partition)
 
 
 def fence(epoch: int, offset: int) -> bytes:
-    """Make the 8 bytes that a row begins with."""
+    """Return the 8 bytes that a row begins with."""
     return epoch.to_bytes(2, "big") + offset.to_bytes(6, "big")
 
 
 class ChangelogTable(faust.Table):
-    """Rows of one processor by key, as bytes; the only writer of each partition is the partition's owner."""
+    """Rows of one processor by key, as bytes.
+
+    The only writer of each partition is the partition's owner.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         """Declare the table; options are Faust's."""
@@ -117,16 +137,16 @@ class ChangelogTable(faust.Table):
         )
 
     def row(self, key: bytes) -> bytes | None:
-        """Give a row with its fence."""
+        """Return a row with its fence."""
         return self.data.data.get(key)
 
     def marker(self, partition: int) -> Marker | None:
-        """Give the partition's marker; None before its first commit."""
+        """Return the partition's marker; None before its first commit."""
         value = self.data.data.get(marker_key(partition))
         return Marker.load(value) if value else None
 
     def rows_of(self, partition: int) -> Iterable[tuple[bytes, bytes]]:
-        """Give the rows of a partition, without its marker."""
+        """Return the rows of a partition, without its marker."""
         owner = self.data._key_partition
         return (
             (key, value)
@@ -140,7 +160,7 @@ class ChangelogTable(faust.Table):
         """Make rows and marker durable, then visible.
 
         Raises:
-            ForeignWrite: somebody else wrote into this partition; nothing was applied, the process must end.
+            ForeignWrite: another wrote into this partition; nothing is applied, the process ends.
 
         """
         tp = TP(self.changelog_topic_name, partition)
@@ -158,7 +178,10 @@ class ChangelogTable(faust.Table):
         self._apply(partition, {**rows, name: value})
 
     async def heal(self, producer: Any, partition: int) -> int:
-        """Write again the winners that a zombie's rows stand behind, before compaction may keep the zombie's."""
+        """Write the winners again that a zombie's rows follow; return how many.
+
+        Otherwise compaction would keep the zombie's.
+        """
         overruled = self.overruled.pop(partition, set())
         marker = self.marker(partition)
         if not overruled or marker is None:

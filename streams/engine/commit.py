@@ -1,4 +1,4 @@
-"""Writing to Kafka so that it is all or nothing, and noticing when somebody else wrote where only we may."""
+"""Writing to Kafka all or nothing, and noticing when another wrote where only we may."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Out(NamedTuple):
-    """A record to send. Without a partition the key decides, as Kafka's own default partitioner does."""
+    """A record to send. Without a partition the key decides, as in Kafka's default partitioner."""
 
     topic: str
     key: bytes | None
@@ -24,33 +24,35 @@ class Out(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many bytes the record takes, but for a few of Kafka's own."""
+        """Return how many bytes the record takes, but for a few of Kafka's own."""
         named = sum(len(name) + len(value or b"") for name, value in self.headers)
         return len(self.key or b"") + len(self.value or b"") + named
 
 
-# What one record may hold: topics take 2 MiB a batch, and a record is never cut. What would be larger
-# becomes a dead letter; a record that the broker refuses would be sent again for ever.
+# What one record may hold: topics take 2 MiB a batch, and a record is never cut. What would be
+# larger becomes a dead letter; a record that the broker refuses would be sent again for ever.
 MAX_RECORD = 1_900_000
 
 
-class ForeignWrite(LeadstreamError):  # noqa: N818 - it is an event that ends the process, not a mistake of the caller
-    """Another worker wrote into our changelog partition: it or we are a zombie. The process must end and read again."""
+class ForeignWrite(LeadstreamError):  # noqa: N818 - an event that ends the process, no mistake
+    """Another worker wrote into our changelog partition, so one of the two is a zombie.
+
+    The process must end and read again.
+    """
 
 
 def partition_of(key: bytes, partitions: int) -> int:
-    """Give the partition of a key as the Java client and kafka-python do (murmur2)."""
+    """Return the partition of a key as the Java client and kafka-python choose it (murmur2)."""
     return int((murmur2(key) & 0x7FFFFFFF) % partitions)
 
 
 async def send_batches(
     producer: Any, topic: str, partition: int, records: Sequence[tuple[Any, ...]]
 ) -> list[tuple[int, int]]:
-    """Send records in order, in as few record batches as they fit, and wait until the broker has each.
+    """Send records in order and return (first offset, count) of each batch that it took.
 
-    A record is (key, value) or (key, value, headers).
-
-    One batch is all or nothing. Gives (first offset, count) of each batch.
+    A record is (key, value) or (key, value, headers). There are as few batches as they fit in; each
+    is all or nothing, and the broker has it before the next is sent.
     """
     written: list[tuple[int, int]] = []
     batch = producer.create_batch()
@@ -71,11 +73,10 @@ async def send_batches(
         if batch.append(**fields) is None:
             await ship()
             batch = producer.create_batch()
-            if (
-                batch.append(**fields) is None
-            ):  # MAX_RECORD is checked before: this is a mistake of ours
+            # MAX_RECORD is checked before: this is a mistake of ours
+            if batch.append(**fields) is None:
                 raise ValueError(
-                    f"a record of {len(value or b'')} bytes for {topic} is larger than a batch may be"
+                    f"a record of {len(value or b'')} bytes for {topic} is larger than a batch"
                 )
     if batch.record_count():
         await ship()
@@ -99,7 +100,7 @@ async def send_all(producer: Any, outs: Iterable[Out], partitions: int) -> None:
 
 
 def check_contiguous(written: list[tuple[int, int]], previous: int) -> int:
-    """Check that our batches follow the last record that we know of, with nobody's between; give the last offset.
+    """Return the last offset of our batches, which must follow the last record that we know of.
 
     Raises:
         ForeignWrite: somebody else wrote there.

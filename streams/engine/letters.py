@@ -1,4 +1,4 @@
-"""Writing dead letters: what could not be read is kept with its bytes and the reason, never skipped."""
+"""Writing dead letters: a poison record is kept with its bytes and the reason, never skipped."""
 
 from __future__ import annotations
 
@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 log = logging.getLogger("leadstream.engine")
 # What Python's own errors repeat of a value, and what looks like an address or a telephone number.
 _QUOTED = re.compile(
-    r"(invalid literal for int\(\) with base \d+: |could not convert string to float: |Invalid isoformat string: ).*"
+    r"(invalid literal for int\(\) with base \d+: |could not convert string to float: "
+    r"|Invalid isoformat string: ).*"
 )
 _ADDRESS = re.compile(r"\S+@\S+")
 _NUMBER = re.compile(r"\+\d[\d ()/.-]{6,}\d")
@@ -31,7 +32,7 @@ _TRACEBACKS_A_MINUTE = 20  # of one kind of error: a flood of poison must not fi
 
 
 class Post(NamedTuple):
-    """Where a worker's letters go, and how it tells whose a record is."""
+    """Where a worker's letters go, and how it knows whose a record is."""
 
     topic: str
     worker: str
@@ -98,12 +99,15 @@ def _outs(
 
 
 def discreet(reason: str) -> str:
-    """Return a reason without what may name a person: it is shown, stored and copied far from the body."""
+    """Return a reason without what may name a person: it travels far from the body."""
     return _NUMBER.sub("…", _ADDRESS.sub("…", _QUOTED.sub(r"\1…", reason[:10_000])))
 
 
 def _trace(error: BaseException | None) -> str:
-    """Write an error's traceback, its causes first, without the values that its text repeats: logs travel."""
+    """Return an error's traceback, its causes first, without the values that its text repeats.
+
+    Logs travel, too.
+    """
     parts = []
     while error is not None:
         if isinstance(error, ValidationError):
@@ -121,7 +125,7 @@ def _trace(error: BaseException | None) -> str:
 
 
 class Failures:
-    """Logs what broke a rule of ours, with its traceback; a flood of one kind is only counted."""
+    """A log of our own errors, with tracebacks; a flood of one kind is only counted."""
 
     def __init__(self, worker: str) -> None:
         """Log for a worker."""
@@ -142,4 +146,7 @@ class Failures:
         place = f"{record.topic}[{record.partition}] {record.offset}"
         if self._logged[kind] <= _TRACEBACKS_A_MINUTE:
             log.error("%s: %s could not be processed\n%s", self._worker, place, _trace(error))
-        return f"{self._worker} could not process it ({kind}): ours to mend, its log has more under {place}"
+        return (
+            f"{self._worker} could not process it ({kind}): ours to mend, "
+            f"its log has more under {place}"
+        )

@@ -1,6 +1,7 @@
-"""What a worker asks of whoever uses it: the pure half of a stateful processor, and what one record may do.
+"""The contract between a worker and its logic: the pure part of a processor, and its effects.
 
-It knows records and rows, never leads; the engine calls it, and stores and sends what it gives back.
+The engine knows records and rows, never leads. It calls the logic, and stores and sends what that
+returns.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ def no_pages(_name: bytes) -> None:
 
 
 def headers_of(record: Any) -> dict[str, str]:
-    """Give a record's headers as text; Kafka allows one without a value."""
+    """Return a record's headers as text; Kafka allows one without a value."""
     return {name: (value or b"").decode(errors="replace") for name, value in record.headers}
 
 
@@ -42,19 +43,21 @@ class Rejected(NamedTuple):
 
 
 class Effects(NamedTuple):
-    """What one record did. `row` is None when nothing changed; `due` is when time alone changes the row next (ms)."""
+    """The effects of one record: outputs, the row, its pages, and what could not be read.
+
+    `row` is None when nothing changed; `due` is when time alone changes the row next (ms).
+    """
 
     outs: tuple[Out, ...] = ()
     row: bytes | None = None
     due: int | None = None
     rejected: tuple[Rejected, ...] = ()
-    ignored: tuple[
-        str, ...
-    ] = ()  # kinds of parts that are known and not ours: counted, never a letter
-    dropped: tuple[
-        str, ...
-    ] = ()  # names of details that could not be read: counted, what they stood in counts
-    pages: Mapping[bytes, bytes] = {}  # of the record's own row, by name: what changed of them
+    # kinds of parts that are known and not ours: counted, never a letter
+    ignored: tuple[str, ...] = ()
+    # names of details that could not be read: counted, and what they stood in is read
+    dropped: tuple[str, ...] = ()
+    # of the record's own row, by name: those that changed
+    pages: Mapping[bytes, bytes] = {}
 
 
 class MustAct(LeadstreamError):  # noqa: N818 - it stops the worker; the text says who must do what
@@ -62,10 +65,11 @@ class MustAct(LeadstreamError):  # noqa: N818 - it stops the worker; the text sa
 
 
 class Logic(ABC):
-    """A stateful processor's pure half. A record changes the row of its own key and no other.
+    """The pure part of a stateful processor. A record changes the row of its own key and no other.
 
-    A partition may have one common row, which its other rows are folded with (definitions, say): a record whose key is
-    COMMON changes it, so it comes in order with all others and nothing enters the state by a side door.
+    A partition may have one shared row, which its other rows are folded with (definitions, say). A
+    record whose key is COMMON changes it, so it comes in order with all others, and state has no
+    other source than records.
     """
 
     @abstractmethod
@@ -78,11 +82,11 @@ class Logic(ABC):
 
     @abstractmethod
     def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:
-        """Tell a row that time has come to `now`, as the tick `record` says."""
+        """Fold the watermark `now`, which the tick `record` raised, into a row."""
 
     @abstractmethod
     def next_due(self, row: bytes) -> int | None:
-        """Read when time alone changes a row next."""
+        """Return when time alone changes a row next (ms)."""
 
     def on_watermark(self, _partition: int, _next_offset: int, _now: int) -> tuple[Out, ...]:
         """Return what else a rise of the partition's watermark sends."""

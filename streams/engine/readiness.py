@@ -6,7 +6,10 @@ from typing import Any
 
 
 def waits_for(app: Any) -> str:
-    """Say what a worker still waits for. It looks and makes nothing: Faust makes its parts when they are first asked for."""
+    """Return what a worker still waits for; an empty text once it is ready.
+
+    Faust makes its parts when they are first asked for, so this only looks at those there are.
+    """
     consumer, tables = app._consumer, vars(app).get("tables")
     recovery = None if tables is None else tables._recovery  # a manager of no table is false
     if not app.started or consumer is None or recovery is None:

@@ -49,13 +49,17 @@ if TYPE_CHECKING:
     from collections.abc import Set as AbstractSet
 
 FETCH_WAIT_MS = 50  # Faust hard-codes 1500: record in to record out p50 396 -> 27 ms
-# Wait those 50 ms unless so much has come: at 200 events/s a fetch then brings a chunk instead of a record, which halved
-# the workers' CPU and the whole way's latency on 2 cores (make bench: p50 0.99 -> see README).
+# Wait those 50 ms unless so much has come: at 200 events/s a fetch then brings a chunk instead of a
+# record, which halved the workers' CPU and the whole way's latency on 2 cores (make bench: p50 0.99
+# -> see README).
 FETCH_MIN_BYTES = 16_384
 
 
 class SafeRecovery(Recovery):
-    """Clears the queues and seeks BEFORE stream partitions flow; 0.15.3 resumes first and loses what was fetched between."""
+    """Recovery that clears the queues and seeks before stream partitions flow.
+
+    0.15.3 resumes first and loses what was fetched between.
+    """
 
     def active_remaining(self) -> Counter[Any]:
         """Count what is left by the fetch response's high watermark: the only one that is true."""
@@ -98,7 +102,7 @@ class SafeRecovery(Recovery):
 
 
 class SafeThread(driver.AIOKafkaConsumerThread):
-    """Gives back what Faust would drop silently, and never lets an emptied filter mean "no filter"."""
+    """Thread that seeks back to what Faust would drop, and keeps an emptied filter a filter."""
 
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
@@ -127,21 +131,26 @@ class SafeThread(driver.AIOKafkaConsumerThread):
             if generation == app.consumer_generation_id and flows:
                 kept[tp] = batch
             else:
-                with contextlib.suppress(
-                    Exception
-                ):  # the partition is no longer ours: its new owner reads it
+                # the partition is no longer ours: its new owner reads it
+                with contextlib.suppress(Exception):
                     consumer.seek(tp, batch[0].offset)
         return kept
 
 
 class SafeConsumer(driver.Consumer):
-    """Commits before it forgets acknowledgements; chunked topics are acknowledged in order and never skip."""
+    """Consumer that commits before it forgets acknowledgements.
+
+    Chunked topics are acknowledged in order, without a gap.
+    """
 
     def _new_consumer_thread(self) -> SafeThread:
         return SafeThread(self, loop=self.loop, beacon=self.beacon)
 
     async def on_partitions_revoked(self, revoked: set[Any]) -> None:
-        """Finish and commit first, forget afterwards (consumer.py:659 forgets first, so it counts twice)."""
+        """Finish and commit first, forget afterwards.
+
+        consumer.py:659 forgets first, so records are counted twice.
+        """
         await self._on_partitions_revoked(revoked)
         self._active_partitions.difference_update(revoked)
         self._paused_partitions.difference_update(revoked)
@@ -156,7 +165,7 @@ class SafeConsumer(driver.Consumer):
                 memory.pop(tp, None)
 
     async def _add_gap(self, tp: Any, start: int, end: int) -> None:
-        # consumer.py:1140 registers the record just read as part of the gap, and so acknowledges it unread
+        # consumer.py:1140 takes the record just read for part of the gap: acknowledged, and unread
         if tp.topic not in ChunkScheduler.chunked and start <= end - 1:
             await super()._add_gap(tp, start, end - 1)
 
@@ -201,7 +210,7 @@ class SafeApp(faust.App):
     open_consumer: Callable[..., Any]
 
     async def first_from(self, tp: Any, offset: int) -> int:
-        """Ask the broker itself for the first record of a partition at or after an offset; give its offset."""
+        """Return the offset of the first record at or after an offset, as the broker has it."""
         consumer = self.open_consumer(auto_offset_reset="none")  # gone is an error
         await consumer.start()
         try:
@@ -244,7 +253,8 @@ def build(
         broker_heartbeat_interval=session_timeout / 6,
         broker_commit_interval=1.0,
         broker_max_poll_interval=600.0,
-        consumer_metadata_max_age_ms=10_000,  # a broker that has just started may tell of no partition: ask again soon
+        # a broker that has just started may know of no partition: ask again soon
+        consumer_metadata_max_age_ms=10_000,
         table_standby_replicas=0,
         producer_acks=-1,
         producer_max_batch_size=900_000,

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
     from .recovery import SafeApp
 
-BUSY = 5_000  # records a second: an import or a catching up, where larger writes matter, and not the moment
+# Records a second of an import or a catch-up, where larger writes matter more than latency.
+BUSY = 5_000
 THROUGHPUT = 10
 SHORTEST = 0.02  # seconds between two writes
 
@@ -37,7 +38,7 @@ class Refused(NamedTuple):
 
 
 class SinkWorker(Worker):
-    """A sink: chunks are collected, written together, and acknowledged only when the other side has them."""
+    """A sink: chunks are collected, written together, and acknowledged when they are durable."""
 
     def __init__(
         self,
@@ -50,9 +51,10 @@ class SinkWorker(Worker):
         every: float = 0.2,
         most: int = 10_000,
     ) -> None:
-        """`write` blocks until all is durable, and is run in a thread; `every` seconds or `most` records, whichever first.
+        """Write each `every` seconds or `most` records, whichever comes first.
 
-        It returns the records that it could not write: they go to the dead letters before the acknowledgement.
+        `write` is run in a thread and blocks until all is durable. It returns the records that it
+        could not write; they become dead letters before the acknowledgement.
         """
         super().__init__(app, post, topics, partitions, hooks)
         self.write, self.every, self.most = write, every, most
@@ -74,15 +76,17 @@ class SinkWorker(Worker):
         return False
 
     async def _run(self) -> None:
-        """Write beat by beat until Faust cancels it: a worker that stops first waits for what it has read to be acknowledged."""
+        """Write at intervals until Faust cancels it.
+
+        A worker that stops first waits until what it has read is acknowledged.
+        """
         try:
             loop = asyncio.get_running_loop()
             began = loop.time()
             while True:
                 before, began = began, loop.time()
-                rate = await self._flush() / max(
-                    began - before, 0.001
-                )  # a rate: after a long write a beat holds much of little
+                # Use a rate: after a slow write even light traffic fills a batch.
+                rate = await self._flush() / max(began - before, 0.001)
                 wait = self.every * (THROUGHPUT if rate > BUSY else 1)
                 await self.app.wait(
                     self._full.wait(), timeout=max(SHORTEST, wait - (loop.time() - began))

@@ -1,9 +1,10 @@
-"""A worker that folds one topic into rows, which live in a table whose changelog is the truth (changelog.py).
+"""A worker that folds one topic into rows, kept in a table whose changelog is the truth.
 
-A chunk is folded in slices: after SLICE_SECONDS what was folded is committed, so that a flood of one
-row stops neither heartbeats nor other partitions, and a crash repeats little. A slice may end within
-a tick that fires many timers: its rows are then committed under a marker that still points at the
-tick. A row that the tick fired already carries the tick's fence and is left alone when it comes again.
+A chunk is folded in slices: after SLICE_SECONDS what was folded is committed, so that a flood of
+one row stops neither heartbeats nor other partitions, and a crash repeats little. A slice may end
+within a tick that fires many timers: its rows are then committed under a marker that still points
+at the tick. A row that the tick fired already carries the tick's fence, and is left alone when the
+tick comes again. See changelog.py for what is committed.
 """
 
 from __future__ import annotations
@@ -45,18 +46,19 @@ class _Slice:
     dues: list[tuple[int, bytes]] = field(default_factory=list)
     marker: Marker = field(default_factory=lambda: Marker(0, 0, {}))
     time: int = 0  # how far time has come, all its timers fired
-    cut: int = 0  # behind the tick that raised the time: what comes later was not told it
+    cut: int = 0  # behind the tick that raised the time: later records were not folded with it
     ends: float = field(default_factory=lambda: time.monotonic() + SLICE_SECONDS)
-    paged: bool = False  # has pages: their row must be committed before they are written again (domain/book.py)
+    # it has pages: their row must be committed before they are written again (domain/book.py)
+    paged: bool = False
 
     @property
     def full(self) -> bool:
-        """Whether it is time to commit."""
+        """Return whether it is time to commit."""
         return self.paged or (bool(self.rows or self.outs) and time.monotonic() > self.ends)
 
 
 class Stateful(Worker):
-    """Folds one topic into rows. Exactly one input topic: fences of two topics can't be compared."""
+    """A worker that folds exactly one topic into rows: fences of two topics can't be compared."""
 
     def __init__(
         self,
@@ -69,7 +71,7 @@ class Stateful(Worker):
         upstream: tuple[str, ...],
         tick_to: str | None,
     ) -> None:
-        """`upstream` are the topics whose partitions tell the time; `tick_to` is told in turn."""
+        """Take the watermark from the partitions of `upstream`; send its ticks on to `tick_to`."""
         super().__init__(app, post, [topic], partitions, hooks)
         self.topic, self.logic, self.upstream, self.tick_to = topic, logic, upstream, tick_to
         self.table = ChangelogTable(
@@ -80,29 +82,34 @@ class Stateful(Worker):
         self.table.on_recover(self._rebuild)
 
     async def _rebuild(self) -> None:
-        """Make the heaps of due times again from the rows: a heap is only a hint, the row decides."""
+        """Make the heaps of due times anew from the rows; a heap is a hint, the row decides."""
         mine = {
             tp.partition for tp in self.app.assignor.assigned_actives() if tp.topic == self.topic
         }
         for partition in set(self._heaps) - mine:
             del self._heaps[partition]
         for partition in mine:
-            self._refuse_older(partition)
+            self._refuse_foreign(partition)
             self._restore_common(partition)
             if partition in self._heaps and partition not in self.table.recovered:
                 continue
             self._heaps[partition] = self._heap(partition)
         self.table.recovered.clear()
 
-    def _refuse_older(self, partition: int) -> None:
-        """Stop before a changelog of another release is taken for an empty one: every row would begin anew."""
+    def _refuse_foreign(self, partition: int) -> None:
+        """Stop before a changelog of another release is taken for an empty one, or misread."""
         strange = self.table.strange.pop(partition, 0)
+        try:
+            marker = self.table.marker(partition)
+        except MustAct as error:
+            self.stop(f"{self.table.changelog_topic_name}[{partition}]: {error}")
         if not strange:
             return
-        if self.table.marker(partition) is None:
+        if marker is None:
             self.stop(
-                f"none of {strange} records of {self.table.changelog_topic_name}[{partition}] was written by this release: start a "
-                "new home and import the history, or remove the topic if what it holds is worth nothing"
+                f"none of {strange} records of {self.table.changelog_topic_name}[{partition}] was "
+                "written by this release: start a new home and import the history, or remove the "
+                "topic if what it holds is worth nothing"
             )
         log.error(
             "%s: passed by %s records of its changelog that none of ours wrote", self.name, strange
@@ -115,7 +122,7 @@ class Stateful(Worker):
         return heap
 
     def _next_due(self, row: bytes) -> int | None:
-        """Read when a row is due. One that can't be read is due at once, so that its timer's letter tells of it."""
+        """Return when a row is due; one that can't be read is due at once, and becomes a letter."""
         try:
             return self.logic.next_due(row[8:])
         except Exception:
@@ -149,9 +156,8 @@ class Stateful(Worker):
             await send_all(producer, piece.outs, self.partitions)
             self.hooks.between("outputs sent")
             if generation != self.app.consumer_generation_id:
-                self._heaps[partition] = self._heap(
-                    partition
-                )  # the fold took from it what it fired
+                # the fold took from it what it fired
+                self._heaps[partition] = self._heap(partition)
                 self._restore_common(partition)
                 return self.drop(event)
             await self.table.commit(producer, partition, piece.rows, piece.marker)
@@ -163,9 +169,10 @@ class Stateful(Worker):
         return True
 
     def _slices(self, partition: int, records: Sequence[Any], marker: Marker) -> Iterator[_Slice]:
-        """Fold a chunk in memory, a slice at a time; the next one sees what the one before committed.
+        """Fold a chunk in memory and yield its slices; each sees what the one before committed.
 
-        Emission is per record and in a fixed order, so any borders of chunks and slices give the same.
+        Outputs are made record by record in a fixed order, so they do not depend on where chunks
+        and slices end.
         """
         heard, now = marker.ticks, ticks.now(marker.ticks, self.upstream)
         piece = _Slice(marker=marker, time=now)
@@ -201,7 +208,7 @@ class Stateful(Worker):
         )
 
     def _tick(self, record: Any) -> ticks.Tick | None:
-        """Read a tick of an upstream partition that is not ahead of its own stamp; None for any other record."""
+        """Return a tick of an upstream partition that is not ahead of its stamp; None otherwise."""
         tick = None if record.headers else ticks.read(record.value)
         if tick is None:
             return None
@@ -230,7 +237,9 @@ class Stateful(Worker):
             key = common_key(record.partition) if whole else self._row_key(record)
             row = piece.rows.get(key) or self.table.row(key)
             if row is not None and row[:8] >= mark and not whole:
-                return  # its outputs were acknowledged before the row was written: a commit cut in half is completed
+                # its outputs were acknowledged before the row was written: this completes a commit
+                # that broke off
+                return
             effects = _fits(self._effects(record, key, row, piece, whole=whole))
         except MustAct:
             raise
@@ -244,9 +253,8 @@ class Stateful(Worker):
             self._dead(record, LetterKind.FAILED, self.failures.log(record, error), piece)
             return
         self.hooks.count("read", 1)
-        for part, refused in enumerate(
-            effects.rejected
-        ):  # ours to mend: nobody but our own workers writes here
+        # ours to mend: nobody but our own workers writes here
+        for part, refused in enumerate(effects.rejected):
             self._post(
                 record,
                 letter(
@@ -297,7 +305,7 @@ class Stateful(Worker):
         piece.outs += made
 
     def _due(self, partition: int, piece: _Slice, now: int) -> list[bytes]:
-        """Take the rows that are due before `now` off the heap, in a fixed order."""
+        """Take the rows that are due before `now` (ms) off the heap; return them in order."""
         heap = self._heaps.setdefault(partition, [])
         found = {key for due, key in piece.dues if due < now}
         piece.dues = [one for one in piece.dues if one[0] >= now]
@@ -317,9 +325,8 @@ class Stateful(Worker):
             if due_at is None:
                 return
             if row[:8] >= mark or due_at >= now:
-                piece.dues.append(
-                    (due_at, key)
-                )  # fired by this very tick before a crash, or not yet due
+                # fired by this very tick before a crash, or not yet due
+                piece.dues.append((due_at, key))
                 return
             effects = _fits(self.logic.due(key, row[8:], now, record))
         except MustAct:
@@ -340,9 +347,8 @@ class Stateful(Worker):
         )
         piece.paged = piece.paged or bool(effects.pages)
         if effects.row is not None:
-            piece.rows.pop(
-                key, None
-            )  # behind its pages: a commit that is cut must not leave a row without them
+            # behind its pages: a commit that is cut must not leave a row without them
+            piece.rows.pop(key, None)
             piece.rows[key] = mark + effects.row
         if effects.due is not None:
             piece.dues.append((effects.due, key))

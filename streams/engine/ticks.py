@@ -1,7 +1,8 @@
-"""Time is a record. It flows with the events, so it never overtakes a backlog, and a stopped hop stops time.
+"""Time is a record: a tick flows with the events.
 
-A tick says how far one upstream partition was told that time has come; `now` of a partition is the minimum over
-all upstream partitions of the highest tick of each, and never falls.
+So it never overtakes a backlog, and a hop that stops also stops time. A tick says the watermark of
+one upstream partition. A partition's own watermark is the minimum, over all upstream partitions, of
+the highest tick of each, and never falls.
 """
 
 from __future__ import annotations
@@ -12,11 +13,12 @@ import orjson
 
 _HEAD = b'{"tick":'
 _MOST = 10_000  # partitions of a topic: a tick that claims more would fill the memory
-AHEAD_MS = 300_000  # a tick further beyond its broker's stamp is refused: a clock that runs wild must not fire timers
+# A tick further beyond its broker's stamp is refused: a clock that runs wild must fire no timers.
+AHEAD_MS = 300_000
 
 
 class Tick(NamedTuple):
-    """How far time has come (ms), as told by one partition of a topic that has `of` partitions."""
+    """The watermark (ms) of one partition of a topic that has `of` partitions."""
 
     now: int
     topic: str
@@ -29,7 +31,7 @@ class Tick(NamedTuple):
 
 
 def read(value: bytes | None) -> Tick | None:
-    """Read a tick; None for any other record."""
+    """Return the tick that a value holds; None for any other record."""
     if value is None or not value.startswith(_HEAD):
         return None
     try:
@@ -47,7 +49,7 @@ def read(value: bytes | None) -> Tick | None:
 
 
 def take(ticks: dict[str, list[int]], tick: Tick) -> dict[str, list[int]]:
-    """Keep the highest tick of each upstream partition."""
+    """Return the highest tick of each upstream partition, this one considered."""
     known = [*ticks.get(tick.topic, [0] * tick.of)]
     known += [0] * (tick.of - len(known))
     known[tick.partition] = max(known[tick.partition], tick.now)
@@ -55,7 +57,7 @@ def take(ticks: dict[str, list[int]], tick: Tick) -> dict[str, list[int]]:
 
 
 def now(ticks: dict[str, list[int]], upstream: tuple[str, ...]) -> int:
-    """Give the partition's time: 0 until every upstream partition has told."""
+    """Return the partition's watermark (ms): 0 until a tick of every upstream partition came."""
     return min(
         (min(ticks[topic], default=0) if topic in ticks else 0 for topic in upstream), default=0
     )

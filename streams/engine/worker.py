@@ -58,11 +58,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("leadstream.engine")
 
-EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = (
-    70,
-    78,
-    75,
-)  # 78: a restart alone will not help, somebody must act
+# 78: a restart alone will not help, somebody must act.
+EXIT_FATAL, EXIT_STOPPED, EXIT_FOREIGN = 70, 78, 75
 
 
 def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
@@ -74,7 +71,7 @@ def die(reason: str, code: int = EXIT_FATAL) -> NoReturn:
 
 @dataclass
 class Hooks:
-    """Counters and faults. Tests set `between` to kill the process between two steps of a commit."""
+    """Counters and faults. Tests set `between` to kill the process between two steps."""
 
     count: Callable[[str, int], None] = lambda _name, _number: None
     gauge: Callable[[str, int, float], None] = lambda _name, _partition, _value: None
@@ -83,9 +80,8 @@ class Hooks:
     letter: Callable[[str, int], None] = lambda _source, _number: None
     ignored: Callable[[str, str], None] = lambda _source, _kind: None
     dropped: Callable[[str, str], None] = lambda _source, _detail: None
-    stopping: Callable[[str], None] = lambda _reason: (
-        None
-    )  # hears why somebody must act, before the process ends
+    # hears why somebody must act, before the process ends
+    stopping: Callable[[str], None] = lambda _reason: None
 
     def dead(self, source: str, letters: Sequence[Out]) -> None:
         """Count letters, a letter once however many pieces it has."""
@@ -96,7 +92,7 @@ class Hooks:
 
 
 class Worker(ABC):
-    """What all three kinds share: one agent over chunks, and an end to the process on any surprise."""
+    """What all three kinds share: an agent over chunks, which ends the process on any surprise."""
 
     def __init__(
         self, app: SafeApp, post: Post, topics: Sequence[str], partitions: int, hooks: Hooks
@@ -105,9 +101,8 @@ class Worker(ABC):
         self.name, self.role = post.worker, post.role or post.worker
         self.failures = Failures(self.name)
         self._seeking: dict[Any, int] = {}
-        self._next: dict[
-            Any, tuple[int, int]
-        ] = {}  # of a worker without a table: generation and next offset
+        # of a worker without a table: consumer generation and next offset
+        self._next: dict[Any, tuple[int, int]] = {}
         for topic in topics:
             app.agent(chunk_topic(app, topic, partitions=partitions), name=f"{self.name}.{topic}")(
                 self._agent
@@ -133,15 +128,18 @@ class Worker(ABC):
 
     @abstractmethod
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        """Do one chunk; give whether it may be acknowledged."""
+        """Do one chunk; return whether it may be acknowledged."""
 
     def drop(self, event: Any) -> bool:
-        """Leave a chunk to be read again: it is not acknowledged, and Faust must not wait for it."""
+        """Leave a chunk unacknowledged, to be read again; Faust must not wait for it."""
         self.app.consumer._unacked_messages.discard(event.message)
         return False
 
     def position(self, tp: TP, generation: int) -> int | None:
-        """Give the next offset of a worker without a table: what it did in this generation, else what was committed."""
+        """Return the next offset of a worker without a table.
+
+        It is what the worker did in this consumer generation, else what was committed.
+        """
         known = self._next.get(tp)
         if known and known[0] == generation:
             return known[1]
@@ -151,11 +149,11 @@ class Worker(ABC):
     async def from_next(
         self, tp: TP, records: Sequence[Any], following: int | None
     ) -> Sequence[Any] | None:
-        """Drop what is done already; where there is a hole, seek back and give None. Never skip.
+        """Return the records that are not done yet; at a gap seek back and return None. Never skip.
 
-        A hole in which the broker has no record is none: a transaction's marker, or what a compaction removed.
-
-        An offset that the topic no longer holds, or does not reach, stops the worker and says what is missing.
+        A gap in which the broker has no record is none: a transaction's marker, or what compaction
+        removed. An offset that the topic no longer holds, or does not reach, stops the worker with
+        a text that says what is missing.
         """
         consumer = self.app.consumer
         if following is None:
@@ -164,9 +162,10 @@ class Worker(ABC):
             earliest = (await consumer.earliest_offsets(tp))[tp]
             if earliest > following:
                 self.stop(
-                    f"{tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was not read yet: "
-                    "retention was shorter than the outage, or the topic was made again. Restore it from its backup, "
-                    f"or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
+                    f"{tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was "
+                    "not read yet: retention was shorter than the outage, or the topic was made "
+                    "again. Restore it from its backup, or accept the hole: "
+                    f"`leadstream holes list`, then `leadstream holes accept {self.role}`"
                 )
             self._seeking[tp] = following
             log.warning(
@@ -183,8 +182,9 @@ class Worker(ABC):
         end = consumer.highwater(tp)
         if end is not None and following > end:
             self.stop(
-                f"{tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: the topic was made again. "
-                f"Restore it, or accept the hole: `leadstream holes list`, then `leadstream holes accept {self.role}`"
+                f"{tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: "
+                "the topic was made again. Restore it, or accept the hole: "
+                f"`leadstream holes list`, then `leadstream holes accept {self.role}`"
             )
         return [record for record in records if record.offset >= following]
 

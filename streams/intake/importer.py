@@ -14,6 +14,7 @@ from kafka.errors import KafkaError
 
 from schemas import topics
 from schemas.records import Spend, Target
+from schemas.wire import stated
 from sinks.clickhouse import generations
 from sinks.clickhouse.files import statement
 from streams import connections
@@ -100,9 +101,9 @@ class _Out(NamedTuple):
 def _out(item: Packed, stated_at: int) -> _Out:
     if isinstance(item.made, Spend):
         spend = item.made.model_copy(update={"stated_at": stated_at})
-        return _Out(topics.SPEND, spend.model_dump_json().encode(), item.key.encode())
+        return _Out(topics.SPEND, stated.dump(spend), item.key.encode())
     if isinstance(item.made, Target):
-        return _Out(topics.TARGETS, item.made.model_dump_json().encode(), item.key.encode())
+        return _Out(topics.TARGETS, stated.dump(item.made), item.key.encode())
     return _Out(topics.RAW_IMPORT, item.body, item.key.encode())
 
 

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from schemas import documents, topics
 from schemas.errors import LeadstreamError
 from schemas.records import Rate, Spend, SurveyAnswer, Target
+from schemas.wire import stated
 from sinks.clickhouse import attainment, kpis
 from streams import connections
 
@@ -162,7 +163,7 @@ def publish(records: Sequence[Record], settings: Settings) -> int:
     )
     try:
         sent = [
-            producer.send(_TOPICS[type(one)], one.model_dump_json().encode(), key=one.key.encode())
+            producer.send(_TOPICS[type(one)], stated.dump(one), key=one.key.encode())
             for one in records
         ]
         for future in sent:

@@ -11,12 +11,12 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-import orjson
 from kafka import OffsetAndMetadata, TopicPartition
 from kafka.admin import KafkaAdminClient
 
 from schemas import topics
 from schemas.errors import LeadstreamError
+from schemas.wire import facts
 from streams import connections
 from streams.engine.changelog import Marker, marker_key, seal, unseal
 from streams.settings import split
@@ -113,13 +113,13 @@ def accept(settings: Settings, role: str) -> list[Hole]:
 def _state(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     """State a hole in lead.facts."""
     fact = {
-        "k": "hole",
         "generation": settings.generation if worker == "advance" else 0,
         "accepted_at": int(time.time() * 1000),
         **hole._asdict(),
         "worker": worker,
     }
-    producer.send(topics.FACTS, orjson.dumps(fact), partition=hole.partition).get(timeout=30)
+    record = facts.dump("hole", fact)
+    producer.send(topics.FACTS, record, partition=hole.partition).get(timeout=30)
 
 
 def members(admin: KafkaAdminClient, group: str, seconds: float) -> list[Any]:

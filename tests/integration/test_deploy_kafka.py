@@ -503,7 +503,7 @@ def _leads(kafka, running, logs):
                         if record.value and record.value.startswith(b"{")
                         else {}
                     )
-                    if fact.get("k") == "fact":
+                    if fact.get("record") == "fact":
                         leads.add(fact["lead"])
     finally:
         consumer.close()

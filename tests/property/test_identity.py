@@ -70,7 +70,7 @@ def play(events, random):
     queue = [
         (
             identity.ordered(tuple(event["aliases"]))[0],
-            {"t": "event", "event": event, "received_at": 1},
+            {"record": "event", "event": event, "received_at": 1},
         )
         for _, event in events
     ]
@@ -84,7 +84,7 @@ def play(events, random):
         rows.put(alias, done.row)
         queue += list(done.links)
         for touch in done.touches:
-            if touch.record["t"] == "edge":
+            if touch.record["record"] == "edge":
                 edges.add(edge_of(touch.record["edge"]))
             else:
                 placed[touch.record["name"]].add(touch.record["event"][4])

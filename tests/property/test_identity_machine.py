@@ -61,7 +61,7 @@ class Pipeline(RuleBasedStateMachine):
             "aliases": list(aliases),
             **fields,
         }
-        self.send_event(first, {"t": "event", "event": event, "received_at": 1})
+        self.send_event(first, {"record": "event", "event": event, "received_at": 1})
         return event
 
     @rule(
@@ -126,7 +126,7 @@ class Pipeline(RuleBasedStateMachine):
             lead, body = self.touches[partition][0]
             message = orjson.loads(body)
             before = self.leads.get(lead) or row.Row(lead)
-            if message["t"] == "edge":
+            if message["record"] == "edge":
                 step = row.connect(before, row.edge_of(message["edge"]), DEFINITION)
                 self.read.edges.add(row.edge_of(message["edge"]))
             else:
@@ -135,7 +135,11 @@ class Pipeline(RuleBasedStateMachine):
                 (self.read.copies if copied else self.read.events)[lead].add(event)
             self.sink.take(lead, step)
             for forward in step.forwards:
-                what = {"t": "event", "copy": True} if forward.kind == "event" else {"t": "edge"}
+                what = (
+                    {"record": "event", "copy": True}
+                    if forward.kind == "event"
+                    else {"record": "edge"}
+                )
                 self.touches[hash_of(forward.to)].append(
                     (forward.to, orjson.dumps({**what, forward.kind: forward.value}))
                 )

@@ -75,7 +75,7 @@ class Pipeline:
         self.figures["dead_letters"] += len(found.rejected)
         for event in found.events:
             body = event.model_dump(mode="json", exclude_none=True, exclude_defaults=True)
-            self._event({"t": "event", "event": body, "received_at": stamp}, stamp)
+            self._event({"record": "event", "event": body, "received_at": stamp}, stamp)
 
     def _event(self, record, stamp):
         queue = deque([(identity.ordered(tuple(record["event"]["aliases"]))[0], record)])
@@ -92,7 +92,7 @@ class Pipeline:
                 self._touch(touch)
 
     def _touch(self, touch):
-        if touch.record["t"] == "edge":
+        if touch.record["record"] == "edge":
             self.read.edges.add(row.edge_of(touch.record["edge"]))
             return
         event = row.Event(*touch.record["event"])

@@ -38,7 +38,7 @@ class World:
 
     def takes(self, event):
         first, *_ = identity.ordered(tuple(event["aliases"]))
-        queue = deque([(first, {"t": "event", "event": event, "received_at": 1})])
+        queue = deque([(first, {"record": "event", "event": event, "received_at": 1})])
         while queue:
             alias, record = queue.popleft()
             done = identity.resolve(
@@ -53,7 +53,7 @@ class World:
             self.leads_to += [(alias, *one) for one in done.leads_to]
             for touch in done.touches:
                 self.touches.append(touch)
-                if touch.record["t"] == "edge":
+                if touch.record["record"] == "edge":
                     self.read.edges.add(row.edge_of(touch.record["edge"]))
                 else:
                     self.read.events[touch.lead].add(row.Event(*touch.record["event"]))

@@ -37,7 +37,7 @@ def test_an_event_that_names_nobody_is_held_and_goes_to_whom_its_alias_turns_out
 def test_an_event_that_is_held_and_comes_again_is_counted_and_not_held_twice():
     world = World()
     record = {
-        "t": "event",
+        "record": "event",
         "event": {
             "id": "visit",
             "aliases": [ANON],
@@ -117,13 +117,13 @@ def test_a_held_event_that_this_release_can_not_read_keeps_no_other_from_its_lea
 
 def test_a_held_event_that_this_release_can_not_read_is_a_letter_that_its_alias_takes_again():
     held = {
-        "t": "event",
+        "record": "event",
         "event": {"id": "e", "type": "gone", "occurred_at": 1, "source": "s", "aliases": [ANON]},
         "received_at": 1,
     }
     before = identity.AliasRow(ANON, held=((1, held),))
     link = {
-        "t": "link",
+        "record": "link",
         "word": "link",
         "id": "",
         "at": 0,

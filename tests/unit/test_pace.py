@@ -34,7 +34,11 @@ class Facts:
 
     async def getmany(self, **_options):
         self.at, self.end = self.at + 1, self.end + 1
-        return {TP("lead.facts", 0): [SimpleNamespace(value=b'{"k":"cut","now":%d}' % self.at)]}
+        return {
+            TP("lead.facts", 0): [
+                SimpleNamespace(value=b'{"record":"cut","version":2,"now":%d}' % self.at)
+            ]
+        }
 
 
 def test_an_import_hears_what_has_come_and_no_more_however_fast_facts_follow():

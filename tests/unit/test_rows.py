@@ -18,14 +18,17 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": None})
     batch.state({**common, "content": orjson.dumps({"stage": "mql"}).decode()})
     batch.touch(
-        0, 1, "l", {"t": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1}
+        0,
+        1,
+        "l",
+        {"record": "event", "event": [0, 0, 0, "e", "o", "touch", "{}"], "received_at": 1},
     )
     batch.touch(
         0,
         1,
         "l",
         {
-            "t": "edge",
+            "record": "edge",
             "edge": [0, 0, "e", "link", [0, "", "a", ""], [0, "", "b", ""]],
             "received_at": 1,
         },
@@ -53,7 +56,13 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         "accepted_at": 1,
     }
     batch.definition(
-        {"generation": 1, "version": "1", "effective_from": 0, "digest": "d", "content": "{}"}
+        {
+            "generation": 1,
+            "funnel_version": "1",
+            "effective_from": 0,
+            "digest": "d",
+            "content": "{}",
+        }
     )
     batch.alias({"alias": "a", "kind": "email", "origin": "o", "what": "full"})
     batch.hole({"generation": 1, **hole})

@@ -33,7 +33,7 @@ def test_a_later_version_holds_for_what_begins_after_it_starts():
     versions, row = begun()
     effects = versions.apply_shared(said(later()), row)
     assert [version.funnel.version for version in versions.of(0).versions] == ["1", "2"]
-    assert orjson.loads(effects.outs[0].value)["version"] == "2"
+    assert orjson.loads(effects.outs[0].value)["funnel_version"] == "2"
     assert versions.of(0).at(NOW).funnel.version == "1"
     assert versions.of(0).at(NOW + 3 * 86_400_000).funnel.version == "2"
 

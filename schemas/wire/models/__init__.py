@@ -1,0 +1,1 @@
+"""The records of each topic as pydantic models; the codecs beside them write and read."""
