@@ -7,9 +7,9 @@ is code. `schemas/checking.py` says what its names must fit, `schemas/shape.py` 
 from __future__ import annotations
 
 from datetime import date
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from schemas import first_form
 from schemas.calendars import Calendar, Reporting, Team
@@ -84,6 +84,11 @@ Work = Literal[
 ]
 
 
+BUILT_IN = ("source", "channel", "campaign", "lead_origin", "segment")
+_OF_LEADS = "owner|team|account|queue|manager|landing_page"
+Dimension = Annotated[str, StringConstraints(pattern=rf"^({_OF_LEADS}|attributes\.\w+)$")]
+
+
 class Funnel(Strict):
     """A whole definition.
 
@@ -109,6 +114,7 @@ class Funnel(Strict):
     origins: Origins = Origins()
     sources: tuple[SourceRule, ...] = ()
     aliases: dict[str, str] = Field(default_factory=dict)
+    dimensions: tuple[Dimension, ...] = ()  # by which figures can be asked, beside BUILT_IN
     enabled_sources: tuple[str, ...] = ()
     # What systems of one's own (CloudEvents, imports) can tell of people's work, so that clocks
     # which they stop are measured.

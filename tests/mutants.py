@@ -85,7 +85,7 @@ MUTANTS = (
     Mutant("22 what lies among packed touches unpacks them", D + "packs.py", "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or", "False\n            or"),
     Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py", "if not self._quiet(pack, touches):", "if not self.state.journeys:"),
     # moves: the lifecycle
-    Mutant("skipped stages are implied and marked", D + "moving.py", '"implied", place_in, implied=True, under=under', '"implied", place_in, under=under'),
+    Mutant("skipped stages are implied and marked", D + "moving.py", "implied=True,\n                        dimensions=known", "dimensions=known"),
     Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py", 'role = roles.get(reason, "disqualified")', 'role = "disqualified"'),
     Mutant("a lower stage is an echo", D + "lifecycle.py", "return case.step > case.place.reached", "return True"),
     Mutant("with another deal open a loss is a touch", D + "lifecycle.py", "return case.place.other_deals_open", "return False"),

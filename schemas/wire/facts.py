@@ -39,9 +39,32 @@ def load(value: bytes | None) -> dict[str, Any]:
     if fact["version"] == 1:
         if content is not None and not isinstance(content, str):
             raise UnknownRecord("the content of a fact of version 1 is text")
+        if content and fact["record"] in ("fact", "state"):
+            fact["content"] = _renewed(fact.get("kind", ""), content)
         return fact
     if content is not None:
         if not isinstance(content, dict):
             raise UnknownRecord("the content of a fact is no object")
         fact["content"], fact["body"] = orjson.dumps(content).decode(), content
     return fact
+
+
+# What version 1 left out, by kind: it knew one hand-off and one gate, and did not name its funnel.
+_SINCE: dict[str, dict[str, Any]] = {
+    "journey": {"funnel": "", "dimensions": {}},
+    "transition": {"funnel": "", "dimensions": {}},
+    "clock": {"funnel": "", "dimensions": {}},
+    "handoff": {"funnel": "", "dimensions": {}, "stage": "mql"},
+    "decision": {"funnel": "", "stage": "mql"},
+    "disagreement": {"funnel": ""},
+    "deal": {"dimensions": {}},
+    "": {"dimensions": {}},  # a lead's state
+}
+
+
+def _renewed(kind: str, content: str) -> str:
+    """Return the content of a fact or a state of version 1 as it would be stated now."""
+    body = {**_SINCE.get(kind, {}), **orjson.loads(content)}
+    if "origin" in body:
+        body["lead_origin"] = body.pop("origin")
+    return orjson.dumps(body, option=orjson.OPT_SORT_KEYS).decode()

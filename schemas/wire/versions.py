@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from schemas import topics
+from schemas.errors import LeadstreamError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +28,7 @@ VERSIONS: Mapping[str, Mapping[str, int]] = {
 _FIRST_TAG = {topics.EVENTS: "t", topics.TOUCHES: "t", topics.FACTS: "k", topics.STATE: "k"}
 
 
-class UnknownRecord(ValueError):  # noqa: N818 - whoever runs the reader must act, as the text says
+class UnknownRecord(LeadstreamError, ValueError):  # noqa: N818 - whoever runs the reader must act, as the text says
     """A record that this release does not read."""
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.durations import Duration
-from schemas.funnel import FIGURES, Funnel
+from schemas.funnel import BUILT_IN, FIGURES, Funnel
 from streams.sources import measuring
 
 from . import attainment
@@ -35,7 +35,6 @@ _CAMPAIGN = "transform(lowerUTF8(trimBoth({})) AS written, {aliases:Array(String
 _OF_AD = "if(startsWith(campaign, {ad:String}) AND owns[campaign] != '', owns[campaign], campaign)"
 _SPEND_BY["campaign"] = _CAMPAIGN.replace("{}", "campaign")
 ARRIVAL = "arrival"  # the basis of figures that tell how events arrived: no definition decides them, and no order keeps them
-DIMENSIONS = ("source", "channel", "campaign", "origin", "segment")
 _FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
 _HEADER = re.compile(r"^-- kpi: (\w+) · basis: (\w+) · (?:needs: ([\w ]+) · )?(.+)$")
 _DAY_MS = 86_400_000
@@ -95,15 +94,15 @@ WITH
       AND opening = 0
   ),
   t AS (
-    SELECT m.*, j.by AS by, j.origin AS origin
+    SELECT m.*, {own_by} AS by, j.lead_origin AS lead_origin
     FROM v_stage_transitions AS m
-    INNER JOIN (SELECT lead_id, journey, by, origin FROM j) AS j USING (lead_id, journey)
+    INNER JOIN (SELECT lead_id, journey, by AS journey_by, lead_origin FROM j) AS j USING (lead_id, journey)
   ),
   h AS (
     SELECT
       o.*,
       o.stage AS handoff,
-      j.by AS by,
+      {own_by} AS by,
       j.excluded AS excluded,
       event_time + toIntervalMillisecond({w_acceptance:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe,
       decided_at IS NOT NULL AND decided_at <= event_time + toIntervalMillisecond({w_acceptance:Int64}) AS intime,
@@ -114,30 +113,30 @@ WITH
         'none'
       ) AS fate
     FROM v_handoffs AS o
-    INNER JOIN (SELECT lead_id, journey, by, excluded FROM j) AS j USING (lead_id, journey)
+    INNER JOIN (SELECT lead_id, journey, by AS journey_by, excluded FROM j) AS j USING (lead_id, journey)
     WHERE event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
   ),
   s AS (SELECT *, {by} AS by FROM v_lead_state WHERE test = 0 AND excluded = ''),
   d AS (
     SELECT
       o.*,
-      j.by AS by,
-      j.origin AS origin,
+      {own_by} AS by,
+      j.lead_origin AS lead_origin,
       j.entry_at AS began,
       j.opening AS opening,
       j.opening = 1 AND o.event_time = j.first_at AS carried
     FROM v_deals AS o
-    INNER JOIN (SELECT lead_id, journey, by, origin, entry_at, opening, event_time AS first_at FROM clean) AS j USING (lead_id, journey)
+    INNER JOIN (SELECT lead_id, journey, by AS journey_by, lead_origin, entry_at, opening, event_time AS first_at FROM clean) AS j USING (lead_id, journey)
     WHERE role = 'primary' AND NOT (carried AND ifNull(closed_at = event_time, 0))
     ORDER BY event_time, lead_id, journey
     LIMIT 1 BY deal
   ),
   sums AS (
-    SELECT 'opened' AS what, deal, by, origin, opening, carried, began, event_time AS at, amount_opened AS amount, currency FROM d
+    SELECT 'opened' AS what, deal, by, lead_origin, opening, carried, began, event_time AS at, amount_opened AS amount, currency FROM d
     UNION ALL
-    SELECT 'won', deal, by, origin, opening, carried, began, assumeNotNull(closed_at), amount, currency FROM d WHERE status = 'won'
+    SELECT 'won', deal, by, lead_origin, opening, carried, began, assumeNotNull(closed_at), amount, currency FROM d WHERE status = 'won'
     UNION ALL
-    SELECT 'margin', deal, by, origin, opening, carried, began, assumeNotNull(closed_at), margin, currency FROM d WHERE status = 'won'
+    SELECT 'margin', deal, by, lead_origin, opening, carried, began, assumeNotNull(closed_at), margin, currency FROM d WHERE status = 'won'
   ),
   money AS (
     SELECT
@@ -206,6 +205,7 @@ class Question(NamedTuple):
     limits: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
     currency: str = "EUR"
     strategy: str = ""
+    dimensions: tuple[str, ...] = ()  # that the funnel names beside those that are built in
     unmeasured: tuple[str, ...] = ()  # clocks that no enabled source can stop
     platforms: tuple[tuple[str, str, str], ...] = ()  # of ad platforms: name, source, channel
     aliases: tuple[
@@ -264,8 +264,10 @@ def question(
         ValueError: `by` is no dimension.
 
     """
-    if by and by not in DIMENSIONS:
-        raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(DIMENSIONS)}")
+    known = (*BUILT_IN, *funnel.dimensions)
+    if by and by not in known:
+        hint = "name another under `dimensions` in the funnel file"
+        raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(known)}, or {hint}")
     shape = funnel.shape()
     windows = {
         name: cohort_days * _DAY_MS if cohort_days else _span_ms(span)
@@ -276,7 +278,7 @@ def question(
     spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
     return Question(
         start, end, asof, windows, reporting.zone, shape, by, limits, reporting.currency, funnel.strategy,
-        unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
+        dimensions=funnel.dimensions, unmeasured=tuple(measuring.not_measured(funnel)), platforms=spent,
         aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
     )  # fmt: skip
 
@@ -313,7 +315,8 @@ def sql(kpi: Kpi, by: str) -> str:
     campaign = by == "campaign"
     parts = {
         "{owns}": _OWNS if campaign else "",
-        "{by}": _CAMPAIGN.replace("{}", _OF_AD) if campaign else by or "''",
+        "{by}": _CAMPAIGN.replace("{}", _OF_AD) if campaign else _column(by),
+        "{own_by}": _column(by) if _named(by) else "journey_by",
         "{spend_by}": _SPEND_BY.get(by, "''"),
         "{unit_by}": "by" if by in _SPEND_BY else "''",
     }
@@ -321,6 +324,15 @@ def sql(kpi: Kpi, by: str) -> str:
     for name, part in parts.items():
         text = text.replace(name, part)
     return text
+
+
+def _named(by: str) -> bool:
+    """Return whether a dimension is one that the funnel names: each fact has its own value of it."""
+    return bool(by) and by not in BUILT_IN
+
+
+def _column(by: str) -> str:
+    return f"dimensions['{by}']" if _named(by) else by or "''"
 
 
 def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[str, Any]]:
@@ -340,6 +352,7 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
             parameters=asked.parameters(),
             settings={"joined_subquery_requires_alias": 0},
         )
+        ignores = asked.by if asked.by and "by" not in result.column_names else ""
         for row in result.result_rows:
             values = dict(zip(result.column_names, row, strict=True))
             if kpi.name == attainment.KPI:
@@ -348,7 +361,7 @@ def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[st
                     target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of)
                 )
             else:
-                figures.append(_figure(kpi, values, asked.by))
+                figures.append(_figure(kpi, values, asked.by, ignores))
     return figures
 
 
@@ -360,11 +373,11 @@ def _actual(
         metric == attainment.KPI
     ):  # a target of itself, which only a record that no file brought can be
         return []
-    by = next((name for name in DIMENSIONS if name in wanted), "")
+    by = next((name for name in (*BUILT_IN, *asked.dimensions) if name in wanted), "")
     return ask(client, asked._replace(start=start, end=end, by=by), [metric])
 
 
-def _figure(kpi: Kpi, values: dict[str, Any], by: str) -> dict[str, Any]:
+def _figure(kpi: Kpi, values: dict[str, Any], by: str, ignores: str) -> dict[str, Any]:
     basis = values.pop("basis", kpi.basis)
     group = values.pop("by", None)
     figure = {name: values.pop(name, None) for name in _FIGURES}
@@ -373,4 +386,6 @@ def _figure(kpi: Kpi, values: dict[str, Any], by: str) -> dict[str, Any]:
             float(figure["value"]) if math.isfinite(figure["value"]) else None
         )  # JSON has no NaN
     dimensions = {**({by: group} if by and group is not None else {}), **values}
+    if ignores:  # the figure is of all: it has no such dimension
+        dimensions["ignores"] = ignores
     return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}

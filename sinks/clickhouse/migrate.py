@@ -12,7 +12,7 @@ from typing import Any
 
 from . import errors, generations
 from .files import statement
-from .rows import added, ddl
+from .rows import added, ddl, renamed
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 SchemaDrift = errors.SchemaDrift
@@ -63,6 +63,8 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
             column_type_names=["String", "String", "DateTime64(3, 'UTC')"],
         )
         ran.append(path.name)
+    for one in renamed(_columns(client)):
+        client.command(one)
     for one in (*added(_columns(client)), *ddl()):
         client.command(one)
     shown = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'")

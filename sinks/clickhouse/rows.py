@@ -35,14 +35,16 @@ HEAD = (
     Column("is_deleted", "UInt8"),
 )
 DIMENSIONS = (Column("source", WORD), Column("channel", WORD), Column("campaign", "String"))
+KNOWN = Column("dimensions", "Map(LowCardinality(String), String)")  # by name: those of the funnel
 ENTERED = f"Map(String, {TIME})"  # by stage: when a journey entered it first
 
 TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
     "journey": (
         "journeys",
         (
-            Column("origin", WORD),
+            Column("lead_origin", WORD),
             *DIMENSIONS,
+            KNOWN,
             Column("segment", WORD),
             Column("entered", ENTERED),
             Column("implied", "Array(String)"),
@@ -65,6 +67,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("implied", "UInt8"),
             Column("opening", "UInt8"),
             Column("owner_team", WORD),
+            KNOWN,
             Column("occurrence", "UInt16"),
             Column("dwell_ms", "Nullable(Int64)"),
             Column("business_ms", "Nullable(Int64)"),
@@ -80,6 +83,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         (
             Column("stage", WORD),
             Column("clock", WORD),
+            KNOWN,
             Column("warn_at", TIME),
             Column("due_at", TIME),
             Column("escalate_at", TIME),
@@ -98,6 +102,7 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
         (
             Column("stage", WORD),
             *DIMENSIONS,
+            KNOWN,
             Column("outcome", WORD),
             Column("decided_at", WHEN),
             Column("reason", WORD),
@@ -162,13 +167,14 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
             Column("reason", WORD),
             Column("close_date", "String"),
             Column("closed_at", WHEN),
+            KNOWN,
         ),
     ),
     "conflict": ("conflicts", (Column("a", "String"), Column("b", "String"))),
 }
 
 STATE = (
-    *(Column(name, WORD) for name in ("stage", "origin", "source", "channel", "segment", "excluded", "suppressed")),
+    *(Column(name, WORD) for name in ("stage", "lead_origin", "source", "channel", "segment", "excluded", "suppressed")),
     *(Column(name, WORD) for name in ("next_due_clock",)),
     *(Column(name, "String") for name in ("campaign", "owner", "queue", "manager", "record_url", "account")),
     *(
@@ -184,6 +190,7 @@ STATE = (
     Column("events", "UInt32"),
     Column("score", "Float64"),
     Column("origins", "Array(String)"),
+    KNOWN,
 )  # fmt: skip
 
 _EMPTY: dict[str, Any] = {
@@ -195,6 +202,7 @@ _EMPTY: dict[str, Any] = {
     "Float64": 0.0,
     "Array(String)": [],
     ENTERED: {},
+    KNOWN.type: {},
     TIME: 0,
 }
 
@@ -227,12 +235,25 @@ OLDER = {
 ACTIVE = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
 
 
+# Columns that had another name, by table.
+RENAMED = {"journeys": ("origin", "lead_origin"), "lead_state": ("origin", "lead_origin")}
+
+
+def renamed(existing: dict[str, set[str]]) -> list[str]:
+    """Return the statements that give older columns their names of today."""
+    return [
+        f"ALTER TABLE {table} RENAME COLUMN {was} TO {name}"
+        for table, (was, name) in RENAMED.items()
+        if was in existing.get(table, ()) and name not in existing[table]
+    ]
+
+
 def added(existing: dict[str, set[str]]) -> list[str]:
     """Give the columns that fact tables lack which were made by an older release; `existing` names those of each table."""
     return [
         f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
         + (f" DEFAULT {OLDER[table, column.name]}" if (table, column.name) in OLDER else "")
-        for table, columns in TABLES.values()
+        for table, columns in (*TABLES.values(), ("lead_state", STATE))
         for column in columns
         if existing.get(table) and column.name not in existing[table]
     ]

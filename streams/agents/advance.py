@@ -141,7 +141,7 @@ class Advance(Logic):
 
         A repeat of either is harmless.
 
-        An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue
+        What a lead's sources say of it stays out of an alert (`dimensions`). An alert says by ids whom it concerns: the lead, the team that owns the stage, owner, queue
         and manager. Whoever notifies people looks up their names and addresses by these ids, and
         the record's address by the lead.
         """
@@ -163,7 +163,7 @@ class Advance(Logic):
             "generation": self.generation,
             "what": "retracted",
             "funnel_version": clock.pop("version", ""),
-            **clock,
+            **{name: value for name, value in clock.items() if name != "dimensions"},
         }
         if level:
             alert |= {

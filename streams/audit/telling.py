@@ -81,7 +81,7 @@ def _was_wrong(fact: dict[str, Any]) -> bool:
         case "journey":
             return any(
                 fact[name] != after[name] and fact[name]
-                for name in ("origin", "source", "excluded")
+                for name in ("lead_origin", "source", "excluded")
             )
         case "deal":
             return False
@@ -177,7 +177,7 @@ class _Teller:
         match fact["kind"]:
             case "journey":
                 parts = [
-                    f"origin {fact['origin'] or 'unknown'}",
+                    f"origin {fact['lead_origin'] or 'unknown'}",
                     f"source {fact['source'] or 'unattributed'}",
                 ]
                 parts += ["an opening balance"] * fact["opening"] + [

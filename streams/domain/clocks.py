@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .definition import Definition
 
 WARN_FROM_MS = 900_000  # a shorter clock sends no warning: it would be over before anybody read it (clocks t10)
@@ -76,6 +78,7 @@ class Running:
     restarts: frozenset[str]
     under: Definition
     lapses: int = 0
+    dimensions: Mapping[str, str] = field(default_factory=dict)  # as they were known at `start`
 
     def stopped(self, at: int) -> ClockState:
         """Stop by what it waited for: met in time; late, it stays breached and says when it was done."""

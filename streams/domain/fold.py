@@ -15,7 +15,7 @@ from streams.sources.measuring import AD
 from . import statements
 from .gates import judge, only_rises
 from .history import by_stage
-from .journey import NEVER, Deal, Folded, Journey
+from .journey import NEVER, Deal, Folded, Journey, dimensions
 from .lifecycle import Ask, Intent, Outcome, Place, addressed, intent_of, outcome
 from .moving import LeadState
 from .packs import Pack, key_of
@@ -76,6 +76,12 @@ def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
         **fields,
         **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()},
     }
+
+
+def _page(marketing: Mapping[str, Any]) -> str:
+    """Return a landing page without its query and fragment, which may hold what a person typed."""
+    page: str = marketing.get("landing_page") or ""
+    return page.split("?", 1)[0].split("#", 1)[0]
 
 
 class Fold(LeadState):
@@ -441,14 +447,12 @@ class Fold(LeadState):
 
     def _replace(self, event: Event, intent: Intent) -> None:
         journey = self.state.journeys[-1]
+        team = self.current.funnel.stages[intent.to].owner
         for move in journey.moves:
             if move.to == intent.to and move.implied:
-                move.at, move.implied, move.why, move.system = (
-                    event.at,
-                    False,
-                    event.type,
-                    parse(event.body)["source"],
-                )
+                move.at, move.implied, move.why = event.at, False, event.type
+                move.system = parse(event.body)["source"]
+                move.dimensions = dimensions(self.state, self.current, team)
         if self.timed_out_of(intent.to):
             self.take_timer_back()
         if self.state.stage == intent.to:
@@ -500,6 +504,7 @@ class Fold(LeadState):
         )  # what brings a lead back is the next journey's source
         if body.get("marketing") and journey.attribution == ("", "", "") and not over:
             journey.attribution = self.current.attribution(body["marketing"])
+            journey.landing_page = journey.landing_page or _page(body["marketing"])
             if state.marketing:
                 self._campaign(journey, self.current.attribution(state.marketing))
         if event.type not in (EventType.TOUCH, EventType.CREATED):
@@ -550,7 +555,9 @@ class Fold(LeadState):
         )
         deal = journey.deals.get(stated["id"])
         if deal is None:
-            deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {})
+            team = self.funnel.stages[self.state.stage].owner
+            known = dimensions(self.state, self.state.under, team)
+            deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {}, known)
             journey.deals[stated["id"]] = deal
         deal.amount_opened = deal.amount_opened or stated.get(
             "amount"

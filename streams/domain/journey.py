@@ -43,6 +43,7 @@ class Move:
     system: str = ""
     opening: bool = False
     by_loss: bool = False  # a lost deal led there
+    dimensions: dict[str, str] = field(default_factory=dict)  # as they were known at `at`
     confirmed: bool = (
         False  # somebody said that it stands there: a timer's move that is no mere guess any more
     )
@@ -63,6 +64,7 @@ class Handoff:
     outcome: str = "pending"
     decided_at: int | None = None
     reason: str = ""
+    dimensions: dict[str, str] = field(default_factory=dict)
     under: Definition = field(kw_only=True)
 
 
@@ -75,6 +77,7 @@ class Deal:
     amount_opened: str | None
     role: str
     body: dict[str, Any]
+    dimensions: dict[str, str]
     status: str = "open"
     closed_at: int | None = None
 
@@ -97,6 +100,7 @@ class Journey:
     opening: bool = False
     excluded: str = ""
     attribution: tuple[str, str, str] = ("", "", "")
+    landing_page: str = ""
 
     def implied(self) -> frozenset[str]:
         """Name the stages that were only implied so far."""
@@ -156,6 +160,18 @@ class State:
     last_human: int | None = None
     last_outbound: int | None = None  # human or automated: when we last turned to the lead
     last_touch: int | None = None
+
+
+def dimensions(state: State, under: Definition, team: str) -> dict[str, str]:
+    """Return what is known now of the dimensions that a definition names; the empty ones are left out.
+
+    A landing page is the journey's: it is known once for all of its facts (`statements`).
+    """
+    named = under.funnel.dimensions
+    if not named:
+        return {}
+    known = {**state.lead, "team": team}
+    return {name: str(known[name]) for name in named if known.get(name)}
 
 
 class Folded(NamedTuple):

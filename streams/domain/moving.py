@@ -15,7 +15,7 @@ from schemas.shape import Where
 from . import statements
 from .clocks import ClockState, Running
 from .gates import Score, Verdict, judge
-from .journey import NEVER, Before, Handoff, Journey, Left, Move, State
+from .journey import NEVER, Before, Handoff, Journey, Left, Move, State, dimensions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,14 +147,36 @@ class LeadState:
         if place >= 0 and not opening:
             for passed in shape.ladder[journey.reached + 1 : place]:
                 place_in = self._occurrence(passed)
+                known = dimensions(state, under, under.funnel.stages[passed].owner)
                 journey.moves.append(
-                    Move(from_stage, passed, at, "implied", place_in, implied=True, under=under)
+                    Move(
+                        from_stage,
+                        passed,
+                        at,
+                        "implied",
+                        place_in,
+                        implied=True,
+                        dimensions=known,
+                        under=under,
+                    )
                 )
                 from_stage = passed
         journey.reached = max(journey.reached, min(place, len(shape.ladder) - 1))
         occurrence = self._occurrence(to)
         journey.moves.append(
-            Move(from_stage, to, at, why, occurrence, implied, reason, system, opening, under=under)
+            Move(
+                from_stage,
+                to,
+                at,
+                why,
+                occurrence,
+                implied,
+                reason,
+                system,
+                opening,
+                dimensions=dimensions(state, under, under.funnel.stages[to].owner),
+                under=under,
+            )
         )
         state.under = under
         journey.score.use(under.funnel.scoring)
@@ -179,8 +201,17 @@ class LeadState:
         state, journey = self.state, self.state.journeys[-1]
         if state.waits:
             assigned = at if state.lead.get("owner") else None
+            spec = state.under.funnel.ladder[state.stage].handoff
             journey.handoffs.append(
-                Handoff(state.stage, at, occurrence, journey.hot, assigned, under=state.under)
+                Handoff(
+                    state.stage,
+                    at,
+                    occurrence,
+                    journey.hot,
+                    assigned,
+                    dimensions=dimensions(state, state.under, spec.to if spec else ""),
+                    under=state.under,
+                )
             )
 
     def _occurrence(self, stage: str) -> int:
@@ -297,6 +328,7 @@ class LeadState:
                     restarts,
                     under,
                     lapses,
+                    dimensions(state, under, self.funnel.stages[stage].owner),
                 )
             )
 
@@ -317,6 +349,8 @@ class LeadState:
                     clock.lapses += 1
                 spec = clock.under.funnel.stages[clock.stage].clocks[clock.name]
                 clock.start = at
+                team = clock.under.funnel.stages[clock.stage].owner
+                clock.dimensions = dimensions(state, clock.under, team)
                 clock.warn, clock.due, clock.escalate = clock.under.clock_times(
                     clock.stage, spec, at, clock.hot
                 )

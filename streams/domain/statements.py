@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.facts import Fact, FactKind, make
 
-from .journey import NEVER, Folded, Journey, Move, State
+from .journey import NEVER, Deal, Folded, Journey, Move, State, dimensions
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from schemas.events import Event
 
     from .clocks import ClockState, Running
@@ -33,7 +35,13 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
         ]
         facts += [
             make(
-                lead, FactKind.DEAL, journey.number, deal.opened_at, "deal", deal.id, **_deal(deal)
+                lead,
+                FactKind.DEAL,
+                journey.number,
+                deal.opened_at,
+                "deal",
+                deal.id,
+                **_deal(deal, journey),
             )
             for deal in journey.deals.values()
         ]
@@ -72,9 +80,15 @@ def _judged(definition: Definition) -> dict[str, str]:
     return {"funnel": definition.funnel.funnel, "version": definition.funnel.version}
 
 
-def _dimensions(journey: Journey, state_origin: str) -> dict[str, Any]:
+def _attribution(journey: Journey) -> dict[str, str]:
     source, channel, campaign = journey.attribution
-    return {"origin": state_origin, "source": source, "channel": channel, "campaign": campaign}
+    return {"source": source, "channel": channel, "campaign": campaign}
+
+
+def _dimensions(known: Mapping[str, str], journey: Journey, under: Definition) -> dict[str, Any]:
+    """Return the dimensions of a fact: as they were known at its time, and the journey's page."""
+    page = journey.landing_page if "landing_page" in under.funnel.dimensions else ""
+    return {"dimensions": {**known, **({"landing_page": page} if page else {})}}
 
 
 def _journey(lead: str, state: State, journey: Journey, definitions: Definitions) -> Fact:
@@ -92,7 +106,9 @@ def _journey(lead: str, state: State, journey: Journey, definitions: Definitions
         journey.moves[0].at,
         "journey",
         0,
-        **_dimensions(journey, state.origin),
+        lead_origin=state.origin,
+        **_attribution(journey),
+        **_dimensions(journey.moves[0].dimensions, journey, journey.moves[0].under),
         **milestones,
         segment=state.lead.get("segment", ""),
         implied=sorted(journey.implied()),
@@ -123,6 +139,7 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
             "test": journey.test,
             "excluded": journey.excluded,
             "source": journey.attribution[0],
+            **_dimensions(move.dimensions, journey, move.under),
         }
         if came and not came.implied and not move.implied:
             fields["dwell_ms"] = (
@@ -158,9 +175,9 @@ def _handoffs(lead: str, journey: Journey) -> list[Fact]:
             "touched_at": handoff.touched_at,
             "test": journey.test,
             **_judged(handoff.under),
-            **_dimensions(journey, ""),
+            **_attribution(journey),
+            **_dimensions(handoff.dimensions, journey, handoff.under),
         }
-        del fields["origin"]
         if handoff.assigned_at is not None:
             fields["to_assigned_ms"] = hours.between(handoff.at, handoff.assigned_at)
         if handoff.touched_at is not None:  # by somebody whom no system named: from the hand-off on
@@ -203,10 +220,11 @@ def _clock(lead: str, journey: Journey, running: Running, ended: ClockState) -> 
         restarting=bool(running.restarts),
         test=journey.test,
         **_judged(running.under),
+        **_dimensions(running.dimensions, journey, running.under),
     )
 
 
-def _deal(deal: Any) -> dict[str, Any]:
+def _deal(deal: Deal, journey: Journey) -> dict[str, Any]:
     body = deal.body
     return {
         "deal": deal.id,
@@ -220,6 +238,7 @@ def _deal(deal: Any) -> dict[str, Any]:
         "reason": body.get("reason", ""),
         "close_date": body.get("close_date", ""),
         "closed_at": deal.closed_at,
+        **_dimensions(deal.dimensions, journey, journey.moves[0].under),
     }
 
 
@@ -235,7 +254,12 @@ def _state(state: State) -> dict[str, Any]:
         "since": state.since,
         "journey": journey.number,
         "opened_at": journey.moves[0].at,
-        "origin": state.origin,
+        "lead_origin": state.origin,
+        **_dimensions(
+            dimensions(state, state.under, state.under.funnel.stages[state.stage].owner),
+            journey,
+            state.under,
+        ),
         "source": source,
         "channel": channel,
         "campaign": campaign,

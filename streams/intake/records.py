@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from schemas import documents, topics
 from schemas.errors import LeadstreamError
+from schemas.funnel import BUILT_IN
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from schemas.wire import stated
 from sinks.clickhouse import attainment, kpis
@@ -141,8 +142,8 @@ def unknown(target: Target, funnel: Funnel) -> Iterator[str]:
     stage = target.dimensions.get("stage")
     if stage is not None and stage not in funnel.stages:
         yield f"dimensions.stage: {stage!r} is no stage; write one of {', '.join(funnel.stages)}"
-    if len(splits := sorted(set(kpis.DIMENSIONS) & set(target.dimensions))) > 1:
-        known, named = ", ".join(kpis.DIMENSIONS), " and ".join(splits)
+    if len(splits := sorted({*BUILT_IN, *funnel.dimensions} & set(target.dimensions))) > 1:
+        known, named = ", ".join((*BUILT_IN, *funnel.dimensions)), " and ".join(splits)
         yield f"dimensions: figures are split by one of {known}, not by {named} at once"
 
 

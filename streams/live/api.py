@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import AfterValidator, Field, WithJsonSchema
 
 from schemas.events import EARLIEST, LATEST
+from schemas.funnel import BUILT_IN
 from sinks.clickhouse import kpis as catalogue
 
 from .answers import Figure, Flow, Health, Problem, Stalled, Step, Story, Transition
@@ -28,7 +29,6 @@ log = structlog.get_logger()
 PATHS = ("/healthz", "/readyz", "/metrics", "/openapi.json")
 RETRY_SECONDS = 5
 _NAMES = tuple(kpi.name for kpi in catalogue.catalogue())
-_BY = ("", *catalogue.DIMENSIONS)
 
 
 def _one_of(allowed: tuple[str, ...], what: str) -> Callable[[str], str]:
@@ -47,11 +47,15 @@ Name = Annotated[
     AfterValidator(_one_of(_NAMES, "KPI")),
     WithJsonSchema({"type": "string", "enum": list(_NAMES)}),
 ]
-By = Annotated[
-    str,
-    AfterValidator(_one_of(_BY, "dimension")),
-    WithJsonSchema({"type": "string", "enum": list(_BY)}),
-]
+
+
+def _dimension(named: tuple[str, ...]) -> Any:
+    """Return the type of a dimension: a built-in one, one that the funnel names, or none."""
+    known = ("", *BUILT_IN, *named)
+    schema = WithJsonSchema({"type": "string", "enum": list(known)})
+    return Annotated[str, AfterValidator(_one_of(known, "dimension")), schema]
+
+
 AsOf = Annotated[
     int | None,
     Query(ge=EARLIEST, le=LATEST, description="ms since the epoch; now, if it is left out"),
@@ -81,13 +85,16 @@ def application(figures: Figures) -> FastAPI:
     app = FastAPI(title="leadstream", version="1", docs_url=None, redoc_url=None)
     scrape = Scrape(figures)
 
-    @app.get("/api/kpis", responses=_REFUSED)
     def kpis(
         as_of: AsOf = None,
-        by: By = "",
+        by: str = "",
         kpi: Annotated[list[Name] | None, Query(max_length=50)] = None,
     ) -> list[Figure]:
         return figures.kpis(as_of, by, tuple(kpi or ()))  # type: ignore[return-value]
+
+    # Which dimensions there are is the funnel's to say, so the type is made here.
+    kpis.__annotations__["by"] = _dimension(figures.funnel.dimensions)
+    app.get("/api/kpis", responses=_REFUSED)(kpis)
 
     @app.get("/api/funnel", responses=_REFUSED)
     def funnel(source: Filter = "", segment: Filter = "", owner: Filter = "") -> list[Step]:

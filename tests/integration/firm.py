@@ -135,6 +135,11 @@ class Firm:
         batch.answer(SurveyAnswer(**values), stamp)
         self.insert(batch)
 
+    def ask_all(self, by="", start=-1, end=100, asof=100.0):
+        """Return the documents of every figure."""
+        times = (int(T0 + day * DAY) for day in (start, end, asof))
+        return kpis.ask(self.client, kpis.question(self.funnel, *times, by))
+
     def ask(self, name, start=-1, end=100, asof=100.0, by="", **dimensions):
         times = (int(T0 + day * DAY) for day in (start, end, asof))
         found = kpis.ask(self.client, kpis.question(self.funnel, *times, by), [name])

@@ -4,12 +4,14 @@ import re
 from decimal import Decimal
 
 import pytest
+import yaml
 
+from schemas.funnel import BUILT_IN
 from schemas.records import Target
 from sinks.clickhouse import kpis
 from streams.intake.records import unknown
 from tests.conftest import ROOT
-from tests.integration.firm import FUNNEL, E
+from tests.integration.firm import FUNNEL, E, Firm
 from tests.support.stories import DAY, T0
 
 PAGE = (ROOT / "docs" / "how-to" / "add-a-kpi.md").read_text()
@@ -21,14 +23,15 @@ def block(language):
 
 
 @pytest.fixture
-def firm(firm, tmp_path, monkeypatch):
-    """The small firm of the other tests, with the page's file among the KPIs."""
+def firm(emptied, engine, tmp_path, monkeypatch):
+    """A small firm with the page's file among the KPIs, and the page's line in its funnel."""
     for path in kpis.FILES.glob("*.sql"):
         (tmp_path / path.name).write_text(path.read_text())
     (tmp_path / NAME).write_text(block("sql"))
     monkeypatch.setattr(kpis, "FILES", tmp_path)
     kpis.catalogue.cache_clear()
-    yield firm
+    named = yaml.safe_load(block("yaml"))["dimensions"]
+    yield Firm(emptied, engine, FUNNEL.model_copy(update={"dimensions": tuple(named)}))
     kpis.catalogue.cache_clear()
 
 
@@ -41,7 +44,7 @@ def test_the_page_s_own_test_holds(firm):
 
 def test_it_answers_by_every_dimension(firm):
     firm.lead((0, E.CREATED, {"segment": "north", "origin": "marketing"}))
-    for by in ("", *kpis.DIMENSIONS):
+    for by in ("", *BUILT_IN, *firm.funnel.dimensions):
         assert firm.one("returning", by=by).value == 0.0
 
 

@@ -1,5 +1,6 @@
 """Every KPI of 12 and 20 to 32: small histories, told in days, and the figure that a person gets by hand."""
 
+from schemas.funnel import BUILT_IN
 from sinks.clickhouse import kpis
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, SPAM, TEST, E, deal, parts
 from tests.support.stories import DAY, MQL, T0
@@ -20,7 +21,7 @@ def test_every_file_is_named_as_the_command_prints_it_and_answers_on_an_empty_da
         "attainment",
     ]
     assert {*names, "survey", "stale_kpi"} <= {kpi.name for kpi in kpis.catalogue()}
-    for by in ("", *kpis.DIMENSIONS):
+    for by in ("", *BUILT_IN):
         times = (T0 - DAY, T0 + DAY, T0)
         found = kpis.ask(firm.client, kpis.question(FUNNEL, *times, by))
         assert [f["value"] for f in found if f["kpi"] in names] == [
@@ -188,7 +189,7 @@ def test_cost_turns_spend_into_euros_and_has_no_value_without_denominator(firm):
     firm.lead((0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}))
     values = {f.dimensions["per"]: f.value for f in firm.ask("cost", unconverted="")}
     assert values == {"inquiry": 195.0, "sal": 390.0, "customer": None}
-    apart = firm.one("cost", per="lead", unconverted="GBP")
+    apart = firm.one("cost", per="inquiry", unconverted="GBP")
     assert (apart.value, apart.numerator) == (None, 50.0)
 
 
@@ -348,6 +349,6 @@ def test_a_target_of_attainment_itself_that_came_past_the_files_stops_no_figure(
 def test_a_figure_that_is_no_number_has_no_value_since_json_has_none():
     kpi = kpis.catalogue()[0]
     assert [
-        kpis._figure(kpi, {"value": value}, "")["value"]
+        kpis._figure(kpi, {"value": value}, "", "")["value"]
         for value in (float("nan"), float("inf"), 1)
     ] == [None, None, 1.0]

@@ -300,7 +300,9 @@ def test_open_deals_past_their_close_date_are_a_share_of_those_that_have_one(fir
     )
     assert parts(firm.one("past_close_date", asof=20)) == (1, 2)
     assert parts(firm.one("past_close_date", asof=4)) == (0, 2)
-    assert firm.one("past_close_date", asof=20, by="origin").dimensions == {"origin": "marketing"}
+    assert firm.one("past_close_date", asof=20, by="lead_origin").dimensions == {
+        "lead_origin": "marketing"
+    }
 
 
 def test_rates_of_late_repeated_and_refused_events_are_by_what_arrived(firm):

@@ -82,7 +82,7 @@ def test_an_address_is_the_same_with_and_without_its_kind_before_it(say):
 def test_a_name_that_no_lead_has_is_refused_and_nothing_is_published(say):
     assert "no lead has email:jnae@example.com" in say("merge", "jnae@example.com", JOHN)
     assert "no lead has hubspot:1:contact:1" in say("unmerge", JANE, "hubspot:1:contact:1")
-    assert "one name" in say("merge", JANE, "jane@example.com")
+    assert "are the same name" in say("merge", JANE, "jane@example.com")
 
 
 def test_a_half_of_a_conflict_that_has_no_lead_yet_may_be_decided_about(say):

@@ -58,7 +58,7 @@ WRONG = [
     ("/api/kpis?as_of=NaN", "as_of: Input should be a valid integer"),
     (
         "/api/kpis?by=owner",
-        "by: no such dimension; ask for one of source, channel, campaign, origin, segment",
+        "by: no such dimension; ask for one of source, channel, campaign, lead_origin, segment",
     ),
     (
         "/api/kpis?kpi=inflow&kpi=jane@example.com",

@@ -170,7 +170,7 @@ def test_origin_is_the_leads_and_never_changes_while_source_and_channel_are_the_
         (200, E.TOUCH, ad),
     ]
     journeys = [fact for _, fact, _ in facts(fold(history(*said), 201), "journey")]
-    assert [(one["origin"], one["source"]) for one in journeys] == [
+    assert [(one["lead_origin"], one["source"]) for one in journeys] == [
         ("partner", ""),
         ("partner", "google"),
     ]

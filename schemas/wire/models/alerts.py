@@ -31,6 +31,7 @@ class Alert(Wire):
     hot: bool = False
     restarting: bool = False
     test: bool = False
+    funnel: str = ""
     funnel_version: str = ""
     team: Annotated[str, Field(description="the team that owns the stage; of a raised one")] = ""
     owner: str = ""

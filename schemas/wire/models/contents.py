@@ -10,6 +10,10 @@ from schemas.money import Amount
 
 from .base import Time, Wire
 
+Funnel = Annotated[str, Field(description="the funnel that it was decided under")]
+Dimensions = Annotated[
+    dict[str, str], Field(description="those that the funnel names, as known at the fact's time")
+]
 Version = Annotated[str, Field(description="the version of the funnel that it was decided under")]
 
 
@@ -18,7 +22,7 @@ class JourneyContent(Wire):
 
     model_config = ConfigDict(frozen=True, extra="allow")
     __pydantic_extra__: dict[str, Time]
-    origin: str
+    lead_origin: str
     source: str
     channel: str
     campaign: str
@@ -28,6 +32,8 @@ class JourneyContent(Wire):
     test: bool
     excluded: str
     negative: Annotated[bool, Field(description="a later stage was entered before an earlier one")]
+    dimensions: Dimensions = Field(default_factory=dict)
+    funnel: Funnel
     version: Version
 
 
@@ -43,6 +49,8 @@ class TransitionContent(Wire):
     opening: bool
     owner_team: str
     occurrence: int
+    dimensions: Dimensions = Field(default_factory=dict)
+    funnel: Funnel
     version: Version
     test: bool
     excluded: str
@@ -65,12 +73,15 @@ class ClockContent(Wire):
     hot: bool
     restarting: bool
     test: bool
+    dimensions: Dimensions = Field(default_factory=dict)
+    funnel: Funnel
     version: Version
 
 
 class HandoffContent(Wire):
-    """A hand-off from marketing to sales, and how it ended."""
+    """A hand-off of a stage, and how it ended."""
 
+    stage: str
     source: str
     channel: str
     campaign: str
@@ -84,6 +95,8 @@ class HandoffContent(Wire):
     to_touch_ms: int | None = None
     negative: bool = False
     test: bool
+    dimensions: Dimensions = Field(default_factory=dict)
+    funnel: Funnel
     version: Version
 
 
@@ -99,9 +112,11 @@ class RuleContent(Wire):
 class DecisionContent(Wire):
     """What a gate decided."""
 
+    stage: str
     at: Time
     score: float
     rules: list[RuleContent]
+    funnel: Funnel
     version: Version
     by: str
 
@@ -112,6 +127,7 @@ class DisagreementContent(Wire):
     at: Time
     score: float
     rules: list[RuleContent]
+    funnel: Funnel
     version: Version
     stage: str
     gate: bool
@@ -147,6 +163,7 @@ class DealContent(Wire):
     reason: str = ""
     close_date: str = ""
     closed_at: Time | None = None
+    dimensions: Dimensions = Field(default_factory=dict)
 
 
 class ConflictContent(Wire):
@@ -163,10 +180,11 @@ class LeadState(Wire):
     since: Time
     journey: int
     opened_at: Time
-    origin: str
+    lead_origin: str
     source: str
     channel: str
     campaign: str
+    dimensions: Dimensions = Field(default_factory=dict)
     segment: str
     owner: str
     queue: str

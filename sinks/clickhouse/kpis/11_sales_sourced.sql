@@ -1,9 +1,10 @@
--- kpi: sales_sourced · basis: period · needs: accepted · share of newly accepted leads of known origin that sales found itself; n counts the unknown too
+-- kpi: sales_sourced · basis: period · needs: accepted · share of newly accepted leads of known lead origin that sales found itself; n counts the unknown too
 SELECT
+  by,
   {handoff:String} AS handoff,
-  if(countIf(origin != '') = 0, NULL, countIf(origin = 'sales') / countIf(origin != '')) AS value,
-  countIf(origin = 'sales') AS numerator,
-  countIf(origin != '') AS denominator,
+  if(countIf(lead_origin != '') = 0, NULL, countIf(lead_origin = 'sales') / countIf(lead_origin != '')) AS value,
+  countIf(lead_origin = 'sales') AS numerator,
+  countIf(lead_origin != '') AS denominator,
   count() AS n
 FROM t
 WHERE to_stage = {accepted:String}
@@ -11,3 +12,5 @@ WHERE to_stage = {accepted:String}
   AND event_time < {end:DateTime64(3, 'UTC')}
   AND opening = 0
   AND excluded = ''
+GROUP BY by
+ORDER BY by

@@ -8,7 +8,7 @@ SELECT
   count() AS n
 FROM money
 WHERE what = 'opened'
-  AND origin = 'marketing'
+  AND lead_origin = 'marketing'
   AND carried = 0
   AND at >= {start:DateTime64(3, 'UTC')}
   AND at < {end:DateTime64(3, 'UTC')}
