@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from schemas import sources, topics
 from schemas.deadletters import RECEIVED_HEADER
 from schemas.events import LeadEvent
-from streams.domain.identity import ordered
+from streams.domain.aliases import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
 from streams.sources.adapter import AHEAD_MS, UNREADABLE, reason, why

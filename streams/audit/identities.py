@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from schemas import addresses
+from streams.domain.alias_row import SHARED_LEADS
 from streams.domain.book import HEAD
-from streams.domain.identity import SHARED_LEADS
 
 _CONFLICTS = (
     "SELECT a, b, min(event_time) AS since FROM v_conflicts GROUP BY a, b ORDER BY since, a, b"

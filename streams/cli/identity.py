@@ -88,7 +88,7 @@ def _say(word: str, one: str, other: str, home: object) -> None:
 
 def _alias(text: str) -> str:
     """Write a name as events carry it: an address with or without `email:` before it, or another strong alias."""
-    from streams.domain.identity import Strength, strength
+    from streams.domain.aliases import Strength, strength
     from streams.sources.values import email_alias
 
     kind, _, rest = text.strip().partition(":")
