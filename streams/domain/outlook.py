@@ -36,20 +36,25 @@ def outlook(
     state = run.state
     if not state.journeys:
         return {}
-    view: dict[str, Any] = {
-        "running": [
-            {"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running
-        ]
-    }
-    if run.asks_the_gate():
-        rules = run.verdict(now).rules
-        view["missing_for"] = run.shape.gated
-        view["missing"] = [
-            {"rule": rule, "value": value, "need": need}
-            for rule, passed, value, need in rules
-            if not passed
-        ]
-    timer = run.funnel.stages[state.stage].timer
-    if timer and state.timer < NEVER:
-        view |= {"timer_at": state.timer, "timer_to": timer.to}
-    return view
+    running = [{"clock": f"{one.stage}.{one.name}", "due_at": one.due} for one in state.running]
+    return {"running": running, **_gate(run, now), **_timer(run)}
+
+
+def _gate(run: Fold, now: int) -> dict[str, Any]:
+    """Return the rules that do not pass, while a gate may move the lead."""
+    if not run.asks_the_gate():
+        return {}
+    missing = [
+        {"rule": rule, "value": value, "need": need}
+        for rule, passed, value, need in run.verdict(now).rules
+        if not passed
+    ]
+    return {"missing_for": run.shape.gated, "missing": missing}
+
+
+def _timer(run: Fold) -> dict[str, Any]:
+    """Return the move that comes by itself, if one does."""
+    timer = run.funnel.stages[run.state.stage].timer
+    if not timer or run.state.timer >= NEVER:
+        return {}
+    return {"timer_at": run.state.timer, "timer_to": timer.to}
