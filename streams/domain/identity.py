@@ -92,7 +92,7 @@ def _decide(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: by
     """Choose by what the record asks, whom its alias names, and what the alias knows so far."""
     match record["t"], row.naming, row.origin:
         case "event", Naming.STRONG, _:
-            return _give_and_name(row, record, stamp, key)
+            return _give_and_link(row, record, stamp, key)
         case "event", Naming.WEAK, Origin() as lead:
             return Resolution(row, (_touch(lead, record),))
         case "event", Naming.WEAK, None:
@@ -116,17 +116,17 @@ def _decide(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: by
 # --- an event ---------------------------------------------------------------------------------
 
 
-def _give_and_name(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
-    """Give an event to the identity of its strong alias; tell that one to the event's others."""
+def _give_and_link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
+    """Give an event to the identity of its strong alias; link the event's other aliases to it."""
     row, origin = _identified(row, stamp, key)
     done = Resolution(row, (_touch(origin, record),))
     for other in _others(row, record):
-        done = _name_to(other, _link_to(record["event"], row.alias, other, origin), done, key)
+        done = _send_link(other, _link_for(record["event"], row.alias, other, origin), done, key)
     return done
 
 
-def _name_to(other: str, link: Link, done: Resolution, key: bytes) -> Resolution:
-    """Send a link to another alias, unless it has it already or this alias has no room for more."""
+def _send_link(other: str, link: Link, done: Resolution, key: bytes) -> Resolution:
+    """Send another alias a link, unless it has one as old or this alias has no room for more."""
     row, weak = done.row, strength(other) is Strength.WEAK
     note = Note.LINKED.of(key, f"{link.word} {link.id} {other}" if link.id else other)
     known = row.notes.get(note)
@@ -160,7 +160,7 @@ def _hold_and_ask(row: AliasRow, record: dict[str, Any], now: int, key: bytes) -
 _WORDS = {EventType.MERGE: MERGE, EventType.UNMERGE: UNMERGE}
 
 
-def _link_to(event: dict[str, Any], alias: str, other: str, origin: Origin) -> Link:
+def _link_for(event: dict[str, Any], alias: str, other: str, origin: Origin) -> Link:
     """Return what an event that names two aliases says to the other of them.
 
     A CRM may take a contact off a deal and put it on again, so each such event counts, as each
