@@ -176,6 +176,6 @@ def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_dea
 
 
 def test_an_origins_id_gives_its_alias_away_to_nobody_without_the_key():
-    assert origin_id(KEY, "email:a@x.example") != identity.origin_id(
+    assert origin_id(KEY, "email:a@x.example") != origin_id(
         b"another key, also long enough", "email:a@x.example"
     )
