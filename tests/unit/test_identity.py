@@ -155,6 +155,14 @@ def test_each_held_event_is_given_up_thirty_days_after_it_came():
     assert alias_row.expire(after, after.next_due + 1).held == ()
 
 
+def test_a_crm_record_has_a_row_of_its_own_and_an_address_lives_with_whom_it_was_first_seen():
+    world = World()
+    lead, contact = "salesforce:o:lead:L1", "salesforce:o:contact:C1"
+    world.happens(lead, contact, JANE)
+    assert world.row(contact).origin.house == ""
+    assert world.row(JANE).origin.house == world.id(lead)
+
+
 def test_a_merge_of_three_records_makes_one_lead_of_them():
     world, records = World(), tuple(f"hubspot:1:contact:{n}" for n in range(3))
     for record in records:
