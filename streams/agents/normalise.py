@@ -14,7 +14,7 @@ from schemas import sources, topics
 from schemas.deadletters import RECEIVED_HEADER
 from schemas.events import LeadEvent
 from schemas.wire import events, stated
-from streams.domain.identity import ordered
+from streams.domain.aliases import ordered
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, PayloadRejected, Rejected, headers_of
 from streams.sources.adapter import AHEAD_MS, UNREADABLE, reason, why

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from schemas import topics
 from schemas.wire import events, facts, touches
 from schemas.wire.versions import UnknownRecord
-from streams.domain import identity
+from streams.domain import alias_row, aliases, identity
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, Rejected, no_pages
 from streams.sources.adapter import reason
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def _leads_to(alias: str, origin: str, what: str, key: bytes, partition: int) -> Out:
     """Return the record of what an alias is to an identity; of the alias only its kind and id."""
     fields = {
-        "alias": identity.origin_id(key, alias),
+        "alias": aliases.origin_id(key, alias),
         "kind": alias.partition(":")[0],
         "origin": origin,
         "what": what,
@@ -39,13 +39,13 @@ class Resolve(Logic):
 
     def row_key(self, key: bytes) -> bytes:
         """Return the alias' keyed hash: the changelog is compacted, so its keys stay for good."""
-        return identity.origin_id(self.key, key.decode()).encode()
+        return aliases.origin_id(self.key, key.decode()).encode()
 
     def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
         """Resolve one record of `lead.events`."""
         body = _read(record)
         alias = record.key.decode()
-        before = identity.load(alias, row, pages) if row else identity.AliasRow(alias)
+        before = alias_row.load(alias, row, pages) if row else alias_row.AliasRow(alias)
         try:
             done = identity.resolve(
                 before, body, record.timestamp, now or record.timestamp, self.key
@@ -61,11 +61,11 @@ class Resolve(Logic):
         self.count("expired", done.row.expired - before.expired)
         self.count(
             "shared",
-            sum(what == identity.SHARES for _, what in done.leads_to)
+            sum(what == identity.Relation.SHARES for _, what in done.leads_to)
             + done.row.shared
             - before.shared,
         )
-        self.count("crowded", sum(what == identity.CROWDED for _, what in done.leads_to))
+        self.count("crowded", sum(what == identity.Relation.CROWDED for _, what in done.leads_to))
         outs = [
             Out(topics.TOUCHES, touch.lead.encode(), touches.dump(touch.record))
             for touch in done.touches
@@ -85,7 +85,7 @@ class Resolve(Logic):
         )
         return Effects(
             tuple(outs),
-            identity.dump(done.row),
+            alias_row.dump(done.row),
             done.row.next_due,
             rejected,
             pages=done.row.notes.changed(),
@@ -93,10 +93,10 @@ class Resolve(Logic):
 
     def due(self, _key: bytes, row: bytes, now: int, _record: Any) -> Effects:
         """Give up what was held too long."""
-        before = identity.load("", row, no_pages)  # time touches neither its alias nor its notes
-        after = identity.expire(before, now)
+        before = alias_row.load("", row, no_pages)  # time touches neither its alias nor its notes
+        after = alias_row.expire(before, now)
         self.count("expired", after.expired - before.expired)
-        return Effects((), identity.dump(after), after.next_due)
+        return Effects((), alias_row.dump(after), after.next_due)
 
     def next_due(self, row: bytes) -> int | None:
         """Read when held events expire."""

@@ -15,7 +15,7 @@ import orjson
 
 from schemas import addresses
 from schemas.events import Event, parse
-from streams.domain import identity
+from streams.domain import aliases
 from streams.domain.outlook import outlook
 from streams.domain.row import edge_of
 from streams.sources.values import email_alias
@@ -66,7 +66,7 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
         if name.startswith("email:") or ":" not in name
         else None
     )
-    found = name if _UUID.match(name) else identity.origin_id(key, address or name)
+    found = name if _UUID.match(name) else aliases.origin_id(key, address or name)
     rows = client.query(
         "SELECT toString(lead_id) FROM lead_state FINAL WHERE generation = {g:UInt16} AND (lead_id = {n:UUID} OR has(origins, {n:String}) "
         "OR hasAny(origins, (SELECT groupArray(origin) FROM aliases WHERE alias = {n:String} AND what = 'leads')))",
@@ -97,7 +97,7 @@ def known(client: Any, name: str, key: bytes, generation: int) -> None:
         Unknown: nobody has it.
 
     """
-    origin = identity.origin_id(key, name)
+    origin = aliases.origin_id(key, name)
     found = client.query(_IDENTITY, parameters={"n": origin})
     if not found.first_row[0]:
         lead_of(client, name, key, generation)

@@ -9,8 +9,8 @@ from typing import Any
 
 from schemas import addresses
 from sinks.clickhouse.files import statement
+from streams.domain.alias_row import SHARED_LEADS
 from streams.domain.book import HEAD
-from streams.domain.identity import SHARED_LEADS
 
 _CONFLICTS = statement(__file__, "identities_conflicts")
 _LEADS = statement(__file__, "identities_leads")

@@ -18,7 +18,7 @@ from schemas import addresses
 from schemas.shape import Shape
 from sinks.clickhouse.files import statement
 from streams.domain import calendar
-from streams.domain.identity import origin_id
+from streams.domain.aliases import origin_id
 from streams.domain.reconciliation import Entry, Journey, Lead, Ours, Question
 
 MANY = 5_000  # ids of a query: they stand in its text, of which a server reads 256 kB

@@ -95,7 +95,7 @@ def _alias(text: str) -> str:
         Failed: it is no strong alias, or no address; the text says what to write.
 
     """
-    from streams.domain.identity import Strength, strength
+    from streams.domain.aliases import Strength, strength
     from streams.sources.values import email_alias
 
     kind, _, rest = text.strip().partition(":")

@@ -1,10 +1,10 @@
-"""A map that may grow without end beside a row that may not: small ones in the row, large ones in pages.
+"""A map that may grow without end beside a row that may not: it stands in the row, then in pages.
 
 The newest entries stand in the row itself. When they are too many they go to pages by the hash of
 their name (linear hashing: one page is split at a time, so that no write grows with the map). What
 an entry costs to find or to add is a page, however many there are.
 
-Pages are written before the row that counts them, so a crash may leave new pages under an old count.
+Pages are written before the row that counts them: a crash may leave new pages under an old count.
 A split therefore copies: the old page keeps what moved until it is written under the new count, and
 whoever reads by the old count still finds all.
 """
@@ -75,19 +75,19 @@ class Book:
         page: dict[str, Any] = orjson.loads(body) if body else {}
         return page
 
+    def _without_moved(self, number: int) -> Mapping[str, Any]:
+        """Read a page without what an earlier split, which is committed by now, moved away."""
+        pages = max(1, self.pages)
+        page = self._page(number).items()
+        return {name: value for name, value in page if _bucket(name, pages) == number}
+
     def _stored(self, entries: Mapping[str, Any]) -> Book:
         """Move entries to their pages, and split pages until they are small enough."""
         pages, size, fresh = max(1, self.pages), self.size, dict(self.fresh)
 
         def page(number: int) -> dict[str, Any]:
-            if (
-                number not in fresh
-            ):  # what moved away by an earlier split, which is committed, goes now
-                fresh[number] = {
-                    name: value
-                    for name, value in self._page(number).items()
-                    if _bucket(name, max(1, self.pages)) == number
-                }
+            if number not in fresh:
+                fresh[number] = self._without_moved(number)
             held = fresh[number] = dict(fresh[number])
             return held
 

@@ -35,7 +35,7 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
 import holidays
@@ -43,8 +43,11 @@ import holidays
 from schemas.calendars import WEEKDAYS, Calendar
 from schemas.durations import Duration
 
-# Events are dated 1970 to 2100 (schemas/events.py) and clocks run on from there; outside of these years an instant is
-# refused, not guessed. A table begins at the anchor and grows to both sides.
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+# Events are dated 1970 to 2100 (schemas/events.py) and clocks run on from there; outside of these
+# years an instant is refused, not guessed. A table begins at the anchor and grows to both sides.
 _FIRST, _ANCHOR, _END, _BLOCK = 1965, 2020, 2300, 5
 _DAY = 24 * 60
 _NONE, _MS, _SECOND, _MINUTE, _WHOLE = (
@@ -61,7 +64,8 @@ _WALL = datetime(1970, 1, 1)  # noqa: DTZ001 - what a wall shows has no zone yet
 def to_ms(moment: datetime) -> int:
     """Turn an aware datetime into ms since the epoch.
 
-    In integers: a float of seconds loses a ms of every fourth instant of most of 1987, 2004, 2038 and 2039.
+    In integers: a float of seconds loses a ms of every fourth instant of most of 1987, 2004, 2038
+    and 2039.
     """
     return (moment - _EPOCH) // _MS
 
@@ -72,7 +76,7 @@ def local(at: int, zone: ZoneInfo) -> datetime:
 
 
 def wall_ms(day: date, clock: time, zone: ZoneInfo) -> int:
-    """Find the instant of a wall time: a time in the gap moves on, one in the fold is its first occurrence."""
+    """Find the instant of a wall time: one in a gap moves on, of one in a fold it is the first."""
     naive = datetime.combine(day, clock)
     return to_ms(naive.replace(tzinfo=zone, fold=0))
 
@@ -87,8 +91,7 @@ def add_wall(at: int, amount: int, unit: str, zone: ZoneInfo) -> int:
         day = date(year, month, min(start.day, last))
     else:
         day = start.date() + timedelta(days=amount * (7 if unit == "week" else 1))
-    naive = datetime.combine(day, start.time())
-    return to_ms(naive.replace(tzinfo=zone, fold=0))
+    return wall_ms(day, start.time(), zone)
 
 
 def _hours(text: str) -> tuple[int, int]:
@@ -97,16 +100,26 @@ def _hours(text: str) -> tuple[int, int]:
     return opening, closing if closing >= opening else closing + _DAY
 
 
+def _day_ms(spans: list[tuple[int, int]]) -> int:
+    """Return how long a business day is: the minutes of the clock face that lie in a span.
+
+    Pauses are left out. It is the same on a day of 23 or 25 hours, and an hour that two working
+    days share by a span over midnight counts once.
+    """
+    minutes = {minute % _DAY for opening, closing in spans for minute in range(opening, closing)}
+    return len(minutes) * 60_000
+
+
 def _day(day: date) -> int:
     return (day - _WALL.date()).days
 
 
 class _Table(NamedTuple):
-    """Openings of the years `first` to before `last`, which are the instants `start` to before `end`.
+    """Openings of the years `first` to before `last`: the instants `start` to before `end`.
 
-    `before` is the open ms from the anchor to an opening, negative for those before the anchor, and `total` to `end`:
-    so a table that grew says of an instant what it said before. Each block begins with an opening of no
-    length, so that each instant has an opening before it.
+    `before` is the open ms from the anchor to an opening, negative for those before the anchor, and
+    `total` to `end`: so a table that grew answers of an instant as it did before. Each block begins
+    with an opening of no length, so that each instant has an opening before it.
     """
 
     first: int
@@ -120,45 +133,33 @@ class _Table(NamedTuple):
 
 
 class OpenHours:
-    """Open time of one calendar as a table: instants of opening and closing, open ms before each opening."""
+    """Open time of one calendar as a table of openings, each with the open ms before it."""
 
     def __init__(self, calendar: Calendar) -> None:
-        """Read the calendar; no year is built yet.
-
-        `day_ms` is a business day: the minutes of the clock face that lie in a span, pauses left out. It is the same
-        on a day of 23 or 25 hours, and of two working days that share an hour by a span over midnight that hour counts once.
-        """
+        """Read the calendar; no year is built yet. `day_ms` is the length of a business day."""
         self.zone = ZoneInfo(calendar.zone)
         self._weekdays = {WEEKDAYS.index(day) for day in calendar.days}
         self._closed = {_day(day) for day in calendar.closed}
         self._country = calendar.holidays
-        self._spans = sorted(
-            (opening, closing)
-            for opening, closing in map(_hours, calendar.hours)
-            if closing > opening
-        )
-        self.day_ms = (
-            len(
-                {
-                    minute % _DAY
-                    for opening, closing in self._spans
-                    for minute in range(opening, closing)
-                }
-            )
-            * 60_000
-        )
+        spans = sorted(map(_hours, calendar.hours))
+        self._spans = [(opening, closing) for opening, closing in spans if closing > opening]
+        self.day_ms = _day_ms(self._spans)
         self._limits = tuple(
             self._instant(_day(date(year, 1, 1)) * _DAY) for year in (_FIRST, _END)
         )
         anchor = self._instant(_day(date(_ANCHOR, 1, 1)) * _DAY)
         self._table = _Table(_ANCHOR, _ANCHOR, anchor, anchor, [], [], [], 0)
 
+    def _offset(self, wall: datetime) -> timedelta:
+        return self.zone.utcoffset(wall) or _NONE
+
     def _instant(self, minute: int) -> int:
-        """Find the first instant at which the wall shows a minute (counted from 1970 on the wall) or a later one."""
+        """Find the first instant at which the wall shows a minute or a later one.
+
+        The minute is counted from 1970 on the wall.
+        """
         wall = _WALL + minute * _MINUTE
-        first, second = self.zone.utcoffset(wall), self.zone.utcoffset(wall.replace(fold=1))
-        assert first is not None
-        assert second is not None
+        first, second = self._offset(wall), self._offset(wall.replace(fold=1))
         seconds = minute * 60 - first // _SECOND
         if second > first:  # in a gap: the second reading lies before it, the first one behind it
             inside = range(minute * 60 - second // _SECOND, seconds)
@@ -167,77 +168,93 @@ class OpenHours:
             )
         return seconds * 1000
 
+    def _closed_days(self, first: int, last: int) -> set[int]:
+        """Return the days that the calendar names as closed, and the public holidays."""
+        if not self._country:
+            return self._closed
+        years = range((_WALL + timedelta(first)).year, (_WALL + timedelta(last)).year + 1)
+        free = holidays.country_holidays(self._country, years=years)
+        return self._closed | {_day(day) for day in free}
+
     def _walls(self, first: int, last: int) -> tuple[list[int], list[int]]:
-        """Give the edges of the openings of some days as minutes of the wall; what two spans cover counts once."""
-        closed = set(self._closed)
-        if self._country:
-            years = range((_WALL + timedelta(first)).year, (_WALL + timedelta(last)).year + 1)
-            closed |= {_day(day) for day in holidays.country_holidays(self._country, years=years)}
+        """Return the openings and closings of some days as minutes of the wall.
+
+        What two spans cover counts once.
+        """
+        closed = self._closed_days(first, last)
         opens: list[int] = []
         closes: list[int] = []
         for day in range(first, last):
-            if (day + 3) % 7 in self._weekdays and day not in closed:  # 1970 began with a Thursday
-                for opening, closing in self._spans:  # in order, so the openings are
-                    start, end = day * _DAY + opening, day * _DAY + closing
-                    if not closes or start > closes[-1]:
-                        opens.append(start)
-                        closes.append(end)
-                    elif end > closes[-1]:
-                        closes[-1] = end
+            if (day + 3) % 7 not in self._weekdays or day in closed:  # 1970 began with a Thursday
+                continue
+            for opening, closing in self._spans:  # in order, so the openings are
+                start, end = day * _DAY + opening, day * _DAY + closing
+                if not closes or start > closes[-1]:
+                    opens.append(start)
+                    closes.append(end)
+                elif end > closes[-1]:
+                    closes[-1] = end
         return opens, closes
 
-    def _block(self, year: int) -> tuple[int, int, list[int], list[int], list[int], int]:
-        """Build a block of years: its start and end, openings, closings, the open ms before each, and of all."""
-        first, last = _day(date(year, 1, 1)), _day(date(year + _BLOCK, 1, 1))
+    def _instants(self, first: int, last: int) -> Callable[[int], int]:
+        """Return what finds the instant of a minute of the days `first` to `last`.
+
+        It takes the day's one offset where the days around it have the same: no zone turns its
+        clocks twice in two days.
+        """
         noon = _WALL + timedelta(first - 3, hours=12)
-        shifts = [
-            (self.zone.utcoffset(noon + day * _WHOLE) or _NONE) // _MS
-            for day in range(last - first + 5)
-        ]
+        shifts = [self._offset(noon + day * _WHOLE) // _MS for day in range(last - first + 5)]
 
         def instant(minute: int) -> int:
-            """Take the day's one offset where the days around it have the same (no zone turns its clocks twice in two days)."""
             near = minute // _DAY - first + 3
             before, shift, after = shifts[near - 1 : near + 2]
             return minute * 60_000 - shift if before == shift == after else self._instant(minute)
 
+        return instant
+
+    def _block(self, year: int) -> _Table:
+        """Build a table of a block of years, its open ms counted from the block's start."""
+        first, last = _day(date(year, 1, 1)), _day(date(year + _BLOCK, 1, 1))
         start, end = self._instant(first * _DAY), self._instant(last * _DAY)
+        instant = self._instants(first, last)
         opens, closes, before, total = [start], [start], [0], 0
-        for opening, closing in zip(
-            *self._walls(first - 1, last), strict=True
-        ):  # the day before may stay open over midnight
+        walls = self._walls(first - 1, last)  # the day before may stay open over midnight
+        for opening, closing in zip(*walls, strict=True):
             opened, shut = max(start, instant(opening)), min(end, instant(closing))
             if shut > opened:
                 opens.append(opened)
                 closes.append(shut)
                 before.append(total)
                 total += shut - opened
-        return start, end, opens, closes, before, total
+        return _Table(year, year + _BLOCK, start, end, opens, closes, before, total)
 
     def _later(self, old: _Table) -> _Table:
-        _, end, opens, closes, before, total = self._block(old.last)
+        new = self._block(old.last)
         return old._replace(
-            last=old.last + _BLOCK,
-            end=end,
-            opens=old.opens + opens,
-            closes=old.closes + closes,
-            before=old.before + [old.total + ms for ms in before],
-            total=old.total + total,
+            last=new.last,
+            end=new.end,
+            opens=old.opens + new.opens,
+            closes=old.closes + new.closes,
+            before=old.before + [old.total + ms for ms in new.before],
+            total=old.total + new.total,
         )
 
     def _earlier(self, old: _Table) -> _Table:
-        start, _, opens, closes, before, total = self._block(old.first - _BLOCK)
-        zero = (old.before[0] if old.before else 0) - total
+        new = self._block(old.first - _BLOCK)
+        zero = (old.before[0] if old.before else 0) - new.total
         return old._replace(
-            first=old.first - _BLOCK,
-            start=start,
-            opens=opens + old.opens,
-            closes=closes + old.closes,
-            before=[zero + ms for ms in before] + old.before,
+            first=new.first,
+            start=new.start,
+            opens=new.opens + old.opens,
+            closes=new.closes + old.closes,
+            before=[zero + ms for ms in new.before] + old.before,
         )
 
     def _covering(self, at: int) -> _Table:
-        """Give a table that covers an instant; it is replaced and never changed, so threads may share it."""
+        """Return a table that covers an instant.
+
+        It is replaced and never changed, so threads may share it.
+        """
         table = self._table
         if table.start <= at < table.end:
             return table
@@ -253,7 +270,7 @@ class OpenHours:
         return table
 
     def elapsed(self, at: int) -> int:
-        """Give open ms since the anchor, negative before it; only differences mean something.
+        """Return open ms since the anchor, negative before it; only differences mean something.
 
         Raises:
             ValueError: no calendar covers that year.
@@ -264,11 +281,13 @@ class OpenHours:
         return table.before[index] + min(at, table.closes[index]) - table.opens[index]
 
     def between(self, start: int, end: int) -> int:
-        """Give open ms between two instants; negative when `end` lies before `start`."""
+        """Return open ms between two instants; negative when `end` lies before `start`."""
         return self.elapsed(end) - self.elapsed(start)
 
     def add(self, at: int, budget: int) -> int:
-        """Find the first instant at which `budget` open ms have passed; a budget that ends at a closing ends there.
+        """Find the first instant at which `budget` open ms have passed.
+
+        A budget that ends at a closing ends there.
 
         Raises:
             ValueError: the budget is negative, or ends in a year that no calendar covers.
@@ -295,10 +314,10 @@ def open_hours(calendar: Calendar) -> OpenHours:
 def add(at: int, duration: Duration, hours: OpenHours, share: tuple[int, int] = (1, 1)) -> int:
     """Add `share` (a fraction as numerator and denominator) of a duration to an instant.
 
-    Minutes and hours are elapsed time; days, weeks and months wall time in the calendar's zone; business minutes, hours
-    and days open time, where a day is as much as the calendar is open on one day: with 09:00-12:00 and
-    13:00-18:00, 1 business day from Monday 11:00 ends on Tuesday 11:00. A share of wall time is a share of the elapsed
-    ms up to the due instant.
+    Minutes and hours are elapsed time; days, weeks and months wall time in the calendar's zone;
+    business minutes, hours and days open time, where a day is as much as the calendar is open on
+    one day: with 09:00-12:00 and 13:00-18:00, 1 business day from Monday 11:00 ends on Tuesday
+    11:00. A share of wall time is a share of the elapsed ms up to the due instant.
     """
     up, down = share
     if duration.business:

@@ -1,4 +1,7 @@
-"""Service levels. A clock's content is f(start, warn, due, escalate, stop, horizon) and nothing else (history h8)."""
+"""Service levels.
+
+A clock's content is f(start, warn, due, escalate, stop, horizon) and nothing else (history h8).
+"""
 
 from __future__ import annotations
 
@@ -10,7 +13,8 @@ if TYPE_CHECKING:
 
     from .definition import Definition
 
-WARN_FROM_MS = 900_000  # a shorter clock sends no warning: it would be over before anybody read it (clocks t10)
+# A shorter clock sends no warning: it would be over before anybody read it (clocks t10).
+WARN_FROM_MS = 900_000
 OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = (
     "open",
     "warned",
@@ -22,7 +26,10 @@ OPEN, WARNED, BREACHED, ESCALATED, MET, CANCELLED = (
 
 
 class ClockState(NamedTuple):
-    """What a clock says at a horizon. `stopped_at` is None while it runs, and when it was cancelled before it was due."""
+    """What a clock states at a horizon.
+
+    `stopped_at` is None while it runs, and when it was cancelled before it was due.
+    """
 
     status: str
     stopped_at: int | None
@@ -30,7 +37,7 @@ class ClockState(NamedTuple):
 
 
 def status(warn: int, due: int, escalate: int, end: int) -> str:
-    """Say how far a clock has come at `end`; an instant AT the due time is in time."""
+    """Return how far a clock has come at `end`; an instant AT the due time is in time."""
     if end > escalate:
         return ESCALATED
     if end > due:
@@ -39,12 +46,15 @@ def status(warn: int, due: int, escalate: int, end: int) -> str:
 
 
 def warns(clock: dict[str, Any], start: int) -> bool:
-    """Say whether a clock, as its fact tells it, warns at 75%; one that each touch restarts is a fact only when it lapses."""
+    """Return whether a clock, as its fact states it, warns at 75%.
+
+    One that each touch restarts is a fact only when it lapses.
+    """
     return bool(clock["due_at"] - start >= WARN_FROM_MS and not clock["restarting"])
 
 
 def levels(clock: dict[str, Any], start: int) -> dict[str, int]:
-    """Give the levels that somebody is told of and that a clock, as its fact tells it, came to, each with when (ms)."""
+    """Return the levels that a clock, as its fact states it, came to, each with when (ms)."""
     status, end = clock["status"], clock["stopped_at"] or clock["cancelled_at"]
     over = status in (WARNED, BREACHED, ESCALATED) or (end is not None and end > clock["warn_at"])
     found = {WARNED: clock["warn_at"]} if over and warns(clock, start) else {}
@@ -56,14 +66,14 @@ def levels(clock: dict[str, Any], start: int) -> dict[str, int]:
 
 
 def level(clock: dict[str, Any], start: int) -> str:
-    """Name the level at which somebody has to act, as a clock's fact tells it; empty where nobody has."""
+    """Name the level at which somebody has to act, by a clock's fact; empty where nobody has."""
     runs = clock["stopped_at"] is None and clock["status"] in levels(clock, start)
     return clock["status"] if runs else ""
 
 
 @dataclass
 class Running:
-    """A clock that runs. `lapses` numbers the lapses of a clock that each touch restarts (history h11)."""
+    """A clock that runs."""
 
     stage: str
     name: str
@@ -77,11 +87,11 @@ class Running:
     stops: frozenset[str]
     restarts: frozenset[str]
     under: Definition
-    lapses: int = 0
+    lapses: int = 0  # of a clock that each touch restarts: how often it lapsed (history h11)
     dimensions: Mapping[str, str] = field(default_factory=dict)  # as they were known at `start`
 
     def stopped(self, at: int) -> ClockState:
-        """Stop by what it waited for: met in time; late, it stays breached and says when it was done."""
+        """Stop by what it waited for: met in time; late, it stays breached and states when."""
         reached = status(self.warn, self.due, self.escalate, at)
         return ClockState(MET if at <= self.due else reached, at)
 
@@ -91,10 +101,10 @@ class Running:
         return ClockState(CANCELLED, None, at) if at <= self.due else ClockState(reached, None)
 
     def running(self, horizon: int) -> ClockState:
-        """Say where it stands when time has come to `horizon`."""
+        """Return where it stands when time has come to `horizon` (ms)."""
         return ClockState(status(self.warn, self.due, self.escalate, horizon), None)
 
     def next_change(self, horizon: int) -> int | None:
-        """Give the next instant after which it says something else."""
-        marks = (self.due, self.escalate) if self.restarts else (self.warn, self.due, self.escalate)
-        return min((mark for mark in marks if mark >= horizon), default=None)
+        """Return the next instant (ms) after which it states something else, or None."""
+        ahead = (self.due, self.escalate) if self.restarts else (self.warn, self.due, self.escalate)
+        return min((at for at in ahead if at >= horizon), default=None)

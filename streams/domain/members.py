@@ -1,11 +1,13 @@
-"""Which origins are one lead: a pure function of the set of edges (history h17 and h18).
+"""Which identities are one lead: a pure function of the set of edges (history h17 and h18).
 
-An origin is a strong alias as the lifecycle knows it: an id without personal data, with the time of its creation, a house
-and a unique kind that `resolve` wrote once. No row ever needs another row's state.
+An `Origin` is an identity as the lifecycle knows it: an id without personal data, with the time of
+its creation, a house and a unique kind that `resolve` wrote once. No row ever needs another row's
+state.
 """
 
 from __future__ import annotations
 
+from enum import Enum
 from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,16 +20,16 @@ DEALS = (":deal", ":opportunity")  # how the kind of a CRM's deals ends
 
 
 class Origin(NamedTuple):
-    """A strong alias: when first seen (ms), the row that houses it ("" is its own), its id, the kind of CRM record or ""."""
+    """An identity: one strong alias, without it."""
 
-    created: int
-    house: str
+    created: int  # when it was first seen (ms)
+    house: str  # the row that it lives in; "" is its own
     id: str
-    kind: str
+    kind: str  # of a CRM's record, like hubspot:1:contact; "" for all others
 
     @property
     def home(self) -> str:
-        """The row that the origin's events are sent to."""
+        """The row that the identity's events are sent to."""
         return self.house or self.id
 
     @property
@@ -42,7 +44,7 @@ class Origin(NamedTuple):
 
 
 class Edge(NamedTuple):
-    """A join between two origins. `link` is automatic; `merge` and `unmerge` are somebody's word."""
+    """A join of two identities. `link` is automatic; `merge` and `unmerge` are somebody's word."""
 
     at: int
     sequence: int
@@ -53,7 +55,7 @@ class Edge(NamedTuple):
 
     @property
     def housing(self) -> bool:
-        """Whether it only says that one end lives in the other's row."""
+        """Whether it states no more than that one end lives in the other's row."""
         return self.type == LINK and (self.a.house == self.b.id or self.b.house == self.a.id)
 
     @property
@@ -68,151 +70,159 @@ class Edge(NamedTuple):
 
     @property
     def of_deal(self) -> bool:
-        """Whether it says whose a deal is."""
+        """Whether it is of a contact and a deal."""
         return self.a.deal != self.b.deal
 
     @property
     def event(self) -> str:
-        """The id of the event that said it; empty for a link that two aliases of one event made."""
+        """The id of the event that states it; empty where one link stands for all events."""
         return self.id.rpartition("|")[0]
 
     @property
     def claim(self) -> tuple[bool, int]:
-        """Its place among the links that say whose a deal is: a CRM's word that a contact is the primary one, the latest first."""
+        """Its place among the links of a deal: primary contacts first, the latest of them first."""
         primary = self.of_deal and self.event.endswith(PRIMARY)
         return not primary, -self.at if primary else 0
 
     def plain(self) -> tuple[object, ...]:
-        """Give the edge as JSON takes it."""
+        """Return the edge as JSON takes it."""
         return *self[:4], tuple(self.a), tuple(self.b)
 
 
 class Groups(NamedTuple):
-    """The groups of more than one origin; the links that were left out as conflicts; those that make a deal an influenced one."""
+    """Which identities are one, and which links made none."""
 
-    members: dict[str, frozenset[str]]
-    conflicts: tuple[Edge, ...]
-    influenced: tuple[Edge, ...]
+    members: dict[str, frozenset[str]]  # the group of each identity that an edge names
+    conflicts: tuple[Edge, ...]  # links that were left out until somebody decides
+    influenced: tuple[Edge, ...]  # links of a contact to a deal that is another's
 
     def of(self, origin: str) -> frozenset[str]:
-        """Give everybody in an origin's group, itself included."""
+        """Return everybody in an identity's group, itself included."""
         return self.members.get(origin, frozenset({origin}))
 
 
 def smallest(edges: Iterable[Edge]) -> frozenset[Edge]:
-    """Keep one edge an id, the smallest: a link was seen earlier than was known, a word was sent again and says something else."""
+    """Keep one edge an id, the smallest.
+
+    An event may turn up that is earlier than the one that a link was first raised for, and a merge
+    may be sent again with another time.
+    """
     by_id: dict[str, Edge] = {}
     for edge in sorted(edges):
         by_id.setdefault(edge.id, edge)
     return frozenset(by_id.values())
 
 
+class Verdict(Enum):
+    """What becomes of a link when links are taken from the earliest."""
+
+    MOOT = "both ends are one already, or the contact was taken off the deal later"
+    JOINS = "both ends become one"
+    INFLUENCES = "the deal is another's: this contact influenced it"
+    CONFLICTS = "an unmerge or a second record of one kind is against it: somebody has to decide"
+    SETTLED = "somebody decided later: they are two"
+
+
 @lru_cache(maxsize=20_000)
 def groups(edges: frozenset[Edge]) -> Groups:
-    """Decide who is one: words from the latest, then links from the earliest.
+    """Decide who is one: merges and unmerges from the latest, then links from the earliest.
 
-    A link that would join what is barred, or two records of one CRM and kind, is left out. It is a conflict until somebody
-    says a word later than it. People first: a deal is no bridge between them. It is its primary contact's, else the first
-    one's, and whoever stands on it beside that one influenced it (identity i13). Taking somebody off a deal takes back the links
-    between the two, and bars nothing.
+    People first: a deal is no bridge between them. It is its primary contact's, else the first
+    one's, and whoever stands on it beside that one influenced it (identity i13).
     """
     ordered = sorted(smallest(edges))
-    group: dict[str, set[str]] = {}
-    kinds: dict[str, str] = {}
-    deals: set[str] = set()
-    taken_off: dict[frozenset[str], Edge] = {}
-    for edge in ordered:
-        for origin in (edge.a, edge.b):
-            group.setdefault(origin.id, {origin.id})
-            kinds[origin.id] = "" if origin.deal else origin.kind
-            if origin.deal:
-                deals.add(origin.id)
-    bars: list[Edge] = []
+    grown = _Growing(ordered)
+    for edge in reversed(ordered):
+        grown.take_word(edge)
+    conflicts: list[Edge] = []
+    influenced: dict[frozenset[str], Edge] = {}
+    for link in sorted(ordered, key=lambda edge: (edge.of_deal, *edge.claim)):
+        match grown.verdict(link):
+            case Verdict.JOINS:
+                grown.join(link)
+            case Verdict.CONFLICTS:
+                conflicts.append(link)
+            case Verdict.INFLUENCES:
+                pair = (influenced.get(link.ends, link), link)
+                influenced[link.ends] = min(pair, key=_first_stated)
+    members = {origin: frozenset(group) for origin, group in grown.group.items()}
+    return Groups(members, tuple(conflicts), tuple(influenced.values()))
 
-    def between(a: str, b: str) -> list[Edge]:
-        left, right = group[a], group[b]
+
+def _first_stated(link: Edge) -> tuple[bool, tuple[int, int, str]]:
+    """Put a link that an event states itself first: the event knows which deal it is."""
+    return not link.event, link.key
+
+
+class _Growing:
+    """The groups while edges are taken one by one. It changes; nothing of it outlives `groups`."""
+
+    def __init__(self, edges: list[Edge]) -> None:
+        ends = [end for edge in edges for end in (edge.a, edge.b)]
+        self.group = {end.id: {end.id} for end in ends}
+        self.kinds = {end.id: "" if end.deal else end.kind for end in ends}
+        self.deals = {end.id for end in ends if end.deal}
+        self.bars: list[Edge] = []  # unmerges that hold
+        self.taken_off: dict[frozenset[str], Edge] = {}  # of a contact and a deal, the latest
+
+    def take_word(self, edge: Edge) -> None:
+        """Take a merge or an unmerge, the latest first: a later one decides.
+
+        Taking a contact off a deal takes back the earlier links of the two, and bars nothing.
+        """
+        if edge.type == UNMERGE and edge.of_deal:
+            self.taken_off.setdefault(edge.ends, edge)
+        elif edge.type == LINK or self.are_one(edge) or edge.ends in self.taken_off:
+            return
+        elif edge.type == UNMERGE:
+            self.bars.append(edge)
+        elif not self.bars_of(edge):
+            self.join(edge)
+
+    def verdict(self, link: Edge) -> Verdict:
+        """Decide on an edge; all but links were taken before, and are moot."""
+        off = self.taken_off.get(link.ends)
+        if link.type != LINK or self.are_one(link) or (off and link.key < off.key):
+            return Verdict.MOOT
+        if link.of_deal and self.has_contact(link):
+            return Verdict.INFLUENCES
+        bars = self.bars_of(link)
+        if not bars and not self.share_a_kind(link):
+            return Verdict.JOINS
+        return Verdict.CONFLICTS if all(bar.key < link.key for bar in bars) else Verdict.SETTLED
+
+    def are_one(self, edge: Edge) -> bool:
+        return self.group[edge.a.id] is self.group[edge.b.id]
+
+    def join(self, edge: Edge) -> None:
+        union = self.group[edge.a.id] | self.group[edge.b.id]
+        for member in union:
+            self.group[member] = union
+
+    def bars_of(self, edge: Edge) -> list[Edge]:
+        """Return the unmerges that keep the groups of both ends apart."""
+        if not self.bars:
+            return []
+        left, right = self.group[edge.a.id], self.group[edge.b.id]
         return [
             bar
-            for bar in bars
+            for bar in self.bars
             if (bar.a.id in left and bar.b.id in right) or (bar.b.id in left and bar.a.id in right)
         ]
 
-    def join(a: str, b: str) -> None:
-        union = group[a] | group[b]
-        for member in union:
-            group[member] = union
+    def share_a_kind(self, edge: Edge) -> bool:
+        """Return whether the groups of both ends hold a record of one CRM and kind."""
+        left, right = ({self.kinds[x] for x in self.group[end]} for end in (edge.a.id, edge.b.id))
+        return bool(left & right - {""})
 
-    for edge in reversed(ordered):
-        a, b = edge.a.id, edge.b.id
-        if edge.type == UNMERGE and edge.of_deal:
-            taken_off.setdefault(edge.ends, edge)
-        elif edge.type == LINK or group[a] is group[b] or edge.ends in taken_off:
-            continue
-        elif edge.type == UNMERGE:
-            bars.append(edge)
-        elif not between(a, b):
-            join(a, b)
-    conflicts: list[Edge] = []
-    influenced: dict[frozenset[str], Edge] = {}
-    for edge in sorted(ordered, key=lambda edge: (edge.of_deal, *edge.claim)):
-        a, b = edge.a.id, edge.b.id
-        gone = edge.ends in taken_off and edge.key < taken_off[edge.ends].key
-        if edge.type != LINK or group[a] is group[b] or gone:
-            continue
-        same, walls = (
-            {kinds[x] for x in group[a]} & {kinds[x] for x in group[b]} - {""},
-            between(a, b),
-        )
-        if edge.of_deal and (group[a] if a in deals else group[b]) - deals:
-            pair = (
-                influenced.get(edge.ends, edge),
-                edge,
-            )  # of a pair the first that an event said: the event knows which deal it is
-            influenced[edge.ends] = min(pair, key=lambda one: (not one.event, one.key))
-        elif not same and not walls:
-            join(a, b)
-        elif all(bar.key < edge.key for bar in walls):
-            conflicts.append(edge)
-    return Groups(
-        {origin: frozenset(members) for origin, members in group.items()},
-        tuple(conflicts),
-        tuple(influenced.values()),
-    )
-
-
-@lru_cache(maxsize=20_000)
-def _before(edges: frozenset[Edge], unmerge: Edge) -> Groups:
-    return groups(frozenset(edge for edge in edges if edge.key < unmerge.key))
-
-
-def left_on(origin: str, at: int, group: frozenset[str], edges: frozenset[Edge]) -> int | None:
-    """Say since when what forbade contact to `origin` at an instant stays on a group that was parted from it (ms); None: it does not.
-
-    A merge carries it to the whole, so an unmerge leaves it on both halves (history h27); but a deal carries nothing.
-    """
-    if origin in group:
-        return None
-    people, found = group - {end.id for edge in edges for end in (edge.a, edge.b) if end.deal}, []
-    for edge in edges:
-        if edge.type == UNMERGE and at <= edge.at:
-            whole = _before(edges, edge).of(edge.a.id)
-            if edge.b.id in whole and origin in whole and whole & people:
-                found.append(edge.at)
-    return min(found, default=None)
-
-
-def were_one(one: str, other: str, at: int, edges: frozenset[Edge]) -> bool:
-    """Say whether two origins were one at an instant (ms). A word counts from when it was said, a link always.
-
-    A link is evidence that they never were two.
-    """
-    return one == other or other in groups(
-        frozenset(edge for edge in edges if edge.type == LINK or edge.at <= at)
-    ).of(one)
+    def has_contact(self, edge: Edge) -> bool:
+        """Return whether the deal of an edge is somebody's already."""
+        deal = edge.a if edge.a.id in self.deals else edge.b
+        return bool(self.group[deal.id] - self.deals)
 
 
 def seniorities(edges: Iterable[Edge]) -> dict[str, tuple[int, bool, str]]:
-    """Give the seniority of every origin that an edge names."""
+    """Return the seniority of every identity that an edge names."""
     return {origin.id: origin.seniority for edge in edges for origin in (edge.a, edge.b)}
 
 
@@ -225,12 +235,12 @@ def survivor(group: frozenset[str], edges: Iterable[Edge]) -> str:
 
 
 def neighbours(me: str, edges: Iterable[Edge]) -> frozenset[str]:
-    """Name all that one edge connects with an origin, whatever its type."""
+    """Name all that one edge connects with an identity, whatever its type."""
     return frozenset().union(*(edge.ends for edge in edges if me in edge.ends)) - {me}
 
 
 def reach(me: str, edges: Iterable[Edge]) -> frozenset[str]:
-    """Name all that any edge connects, also one left out: they decide together, so each must know all."""
+    """Name all that any edges connect, also those left out: all decide together."""
     near: dict[str, set[str]] = {}
     for edge in edges:
         near.setdefault(edge.a.id, set()).add(edge.b.id)

@@ -43,7 +43,7 @@ import orjson
 from schemas.events import Event, EventType, parse, short
 from schemas.facts import Change, Fact, FactKind, digest, make
 
-from . import clocks, members
+from . import clocks, members, opt_outs
 from .fold import fold
 from .history import FLOOD_CAP, bucket, canonical, capped
 from .journey import Folded
@@ -270,7 +270,7 @@ def fold_group(
 
     def lifts(consent: Event, refusal: Event) -> bool:
         since = parted.get(refusal)
-        return (since is not None and since <= consent.at) or members.were_one(
+        return (since is not None and since <= consent.at) or opt_outs.were_one(
             consent.origin, refusal.origin, consent.at, edges
         )
 
@@ -344,7 +344,7 @@ def _carried(
         found += [
             e for e in own if e.type == EventType.ERASE or not parse(e.body).get("granted", False)
         ]
-    left = {event: members.left_on(event.origin, event.at, group, edges) for event in found}
+    left = {event: opt_outs.binds_since(event.origin, event.at, group, edges) for event in found}
     return {event: at for event, at in left.items() if at is not None}
 
 

@@ -1,8 +1,9 @@
-"""What of a history stands: which records were deleted, and which deals deleted, merged or reopened.
+"""What of a history stands: which records were deleted, which deals deleted, merged or reopened.
 
-A CRM's word about a record is no word about the person: a lead is gone when the last of its records in that
-system is. What was restored was never gone. A deleted deal is in no figure, merged deals are one, and a win
-that the same deal takes back was none. Functions of the set: what came first changes nothing.
+What a CRM states of a record, it does not state of the person: a lead is gone when the last of its
+records in that system is. What was restored was never gone. A deleted deal is in no figure, merged
+deals are one, and a win that the same deal takes back was none. Functions of the set: what came
+first changes nothing.
 """
 
 from __future__ import annotations
@@ -18,17 +19,22 @@ if TYPE_CHECKING:
 
     from .definition import Definitions
 
-_DEALS = frozenset({
-    EventType.OPPORTUNITY_CREATED, EventType.OPPORTUNITY_STAGE_CHANGED, EventType.OPPORTUNITY_WON, EventType.OPPORTUNITY_LOST,
+_OF_DEALS = frozenset({
+    EventType.OPPORTUNITY_CREATED, EventType.OPPORTUNITY_STAGE_CHANGED,
+    EventType.OPPORTUNITY_WON, EventType.OPPORTUNITY_LOST,
     EventType.OPPORTUNITY_DELETED, EventType.OPPORTUNITY_RESTORED,
 })  # fmt: skip
-_LIFE = frozenset({EventType.DELETED, EventType.RESTORED})
-_DEAL_LIFE = frozenset({EventType.OPPORTUNITY_DELETED, EventType.OPPORTUNITY_RESTORED})
+_DEAL_ENDS = frozenset({EventType.OPPORTUNITY_DELETED, EventType.OPPORTUNITY_RESTORED})
+_RECORD_ENDS = frozenset({EventType.DELETED, EventType.RESTORED})
 _JOINS = frozenset({EventType.LINKED, EventType.MERGE, EventType.UNMERGE})
-# What is said of people: whoever says any of it under an alias does not mean a deal by it.
-_PERSONAL = (
-    frozenset(EventType) - _DEALS - _JOINS - {EventType.TOUCH, EventType.ASSIGNED, EventType.VOID}
+# What is stated of people only: an identity of which any of it is stated is no deal's.
+_OF_PEOPLE = (
+    frozenset(EventType)
+    - _OF_DEALS
+    - _JOINS
+    - {EventType.TOUCH, EventType.ASSIGNED, EventType.VOID}
 )
+_JUDGED = _OF_DEALS | _RECORD_ENDS | {EventType.MERGE}  # without any of these all stands
 
 
 class Standing(NamedTuple):
@@ -37,139 +43,102 @@ class Standing(NamedTuple):
     events: list[Event]  # in their order
     undone: frozenset[Event]  # wins that were taken back
     renamed: Mapping[str, str]  # deals, by the name of the one that they became
-    gone: frozenset[str]  # origins of records that were deleted
+    gone: frozenset[str]  # identities of records that were deleted
 
 
 def standing(events: list[Event], definitions: Definitions) -> Standing:
     """Judge canonical events as a whole."""
-    if not any(
-        event.type in _DEALS or event.type in _LIFE or event.type == EventType.MERGE
-        for event in events
-    ):
+    if not any(event.type in _JUDGED for event in events):
         return Standing(events, frozenset(), {}, frozenset())
-    renamed, lost = _merged(events)
-    deleted = _deleted(events) - renamed.keys() | lost
-    nobody = _of_deals_only(events, deleted)
+    deals = _deals(events)
+    nobody = _of_deals_only(events, deals.gone)
     kept = [
         event
         for event in events
-        if event.type not in _DEAL_LIFE
-        and (event.type in _JOINS or (_deal(event) not in deleted and event.origin not in nobody))
+        if event.type not in _DEAL_ENDS
+        and (event.type in _JOINS or not (_deal(event) in deals.gone or event.origin in nobody))
     ]
-    gone, dropped = _records(kept)
-    kept = [event for event in kept if event not in dropped and event.type != EventType.RESTORED]
-    return Standing(kept, _undone(kept, renamed, definitions), renamed, gone)
+    records = _records(kept)
+    kept = [
+        event
+        for event in kept
+        if event not in records.ending_nothing and event.type != EventType.RESTORED
+    ]
+    undone = _undone(kept, deals.renamed, definitions)
+    return Standing(kept, undone, deals.renamed, records.gone)
 
 
 def deleted_deals(events: Iterable[Event]) -> frozenset[str]:
     """Name the deals that are in no figure."""
-    ordered = sorted(
-        event for event in events if event.type in _DEAL_LIFE or event.type == EventType.MERGE
-    )
-    renamed, lost = _merged(ordered)
-    return _deleted(ordered) - renamed.keys() | lost
+    ends = (event for event in events if event.type in _DEAL_ENDS or event.type == EventType.MERGE)
+    return _deals(sorted(ends)).gone
+
+
+# --- deals ------------------------------------------------------------------------------------
+
+
+class _Deals(NamedTuple):
+    renamed: dict[str, str]  # those that go on under another's name
+    gone: frozenset[str]  # deleted, or merged into another
+
+
+def _deals(events: list[Event]) -> _Deals:
+    """Return what deletions and merges did to the deals of a history."""
+    renamed, merged = _merged(events)
+    return _Deals(renamed, _deleted(events) - renamed.keys() | merged)
 
 
 def _deal(event: Event) -> str:
+    """Return the id of the deal that an event is of, or nothing."""
     found: dict[str, Any] = parse(event.body).get("deal") or {}
     return str(found.get("id", ""))
 
 
-def _merged(events: list[Event]) -> tuple[dict[str, str], frozenset[str]]:
-    """Return what merges did to deals: those that go on under another name, and those that are gone.
-
-    The one that is left may have been there before; a new one has the history of the first one named.
-    """
-    first: dict[str, int] = {}
-    for event in events:
-        if event.type in _DEALS:
-            first.setdefault(_deal(event), event.at)
-    renamed: dict[str, str] = {}
-    lost: set[str] = set()
-    for event in events:
-        about: dict[str, Any] = (
-            (parse(event.body).get("deal") or {}) if event.type == EventType.MERGE else {}
-        )
-        left = str(about.get("id", ""))
-        others = [one for one in about.get("merged", ()) if one != left]
-        if not others:
-            continue
-        new = first.get(left, event.at) >= event.at and others[0] in first
-        if new:
-            renamed = {one: left if to == others[0] else to for one, to in renamed.items()} | {
-                others[0]: left
-            }
-        lost |= set(others[1:] if new else others)
-    return renamed, frozenset(lost - renamed.keys())
-
-
 def _deleted(events: list[Event]) -> frozenset[str]:
-    """Name the deals whose last word is that they were deleted."""
-    last = {_deal(event): event.type for event in events if event.type in _DEAL_LIFE}
+    """Name the deals that were deleted and not restored since."""
+    last = {_deal(event): event.type for event in events if event.type in _DEAL_ENDS}
     return frozenset(deal for deal, kind in last.items() if kind == EventType.OPPORTUNITY_DELETED)
 
 
-def _of_deals_only(events: list[Event], deleted: frozenset[str]) -> frozenset[str]:
-    """Name the origins under which nothing was said but of deals that are gone."""
-    if not deleted:
-        return frozenset()
-    theirs = {event.origin for event in events if event.type in _DEALS and _deal(event) in deleted}
-    others = {
-        event.origin
-        for event in events
-        if event.type in _PERSONAL or (event.type in _DEALS and _deal(event) not in deleted)
-    }
-    return frozenset(theirs - others)
+def _merged(events: list[Event]) -> tuple[dict[str, str], frozenset[str]]:
+    """Return what merges did to deals: those that go on under another name, those that are gone.
 
-
-def _records(events: list[Event]) -> tuple[frozenset[str], frozenset[Event]]:
-    """Return the origins of records that are gone, and the deletions that end no lead.
-
-    One ends none where it was taken back, or where another record of its system is there at that time.
+    The deal that is left may have been there before; a new one has the history of the first one
+    named.
     """
-    ends = [event for event in events if event.type in _LIFE]
-    if not ends:
-        return frozenset(), frozenset()
-    since: dict[tuple[str, str], int] = {}  # of each record of a person, by system and origin
-    deals = {event.origin for event in events if event.type in _DEALS} - {
-        event.origin for event in events if event.type in _PERSONAL
-    }
-    became: dict[str, int] = {}  # another record, by conversion
+    first: dict[str, int] = {}
     for event in events:
-        body = parse(event.body)
-        if (
-            event.type == EventType.MERGE
-            and body.get("attributes", {}).get("record") == "converted"
-        ):
-            became.setdefault(event.origin, event.at)
-        elif not body.get("deal") and event.origin not in deals:
-            since.setdefault((body["source"], event.origin), event.at)
-    restored = {
-        event.origin: event.key for event in ends if event.type == EventType.RESTORED
-    }  # the last of each
-    final = {
-        event.origin: event
-        for event in ends
-        if event.type == EventType.DELETED and event.key > restored.get(event.origin, (0,))
-    }
-    dropped = {
-        event
-        for event in ends
-        if event.type == EventType.DELETED and event.key < restored.get(event.origin, (0,))
-    }
-    for event in final.values():
-        system = parse(event.body)["source"]
-        others = [
-            origin
-            for (source, origin), at in since.items()
-            if source == system and origin != event.origin and at <= event.at
-        ]
-        ended = {origin for origin, end in final.items() if end.key <= event.key} | {
-            one for one, at in became.items() if at <= event.at
-        }
-        if set(others) - ended:
-            dropped.add(event)
-    return frozenset(final), frozenset(dropped)
+        if event.type in _OF_DEALS:
+            first.setdefault(_deal(event), event.at)
+    renamed: dict[str, str] = {}
+    gone: set[str] = set()
+    for event in events:
+        left, others = _merge_of_deals(event)
+        if others and others[0] in first and first.get(left, event.at) >= event.at:
+            heir, *others = others
+            renamed = {old: left if new == heir else new for old, new in renamed.items()}
+            renamed[heir] = left
+        gone.update(others)
+    return renamed, frozenset(gone - renamed.keys())
+
+
+def _merge_of_deals(event: Event) -> tuple[str, list[str]]:
+    """Return the deal that a merge leaves and the others that became it; none for other events."""
+    if event.type != EventType.MERGE:
+        return "", []
+    left = _deal(event)
+    merged = (parse(event.body).get("deal") or {}).get("merged", ())
+    return left, [deal for deal in merged if deal != left]
+
+
+def _of_deals_only(events: list[Event], gone: frozenset[str]) -> frozenset[str]:
+    """Name the identities of which nothing was stated but of deals that are gone."""
+    if not gone:
+        return frozenset()
+    of_deals = [(event.origin, _deal(event) in gone) for event in events if event.type in _OF_DEALS]
+    people = {event.origin for event in events if event.type in _OF_PEOPLE}
+    alive = {origin for origin, is_gone in of_deals if not is_gone}
+    return frozenset({origin for origin, is_gone in of_deals if is_gone} - people - alive)
 
 
 def _undone(
@@ -179,7 +148,7 @@ def _undone(
     wins: dict[str, list[Event]] = {}
     undone: set[Event] = set()
     for event in events:
-        if event.type not in _DEALS:
+        if event.type not in _OF_DEALS:
             continue
         current = definitions.at(event.at)
         intent = intent_of(event, current, current)
@@ -189,3 +158,78 @@ def _undone(
         elif intent.ask in (Ask.REACH, Ask.LOSE):
             undone.update(wins.pop(deal, ()))
     return frozenset(undone)
+
+
+# --- records ----------------------------------------------------------------------------------
+
+
+class _Records(NamedTuple):
+    gone: frozenset[str]  # identities of records that were deleted and not restored since
+    ending_nothing: frozenset[Event]  # deletions that end no lead
+
+
+def _records(events: list[Event]) -> _Records:
+    """Return which records are gone.
+
+    A deletion ends no lead where the record was restored, or where another record of its system is
+    there at that time.
+    """
+    if not any(event.type in _RECORD_ENDS for event in events):
+        return _Records(frozenset(), frozenset())
+    restored = {event.origin: event.key for event in events if event.type == EventType.RESTORED}
+    deletions = [event for event in events if event.type == EventType.DELETED]
+    undone = [event for event in deletions if event.key < restored.get(event.origin, (0,))]
+    final = {
+        event.origin: event for event in deletions if event.key > restored.get(event.origin, (0,))
+    }
+    seen, converted = _first_seen(events), _converted(events)
+    outlived = [
+        deletion
+        for deletion in final.values()
+        if _others(deletion, seen) - _ended(deletion, final, converted)
+    ]
+    return _Records(frozenset(final), frozenset([*undone, *outlived]))
+
+
+def _others(deletion: Event, seen: Mapping[tuple[str, str], int]) -> set[str]:
+    """Name the other records of a system that were seen when one was deleted."""
+    system = parse(deletion.body)["source"]
+    return {
+        origin
+        for (source, origin), at in seen.items()
+        if source == system and origin != deletion.origin and at <= deletion.at
+    }
+
+
+def _ended(deletion: Event, final: Mapping[str, Event], converted: Mapping[str, int]) -> set[str]:
+    """Name the records that were deleted or converted by the time of a deletion."""
+    deleted = {origin for origin, end in final.items() if end.key <= deletion.key}
+    return deleted | {origin for origin, at in converted.items() if at <= deletion.at}
+
+
+def _first_seen(events: list[Event]) -> dict[tuple[str, str], int]:
+    """Return since when (ms) each record of a person is known, by system and identity."""
+    people = {event.origin for event in events if event.type in _OF_PEOPLE}
+    deals = {event.origin for event in events if event.type in _OF_DEALS} - people
+    seen: dict[tuple[str, str], int] = {}
+    for event in events:
+        body = parse(event.body)
+        if event.origin not in deals and not body.get("deal") and not _converts(event):
+            seen.setdefault((body["source"], event.origin), event.at)
+    return seen
+
+
+def _converted(events: list[Event]) -> dict[str, int]:
+    """Return since when (ms) a record is another one, by conversion."""
+    found: dict[str, int] = {}
+    for event in events:
+        if _converts(event):
+            found.setdefault(event.origin, event.at)
+    return found
+
+
+def _converts(event: Event) -> bool:
+    if event.type != EventType.MERGE:
+        return False
+    attributes: Mapping[str, Any] = parse(event.body).get("attributes", {})
+    return attributes.get("record") == "converted"

@@ -13,7 +13,7 @@ import orjson
 
 from schemas.events import LeadEvent
 from schemas.records import Target
-from streams.domain.identity import Strength, strength
+from streams.domain.aliases import Strength, strength
 from streams.sources import files
 from streams.sources.files import Made, Mapping, Packed, Reading, Refused
 

@@ -25,7 +25,7 @@ from schemas import topics
 from streams import connections
 from streams.audit import verify
 from streams.connections import clickhouse_client
-from streams.domain import identity
+from streams.domain import aliases
 from streams.intake import arrival
 from streams.operate import deadletters, reading
 
@@ -162,7 +162,7 @@ class Oracle:
 
     def _living(self, client: Any, chain: tuple[str, ...]) -> int:
         ids = ", ".join(
-            f"'{identity.origin_id(self.settings.identity(), alias)}'" for alias in chain
+            f"'{aliases.origin_id(self.settings.identity(), alias)}'" for alias in chain
         )
         return int(client.query(_LIVING.format(ids)).first_row[0])
 

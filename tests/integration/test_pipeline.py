@@ -33,7 +33,7 @@ def post(stack):
 
 
 def standing(clickhouse, email, stack):
-    from streams.domain.identity import origin_id
+    from streams.domain.aliases import origin_id
 
     lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), f"email:{email}")
     rows = clickhouse.query(
@@ -146,7 +146,7 @@ def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
         "WHERE kind = 'clock' AND lead_id IN "
         "(SELECT lead_id FROM v_lead_state WHERE has(origins, {l:String}))"
     )
-    from streams.domain.identity import origin_id
+    from streams.domain.aliases import origin_id
 
     lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), "email:backlog@example.com")
     statuses = {}
@@ -379,7 +379,7 @@ def test_a_persons_word_joins_two_leads_and_parts_them_again_and_an_opt_out_stay
     statement = "SELECT opted_out FROM v_lead_state WHERE has(origins, {l:String})"
 
     def opted_out(name):
-        from streams.domain.identity import origin_id
+        from streams.domain.aliases import origin_id
 
         lead = origin_id(secret(stack, "IDENTITY_KEY").encode(), f"email:{name}@example.com")
         return clickhouse.query(statement, parameters={"l": lead}).result_rows == [(1,)]

@@ -6,7 +6,7 @@ from typer.testing import CliRunner
 
 from sinks.clickhouse.batch import Batch
 from streams.cli import main
-from streams.domain.identity import origin_id
+from streams.domain.aliases import origin_id
 from tests.integration.firm import Firm
 
 KEY = "0123456789abcdef"

@@ -6,6 +6,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.domain import identity
+from streams.domain.aliases import ordered, origin_id
 from streams.domain.members import groups
 from streams.domain.row import edge_of
 from tests.support.aliases import AliasRows
@@ -69,7 +70,7 @@ def play(events, random):
     rows, edges, placed = AliasRows(), set(), defaultdict(set)
     queue = [
         (
-            identity.ordered(tuple(event["aliases"]))[0],
+            ordered(tuple(event["aliases"]))[0],
             {"record": "event", "event": event, "received_at": 1},
         )
         for _, event in events
@@ -175,6 +176,6 @@ def test_any_order_of_messages_gives_the_same_leads_conflicts_and_influenced_dea
 
 
 def test_an_origins_id_gives_its_alias_away_to_nobody_without_the_key():
-    assert identity.origin_id(KEY, "email:a@x.example") != identity.origin_id(
+    assert origin_id(KEY, "email:a@x.example") != origin_id(
         b"another key, also long enough", "email:a@x.example"
     )

@@ -14,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from schemas.events import Event, EventType, short
 from streams.audit import archive
 from streams.domain import identity, row
+from streams.domain.aliases import ordered
 from tests.support.aliases import AliasRows
 from tests.support.shuffling import DEFINITION, EXAMPLES, Sink
 
@@ -52,7 +53,7 @@ class Pipeline(RuleBasedStateMachine):
     # ---------------------------------------------------------------- what happens outside
     def publish(self, kind, aliases, hours, /, **fields):
         self.count += 1
-        first, *_ = identity.ordered(tuple(aliases))
+        first, *_ = ordered(tuple(aliases))
         event = {
             "id": f"e{self.count}",
             "type": kind,

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemas.events import EventType, to_event
 from schemas.reading import FUNNELS, load
 from streams.audit import archive
-from streams.domain import identity, row
+from streams.domain import aliases, identity, row
 from streams.domain.definition import Definition, prepare
 from streams.domain.lifecycle import intent_of
 from streams.embedded.ledger import count
@@ -78,7 +78,7 @@ class Pipeline:
             self._event({"record": "event", "event": body, "received_at": stamp}, stamp)
 
     def _event(self, record, stamp):
-        queue = deque([(identity.ordered(tuple(record["event"]["aliases"]))[0], record)])
+        queue = deque([(aliases.ordered(tuple(record["event"]["aliases"]))[0], record)])
         while queue:
             alias, one = queue.popleft()
             done = identity.resolve(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from streams.domain import identity
+from streams.domain import alias_row
 
 
 class AliasRows:
@@ -13,9 +13,9 @@ class AliasRows:
 
     def get(self, alias):
         if alias not in self.heads:
-            return identity.AliasRow(alias)
-        return identity.load(alias, self.heads[alias], self.pages[alias].get)
+            return alias_row.AliasRow(alias)
+        return alias_row.load(alias, self.heads[alias], self.pages[alias].get)
 
     def put(self, alias, row):
-        self.heads[alias] = identity.dump(row)
+        self.heads[alias] = alias_row.dump(row)
         self.pages[alias].update(row.notes.changed())

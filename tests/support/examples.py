@@ -22,7 +22,7 @@ from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
 from streams.agents.normalise import normalise, normalise_import
 from streams.agents.resolve import Resolve
-from streams.domain import identity, row
+from streams.domain import alias_row, row
 from streams.engine import ticks
 from streams.engine.changelog import Marker, fence
 from streams.sources.adapter import Connection
@@ -118,7 +118,7 @@ def _unversioned(body):
 
 def _alias(one):
     """Give an alias' row, and of what it holds what is read when it has an identity."""
-    read = identity.load("", one.value, lambda _name: None)
+    read = alias_row.load("", one.value, lambda _name: None)
     held = [(since, each["event"], each["received_at"]) for since, each in read.held]
     return replace(read, held=()), held
 

@@ -5,7 +5,7 @@ from collections import deque
 import orjson
 
 from streams.audit import archive
-from streams.domain import identity, row
+from streams.domain import aliases, identity, row
 from tests.support.aliases import AliasRows
 from tests.support.stories import DEFINITION
 
@@ -37,7 +37,7 @@ class World:
         self.takes({**event, "aliases": list(aliases)})
 
     def takes(self, event):
-        first, *_ = identity.ordered(tuple(event["aliases"]))
+        first, *_ = aliases.ordered(tuple(event["aliases"]))
         queue = deque([(first, {"record": "event", "event": event, "received_at": 1})])
         while queue:
             alias, record = queue.popleft()
@@ -62,7 +62,7 @@ class World:
         return self.rows.get(alias)
 
     def id(self, alias):
-        return identity.origin_id(KEY, alias)
+        return aliases.origin_id(KEY, alias)
 
     def facts(self):
         return {

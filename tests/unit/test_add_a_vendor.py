@@ -16,7 +16,7 @@ FOLLOWED = """
     from starlette.testclient import TestClient
     from schemas.reading import FUNNELS, load
     from streams.agents.normalise import normalise
-    from streams.domain.identity import record_kind
+    from streams.domain.aliases import record_kind
     from streams.embedded import home
     from streams.intake.gateway import application
     from streams.settings import Settings

@@ -9,8 +9,10 @@ import pytest
 from schemas.events import LeadEvent
 from streams.agents.normalise import Ignored, normalise, normalise_import
 from streams.agents.resolve import Resolve
-from streams.domain import identity
-from streams.domain.identity import CROWDED, HELD_EVENTS, HELD_MS, SHARED_LEADS
+from streams.domain import alias_row, identity
+from streams.domain.alias_row import HELD_EVENTS, HELD_MS, SHARED_LEADS
+from streams.domain.aliases import ordered
+from streams.domain.identity import Relation
 from streams.engine.commit import MAX_RECORD
 from streams.settings import Settings
 from streams.sources.adapter import Connection
@@ -121,7 +123,7 @@ def test_a_held_event_that_this_release_can_not_read_is_a_letter_that_its_alias_
         "event": {"id": "e", "type": "gone", "occurred_at": 1, "source": "s", "aliases": [ANON]},
         "received_at": 1,
     }
-    before = identity.AliasRow(ANON, held=((1, held),))
+    before = alias_row.AliasRow(ANON, held=((1, held),))
     link = {
         "record": "link",
         "word": "link",
@@ -132,10 +134,10 @@ def test_a_held_event_that_this_release_can_not_read_is_a_letter_that_its_alias_
     }
     logic = Resolve(KEY, lambda _what, _number: None)
     effects = logic.record(
-        kafka.record(orjson.dumps(link), "lead.events", ANON.encode()), identity.dump(before), 5
+        kafka.record(orjson.dumps(link), "lead.events", ANON.encode()), alias_row.dump(before), 5
     )
     assert [orjson.loads(one.body) for one in effects.rejected] == [held]
-    assert identity.load(ANON, effects.row, lambda _name: None).held == ()
+    assert alias_row.load(ANON, effects.row, lambda _name: None).held == ()
 
 
 def test_each_held_event_is_given_up_thirty_days_after_it_came():
@@ -145,11 +147,19 @@ def test_each_held_event_is_given_up_thirty_days_after_it_came():
         world.happens(ANON, name=f"day{day}")
     known = world.row(ANON)
     assert known.next_due == 1 + HELD_MS
-    assert identity.expire(known, known.next_due) == known
-    after = identity.expire(known, known.next_due + 1)
+    assert alias_row.expire(known, known.next_due) == known
+    after = alias_row.expire(known, known.next_due + 1)
     assert ([record["event"]["id"] for _, record in after.held], after.expired) == (["day20"], 1)
     assert after.next_due == 1 + 20 * DAY + HELD_MS
-    assert identity.expire(after, after.next_due + 1).held == ()
+    assert alias_row.expire(after, after.next_due + 1).held == ()
+
+
+def test_a_crm_record_has_a_row_of_its_own_and_an_address_lives_with_whom_it_was_first_seen():
+    world = World()
+    lead, contact = "salesforce:o:lead:L1", "salesforce:o:contact:C1"
+    world.happens(lead, contact, JANE)
+    assert world.row(contact).origin.house == ""
+    assert world.row(JANE).origin.house == world.id(lead)
 
 
 def test_a_merge_of_three_records_makes_one_lead_of_them():
@@ -365,7 +375,7 @@ def test_who_filled_in_an_ads_form_twenty_times_has_a_record_in_the_crm_all_the_
 
 def test_a_deal_is_named_after_the_people_of_its_crm():
     aliases = ("hubspot:1:deal:9", "hubspot:1:contact:1", JANE)
-    assert identity.ordered(aliases) == ["hubspot:1:contact:1", "hubspot:1:deal:9", JANE]
+    assert ordered(aliases) == ["hubspot:1:contact:1", "hubspot:1:deal:9", JANE]
 
 
 def test_a_deal_that_names_two_people_makes_nobody_one():
@@ -427,8 +437,8 @@ def test_an_address_that_a_public_key_names_with_thousands_keeps_a_small_row_and
         )
     head = world.rows.heads["email:jane@x.example"]
     assert max(len(head), *map(len, world.rows.pages["email:jane@x.example"].values())) < 200_000
-    assert [one for one in world.leads_to if one[2] == CROWDED] == [
-        ("email:jane@x.example", world.id("email:jane@x.example"), CROWDED)
+    assert [one for one in world.leads_to if one[2] == Relation.CROWDED] == [
+        ("email:jane@x.example", world.id("email:jane@x.example"), Relation.CROWDED)
     ]
     assert all(
         world.row(f"segment:anon:{number}-{'x' * 250}").origin for number in (0, 1_500, 2_999)

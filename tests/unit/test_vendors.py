@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from schemas.reading import FUNNELS, load
-from streams.domain.identity import Strength, record_kind, strength
+from streams.domain.aliases import Strength, record_kind, strength
 from streams.domain.members import DEALS
 from streams.intake.openapi import SCHEMES
 from streams.sources.adapter import UNREADABLE, decoded
