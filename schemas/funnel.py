@@ -6,6 +6,8 @@ is code. `schemas/checking.py` says what its names must fit, `schemas/shape.py` 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Mapping
 from datetime import date
 from typing import Annotated, Any, Literal
 
@@ -84,6 +86,8 @@ Work = Literal[
 ]
 
 
+# The dimensions of figures whose values are stages.
+NAMES_OF_STAGES = frozenset({"stage", "next_stage", "destination", "handoff", "per"})
 BUILT_IN = ("source", "channel", "campaign", "lead_origin", "segment")
 _OF_LEADS = "owner|team|account|queue|manager|landing_page"
 Dimension = Annotated[str, StringConstraints(pattern=rf"^({_OF_LEADS}|attributes\.\w+)$")]
@@ -176,6 +180,31 @@ class Funnel(Strict):
         if spec is None:
             return stage
         return spec.titles.get(language) or spec.title or stage
+
+    def titles(self, language: str = "") -> dict[str, str]:
+        """Return what people read for each stage; two of one title are told apart by their names."""
+        shown = {stage: self.title(stage, language) for stage in self.stages}
+        often = Counter(shown.values())
+        return {
+            stage: title if often[title] == 1 else f"{title} ({stage})"
+            for stage, title in shown.items()
+        }
+
+    def shown(self, dimensions: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a figure's dimensions as people read them: stages by their titles."""
+        titles = self.titles()
+        shown = {
+            name: titles.get(value, value) if name in NAMES_OF_STAGES else value
+            for name, value in dimensions.items()
+        }
+        if "clock" in shown:
+            shown["clock"] = self.shown_clock(str(shown["clock"]))
+        return shown
+
+    def shown_clock(self, name: str) -> str:
+        """Return what people read for `stage.clock`."""
+        stage, _, clock = name.rpartition(".")
+        return f"{self.titles().get(stage, stage)}.{clock}"
 
     def windows(self) -> dict[str, Duration]:
         """Return how long each cohort is followed: by stage of the ladder, and those of FIGURES.

@@ -18,27 +18,39 @@ CLICKHOUSE = DataSourceRef(type_val="grafana-clickhouse-datasource", uid="leadst
 INFLOW = """
 SELECT
   $__timeInterval(event_time) AS time,
-  to_stage,
+  if(s.title = '', to_stage, s.title) AS entered,
   count() AS n
 FROM v_stage_transitions
+LEFT JOIN v_stages AS s ON s.stage = to_stage
 WHERE $__timeFilter(event_time) AND opening = 0 AND test = 0
-GROUP BY time, to_stage
-ORDER BY time, to_stage
+GROUP BY time, entered
+ORDER BY time, entered
 """
 OPEN = """
-SELECT stage, count() AS open FROM v_lead_state WHERE test = 0 GROUP BY stage ORDER BY open DESC
+SELECT
+  if(s.title = '', l.stage, s.title) AS stands,
+  count() AS open
+FROM v_lead_state AS l
+LEFT JOIN v_stages AS s ON s.stage = l.stage
+WHERE l.test = 0
+GROUP BY stands
+ORDER BY open DESC
 """
 ACCEPTANCE = """
 SELECT
+  if(s.title = '', h.stage, s.title) AS handoff,
   countIf(outcome = 'accepted') / count() AS accepted,
   countIf(outcome = 'rejected') / count() AS rejected,
   countIf(outcome = 'timed_out') / count() AS timed_out
-FROM v_handoffs
+FROM v_handoffs AS h
+LEFT JOIN v_stages AS s ON s.stage = h.stage
 WHERE $__timeFilter(event_time) AND test = 0
+GROUP BY handoff
+ORDER BY handoff
 """
 STALLED = """
 SELECT
-  c.stage AS stage,
+  if(n.title = '', c.stage, n.title) AS stands,
   c.clock AS clock,
   s.owner AS owner,
   if(match(s.record_url, '^https?://[^/@]+'), s.record_url, '') AS record,
@@ -46,16 +58,18 @@ SELECT
 FROM v_clocks AS c
 INNER JOIN v_lead_state AS s
   ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey
+LEFT JOIN v_stages AS n ON n.stage = c.stage
 WHERE c.test = 0 AND c.stopped_at IS NULL AND c.status IN ('breached', 'escalated')
 ORDER BY due
 LIMIT 100
 """
 SERVICE_LEVELS = """
 SELECT
-  concat(stage, '.', clock) AS clock,
+  concat(if(s.title = '', c.stage, s.title), ': ', clock) AS clock,
   countIf(status = 'met') / countIf(status IN ('met', 'breached', 'escalated')) AS attainment,
   count() AS n
-FROM v_clocks
+FROM v_clocks AS c
+LEFT JOIN v_stages AS s ON s.stage = c.stage
 WHERE $__timeFilter(due_at) AND test = 0 AND restarting = 0
 GROUP BY clock
 ORDER BY clock

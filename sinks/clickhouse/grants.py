@@ -25,6 +25,7 @@ SHOWN = (
     "arrivals",
     "cuts",
     "holes",
+    "definitions",  # what the firm agreed on: it names nobody
 )
 # Of the rest it is a figure how much there is, where and when; what stands in it is not.
 COLUMNS = {
@@ -66,7 +67,7 @@ def checked(name: str) -> str:
 def readable() -> list[str]:
     """Return the tables and views that a reader sees in full."""
     facts = [table for table, _ in TABLES.values()]
-    views = [f"v_{table}" for table in (*facts, "lead_state", "funnel_daily")]
+    views = [f"v_{table}" for table in (*facts, "lead_state", "funnel_daily", "stages")]
     return [*facts, *views, *SHOWN, *STATED]
 
 

@@ -239,6 +239,28 @@ ACTIVE = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = '
 RENAMED = {"journeys": ("origin", "lead_origin"), "lead_state": ("origin", "lead_origin")}
 
 
+# What people read for each stage: by the definition in force, of the generation that is shown.
+_STAGES = f"""
+CREATE OR REPLACE VIEW v_stages AS
+SELECT
+  named.1 AS stage,
+  if(JSONExtractString(named.2, 'title') = '', named.1, JSONExtractString(named.2, 'title')) AS title,
+  JSONExtractString(named.2, 'role') AS role,
+  rowNumberInAllBlocks() AS place
+FROM (
+  SELECT content
+  FROM definitions FINAL
+  WHERE generation = {ACTIVE} AND effective_from <= now64(3)
+  ORDER BY effective_from DESC
+  LIMIT 1
+)
+ARRAY JOIN arrayConcat(
+  JSONExtractKeysAndValuesRaw(content, 'ladder'),
+  JSONExtractKeysAndValuesRaw(content, 'aside')
+) AS named
+"""
+
+
 def renamed(existing: dict[str, set[str]]) -> list[str]:
     """Return the statements that give older columns their names of today."""
     return [
@@ -285,7 +307,7 @@ def ddl() -> list[str]:
     statements.append(
         f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
     )
-    return statements
+    return [*statements, _STAGES]
 
 
 def body_of(kind: str, content: str) -> dict[str, Any]:

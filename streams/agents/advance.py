@@ -166,12 +166,11 @@ class Advance(Logic):
             **{name: value for name, value in clock.items() if name != "dimensions"},
         }
         if level:
+            funnel = self.versions.of(partition).at(change.at).funnel
             alert |= {
                 "what": "raised",
-                "team": self.versions.of(partition)
-                .at(change.at)
-                .funnel.stages[clock["stage"]]
-                .owner,
+                "title": funnel.title(clock["stage"]),
+                "team": funnel.stages[clock["stage"]].owner,
             }
         alert |= {
             name: value if "@" not in (value := stands.get(name, "")) else "" for name in _WHOM

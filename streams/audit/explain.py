@@ -211,7 +211,7 @@ def story(
             if one.content and one in instead
         ],
         "ladder": list(definitions.first.funnel.ladder),
-        "titles": {stage: shown.title(stage) for stage in shown.stages},
+        "titles": shown.titles(),
         "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
     }
 

@@ -73,7 +73,12 @@ def kpis(
     end: Annotated[
         str, typer.Option("--to", help="Day after the last, in the reporting zone.")
     ] = "",
-    by: Annotated[str, typer.Option(help="source, channel, campaign, origin or segment.")] = "",
+    by: Annotated[
+        str,
+        typer.Option(
+            help="source, channel, campaign, lead_origin, segment, or one that the funnel file names."
+        ),
+    ] = "",
     cohort_days: Annotated[
         int | None, typer.Option(help="One window for all cohorts, in days.", min=1, max=3_660)
     ] = None,
@@ -110,7 +115,8 @@ def kpis(
     table = Table("kpi", "basis", "dimensions", "value", *counts)
     for figure in found:
         value = "" if figure["value"] is None else f"{figure['value']:.4g}"
-        dimensions = " ".join(f"{name}={text}" for name, text in figure["dimensions"].items())
+        named = definition.shown(figure["dimensions"])
+        dimensions = " ".join(f"{name}={text}" for name, text in named.items())
         rest = (figure[name] for name in counts)
         written = ("" if one is None else str(one) for one in rest)
         table.add_row(figure["kpi"], figure["basis"], dimensions, value, *written)

@@ -50,13 +50,17 @@ def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> No
 
     Example: leadstream stalled
     """
-    rows = figures(on_home(home)).stalled(limit)
+    found = figures(on_home(home))
+    rows = found.stalled(limit)
     if as_json:
         document(rows)
         return
     for row in rows:
-        clock = f"{row['due_at']:%Y-%m-%d %H:%M} {row['stage']}.{row['clock']} {row['status']}"
-        print_line(f"{clock} {row['owner'] or 'nobody'} {row['record_url'] or row['lead']}")
+        clock = found.funnel.shown_clock(f"{row['stage']}.{row['clock']}")
+        due = f"{row['due_at']:%Y-%m-%d %H:%M}"
+        print_line(
+            f"{due} {clock} {row['status']} {row['owner'] or 'nobody'} {row['record_url'] or row['lead']}"
+        )
 
 
 @holes_app.command("list")

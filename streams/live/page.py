@@ -20,6 +20,8 @@ from . import api, guard
 from .figures import BENCHMARKS, Figures
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from starlette.types import Receive, Scope, Send
 
     from schemas.funnel import Funnel
@@ -147,7 +149,7 @@ class _Screen:
             "funnel": figures.funnel_now(),
             "unmeasured": unmeasured(figures.funnel),
             "flow": figures.flow(),
-            "stages": list(figures.funnel.stages),
+            "titles": figures.funnel.titles(),
             "shape": figures.funnel.shape(),
             "stalled": figures.stalled(8),
             "feed": figures.feed(8),
@@ -167,25 +169,16 @@ class _Screen:
             else f"up to date ({age:.0f} s)"
         )
         self.health.set_text(f"{'! ' if late else ''}{answers['health']['leads']} leads · {state}")
-        self.funnel.set_content(_funnel_html(answers["funnel"], answers["kpis"], answers["shape"]))
-        accepted = next(
-            (figure for figure in answers["kpis"] if figure["kpi"] == "acceptance"), None
-        )
+        titles, shape = answers["titles"], answers["shape"]
+        self.funnel.set_content(_funnel_html(answers["funnel"], answers["kpis"], shape, titles))
         self.unmeasured.set_text(answers["unmeasured"])
-        lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
-        value = (
-            f"{accepted['value']:.1%} "
-            f"({accepted['numerator']} of {accepted['denominator']}, {accepted['pending']} pending)"
-            if accepted
-            else "no hand-off yet"
-        )
-        self.acceptance.set_text(f"acceptance {value} — firms: {lines}")
+        self.acceptance.set_text(_acceptance(answers["kpis"], titles))
         self.stalled.rows = [
             {
                 "key": f"{row['lead']}{row['clock']}",
                 "id": row["lead"],
                 "lead": row["lead"][:8],
-                "stage": row["stage"],
+                "stage": titles.get(row["stage"], row["stage"]),
                 "clock": row["clock"],
                 "owner": row["owner"] or "nobody",
                 "due": _short(row["due_at"]),
@@ -197,15 +190,15 @@ class _Screen:
                 "key": f"{row['lead']}{row['to_stage']}{row['event_time']}",
                 "id": row["lead"],
                 "lead": row["lead"][:8],
-                "from": row["from_stage"] or "—",
-                "to": row["to_stage"],
+                "from": titles.get(row["from_stage"], row["from_stage"]) or "—",
+                "to": titles.get(row["to_stage"], row["to_stage"]),
                 "why": row["why"],
                 "at": _short(row["event_time"]),
             }
             for row in answers["feed"]
         ]
         self.flow.options.clear()
-        self.flow.options.update(_sankey(answers["flow"], answers["stages"], answers["shape"]))
+        self.flow.options.update(_sankey(answers["flow"], titles, shape))
         self.inflow.options.clear()
         self.inflow.options.update(_by_day(answers["inflow"]))
         for part in (self.stalled, self.feed, self.flow, self.inflow):
@@ -226,7 +219,27 @@ def unmeasured(funnel: Funnel) -> str:
     return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
 
 
-def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shape: Shape) -> str:
+def _acceptance(figures: list[dict[str, Any]], titles: Mapping[str, str]) -> str:
+    """Say how many were accepted, hand-off by hand-off, beside what other firms have."""
+    found = [one for one in figures if one["kpi"] == "acceptance"]
+    shares = []
+    for one in found:
+        if one["value"] is None:  # the funnel hands nobody off
+            shares.append(str(one["dimensions"].get("why", "")))
+            continue
+        stage = titles.get(one["dimensions"]["handoff"], one["dimensions"]["handoff"])
+        counts = f"{one['numerator']} of {one['denominator']}, {one['pending']} pending"
+        shares.append(f"{stage} {one['value']:.1%} ({counts})")
+    lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
+    return f"acceptance {'; '.join(shares) or 'no hand-off yet'} — firms: {lines}"
+
+
+def _funnel_html(
+    rows: list[dict[str, Any]],
+    figures: list[dict[str, Any]],
+    shape: Shape,
+    titles: Mapping[str, str],
+) -> str:
     """Draw the funnel as a table with bars, for screen readers, phones and tests alike."""
     most = max((row["entered"] for row in rows), default=1) or 1
     steps = {
@@ -238,14 +251,13 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shap
     out = [f'<table class="w-full text-sm"><thead><tr>{heads}</tr></thead><tbody>']
     for row in rows:
         step = f"{steps[row['stage']]:.0%}" if steps.get(row["stage"]) is not None else ""
-        colour, stage = (
-            "#2563eb" if shape.index(row["stage"]) >= 0 else "#94a3b8",
-            html.escape(row["stage"]),
-        )
+        colour = "#2563eb" if shape.index(row["stage"]) >= 0 else "#94a3b8"
+        stage = html.escape(row["stage"])
+        title = html.escape(titles.get(row["stage"], row["stage"]))
         width = 100 * row["entered"] / most
         bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
         out.append(
-            f'<tr data-stage="{stage}"><td>{stage}</td>'
+            f'<tr data-stage="{stage}"><td>{title}</td>'
             f'<td align="right" class="entered">{row["entered"]}</td>'
             f'<td align="right" class="open">{row["open"]}</td>'
             f'<td align="right">{step}</td><td style="width:40%">{bar}</td></tr>'
@@ -253,16 +265,16 @@ def _funnel_html(rows: list[dict[str, Any]], figures: list[dict[str, Any]], shap
     return "".join(out) + "</tbody></table>"
 
 
-def _sankey(flow: list[dict[str, Any]], stages: list[str], shape: Shape) -> dict[str, Any]:
+def _sankey(flow: list[dict[str, Any]], titles: Mapping[str, str], shape: Shape) -> dict[str, Any]:
     """Draw the moves. A Sankey can't show a circle, so a move back ends in a stage named again.
 
-    `stages` may lack some that the moves have.
+    `titles` are those of the stages, which may lack some that the moves have.
     """
     order = list(
         dict.fromkeys(
             [
                 *shape.ladder,
-                *stages,
+                *titles,
                 *(row["from_stage"] for row in flow),
                 *(row["to_stage"] for row in flow),
             ]
@@ -274,8 +286,9 @@ def _sankey(flow: list[dict[str, Any]], stages: list[str], shape: Shape) -> dict
             order.index(row["to_stage"]) < order.index(row["from_stage"])
             or row["from_stage"] == shape.nurture
         )
-        target = f"{row['to_stage']} again" if back else row["to_stage"]
-        links.append({"source": row["from_stage"], "target": target, "value": row["n"]})
+        source, to = (titles.get(row[end], row[end]) for end in ("from_stage", "to_stage"))
+        target = f"{to} again" if back else to
+        links.append({"source": source, "target": target, "value": row["n"]})
     names = dict.fromkeys(name for link in links for name in (link["source"], link["target"]))
     return {
         "tooltip": dict(_TOOLTIP),

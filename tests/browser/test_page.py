@@ -113,7 +113,9 @@ def test_the_flow_has_every_move_and_no_circle_also_of_stages_that_no_definition
     from streams.live.page import _sankey
 
     links = _sankey(
-        [{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves], stages, SHAPE
+        [{"from_stage": one, "to_stage": two, "n": 1} for one, two in moves],
+        dict(zip(stages, stages, strict=True)),
+        SHAPE,
     )["series"][0]["links"]
     assert [(link["source"], link["target"].removesuffix(" again")) for link in links] == moves
     list(
@@ -124,6 +126,30 @@ def test_the_flow_has_every_move_and_no_circle_also_of_stages_that_no_definition
             }
         ).static_order()
     )
+
+
+def test_stages_are_shown_by_the_titles_of_the_firm():
+    from streams.live.page import _acceptance, _funnel_html, _sankey
+
+    funnel = load(FUNNELS / "examples" / "japanese.yaml")
+    titles, shape = funnel.titles(), funnel.shape()
+    table = _funnel_html([{"stage": "見込み", "entered": 3, "open": 1}], [], shape, titles)
+    assert '<tr data-stage="見込み"><td>見込み客</td>' in table
+    (link,) = _sankey([{"from_stage": "問合せ", "to_stage": "見込み", "n": 2}], titles, shape)[
+        "series"
+    ][0]["links"]
+    assert (link["source"], link["target"]) == ("お問い合わせ", "見込み客")
+    share = {"kpi": "acceptance", "value": 0.5, "numerator": 1, "denominator": 2, "pending": 0}
+    assert _acceptance([{**share, "dimensions": {"handoff": "見込み"}}], titles).startswith(
+        "acceptance 見込み客 50.0% (1 of 2, 0 pending)"
+    )
+
+
+def test_a_funnel_that_hands_nobody_off_says_so_in_place_of_a_share():
+    from streams.live.page import _acceptance
+
+    nothing = {"kpi": "acceptance", "value": None, "dimensions": {"why": "no stage hands off"}}
+    assert _acceptance([nothing], {}).startswith("acceptance no stage hands off — firms:")
 
 
 def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):

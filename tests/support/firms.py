@@ -97,6 +97,9 @@ class Walk:
         self.enter(self.shape.entry)
         while self.step():
             pass
+        while timer := self.funnel.stages[self.life.stage].timer:  # and then time goes on
+            self.at += timer.after.amount
+            self.enter_quietly(timer.to)
         return self.life
 
     def step(self):

@@ -7,6 +7,8 @@ from collections import Counter, defaultdict
 from itertools import pairwise
 from statistics import median
 
+import pytest
+
 DAYS = {"day": 1, "week": 7, "month": 30}
 
 
@@ -152,3 +154,31 @@ class Slow:
         ]
         n = sum(deal["status"] == "won" for deal in closed)
         return {(): (n / len(closed), n, len(closed))} if closed else {}
+
+
+COMMON = ("inflow", "outflow", "balance", "step_conversion", "conversion", "throughput", "win_rate")
+OF_HANDOFFS = ("acceptance", "rejection", "no_decision", "sales_sourced")
+
+
+def asked_of(funnel):
+    """Return the KPIs that are counted here and that a funnel can have."""
+    shape = funnel.shape()
+    of_handoffs = OF_HANDOFFS if shape.handoffs else ()
+    return (*COMMON, "cycle_time", *of_handoffs, *(("recycle",) if shape.recycled else ()))
+
+
+def figures(kpi, found):
+    """Return a KPI's figures as they are counted here; of those on two bases the period's."""
+    both = kpi in ("win_rate", "cycle_time")
+    return {
+        tuple(sorted(one.dimensions.items())): (one.value, one.numerator, one.denominator)
+        for one in found
+        if not both or one.basis == "period"
+    }
+
+
+def approx(counted):
+    return {
+        name: tuple(part if part is None else pytest.approx(part) for part in figure)
+        for name, figure in counted.items()
+    }

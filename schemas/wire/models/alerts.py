@@ -21,6 +21,7 @@ class Alert(Wire):
     generation: int
     what: Literal["raised", "retracted"]
     stage: str = ""
+    title: Annotated[str, Field(description="what people read for the stage; of a raised one")] = ""
     clock: str = ""
     warn_at: Time | None = None
     due_at: Time | None = None
