@@ -183,9 +183,9 @@ def test_days_to_close_equal_pandas_over_all_wins_and_over_the_cohort(home, trut
 def test_conversion_by_origin_equals_pandas_and_a_missing_origin_stays_apart_from_unknown(
     home, truth
 ):
-    found = run_cli("kpis", "--json", "--by", "origin", home=home[0])[1]
+    found = run_cli("kpis", "--json", "--by", "lead_origin", home=home[0])[1]
     ours = {
-        f["dimensions"]["origin"]: (f["numerator"], f["denominator"])
+        f["dimensions"]["lead_origin"]: (f["numerator"], f["denominator"])
         for f in found
         if f["kpi"] == "conversion" and f["dimensions"]["stage"] == "customer"
     }

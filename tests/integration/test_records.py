@@ -37,7 +37,7 @@ def test_a_record_that_no_column_takes_is_a_dead_letter_and_what_comes_after_it_
         (good.replace('"5"', '"1234567890123"'), "amount:"),
         (good.replace('"clicks":0', '"clicks":-1'), "clicks:"),
         (good.replace("EUR", "EUX"), "currency:"),
-        ("no JSON", "lead.spend:"),
+        ("no JSON", "no JSON: only our workers write to lead.spend"),
     ]
     publish(*(body.encode() for body, _ in wrong), good.encode())
     until(
