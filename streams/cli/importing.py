@@ -150,7 +150,8 @@ def _shipped(spec: Mapping) -> Funnel | None:
     from schemas import reading
 
     named = Path(spec.funnel)
-    path = named if named.exists() else reading.FUNNELS / f"{spec.funnel}.yaml"
+    shipped = {path.stem: path for path in reading.FUNNELS.glob("**/*.yaml")}
+    path = named if named.exists() else shipped.get(spec.funnel, named)
     try:
         return reading.in_force(path)
     except reading.FunnelError:

@@ -194,22 +194,28 @@ def _strings(path: Path) -> dict[str, str]:
         return {}
 
 
+def _source(wanted: str | None) -> Path:
+    """Return where a funnel is: a file or folder of somebody's own, or a shipped one by its name."""
+    if wanted and Path(wanted).exists():
+        return Path(wanted)
+    shipped = {path.stem: path for path in FUNNELS.glob("**/*.yaml")}
+    if (wanted or "default") not in shipped:
+        known = ", ".join(sorted(shipped))
+        raise StackError(f"no funnel {wanted!r}: neither a file nor one of {known}")
+    return shipped[wanted or "default"]
+
+
 def choose_funnel(home: Path, wanted: str | None) -> Path:
     """Return the folder of the first generation, made with the wanted funnel if the home is new.
 
-    `wanted` is the name of a shipped funnel, or the path of a file or of a folder of versions. A
-    home that runs another funnel is refused.
+    `wanted` is the name of a shipped funnel or of the one that the home runs, or the path of a file
+    or of a folder of versions. A home that runs another funnel is refused.
     """
     folder = home / "generations" / "1"
-    source = (
-        Path(wanted)
-        if wanted and Path(wanted).exists()
-        else FUNNELS / f"{wanted or 'default'}.yaml"
-    )
-    if not source.exists():
-        shipped = ", ".join(sorted(path.stem for path in FUNNELS.glob("*.yaml")))
-        raise StackError(f"no funnel {wanted!r}: neither a file nor one of {shipped}")
     try:
+        if wanted and folder.exists() and load_all(folder)[0].funnel == wanted:
+            return folder
+        source = _source(wanted)
         funnels = load_all(source)
         if not folder.exists():
             if has_data(home):

@@ -53,7 +53,7 @@ def written(folder, funnel, stories):
             "type": kind,
             "id": "crm:{n}",
             "alias": "crm:user:{lead}",
-            "time": {"column": "at", "format": "iso"},
+            "time": {"column": "at", "format": "iso", "zone": "UTC"},
             "fields": {name: {"column": name} for name in names},
         }
         mapping["files"].append({"file": f"{kind}.jsonl", "key": "n", "events": [event]})
