@@ -95,7 +95,8 @@ def test_what_the_workers_of_a_firm_write_and_keep_is_of_the_models():
     firm._send(firm.advance.on_watermark(0, 17, T0 + 3 * DAY))
     kinds = {kind for topic, name, kind in firm.kinds if (topic, name) == (topics.FACTS, "fact")}
     assert kinds == {
-        "journey", "transition", "clock", "handoff", "decision", "disagreement", "note", "deal", "conflict",
+        "journey", "transition", "clock", "handoff", "decision", "disagreement",
+        "note", "deal", "conflict",
     }  # fmt: skip
     assert {name for topic, name, _ in firm.kinds if topic == topics.FACTS} == {
         "fact", "state", "cut", "alias", "definition",
@@ -130,9 +131,13 @@ def test_facts_state_and_row_of_any_history_are_of_the_models(events, edges):
             breakdown='{"ad_id":"5"}', stated_at=T0,
         ),
         Spend(
-            platform="meta", account="1", day="2026-01-05", amount="1", currency="EUR", breakdown="ad 2",
+            platform="meta", account="1", day="2026-01-05", amount="1", currency="EUR",
+            breakdown="ad 2",
         ),
-        Target(metric="inflow", value="1.5", owner="a", start="2026-01-01", end="2026-01-31", strategy="s"),
+        Target(
+            metric="inflow", value="1.5", owner="a", start="2026-01-01", end="2026-01-31",
+            strategy="s",
+        ),
         Rate(currency="USD", reporting="EUR", day="2026-01-05", rate="0.9"),
         SurveyAnswer(
             survey="s", question="q", respondent="0" * 16, team="t", answered_at=T0, score=1.5

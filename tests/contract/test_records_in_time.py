@@ -1,4 +1,7 @@
-"""Contracts in both directions of time: today's readers read what was written before and what comes later."""
+"""Contracts in both directions of time.
+
+Today's readers read what was written before and what comes later.
+"""
 
 import copy
 
@@ -14,10 +17,11 @@ from tests.support import examples
 from tests.support.examples import READERS, as_record, example, named, newest, paths
 
 NEWEST = newest()
-# What these keys hold has keys that are data: one more is no new key of the form. Of `marketing` a new
-# one is text, as all of it is.
+# What these keys hold has keys that are data: one more is no new key of the form. Of `marketing` a
+# new one is text, as all of it is.
 _DATA = {
-    "attributes", "breakdown", "dimensions", "emitted", "funnel", "held", "marketing", "moved", "notes", "ticks",
+    "attributes", "breakdown", "dimensions", "emitted", "funnel", "held",
+    "marketing", "moved", "notes", "ticks",
 }  # fmt: skip
 _LATER = {"a_later_key": {"with": ["anything", 1, None]}}
 

@@ -1,4 +1,7 @@
-"""Firms of other shapes, imported into a running stack: verified, and each figure is the slow count's."""
+"""Firms of other shapes, imported into a running stack.
+
+They verify, and each figure is the slow count's.
+"""
 
 import json
 from datetime import UTC, date, datetime, time, timedelta
@@ -33,7 +36,7 @@ def story_day(day, funnel):
 
 
 def written(folder, funnel, stories):
-    """Write what was sent as JSON Lines, a file a type of event, and the mapping that reads them."""
+    """Write what was sent as JSON Lines, a file per type of event, and a mapping to read them."""
     folder.mkdir()
     files, number = {}, 0
     for lead, life in enumerate(stories):

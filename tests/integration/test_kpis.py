@@ -1,4 +1,7 @@
-"""Every KPI of 12 and 20 to 32: small histories, told in days, and the figure that a person gets by hand."""
+"""Every KPI of 12 and 20 to 32: small histories, told in days.
+
+Each has the figure that a person gets by hand.
+"""
 
 from schemas.funnel import BUILT_IN
 from sinks.clickhouse import kpis
@@ -238,7 +241,7 @@ def test_velocity_is_open_deals_times_win_rate_times_mean_amount_by_cycle_days(f
     assert firm.one("velocity", start=60).value is None  # nothing closed then: no win rate
 
 
-def test_attainment_is_the_metrics_own_kpi_over_the_newest_target_and_pace_tells_whether_it_is_on_the_way(
+def test_attainment_is_the_metrics_kpi_over_the_newest_target_and_pace_tells_if_it_is_on_the_way(
     firm,
 ):
     for _ in range(4):

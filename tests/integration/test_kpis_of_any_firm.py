@@ -15,7 +15,10 @@ FIRMS = [*sorted(path.stem for path in EXAMPLES.glob("*.yaml")), "default"]
 
 
 def funnel_of(name):
-    """Read a firm's funnel; the default one gets a system of its own, and no timer but the hand-off's."""
+    """Read a firm's funnel.
+
+    The default one gets a system of its own, and no timer but the hand-off's.
+    """
     if name != "default":
         return load(EXAMPLES / f"{name}.yaml")
     funnel = load(FUNNELS / "default.yaml")

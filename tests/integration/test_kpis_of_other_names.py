@@ -9,9 +9,10 @@ from tests.support.naming import back, funnel_named
 from tests.support.stories import DAY, MQL, T0
 
 NAMES = {
-    "inquiry": "問い合わせ", "nurturing": "育成中", "mql": "有望", "sal": "demo_booked", "sql": "демо", "opportunity": "商談",
-    "customer": "closed_won", "evangelist": "推薦者", "recycled": "再育成", "inactive": "休眠", "lost": "失注",
-    "disqualified": "対象外", "churned": "解約",
+    "inquiry": "問い合わせ", "nurturing": "育成中", "mql": "有望", "sal": "demo_booked",
+    "sql": "демо", "opportunity": "商談", "customer": "closed_won", "evangelist": "推薦者",
+    "recycled": "再育成", "inactive": "休眠", "lost": "失注", "disqualified": "対象外",
+    "churned": "解約",
 }  # fmt: skip
 HUMAN = {"kind": "call", "direction": "human"}
 

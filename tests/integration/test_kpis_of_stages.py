@@ -1,4 +1,7 @@
-"""The KPIs of 1 to 19, of cost by source, and of what goes wrong: small histories, and the figure that a person gets by hand."""
+"""The KPIs of 1 to 19, of cost by source, and of what goes wrong: small histories.
+
+Each has the figure that a person gets by hand.
+"""
 
 import uuid
 
@@ -13,7 +16,10 @@ META, GOOGLE = ({"marketing": {"platform": name}} for name in ("meta", "google")
 
 
 def funnel(firm):
-    """Four leads that count in cohorts, one of which becomes a customer; a spammer, a test, an opening balance."""
+    """Four leads that count in cohorts, one of which becomes a customer.
+
+    Beside them a spammer, a test, an opening balance.
+    """
     qualified = ((0, E.CREATED, {}), (1, E.STAGE_REPORTED, MQL))
     firm.lead(
         *qualified,
@@ -50,8 +56,8 @@ def test_inflow_and_outflow_count_entries_of_the_period_spam_too_and_no_opening_
         for f in firm.ask("outflow", end=5)
     }
     assert left == {
-        ("inquiry", "nurturing"): 5, ("nurturing", "mql"): 3, ("mql", "sal"): 1, ("mql", "disqualified"): 2, ("sal", "sql"): 1,
-        ("sql", "opportunity"): 1,
+        ("inquiry", "nurturing"): 5, ("nurturing", "mql"): 3, ("mql", "sal"): 1,
+        ("mql", "disqualified"): 2, ("sal", "sql"): 1, ("sql", "opportunity"): 1,
     }  # fmt: skip
     assert firm.one("inflow", start=5, end=30, stage="customer").value == 1
 

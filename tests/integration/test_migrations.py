@@ -12,7 +12,7 @@ KEPT = "SELECT checksum FROM schema_migrations FINAL WHERE name = {name:String}"
 
 @pytest.fixture
 def file(emptied, tmp_path, monkeypatch):
-    """A copy of the migrations that may be changed: the first of them, on a database that has it."""
+    """The first migration, in a copy that may be changed, on a database that has it."""
     for path in migrate.MIGRATIONS.glob("*.sql"):
         (tmp_path / path.name).write_text(path.read_text())
     monkeypatch.setattr(migrate, "MIGRATIONS", tmp_path)

@@ -1,4 +1,7 @@
-"""Histories as hypothesis draws them: coarse times with many ties, every type, conflicting contents, voids, merges."""
+"""Histories as hypothesis draws them.
+
+Coarse times with many ties, every type, conflicting contents, voids, merges.
+"""
 
 import orjson
 from hypothesis import strategies as st
@@ -88,7 +91,7 @@ def _body(draw, kind, stages, handoffs):
 
 
 def answers(handoffs):
-    """Draw which hand-off an answer names, and of which team it comes, where a funnel has several."""
+    """Draw which hand-off an answer names, and from which team it is, if a funnel has several."""
     if not handoffs:
         return st.just({})
     named = st.sampled_from(handoffs).map(lambda stage: {"handoff": stage})

@@ -21,7 +21,10 @@ from tests.support.shuffling import DEFINITION, EXAMPLES, PROPERTY, WHOLE, Sink
 
 
 def batch(events, edges, now, definitions):
-    """Fold everything at once, the sorted set, group by group; give the facts and where each lead stands."""
+    """Fold everything at once, the sorted set, group by group.
+
+    Return the facts and where each lead stands.
+    """
     groups = members.groups(frozenset(edges))
     facts, states = {}, {}
     for origin in ORIGINS:
@@ -37,7 +40,7 @@ def batch(events, edges, now, definitions):
 
 @st.composite
 def definitions_and_words(draw):
-    """Draw a funnel of any shape, or the versions of the shipped one; with what a CRM says of it."""
+    """Draw a funnel of any shape, or the shipped one's versions; with what a CRM says of it."""
     if draw(st.integers(0, 2)) == 0:
         return DEFINITION, SHIPPED, ()
     funnel = draw(funnels())
@@ -87,7 +90,10 @@ def test_any_order_any_ticks_any_redelivery_and_any_crash_give_the_facts_of_one_
 
 
 def arrived(inputs, ticks, random, definitions):
-    """Let inputs and time arrive in an order of `random`; give the facts and states that a sink shows, and the time that was reached."""
+    """Let inputs and time arrive in an order of `random`.
+
+    Return the facts and states that a sink shows, and the time that was reached (ms).
+    """
     rows = {name: row.Row(name) for name in ORIGINS}
     due = dict.fromkeys(ORIGINS)
     sink, queue, told, later = Sink(), list(inputs), 0, list(ticks)

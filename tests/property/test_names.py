@@ -14,7 +14,8 @@ from tests.support.shuffling import DEFINITION, PROPERTY
 
 VERSIONS = [version.funnel for version in DEFINITION.versions]
 STAGES = [*VERSIONS[0].stages]
-# What a vendor's map has as a word of the vendor is read as such, so no other stage may be called so here.
+# What a vendor's map has as a word of the vendor is read as such, so no other stage may be called
+# so here.
 FREE = [name for name in STAGES if not any(name in words for words in VERSIONS[0].vendors.values())]
 DAY = 86_400_000
 

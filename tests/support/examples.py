@@ -147,14 +147,17 @@ READERS = {
 
 
 def models(topic):
-    """Give what validates a record's value: any of the topic's models; None where values are bytes."""
+    """Return what validates a record's value: any of the topic's models; None for bytes."""
     channel = next(one for one in registry.CHANNELS if one.topic.name == topic)
     found = [one.model for one in channel.messages if one.model is not None]
     return TypeAdapter(reduce(or_, found)) if found else None
 
 
 def fits(adapter, value):
-    """Check a value against its model, which must know every key; of a journey, but for its stages' times."""
+    """Check a value against its model, which must know every key.
+
+    A journey's `*_at` keys are exempt: they are named after the firm's stages.
+    """
     if value.get("kind") == "journey" and value.get("content"):
         content = {k: one for k, one in value["content"].items() if not k.endswith("_at")}
         adapter.validate_python(value)

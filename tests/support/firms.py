@@ -1,7 +1,7 @@
 """Firms whose histories are known: leads walk a funnel by dice, and each step is written down.
 
-What a lead does is stated twice: as the events that its sources send, and as what came of it (`Life`),
-by whoever threw the dice. So figures can be counted without the product.
+What a lead does is stated twice: as the events that its sources send, and as what came of it
+(`Life`), by whoever threw the dice. So figures can be counted without the product.
 """
 
 import random

@@ -1,4 +1,7 @@
-"""Funnels as hypothesis draws them: ladders of 2 to 9 stages, any roles, hand-offs, gates, timers."""
+"""Funnels as hypothesis draws them.
+
+Ladders of 2 to 9 stages, any roles, hand-offs, gates, timers.
+"""
 
 from unicodedata import normalize
 
@@ -54,7 +57,7 @@ def _handoff(draw, ladder, place, optional):
 
 
 def _leads_to(ladder, aside, place, role):
-    """Return where time may lead from a stage: up the ladder or beside it, and never in a circle."""
+    """Return where time may lead from a stage: up the ladder or beside it, never in a circle."""
     roles = [one for one in ASIDE if one in aside]
     if place is not None:
         last = place == len(ladder) - 1

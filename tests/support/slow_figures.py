@@ -1,4 +1,4 @@
-"""KPIs counted one lead at a time from what is known of each: slow, obvious, and without the product.
+"""KPIs counted one lead at a time from what is known of each: slow, obvious, without the product.
 
 Days are those of the story, and a figure is (value, numerator, denominator), by its dimensions.
 """

@@ -95,8 +95,12 @@ OUTCOMES = [
     ("a call too late", [(0.2, E.TOUCH, CALL)], "breached"),
     ("nobody calls", [], "escalated"),
     ("an automated mail is no call", [(0.1, E.TOUCH, {"direction": "automated"})], "escalated"),
-    ("the lead leaves before it is due", [(0.1, E.OPPORTUNITY_CREATED, {"deal": {"id": "d"}})], "cancelled"),
-]  # fmt: skip
+    (
+        "the lead leaves before it is due",
+        [(0.1, E.OPPORTUNITY_CREATED, {"deal": {"id": "d"}})],
+        "cancelled",
+    ),
+]
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""docs/how-to/use-your-own-stages.md is followed: a firm's own stages, from the file to a lead's way."""
+"""The guide use-your-own-stages.md is followed, from a firm's own file to a lead's way."""
 
 import re
 
@@ -18,7 +18,10 @@ BLOCK = yaml.safe_load(re.search(r"```yaml\n(.*?)```", GUIDE, re.DOTALL)[1])
 
 @pytest.fixture(scope="module")
 def definitions(tmp_path_factory):
-    """Write the file as the guide says, over a copy of the shipped one, and read it as the commands do."""
+    """Write the file as the guide says, over a copy of the shipped one.
+
+    Return it, read as the commands read it.
+    """
     file = tmp_path_factory.mktemp("funnel") / "own.yaml"
     file.write_text(
         yaml.safe_dump(
@@ -29,10 +32,18 @@ def definitions(tmp_path_factory):
 
 
 WAYS = [
-    ("a form that the gate lets pass", [(0, E.CREATED, {"kind": "demo_form"}), (1, E.ACCEPTED, {})], "subscriber ready demo_booked"),
-    ("a rejection", [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "no-fit"})], "subscriber* ready out"),
-    ("a deal that is won passes an optional stage by", [(0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, DEAL)], "subscriber ready* demo_booked* demo_held* deal* closed_won"),
-    ("a loss", [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL)], "subscriber* ready* demo_booked* demo_held* deal lost"),
+    ("a form that the gate lets pass",
+        [(0, E.CREATED, {"kind": "demo_form"}), (1, E.ACCEPTED, {})],
+        "subscriber ready demo_booked"),
+    ("a rejection",
+        [(0, E.STAGE_REPORTED, MQL), (1, E.REJECTED, {"reason": "no-fit"})],
+        "subscriber* ready out"),
+    ("a deal that is won passes an optional stage by",
+        [(0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, DEAL)],
+        "subscriber ready* demo_booked* demo_held* deal* closed_won"),
+    ("a loss",
+        [(0, E.OPPORTUNITY_CREATED, DEAL), (1, E.OPPORTUNITY_LOST, DEAL)],
+        "subscriber* ready* demo_booked* demo_held* deal lost"),
     ("nobody decides", [(0, E.STAGE_REPORTED, MQL)], "subscriber* ready later asleep"),
     ("nobody hears of it again", [(0, E.CREATED, {})], "subscriber newsletter"),
 ]  # fmt: skip
