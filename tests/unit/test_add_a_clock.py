@@ -26,8 +26,7 @@ FORM = {"kind": "demo_form"}
 def file(tmp_path_factory):
     """The shipped file with the page's lines in the page's stage, as a later version."""
     whole = yaml.safe_load((FUNNELS / "default.yaml").read_text())
-    stages = whole.get("stages") or whole["ladder"]
-    stages[STAGE] = {**stages[STAGE], **BLOCK}
+    whole["ladder"][STAGE] |= BLOCK
     path = tmp_path_factory.mktemp("funnel") / "my-funnel.yaml"
     later = {**whole, "version": "2", "effective_from": date(2026, 1, 6)}
     path.write_text(yaml.safe_dump(later, sort_keys=False))
