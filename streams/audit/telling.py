@@ -12,7 +12,7 @@ _WHAT = {
     "lead.created": "became known",
     "lead.snapshot": "stood in the CRM at the cut-over",
     "lead.stage_reported": "was reported",
-    "lead.accepted": "was accepted by sales",
+    "lead.accepted": "was accepted",
     "lead.rejected": "was rejected",
     "lead.assigned": "was assigned",
     "lead.deleted": "was deleted in the CRM",
@@ -186,7 +186,11 @@ class _Teller:
                 parts += ["a stage was entered before an earlier one"] * fact["negative"]
                 return f"journey {fact['journey']} begins: {', '.join(parts)}"
             case "transition":
-                why = "passed by, so implied" if fact["implied"] else f"because of {fact['why']}"
+                why = f"because of {fact['why']}"
+                if fact["why"] == "timer":
+                    why = f"because of the timer of {self.title(fact['from'])}"
+                if fact["implied"]:
+                    why = "passed by, so implied"
                 reason = f": {fact['reason']}" if fact["reason"] else ""
                 came = self.title(fact["from"]) or "nowhere"
                 to = self.title(fact["to"])

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from schemas.durations import Duration
     from schemas.funnel import Funnel
     from schemas.shape import Shape
-    from schemas.stages import Clock
+    from schemas.stages import Clock, Stage
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +35,11 @@ class Definition:
         return calendar.wall_ms(
             self.funnel.effective_from, time(), ZoneInfo(self.funnel.reporting.zone)
         )
+
+    @cached_property
+    def stages(self) -> dict[str, Stage]:
+        """Return every stage by name."""
+        return self.funnel.stages
 
     @cached_property
     def shape(self) -> Shape:
@@ -53,7 +58,7 @@ class Definition:
 
     def team_hours(self, stage: str) -> calendar.OpenHours:
         """Give the calendar of the team that owns a stage."""
-        return self.hours(self.funnel.teams[self.funnel.stages[stage].owner].calendar)
+        return self.hours(self.funnel.teams[self.stages[stage].owner].calendar)
 
     @cached_property
     def _work(self) -> frozenset[str]:

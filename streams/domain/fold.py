@@ -131,6 +131,8 @@ class Fold(LeadState):
             self._deal(event, deal, body, heard)
 
     def _addressed(self, event: Event, intent: Intent) -> Intent:
+        if not intent.answers and (intent.ask is not Ask.REACH or not intent.by_hand):
+            return intent  # most events: where the lead stands says nothing of what they mean
         return addressed(intent, self._standing(), event.at, self.state.under)
 
     def _identify(self, event: Event, body: Mapping[str, Any]) -> None:
@@ -164,7 +166,7 @@ class Fold(LeadState):
 
     def _no_authority(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> str:
         """Name the stage that a system spoke of without having authority over it; empty when it may."""
-        stage = self.current.funnel.stages.get(intent.to)
+        stage = self.current.stages.get(intent.to)
         moves = intent.ask is not Ask.TOUCH and event.type not in (
             EventType.CREATED,
             EventType.DELETED,
@@ -229,7 +231,7 @@ class Fold(LeadState):
     def _in_time(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
         """Say whether every clock that the touches restart is restarted before it lapses."""
         for clock in self.state.running:
-            due, spec = clock.due, clock.under.funnel.stages[clock.stage].clocks[clock.name]
+            due, spec = clock.due, clock.under.stages[clock.stage].clocks[clock.name]
             for body, _, last in touches:
                 if body.get("direction", "inbound") in clock.restarts:
                     if last > due:
@@ -346,7 +348,7 @@ class Fold(LeadState):
         stage, team = self.state.stage, body.get("attributes", {}).get("team")
         sides = (stage, intent.to) if self.shape.handoff(stage) else (stage,)
         if team is not None and team not in self.funnel.owners(*sides):
-            owner = self.funnel.stages[stage].owner
+            owner = self.state.under.stages[stage].owner
             self.note(event, "not the owner", team=team, owner=owner)
 
     def _take_back(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
@@ -370,7 +372,7 @@ class Fold(LeadState):
     def _lose(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
         self._imply_deal(event, body)
-        within = self.funnel.stages[intent.to].reopened_within
+        within = self.state.under.stages[intent.to].reopened_within
         before = self.remember(state.under.after(state.stage, event.at, within))
         self._reach(event, intent, body)
         state.before = before
@@ -447,7 +449,7 @@ class Fold(LeadState):
 
     def _replace(self, event: Event, intent: Intent) -> None:
         journey = self.state.journeys[-1]
-        team = self.current.funnel.stages[intent.to].owner
+        team = self.current.stages[intent.to].owner
         for move in journey.moves:
             if move.to == intent.to and move.implied:
                 move.at, move.implied, move.why = event.at, False, event.type
@@ -555,7 +557,7 @@ class Fold(LeadState):
         )
         deal = journey.deals.get(stated["id"])
         if deal is None:
-            team = self.funnel.stages[self.state.stage].owner
+            team = self.state.under.stages[self.state.stage].owner
             known = dimensions(self.state, self.state.under, team)
             deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {}, known)
             journey.deals[stated["id"]] = deal

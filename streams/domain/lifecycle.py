@@ -359,11 +359,7 @@ def addressed(intent: Intent, place: Place, at: int, judge: Definition) -> Inten
     """
     shape = judge.shape
     if intent.ask is Ask.REACH and intent.by_hand and not intent.answers:
-        passed = [one for one in shape.handoffs if shape.index(one.stage) <= place.reached]
-        before = (passed or shape.handoffs)[-1 if passed else 0 :][:1]
-        accepts = before and shape.index(intent.to) > shape.index(before[0].stage)
-        signals = ("accepted", *intent.signals) if accepts else intent.signals
-        return intent._replace(signals=tuple(dict.fromkeys(signals)))
+        return intent._replace(signals=_signals(intent, place, shape))
     if not intent.answers:
         return intent
     if intent.handoff and shape.handoff(intent.handoff) is None:
@@ -373,12 +369,29 @@ def addressed(intent: Intent, place: Place, at: int, judge: Definition) -> Inten
     over = place.stage in shape.detours
     if over and about is None and place.by_timer:  # a timer's move is taken back by an acceptance
         counts = True
+    if place.waits and not counts:  # the clocks of the hand-off that waits go on
+        intent = intent._replace(signals=("moved",))
     if intent.ask is not Ask.REACH:
         return intent._replace(counts=counts)
     goal = about if counts and about else _next(intent, place, judge, over=over)
     if goal is None or (goal.accepted == shape.won and goal is not about):
         return intent._replace(ask=Ask.TOUCH, to=NOWHERE, answers=False, note="no hand-off waits")
     return intent._replace(to=goal.accepted, counts=counts)
+
+
+def _signals(intent: Intent, place: Place, shape: Shape) -> tuple[str, ...]:
+    """Return the signals of a report or of a deal: it accepts the hand-off that it lies beyond.
+
+    That is the one that waits, else the last one that the lead has reached, else the first. A deal
+    accepts whatever was handed off, but not what waits at or above its own stage.
+    """
+    passed = [one for one in shape.handoffs if shape.index(one.stage) <= place.reached]
+    before = (passed[-1:] or shape.handoffs[:1]) if not place.waits else ()
+    stage = place.stage if place.waits else before[0].stage if before else NOWHERE
+    others = tuple(one for one in intent.signals if one != "accepted")
+    if stage and shape.index(intent.to) > shape.index(stage):
+        return ("accepted", *others)
+    return others if place.waits else intent.signals
 
 
 def _awaited(place: Place, at: int, shape: Shape) -> HandoffStage | None:

@@ -66,7 +66,7 @@ class LeadState:
         state = self.state
         while state.timer < limit:
             due, stage = state.timer, state.stage
-            spec = self.funnel.stages[stage].timer
+            spec = self.state.under.stages[stage].timer
             assert spec is not None
             state.horizon = max(state.horizon, due)
             back = None
@@ -147,7 +147,7 @@ class LeadState:
         if place >= 0 and not opening:
             for passed in shape.ladder[journey.reached + 1 : place]:
                 place_in = self._occurrence(passed)
-                known = dimensions(state, under, under.funnel.stages[passed].owner)
+                known = dimensions(state, under, under.stages[passed].owner)
                 journey.moves.append(
                     Move(
                         from_stage,
@@ -174,7 +174,7 @@ class LeadState:
                 reason,
                 system,
                 opening,
-                dimensions=dimensions(state, under, under.funnel.stages[to].owner),
+                dimensions=dimensions(state, under, under.stages[to].owner),
                 under=under,
             )
         )
@@ -299,7 +299,7 @@ class LeadState:
 
     def _start_clocks(self, stage: str, at: int, occurrence: int) -> None:
         state = self.state
-        spec = self.funnel.stages[stage]
+        spec = self.state.under.stages[stage]
         state.timer = NEVER
         if spec.timer:
             hot = state.journeys[-1].hot and spec.timer.hot_after
@@ -309,7 +309,7 @@ class LeadState:
 
     def _run_clocks(self, stage: str, at: int, occurrence: int) -> None:
         state, journey, under = self.state, self.state.journeys[-1], self.state.under
-        for name, clock in self.funnel.stages[stage].clocks.items():
+        for name, clock in self.state.under.stages[stage].clocks.items():
             if not under.measured(clock):
                 continue
             lapses = sum(key[:2] == (f"{stage}.{name}", occurrence) for key in journey.clocks)
@@ -328,7 +328,7 @@ class LeadState:
                     restarts,
                     under,
                     lapses,
-                    dimensions(state, under, self.funnel.stages[stage].owner),
+                    dimensions(state, under, self.state.under.stages[stage].owner),
                 )
             )
 
@@ -347,9 +347,9 @@ class LeadState:
                 if at > clock.due:
                     self._keep(clock, clock.stopped(at))
                     clock.lapses += 1
-                spec = clock.under.funnel.stages[clock.stage].clocks[clock.name]
+                spec = clock.under.stages[clock.stage].clocks[clock.name]
                 clock.start = at
-                team = clock.under.funnel.stages[clock.stage].owner
+                team = clock.under.stages[clock.stage].owner
                 clock.dimensions = dimensions(state, clock.under, team)
                 clock.warn, clock.due, clock.escalate = clock.under.clock_times(
                     clock.stage, spec, at, clock.hot

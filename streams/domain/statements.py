@@ -133,7 +133,7 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
             "system": move.system,
             "implied": move.implied,
             "opening": move.opening,
-            "owner_team": move.under.funnel.stages[move.to].owner,
+            "owner_team": move.under.stages[move.to].owner,
             "occurrence": move.occurrence,
             **_judged(move.under),
             "test": journey.test,
@@ -256,7 +256,7 @@ def _state(state: State) -> dict[str, Any]:
         "opened_at": journey.moves[0].at,
         "lead_origin": state.origin,
         **_dimensions(
-            dimensions(state, state.under, state.under.funnel.stages[state.stage].owner),
+            dimensions(state, state.under, state.under.stages[state.stage].owner),
             journey,
             state.under,
         ),

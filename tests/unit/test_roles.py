@@ -301,3 +301,25 @@ def test_a_hot_lead_s_timer_fires_at_its_own_time():
     hot = history((0, E.CREATED, {"kind": "demo"}), (1, SAYS, {"stage": "met"}))
     cold = history((0, E.CREATED, {}), (1, SAYS, {"stage": "met"}))
     assert [fold(events, 5, under).state["stage"] for events in (hot, cold)] == ["inactive", "met"]
+
+
+def test_the_clocks_of_a_hand_off_that_waits_go_on_until_it_is_answered():
+    decision = {"decision": {"within": "3 days", "stopped_by": ["accepted", "rejected"]}}
+    under = shaped(
+        {
+            "lead": {},
+            "pql": handed("sdr", "held"),
+            "held": {**handed("sales", "sao"), "clocks": decision},
+            "sao": {},
+            "won": {**handed("success", "here"), "clocks": decision},
+        }
+    )
+    echoes = history((0, SAYS, HELD), (1, E.ACCEPTED, {}), (1.1, E.REJECTED, {}))
+    (held,) = [clock for _, clock, _ in facts(fold(echoes, 2, under), "clock")]
+    assert held["stopped_at"] is None
+    again = history((0, E.OPPORTUNITY_WON, DEAL), (1, E.OPPORTUNITY_WON, {"deal": {"id": "d2"}}))
+    (won,) = [clock for _, clock, _ in facts(fold(again, 2, under), "clock")]
+    assert won["stopped_at"] is None
+    taken = history((0, E.OPPORTUNITY_WON, DEAL), (1, E.ACCEPTED, {"handoff": "won"}))
+    (met,) = [clock for _, clock, _ in facts(fold(taken, 2, under), "clock")]
+    assert met["status"] == "met"
