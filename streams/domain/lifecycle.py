@@ -261,11 +261,14 @@ TABLE: tuple[Rule, ...] = (
 )  # fmt: skip
 
 
+_RULES = {ask: tuple(rule for rule in TABLE if rule.ask is ask) for ask in Ask}
+
+
 def outcome(intent: Intent, place: Place, at: int, shape: Shape) -> Outcome:
     """Return what follows, by the first rule that fits. `at` is the event's time (ms)."""
     case = Case(intent, place, at, shape)
-    for rule in TABLE:
-        if rule.ask is intent.ask and shape.holds(rule.where, place.stage) and rule.guard(case):
+    for rule in _RULES[intent.ask]:
+        if shape.holds(rule.where, place.stage) and rule.guard(case):
             return rule.outcome
     raise AssertionError(f"the table has no rule for {intent} in {place}")
 
