@@ -7,6 +7,7 @@ before that the names themselves said what a stage was. Records of those days (t
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import yaml
@@ -36,9 +37,7 @@ def is_first(raw: Any) -> bool:
 def renewed(raw: dict[str, Any]) -> dict[str, Any]:
     """Return a definition in today's form. What can't be read is left for the check to name."""
     stages = _with_roles(raw["stages"])
-    given = raw.get("ladder")
-    ladder = given if isinstance(given, list | tuple) else []
-    optional = raw.get("optional") or ()
+    ladder, optional = _names(raw.get("ladder")), _names(raw.get("optional"))
     roles = {name: one.get("role") for name, one in stages.items() if isinstance(one, dict)}
     new: dict[str, Any] = {}
     for key, value in raw.items():
@@ -53,7 +52,7 @@ def renewed(raw: dict[str, Any]) -> dict[str, Any]:
             case "gate":
                 new |= _gate(value, stages)
             case "rejections" if isinstance(value, dict):
-                new[key] = {why: roles.get(to) or to for why, to in value.items()}
+                new[key] = {why: _role(to, roles) for why, to in value.items()}
             case "vendors" if isinstance(value, dict):
                 new[key] = {vendor: _words(words) for vendor, words in value.items()}
             case "kpis" if isinstance(value, dict):
@@ -61,6 +60,15 @@ def renewed(raw: dict[str, Any]) -> dict[str, Any]:
             case _:
                 new[key] = value
     return new
+
+
+def _names(value: Any) -> list[str]:
+    return [str(name) for name in value] if isinstance(value, list | tuple) else []
+
+
+def _role(to: Any, roles: dict[str, Any]) -> Any:
+    """Return the role of the stage that a rejection named; it is a role's name already, or wrong."""
+    return (roles.get(to) or to) if isinstance(to, str) else to
 
 
 def _with_roles(stages: dict[str, Any]) -> dict[str, Any]:
@@ -133,4 +141,6 @@ def _flow(value: Any) -> str:
     written: str = yaml.safe_dump(
         value, default_flow_style=True, allow_unicode=True, sort_keys=False, width=1_000_000
     )
-    return written.removesuffix("\n").removesuffix("\n...")
+    flow = written.removesuffix("\n").removesuffix("\n...")
+    # A text with a break in it would go over lines; JSON, which YAML reads too, escapes the break.
+    return json.dumps(value, default=str) if len(flow.splitlines()) > 1 else flow

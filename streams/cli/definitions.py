@@ -85,6 +85,8 @@ def _rewrite(funnel: Path) -> None:
         raw = documents.read(funnel).value
     except documents.DocumentError as error:
         raise Failed(f"{funnel}:{error.problem.line}: {error.problem.text}") from error
+    if not isinstance(raw, dict):
+        raise Failed(f"{funnel}: no funnel: begin with a copy of schemas/funnels/default.yaml")
     if not first_form.is_first(raw):
         raise Failed(f"{funnel}: is in today's form already; `leadstream check {funnel}` checks it")
     text = first_form.text(first_form.renewed(raw))
