@@ -97,7 +97,7 @@ MUTANTS = (
     Mutant("an opening balance implies nothing", D + "moving.py", "if place >= 0 and not opening:", "if place >= 0:"),
     Mutant("origin is per lead and never changes", D + "fold.py", "state.origin = state.origin or self.current.origin(body)", "state.origin = self.current.origin(body) or state.origin"),
     Mutant("a write by a team that does not own the stage is flagged", D + "fold.py", 'self.note(event, "not the owner"', 'False and self.note(event, "not the owner"'),
-    Mutant("an opt-out cancels nurture clocks", D + "moving.py", "if contact:\n            self.close_clocks(at, None)", "if contact:\n            pass"),
+    Mutant("an opt-out cancels nurture clocks", D + "moving.py", "if opted_out:\n            self.close_clocks(at, None)", "if opted_out:\n            pass"),
     Mutant("a gate has suppression", D + "gates.py", "*((rule, not _holds(rule, values)) for rule in gate.none)", "*((rule, True) for rule in gate.none)"),
     Mutant("points halve with age", D + "gates.py", " / (1 << halvings)", ""),
     Mutant("a day's points have a cap", D + "gates.py", "points = min(points, worth.daily - self._today.get((kind, day), 0))", "pass"),
