@@ -110,7 +110,7 @@ def _figures(kpis: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(raw: dict[str, Any]) -> str:
-    """Write a definition as YAML: what fits on a line stands on one. Comments are not known here."""
+    """Write a definition as YAML: what fits on a line is on one. Comments are not known here."""
     return "".join(_block(raw, 0))
 
 
