@@ -40,11 +40,12 @@ class Reporting(Strict):
 
 
 class Calendar(Strict):
-    """When a team works: from each of `hours` that begins on one of `days`, in the wall time of `zone`.
+    """When a team works: all `hours` that begin on one of `days`, in the wall time of `zone`.
 
-    Several hours leave pauses between them, overlapping ones count once, `22:00-06:00` ends on the next day (also when
-    that is no working day), `00:00-24:00` is the whole day. `holidays` is an ISO 3166 country (holidays library, its nationwide
-    days in the years it knows); `closed` are own days. Nothing begins on either.
+    Several hours leave pauses between them, overlapping ones count once, `22:00-06:00` ends on the
+    next day (also when that is no working day), `00:00-24:00` is the whole day. `holidays` is an
+    ISO 3166 country (holidays library, its nationwide days in the years it knows); `closed` are own
+    days. Nothing begins on either.
     """
 
     zone: Zone
@@ -69,11 +70,14 @@ class Calendar(Strict):
         wrong = [text for text in value if not _HOURS.fullmatch(text)]
         if wrong:
             raise ValueError(
-                f"no hours: {', '.join(map(repr, wrong))}; write two times from 00:00 to 24:00, like '09:00-18:00'"
+                f"no hours: {', '.join(map(repr, wrong))}; "
+                "write two times from 00:00 to 24:00, like '09:00-18:00'"
             )
-        if all(text[:5] == text[6:] for text in value):  # its clocks would never end
+        # Clocks of a calendar that is never open would never end.
+        if all(text[:5] == text[6:] for text in value):
             raise ValueError(
-                "a calendar that is never open; write hours like '09:00-18:00', the whole day is '00:00-24:00'"
+                "a calendar that is never open; "
+                "write hours like '09:00-18:00', the whole day is '00:00-24:00'"
             )
         return value
 
@@ -90,7 +94,10 @@ class Calendar(Strict):
 
 
 class Team(Strict):
-    """Whose calendar a stage's clocks run in. A team `of` others is where their work overlaps: each of them owns its stages too."""
+    """Whose calendar a stage's clocks run in.
+
+    A team `of` others is where their work overlaps: each of them owns its stages too.
+    """
 
     calendar: str
     of: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""What the names of a funnel definition must fit: each error says where it stands and what to write.
+"""What the names of a funnel definition must fit: each error says where it is and what to write.
 
 A text begins with the path of its key, like `ladder.mql.timer.to: ...`, so that the line is found.
 """
@@ -81,7 +81,8 @@ def _named(where: str, names: Iterable[str]) -> Iterator[str]:
     """Hold names to what columns, topics, addresses and `stage.clock` can carry in any script."""
     for name in names:
         if not name or not all(_letter(one) for one in name):
-            yield f"{where}: {name!r} is no name: write letters, digits, _ and - (a title may be anything)"
+            hint = "write letters, digits, _ and - (a title may be anything)"
+            yield f"{where}: {name!r} is no name: {hint}"
         elif unicodedata.normalize("NFC", name) != name:
             yield f"{where}: {name!r} is not in Unicode's normal form C: type its letters anew"
         elif name in _RESERVED:

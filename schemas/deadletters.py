@@ -38,9 +38,8 @@ class LetterKind(StrEnum):
     TIMER = "timer"  # ours: time alone could not be folded into a row; other rows go on
     TOO_LARGE = "too_large"  # ours: what it would become is larger than Kafka takes
     NOT_STORED = "not_stored"  # ours: ClickHouse refuses the row
-    NOT_RETRIEVED = (
-        "not_retrieved"  # ours: the vendor did not give the record that a notification names
-    )
+    # Ours: the vendor did not give the record that a notification names.
+    NOT_RETRIEVED = "not_retrieved"
 
 
 class Letter(BaseModel):

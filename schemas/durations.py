@@ -24,7 +24,8 @@ class Duration(NamedTuple):
         """Read `3 business days`.
 
         Raises:
-            ValueError: the text is no duration, or a longer one than any clock needs; it says how one is written.
+            ValueError: the text is no duration, or a longer one than any clock needs. The error
+                says how one is written.
 
         """
         if isinstance(text, Duration):
@@ -34,23 +35,23 @@ class Duration(NamedTuple):
             raise ValueError(
                 f"{text!r} is no duration: write '5 minutes', '14 days' or '3 business days'"
             )
-        if (
-            int(found[1]) > _MOST[found[3]]
-        ):  # else its end may leave the years that a calendar covers, in the midst of a fold
+        # The end of a longer one may lie beyond the years of a calendar, in the midst of a fold.
+        if int(found[1]) > _MOST[found[3]]:
             raise ValueError(
                 f"{text!r} is more than 10 years: write at most {_MOST[found[3]]} {found[3]}s"
             )
         return cls(int(found[1]), found[3], bool(found[2]))  # type: ignore[arg-type]
 
     def elapsed_ms(self) -> int | None:
-        """Give minutes and hours in ms of elapsed time; None for units that need a calendar."""
+        """Return minutes and hours in ms of elapsed time; None for units that need a calendar."""
         return (
             None if self.business or self.unit not in ELAPSED else self.amount * ELAPSED[self.unit]
         )
 
     def __str__(self) -> str:
         """Write it as it is read."""
-        return f"{self.amount} {'business ' if self.business else ''}{self.unit}{'s' if self.amount != 1 else ''}"
+        unit = self.unit if self.amount == 1 else f"{self.unit}s"
+        return f"{self.amount} business {unit}" if self.business else f"{self.amount} {unit}"
 
 
 Span = Annotated[  # read and written alike

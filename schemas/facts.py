@@ -18,9 +18,8 @@ class FactKind(StrEnum):
     JOURNEY = "journey"  # lead and journey number: milestones, origin, source, exclusion
     TRANSITION = "transition"  # one move from a stage to another, or an entry into the first
     CLOCK = "clock"  # a service level: open, warned, breached, escalated, met, cancelled
-    HANDOFF = (
-        "handoff"  # the acceptance ledger: every hand-off from marketing to sales and how it ended
-    )
+    # The acceptance ledger: every hand-off from marketing to sales and how it ended.
+    HANDOFF = "handoff"
     DECISION = "decision"  # what the gate decided, rule by rule, with the values seen
     DISAGREEMENT = "disagreement"  # the gate accepts and the CRM rejects, or the reverse
     NOTE = "note"  # what happened and moved nothing: echo, ignored, not the owner's write, unmapped

@@ -67,7 +67,7 @@ def _names(value: Any) -> list[str]:
 
 
 def _role(to: Any, roles: dict[str, Any]) -> Any:
-    """Return the role of the stage that a rejection named; it is a role's name already, or wrong."""
+    """Return the role of the stage that a rejection names, or what it names if no stage is."""
     return (roles.get(to) or to) if isinstance(to, str) else to
 
 
@@ -118,7 +118,7 @@ def _figures(kpis: dict[str, Any]) -> dict[str, Any]:
 
 
 def text(raw: dict[str, Any]) -> str:
-    """Write a definition as YAML: what fits on a line stands on one. Comments are not known here."""
+    """Write a definition as YAML: what fits on a line is on one. Comments are not known here."""
     return "".join(_block(raw, 0))
 
 

@@ -1,7 +1,8 @@
 """The funnel definition: one file that marketing and sales can read, review and version.
 
-`reading.load` reads a file and reports every error with its line and a hint; nothing in a definition
-is code. `schemas/checking.py` says what its names must fit, `schemas/shape.py` what its stages are.
+`reading.load` reads a file and reports every error with its line and a hint; nothing in a
+definition is code. `schemas/checking.py` says what its names must fit, `schemas/shape.py` what its
+stages are.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ class Funnel(Strict):
         return spec.titles.get(language) or spec.title or stage
 
     def titles(self, language: str = "") -> dict[str, str]:
-        """Return what people read for each stage; two of one title are told apart by their names."""
+        """Return what people read for each stage; two of one title differ by their names."""
         shown = {stage: self.title(stage, language) for stage in self.stages}
         often = Counter(shown.values())
         return {

@@ -35,7 +35,10 @@ OPERATORS = (">=", ">", "<=", "<", "==", "!=", "in", "not in", "known")
 
 
 class Rule(Strict):
-    """One named rule of a gate. `field` is one of FIELDS or `attributes.<name>`; no code, so that everybody can read it."""
+    """One named rule of a gate: no code, so that everybody can read it.
+
+    `field` is one of FIELDS or `attributes.<name>`.
+    """
 
     name: str
     field: str
@@ -47,7 +50,8 @@ class Rule(Strict):
     def _known(cls, value: str) -> str:
         if value not in FIELDS and not re.fullmatch(r"attributes\.\w+", value):
             raise ValueError(
-                f"{value!r} is no field that a gate reads: write one of {', '.join(FIELDS)} or attributes.<name>"
+                f"{value!r} is no field that a gate reads: "
+                f"write one of {', '.join(FIELDS)} or attributes.<name>"
             )
         return value
 

@@ -1,6 +1,7 @@
-"""Facts as rows: which table, which columns, which types. The DDL of the fact tables is made from the same list.
+"""Facts as rows: which table, which columns, which types.
 
-Times travel as ms since the epoch: clickhouse-connect writes an integer into DateTime64(3) as it is.
+The DDL of the fact tables is made from the same list. Times travel as ms since the epoch:
+clickhouse-connect writes an integer into DateTime64(3) as it is.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ WORD = "LowCardinality(String)"
 
 
 class Column(NamedTuple):
-    """A column, its type, and the key of the fact's content that fills it (its own name when empty)."""
+    """A column, its type, and the key of the fact's content that fills it (empty: its own name)."""
 
     name: str
     type: str
@@ -174,14 +175,35 @@ TABLES: dict[str, tuple[str, tuple[Column, ...]]] = {
 }
 
 STATE = (
-    *(Column(name, WORD) for name in ("stage", "lead_origin", "source", "channel", "segment", "excluded", "suppressed")),
+    *(
+        Column(name, WORD)
+        for name in (
+            "stage",
+            "lead_origin",
+            "source",
+            "channel",
+            "segment",
+            "excluded",
+            "suppressed",
+        )
+    ),
     *(Column(name, WORD) for name in ("next_due_clock",)),
-    *(Column(name, "String") for name in ("campaign", "owner", "queue", "manager", "record_url", "account")),
+    *(
+        Column(name, "String")
+        for name in ("campaign", "owner", "queue", "manager", "record_url", "account")
+    ),
     *(
         Column(name, WHEN)
         for name in (
-            "since", "opened_at", "assigned_at", "last_activity_at", "last_touch_at", "last_human_at", "last_outbound_at",
-            "next_due_at", "timer_at",
+            "since",
+            "opened_at",
+            "assigned_at",
+            "last_activity_at",
+            "last_touch_at",
+            "last_human_at",
+            "last_outbound_at",
+            "next_due_at",
+            "timer_at",
         )
     ),
     *(Column(name, "UInt8") for name in ("hot", "test", "opted_out")),
@@ -191,7 +213,7 @@ STATE = (
     Column("score", "Float64"),
     Column("origins", "Array(String)"),
     KNOWN,
-)  # fmt: skip
+)
 
 _EMPTY: dict[str, Any] = {
     "String": "",
@@ -206,7 +228,7 @@ _EMPTY: dict[str, Any] = {
     TIME: 0,
 }
 
-# Tables made before a column was: what its older rows say there. A journey's stages had a column each.
+# What a newer column holds in a table's older rows. A journey's stages had a column each.
 _FIRST_STAGES = (
     "inquiry",
     "mql",
@@ -244,7 +266,9 @@ _STAGES = f"""
 CREATE OR REPLACE VIEW v_stages AS
 SELECT
   named.1 AS stage,
-  if(JSONExtractString(named.2, 'title') = '', named.1, JSONExtractString(named.2, 'title')) AS title,
+  if(
+    JSONExtractString(named.2, 'title') = '', named.1, JSONExtractString(named.2, 'title')
+  ) AS title,
   JSONExtractString(named.2, 'role') AS role,
   rowNumberInAllBlocks() AS place
 FROM (
@@ -271,7 +295,10 @@ def renamed(existing: dict[str, set[str]]) -> list[str]:
 
 
 def added(existing: dict[str, set[str]]) -> list[str]:
-    """Give the columns that fact tables lack which were made by an older release; `existing` names those of each table."""
+    """Return the statements that add what an older release's fact tables lack.
+
+    `existing` are the columns of each table, by its name.
+    """
     return [
         f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
         + (f" DEFAULT {OLDER[table, column.name]}" if (table, column.name) in OLDER else "")
@@ -282,10 +309,11 @@ def added(existing: dict[str, set[str]]) -> list[str]:
 
 
 def ddl() -> list[str]:
-    """Give the fact tables and the views of the active generation.
+    """Return the statements that make the fact tables and the views of the active generation.
 
-    event_time stands in the sorting key, so a fact whose time changes is a tombstone under the old time and a row under
-    the new one. Partition columns stand in ORDER BY, or FINAL reads every partition (since 26.3): 8-14 times.
+    event_time stands in the sorting key, so a fact whose time changes is a tombstone under the old
+    time and a row under the new one. Partition columns stand in ORDER BY, or FINAL reads every
+    partition (since 26.3): 8-14 times.
     """
     statements = []
     for table, columns in TABLES.values():
@@ -297,21 +325,27 @@ def ddl() -> list[str]:
             ") ENGINE = ReplacingMergeTree(revision, is_deleted)\n"
             "PARTITION BY (generation, toYYYYMM(event_time))\n"
             "ORDER BY (generation, lead_id, event_time, fact_id)\n"
-            "SETTINGS min_age_to_force_merge_seconds = 86400, min_age_to_force_merge_on_partition_only = 1"
+            "SETTINGS min_age_to_force_merge_seconds = 86400, "
+            "min_age_to_force_merge_on_partition_only = 1"
         )
     tables = [*(table for table, _ in TABLES.values()), "lead_state"]
     statements += [
-        f"CREATE OR REPLACE VIEW v_{table} AS SELECT * FROM {table} FINAL WHERE generation = {ACTIVE}"
+        f"CREATE OR REPLACE VIEW v_{table} AS "
+        f"SELECT * FROM {table} FINAL WHERE generation = {ACTIVE}"
         for table in tables
     ]
     statements.append(
-        f"CREATE OR REPLACE VIEW v_funnel_daily AS SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
+        "CREATE OR REPLACE VIEW v_funnel_daily AS "
+        f"SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
     )
     return [*statements, _STAGES]
 
 
 def body_of(kind: str, content: str) -> dict[str, Any]:
-    """Give a fact's content with the keys that columns are filled from: a gate's rules as text, a journey's stages as a map."""
+    """Return a fact's content with the keys that columns are filled from.
+
+    A gate's rules become text, a journey's stages a map.
+    """
     body: dict[str, Any] = orjson.loads(content)
     if "rules" in body:
         body["rules"] = orjson.dumps(body["rules"]).decode()
@@ -323,7 +357,7 @@ def body_of(kind: str, content: str) -> dict[str, Any]:
 
 
 def value_of(body: dict[str, Any], column: Column) -> Any:
-    """Give a column's value out of a fact's content."""
+    """Return a column's value out of a fact's content."""
     value = body.get(column.key or column.name)
     if value is None:
         return None if column.type.startswith("Nullable") else _EMPTY[column.type]
@@ -333,7 +367,10 @@ def value_of(body: dict[str, Any], column: Column) -> Any:
 
 
 def columns_of(table: str) -> tuple[list[str], list[str]]:
-    """Give names and types of the columns of a table, in the order of `Batch`; or the client describes it each time."""
+    """Return names and types of the columns of a table, in the order of `Batch`.
+
+    Without them the client describes the table each time.
+    """
     pairs = (
         OTHERS[table]
         if table in OTHERS
@@ -344,60 +381,125 @@ def columns_of(table: str) -> tuple[list[str], list[str]]:
 
 OTHERS: dict[str, tuple[Column, ...]] = {
     "fact_revisions": (
-        Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("fact_id", "String"), Column("kind", WORD),
-        Column("journey", "UInt16"), Column("event_time", TIME), Column("revision", "UInt64"), Column("is_deleted", "UInt8"),
-        Column("content", "String"), Column("source_partition", "UInt16"), Column("source_offset", "UInt64"),
+        Column("generation", "UInt16"),
+        Column("lead_id", "UUID"),
+        Column("fact_id", "String"),
+        Column("kind", WORD),
+        Column("journey", "UInt16"),
+        Column("event_time", TIME),
+        Column("revision", "UInt64"),
+        Column("is_deleted", "UInt8"),
+        Column("content", "String"),
+        Column("source_partition", "UInt16"),
+        Column("source_offset", "UInt64"),
     ),
     "lead_state": (
-        Column("generation", "UInt16"), Column("lead_id", "UUID"), Column("revision", "UInt64"), Column("is_deleted", "UInt8"),
+        Column("generation", "UInt16"),
+        Column("lead_id", "UUID"),
+        Column("revision", "UInt64"),
+        Column("is_deleted", "UInt8"),
         *STATE,
     ),
     "touches": (
-        Column("lead_id", "UUID"), Column("event_id", "String"), Column("origin", "String"),
-        Column("content_hash", "UInt64"), Column("kind", WORD), Column("copied", "UInt8"), Column("held", "UInt8"),
+        Column("lead_id", "UUID"),
+        Column("event_id", "String"),
+        Column("origin", "String"),
+        Column("content_hash", "UInt64"),
+        Column("kind", WORD),
+        Column("copied", "UInt8"),
+        Column("held", "UInt8"),
         Column("content", "String"),
-        Column("event_time", TIME), Column("received_at", TIME), Column("source_partition", "UInt16"),
+        Column("event_time", TIME),
+        Column("received_at", TIME),
+        Column("source_partition", "UInt16"),
         Column("source_offset", "UInt64"),
     ),
     "arrivals": (
-        Column("source_partition", "UInt16"), Column("source_offset", "UInt64"), Column("received_at", TIME), Column("behind_ms", "Int64"),
+        Column("source_partition", "UInt16"),
+        Column("source_offset", "UInt64"),
+        Column("received_at", TIME),
+        Column("behind_ms", "Int64"),
     ),
     "dead_letters": (
-        Column("id", "String"), Column("topic", WORD), Column("worker", WORD), Column("source", WORD), Column("kind", WORD),
-        Column("reason", "String"), Column("fate", WORD), Column("received_at", TIME), Column("version", "UInt64"),
+        Column("id", "String"),
+        Column("topic", WORD),
+        Column("worker", WORD),
+        Column("source", WORD),
+        Column("kind", WORD),
+        Column("reason", "String"),
+        Column("fate", WORD),
+        Column("received_at", TIME),
+        Column("version", "UInt64"),
     ),
     "cuts": (
-        Column("generation", "UInt16"), Column("source_partition", "UInt16"), Column("next_offset", "UInt64"), Column("now", TIME),
+        Column("generation", "UInt16"),
+        Column("source_partition", "UInt16"),
+        Column("next_offset", "UInt64"),
+        Column("now", TIME),
     ),
     "archived": (Column("source_partition", "UInt16"), Column("next_offset", "UInt64")),
     "definitions": (
-        Column("generation", "UInt16"), Column("version", "String"), Column("effective_from", TIME), Column("digest", "String"),
+        Column("generation", "UInt16"),
+        Column("version", "String"),
+        Column("effective_from", TIME),
+        Column("digest", "String"),
         Column("content", "String"),
     ),
-    "aliases": (Column("alias", "String"), Column("kind", WORD), Column("origin", "String"), Column("what", WORD)),
+    "aliases": (
+        Column("alias", "String"),
+        Column("kind", WORD),
+        Column("origin", "String"),
+        Column("what", WORD),
+    ),
     "holes": (
-        Column("generation", "UInt16"), Column("worker", WORD), Column("topic", WORD), Column("partition", "UInt16"),
-        Column("first", "UInt64"), Column("following", "UInt64"), Column("accepted_at", TIME),
+        Column("generation", "UInt16"),
+        Column("worker", WORD),
+        Column("topic", WORD),
+        Column("partition", "UInt16"),
+        Column("first", "UInt64"),
+        Column("following", "UInt64"),
+        Column("accepted_at", TIME),
     ),
     "spend": (
-        Column("day", "Date"), Column("platform", WORD), Column("account", "String"), Column("campaign", "String"),
-        Column("breakdown", "String"), Column("amount", "Decimal(18, 6)"), Column("currency", WORD), Column("clicks", "UInt64"),
-        Column("impressions", "UInt64"), Column("stated_at", "UInt64"),
+        Column("day", "Date"),
+        Column("platform", WORD),
+        Column("account", "String"),
+        Column("campaign", "String"),
+        Column("breakdown", "String"),
+        Column("amount", "Decimal(18, 6)"),
+        Column("currency", WORD),
+        Column("clicks", "UInt64"),
+        Column("impressions", "UInt64"),
+        Column("stated_at", "UInt64"),
     ),
     "targets": (
-        Column("metric", WORD), Column("owner", "String"), Column("first_day", "Date"), Column("last_day", "Date"),
-        Column("scope", "String"), Column("target", "Decimal(18, 6)"), Column("shared", "UInt8"), Column("strategy", WORD),
+        Column("metric", WORD),
+        Column("owner", "String"),
+        Column("first_day", "Date"),
+        Column("last_day", "Date"),
+        Column("scope", "String"),
+        Column("target", "Decimal(18, 6)"),
+        Column("shared", "UInt8"),
+        Column("strategy", WORD),
         Column("stated_at", "UInt64"),
     ),
     "rates": (
-        Column("currency", WORD), Column("reporting", WORD), Column("day", "Date"), Column("rate", "Decimal(38, 10)"),
+        Column("currency", WORD),
+        Column("reporting", WORD),
+        Column("day", "Date"),
+        Column("rate", "Decimal(38, 10)"),
         Column("stated_at", "UInt64"),
     ),
     "surveys": (
-        Column("survey", WORD), Column("question", WORD), Column("respondent", "String"), Column("team", WORD),
-        Column("answered_at", TIME), Column("score", "Float64"), Column("stated_at", "UInt64"),
+        Column("survey", WORD),
+        Column("question", WORD),
+        Column("respondent", "String"),
+        Column("team", WORD),
+        Column("answered_at", TIME),
+        Column("score", "Float64"),
+        Column("stated_at", "UInt64"),
     ),
-}  # fmt: skip
+}
 
 # Facts before state, the archive's watermark last: what it says is there is there.
 ORDER = (

@@ -141,9 +141,10 @@ class Advance(Logic):
 
         A repeat of either is harmless.
 
-        What a lead's sources say of it (`dimensions`) stays out of an alert. It names by ids whom it
-        concerns: the lead, the team that owns the stage, owner, queue and manager. Whoever notifies people looks up their names and addresses by these ids, and
-        the record's address by the lead.
+        What a lead's sources say of it stays out of an alert (`dimensions`). An alert says by ids
+        whom it concerns: the lead, the team that owns the stage, owner, queue and manager. Whoever
+        notifies people looks up their names and addresses by these ids, and the record's address by
+        the lead.
         """
         clock: dict[str, Any] = orjson.loads(change.content) if change.content else {}
         if not now or clock.get("test"):

@@ -1,8 +1,8 @@
 """The versions of the funnel as a partition's shared row.
 
-They travel as records, in order with the events (history h21). A generation begins with the versions of
-its folder. A later one comes as a record, and must start beyond all that was folded before it came;
-so every worker folds an event under the same version, whenever it reads it.
+They travel as records, in order with the events (history h21). A generation begins with the
+versions of its folder. A later one comes as a record, and must start beyond all that was folded
+before it came; so every worker folds an event under the same version, whenever it reads it.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def plain(funnel: Funnel) -> dict[str, Any]:
 
 
 def digest(funnel: Funnel) -> str:
-    """Return 16 hex digits of a definition's content; what people read for a stage decides nothing."""
+    """Return 16 hex digits of a definition's content; stages' titles decide nothing."""
     body = plain(funnel)
     for stage in (*body["ladder"].values(), *body["aside"].values()):
         del stage["title"], stage["titles"]

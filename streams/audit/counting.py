@@ -34,7 +34,7 @@ class Counting:
 
     @property
     def by_word(self) -> bool:
-        """Whether rows count for their words alone."""
+        """Return whether rows count for their words alone."""
         return self.entered is None and bool(self.words)
 
     def columns(self) -> dict[str, str]:

@@ -1,6 +1,7 @@
-"""explain: one lead, readable by a salesperson: what happened when, when we learned it, what we said and took back.
+"""explain: one lead, readable by a salesperson.
 
-`gather` reads ClickHouse; `story` makes one document of it; `readable` (telling.py) writes it for people.
+What happened when, when we learned it, what we stated and took back. `explain` reads ClickHouse;
+`story` makes one document of it; `readable` (telling.py) writes it for people.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import orjson
 
 from schemas import addresses
 from schemas.events import Event, parse
+from sinks.clickhouse.files import statement
 from streams.domain import aliases
 from streams.domain.outlook import outlook
 from streams.domain.row import edge_of
@@ -25,6 +27,11 @@ from . import archive, identities
 if TYPE_CHECKING:
     from streams.domain.definition import Definitions
 
+_LEAD = statement(__file__, "explain_lead")
+_IDENTITY = statement(__file__, "explain_identity")
+_STATE = statement(__file__, "explain_state")
+_EVENTS = statement(__file__, "explain_events")
+_REVISIONS = statement(__file__, "explain_revisions")
 _UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
@@ -33,7 +40,10 @@ class Unknown(Exception):  # noqa: N818 - the asker must act: another alias, or 
 
 
 class Known(NamedTuple):
-    """An event of the lead: whole id, when we learned it (ms), and whether it was held under a weak alias meanwhile."""
+    """An event of the lead: its whole id, and when we learned it (ms).
+
+    `held` is whether it was held under a weak alias meanwhile.
+    """
 
     event: Event
     name: str
@@ -42,7 +52,10 @@ class Known(NamedTuple):
 
 
 class Revision(NamedTuple):
-    """One revision of a fact, when ClickHouse ingested it (ms), and what made it: an event's id, or words; None when time did."""
+    """One revision of a fact, when ClickHouse ingested it (ms), and what made it.
+
+    `cause` is an event's id or a description; None when time made it.
+    """
 
     fact: str
     kind: str
@@ -55,7 +68,9 @@ class Revision(NamedTuple):
 
 
 def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
-    """Find the lead of an id or an alias (`email:jane@example.com`, or just the address; `segment:anon:1`).
+    """Return the lead of an id or an alias.
+
+    An alias is `email:jane@example.com`, or just the address; `segment:anon:1`.
 
     Raises:
         Unknown: no lead has it.
@@ -68,23 +83,16 @@ def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
     )
     found = name if _UUID.match(name) else aliases.origin_id(key, address or name)
     rows = client.query(
-        "SELECT toString(lead_id) FROM lead_state FINAL WHERE generation = {g:UInt16} AND (lead_id = {n:UUID} OR has(origins, {n:String}) "
-        "OR hasAny(origins, (SELECT groupArray(origin) FROM aliases WHERE alias = {n:String} AND what = 'leads')))",
-        parameters={"g": generation, "n": found},
+        _LEAD,
+        parameters={"generation": generation, "name": found},
     ).result_rows
     if not rows:
         raise Unknown(
-            f"no lead has {name}: check the spelling, or wait until its event has arrived (`leadstream status`); "
-            "what was sent under an alias alone that never met an email, a CRM id, a user id or an ad lead id belongs to no lead yet"
+            f"no lead has {name}: check the spelling, or wait until its event has arrived "
+            "(`leadstream status`); what was sent under an alias alone that never met an email, "
+            "a CRM id, a user id or an ad lead id belongs to no lead yet"
         )
     return str(rows[0][0])
-
-
-_IDENTITY = """
-SELECT
-  (SELECT count() FROM v_conflicts WHERE {n:String} IN (a, b))
-  + (SELECT count() FROM touches WHERE lead_id = {n:UUID} OR origin = {n:String})
-"""
 
 
 def known(client: Any, name: str, key: bytes, generation: int) -> None:
@@ -98,33 +106,27 @@ def known(client: Any, name: str, key: bytes, generation: int) -> None:
 
     """
     origin = aliases.origin_id(key, name)
-    found = client.query(_IDENTITY, parameters={"n": origin})
+    found = client.query(_IDENTITY, parameters={"name": origin})
     if not found.first_row[0]:
         lead_of(client, name, key, generation)
 
 
 def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]:
-    """Tell a lead of the shown generation as a document; `now` (ms) is the instant that the score is counted to."""
+    """Return a lead of the shown generation as a document; the score is counted to `now` (ms)."""
     state = client.query(
-        "SELECT * FROM lead_state FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID}",
-        parameters={"g": generation, "l": lead},
+        _STATE,
+        parameters={"generation": generation, "lead": lead},
     )
     stands = (
         dict(zip(state.column_names, state.first_row, strict=True)) if state.result_rows else {}
     )
     read = client.query(
-        "SELECT content, event_id, toUnixTimestamp64Milli(received_at), held FROM touches FINAL "
-        "WHERE has({o:Array(String)}, origin) AND kind = 'event' AND copied = 0 ORDER BY event_time, event_id",
-        parameters={"o": stands.get("origins") or [lead]},
+        _EVENTS,
+        parameters={"origins": stands.get("origins") or [lead]},
     ).result_rows
     rows = client.query(
-        "SELECT r.fact_id, r.kind, r.journey, toUnixTimestamp64Milli(r.event_time), r.revision, r.is_deleted, r.content, "
-        "toUnixTimestamp64Milli(r.ingested_at), t.kind, t.event_id, t.copied, t.edge FROM "
-        "(SELECT * FROM fact_revisions FINAL WHERE generation = {g:UInt16} AND lead_id = {l:UUID} AND kind != 'state') AS r "
-        "LEFT JOIN (SELECT source_partition, source_offset, kind, event_id, copied, if(kind = 'edge', content, '') AS edge "
-        "FROM touches WHERE lead_id = {l:UUID}) AS t "
-        "ON t.source_partition = r.source_partition AND t.source_offset = r.source_offset ORDER BY r.revision",
-        parameters={"g": generation, "l": lead},
+        _REVISIONS,
+        parameters={"generation": generation, "lead": lead},
     ).result_rows
     known = [
         Known(Event(*orjson.loads(content)), name, received, bool(held))
@@ -143,8 +145,8 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
         for end in _ends(one.content)
     }
     names = {
-        half: identities.name(found)
-        for half, found in identities.leads_and_records(client, sorted(apart)).items()
+        end: identities.name(found)
+        for end, found in identities.leads_and_records(client, sorted(apart)).items()
     }
     return story(
         lead, stands, known, revisions, archive.definitions_of(client, generation), now, names
@@ -157,7 +159,7 @@ def _ends(content: str) -> tuple[str, str]:
 
 
 def _cause(kind: str, event: str, copied: int, content: str) -> str | None:
-    """Name the record of lead.touches that made a revision: an event, a word or link about who is who, or nothing but time."""
+    """Name what made a revision: an event, a merge, an unmerge or a link; None is time."""
     if kind == "edge":
         edge = edge_of(orjson.loads(content))
         word = {"merge": "a merge", "unmerge": "an unmerge"}.get(edge.type, "a link")
@@ -174,7 +176,10 @@ def story(
     now: int,
     conflict_names: dict[str, str],
 ) -> dict[str, Any]:
-    """Make one document of a lead's events and of every revision of its facts. Pure. `conflict_names` names the ends of its conflicts."""
+    """Make one document of a lead's events and of every revision of its facts. Pure.
+
+    `conflict_names` names the ends of its conflicts.
+    """
     latest = {one.fact: one for one in revisions}
     names = {**conflict_names, **{one.event.id: one.name for one in known}}
     erased = {one.event.origin for one in known if one.event.type == "erase"}
@@ -252,7 +257,7 @@ def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
 
 
 def _instead(revisions: list[Revision]) -> dict[Revision, Revision]:
-    """Give to each revision that is no longer so the next one of its fact."""
+    """Return, of each revision that is no longer so, the next one of its fact."""
     chains = defaultdict(list)
     for one in sorted(revisions, key=lambda one: one.revision):
         chains[one.fact].append(one)
@@ -260,7 +265,7 @@ def _instead(revisions: list[Revision]) -> dict[Revision, Revision]:
 
 
 def _restated(one: Revision, after: Revision, names: dict[str, str]) -> dict[str, Any]:
-    """Tell what a revision had said, and what the next one says in its place; None when the fact was taken back."""
+    """Return what a revision stated, and what the next one states instead; None: taken back."""
     by = {
         "overruled_at": _moment(after.ingested_at),
         "overruled_by": names.get(after.cause or "", after.cause),

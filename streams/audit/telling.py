@@ -1,4 +1,4 @@
-"""A lead's story as people read it: short lines, in the reporting zone, in the words of the funnel."""
+"""A lead's story as people read it: short lines, the reporting zone, the words of the funnel."""
 
 from __future__ import annotations
 
@@ -49,7 +49,10 @@ def readable(story: dict[str, Any], zone: str) -> list[str]:
 
 
 def _shown(facts: list[dict[str, Any]], ladder: list[str]) -> list[dict[str, Any]]:
-    """Sort for reading: by time; at one instant the journey first, then its moves along the ladder, then what they started."""
+    """Sort for reading: by time.
+
+    At one instant the journey comes first, then its moves along the ladder, then what they started.
+    """
     order = {"journey": 0, "decision": 1, "transition": 2, "handoff": 3, "clock": 4, "deal": 5}
 
     def place(fact: dict[str, Any]) -> tuple[Any, ...]:
@@ -69,7 +72,10 @@ def _shown(facts: list[dict[str, Any]], ladder: list[str]) -> list[dict[str, Any
 
 
 def _was_wrong(fact: dict[str, Any]) -> bool:
-    """Whether a statement was taken back or put right; a hand-off that was decided, say, only went on."""
+    """Return whether a statement was taken back or put right.
+
+    One that only went on is neither: a hand-off that was decided.
+    """
     after = fact["instead"]
     if after is None:
         return True
@@ -121,9 +127,9 @@ class _Teller:
             ]
             marks += [now["suppressed"]] if now.get("suppressed") else []
             marks_text = f" ({', '.join(marks)})" if marks else ""
-            lines.append(
-                f"  stands in {self.title(now['stage'])}, journey {now['journey']}, owner {now.get('owner') or 'nobody'}{marks_text}"
-            )
+            stage, owner = self.title(now["stage"]), now.get("owner") or "nobody"
+            stands = f"stands in {stage}, journey {now['journey']}, owner {owner}"
+            lines.append(f"  {stands}{marks_text}")
             if record := addresses.web(now.get("record_url")):
                 lines.append(f"  record {record}")
             if len(now.get("origins") or ()) > 1:
@@ -166,9 +172,9 @@ class _Teller:
         stated = (
             f", dated {self.ms(event['stated_at'])} by its source" if event.get("stated_at") else ""
         )
-        return f"{self.when(event['at'])}  {what}{by}: {detail} ({event['source']}{learned}{held}{stated})".replace(
-            ":  (", " ("
-        )
+        known = f"{event['source']}{learned}{held}{stated}"
+        shown = f": {detail}" if detail else ""
+        return f"{self.when(event['at'])}  {what}{by}{shown} ({known})"
 
     def fact(self, fact: dict[str, Any]) -> str:
         return f"{self.when(fact['event_time'])}  {self.say(fact)}"
@@ -214,7 +220,8 @@ class _Teller:
                     f"{fact['amount']} {fact['currency']}".strip() if fact["amount"] else "unknown"
                 )
                 if fact["role"] == "influenced":
-                    return f"deal {fact['deal']}: influenced; its outcome counts for the lead of its first contact"
+                    whose = "its outcome counts for the lead of its first contact"
+                    return f"deal {fact['deal']}: influenced; {whose}"
                 role = "" if fact["role"] == "primary" else f", only as {fact['role']}"
                 return f"deal {fact['deal']}: {fact['status']}, amount {amount}{role}"
             case "disagreement":
@@ -237,7 +244,8 @@ class _Teller:
     @staticmethod
     def rules(fact: dict[str, Any]) -> str:
         return "; ".join(
-            f"{rule['rule']} {rule['value'] or 'nothing'}, needs {rule['need']}{'' if rule['passed'] else ': FAILED'}"
+            f"{rule['rule']} {rule['value'] or 'nothing'}, needs {rule['need']}"
+            f"{'' if rule['passed'] else ': FAILED'}"
             for rule in fact["rules"]
         )
 
@@ -246,9 +254,8 @@ class _Teller:
         for fact in filter(_was_wrong, facts):
             by = fact["overruled_by"] or "what time or a merge brought"
             what = f"now {self.say(fact['instead'])}" if fact["instead"] else "withdrawn"
-            lines.append(
-                f"  {self.fact(fact)}; {what}, since {self.when(fact['overruled_at'])}, because of {by}"
-            )
+            since = self.when(fact["overruled_at"])
+            lines.append(f"  {self.fact(fact)}; {what}, since {since}, because of {by}")
         return ["", "Corrected since", *lines] if lines else []
 
     def ahead(self, view: dict[str, Any]) -> list[str]:

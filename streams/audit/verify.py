@@ -39,7 +39,7 @@ Name = tuple[str, str]  # lead and fact id: what all revisions of a fact share
 
 
 class Key(NamedTuple):
-    """What names a fact on both sides; `event_time` in ms. A lead's state has journey and time 0."""
+    """What names a fact on both sides; times in ms. A lead's state has journey and time 0."""
 
     lead: str
     fact: str
@@ -75,7 +75,7 @@ class Report:
 
     @property
     def clean(self) -> bool:
-        """Whether both sides agree."""
+        """Return whether both sides agree."""
         return not (self.missing or self.extra or self.different)
 
     def document(self) -> dict[str, Any]:

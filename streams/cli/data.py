@@ -76,7 +76,7 @@ def kpis(
     by: Annotated[
         str,
         typer.Option(
-            help="source, channel, campaign, lead_origin, segment, or one that the funnel file names."
+            help="source, channel, campaign, lead_origin, segment, or one the funnel file names."
         ),
     ] = "",
     cohort_days: Annotated[

@@ -58,9 +58,8 @@ def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> No
     for row in rows:
         clock = found.funnel.shown_clock(f"{row['stage']}.{row['clock']}")
         due = f"{row['due_at']:%Y-%m-%d %H:%M}"
-        print_line(
-            f"{due} {clock} {row['status']} {row['owner'] or 'nobody'} {row['record_url'] or row['lead']}"
-        )
+        owner, record = row["owner"] or "nobody", row["record_url"] or row["lead"]
+        print_line(f"{due} {clock} {row['status']} {owner} {record}")
 
 
 @holes_app.command("list")

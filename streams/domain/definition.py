@@ -53,11 +53,11 @@ class Definition:
         return tuple(filter(None, stages))
 
     def hours(self, name: str) -> calendar.OpenHours:
-        """Give the table of a named calendar."""
+        """Return the table of a named calendar."""
         return calendar.open_hours(self.funnel.calendars[name])
 
     def team_hours(self, stage: str) -> calendar.OpenHours:
-        """Give the calendar of the team that owns a stage."""
+        """Return the calendar of the team that owns a stage."""
         return self.hours(self.funnel.teams[self.stages[stage].owner].calendar)
 
     @cached_property
@@ -65,11 +65,14 @@ class Definition:
         return measuring.work(self.funnel)
 
     def measured(self, clock: Clock) -> bool:
-        """Say whether any enabled source can send what stops this clock."""
+        """Return whether any enabled source can send what stops this clock."""
         return not self._work.isdisjoint(clock.stopped_by or clock.restarted_by)
 
     def clock_times(self, stage: str, clock: Clock, start: int, hot: bool) -> tuple[int, int, int]:
-        """Give the instants of warning (75%), breach (100%) and escalation (150%) of a clock started at `start`."""
+        """Return when a clock warns (75%), is breached (100%) and escalates (150%).
+
+        `start`, when it begins, and the instants are ms.
+        """
         within, hours = clock.within, self.team_hours(stage)
         if clock.calendar:
             hours = self.hours(clock.calendar)
@@ -83,15 +86,18 @@ class Definition:
         )
 
     def after(self, stage: str, start: int, duration: Duration) -> int:
-        """Give the instant a duration after `start`, in the calendar of the stage's owner."""
+        """Return the instant a duration after `start`, in the calendar of the stage's owner."""
         return calendar.add(start, duration, self.team_hours(stage))
 
     def attribution(self, marketing: dict[str, Any]) -> tuple[str, str, str]:
-        """Make source, channel and campaign of what a touch says of its marketing, by the first rule that fits."""
+        """Return source, channel and campaign of a touch, by the first rule that fits."""
         return _attribution(self, tuple(sorted(marketing.items())))
 
     def origin(self, body: Mapping[str, Any]) -> str:
-        """Give the origin an event speaks of: as stated (mapped when the funnel knows the word), else by its source."""
+        """Return an event's lead origin: as stated, else by its source.
+
+        What is stated is mapped when the funnel knows the word.
+        """
         stated = body.get("origin")
         if stated:
             return self.funnel.origins.stated.get(stated, str(stated))
@@ -107,7 +113,10 @@ def _attribution(
 
 @dataclass(frozen=True, eq=False)
 class Definitions:
-    """The versions of a funnel, by when they come into force. The first holds from the beginning of time (history h21)."""
+    """The versions of a funnel, by when they come into force (history h21).
+
+    The first holds from the beginning of time.
+    """
 
     versions: tuple[Definition, ...]
 
@@ -116,12 +125,15 @@ class Definitions:
         return [version.start for version in self.versions]
 
     def at(self, moment: int) -> Definition:
-        """Give the version in force at an instant (ms)."""
+        """Return the version in force at an instant (ms)."""
         return self.versions[max(0, bisect_right(self._starts, moment) - 1)]
 
     @property
     def first(self) -> Definition:
-        """The version that holds from the beginning. Ladder, stages and reporting zone are the same in all."""
+        """The version that holds from the beginning.
+
+        Ladder, stages and reporting zone are the same in all.
+        """
         return self.versions[0]
 
 

@@ -1,7 +1,8 @@
-"""The fold: facts = f(the set of a lead's events, the definition, how far time has come).
+"""The fold: facts = f(the set of a lead's events, the definition, the watermark).
 
-One pass over the canonical events. Timers fire AT their due time, after every event of their own millisecond and
-before any later one. The state lives only inside a fold; what a row keeps is the set.
+One pass over the canonical events. Timers fire AT their due time, after every event of their own
+millisecond and before any later one. The state lives only inside a fold; what a row keeps is the
+set.
 """
 
 from __future__ import annotations
@@ -26,14 +27,8 @@ if TYPE_CHECKING:
 
     from .definition import Definitions
 
-LEAD_FIELDS = (
-    "owner",
-    "queue",
-    "manager",
-    "record_url",
-    "account",
-    "segment",
-)  # the newest word holds
+# What an event knows of the lead itself: the newest statement holds.
+LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")
 
 
 def fold(
@@ -43,13 +38,14 @@ def fold(
     now: int,
     packs: Iterable[Pack] = (),
     carried: frozenset[Event] = frozenset(),
-    lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True,
+    lifts: Callable[[Event, Event], bool] = lambda _consent, _opt_out: True,
 ) -> Folded:
-    """Fold canonical events up to `now` (ms). The same set gives the same facts, whatever came first.
+    """Fold canonical events up to `now` (ms). The same set has the same facts, whatever came first.
 
-    `packs` hold old touches; no event lies among a pack's (row.py unpacks those that one does). `carried` are those of
-    `events` that happened to another half before the two were parted: of them only the opt-out stays. `lifts` says whether a
-    consent takes back a refusal: one of another half, given before the two were one, does not.
+    `packs` hold old touches; no event lies among a pack's (row.py unpacks those that one does).
+    `carried` are those of `events` that happened to another identity before an unmerge: of them
+    only the opt-out stays. `lifts` says whether a consent lifts an opt-out: one of another
+    identity, given before the merge, does not.
     """
     run = Fold(lead, definitions, lifts)
     run.judged = judged = standing(events, definitions)
@@ -70,7 +66,10 @@ def fold(
 
 
 def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Give what an event says of the lead itself; attributes as `attributes.<name>`, as a gate's rule names them."""
+    """Return what an event says of the lead itself.
+
+    Attributes are `attributes.<name>`, as a gate's rule names them.
+    """
     fields = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
     return {
         **fields,
@@ -113,9 +112,8 @@ class Fold(LeadState):
             intent = Intent(Ask.TOUCH)
         deal = body.get("deal")
         if deal and deal.get("role", "primary") != "primary":
-            intent = Intent(
-                Ask.TOUCH, signals=("moved",)
-            )  # an influenced deal moves its primary contact, not this lead
+            # An influenced deal moves its primary contact, not this lead.
+            intent = Intent(Ask.TOUCH, signals=("moved",))
         if not state.journeys:
             self._first(event, intent, body)
         elif event.type == EventType.SNAPSHOT:
@@ -136,9 +134,10 @@ class Fold(LeadState):
         return addressed(intent, self._standing(), event.at, self.state.under)
 
     def _identify(self, event: Event, body: Mapping[str, Any]) -> None:
-        """Take what an event that joins says beside it: the record that is left, the account, that it is a test, the campaign.
+        """Take what an event that joins identities says beside it.
 
-        It is no activity, moves nothing, and makes no lead of somebody of whom nothing else is known.
+        That is the record that is left, the account, that it is a test, the campaign. It is no
+        activity, moves nothing, and makes no lead of somebody of whom nothing else is known.
         """
         state = self.state
         names = ("account", "record_url") if event.type == EventType.MERGE else ("account",)
@@ -165,7 +164,7 @@ class Fold(LeadState):
             journey.attribution = known
 
     def _no_authority(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> str:
-        """Name the stage that a system spoke of without having authority over it; empty when it may."""
+        """Return the stage that a system reports without authority over it; empty when it may."""
         stage = self.current.stages.get(intent.to)
         moves = intent.ask is not Ask.TOUCH and event.type not in (
             EventType.CREATED,
@@ -176,7 +175,10 @@ class Fold(LeadState):
         return "" if body["source"] in stage.authority else intent.to
 
     def apply_pack(self, pack: Pack) -> None:
-        """Apply the touches of a pack: day by day where none of them can do more than add points and restart clocks."""
+        """Apply the touches of a pack.
+
+        Day by day, where none of them can do more than add points and restart clocks.
+        """
         touches = [(parse(pack.bodies[place]), count, last) for place, count, last in pack.counts]
         if not self._quiet(pack, touches):
             for event in pack.events():
@@ -198,7 +200,7 @@ class Fold(LeadState):
             self.signal((direction,), last)
 
     def _quiet(self, pack: Pack, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
-        """Say whether nothing can happen within a pack, as the lead stands before it."""
+        """Return whether nothing can happen within a pack, as the lead stands before it."""
         state = self.state
         if not state.journeys or state.timer < pack.last or state.before is not None:
             return False
@@ -229,7 +231,7 @@ class Fold(LeadState):
         return self._in_time(touches) and self._shut(touches)
 
     def _in_time(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
-        """Say whether every clock that the touches restart is restarted before it lapses."""
+        """Return whether every clock that the touches restart is restarted before it lapses."""
         for clock in self.state.running:
             due, spec = clock.due, clock.under.stages[clock.stage].clocks[clock.name]
             for body, _, last in touches:
@@ -240,7 +242,10 @@ class Fold(LeadState):
         return True
 
     def _shut(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
-        """Say whether the gate stays shut. Points of one day only add up: shut after the last of a day is shut all day."""
+        """Return whether the gate stays shut.
+
+        Points of one day only add up: shut after the last of a day is shut all day.
+        """
         stage = self.next_gate()
         if not stage:
             return True
@@ -260,7 +265,7 @@ class Fold(LeadState):
             self.enter(intent.to, event.at, "snapshot", signals=intent.signals, opening=True)
         elif intent.ask in (Ask.REACH, Ask.ASIDE) and intent.to:
             self._reach(event, intent, body)
-            if not state.journeys[-1].moves:  # the gate said no: somebody is known all the same
+            if not state.journeys[-1].moves:  # the gate is shut: somebody is known all the same
                 self._first_heard(event, body)
         else:  # the first thing heard of somebody makes an inquiry, until one is reported
             self._first_heard(event, body)
@@ -284,9 +289,10 @@ class Fold(LeadState):
             self.note(event, intent.note, stage=stage, reason=intent.reason)
 
     def _opening(self, event: Event, intent: Intent) -> None:
-        """Take the first snapshot of a lead of which something was known before: it stands where the CRM says, and passed nothing by.
+        """Take the first snapshot of a lead of which something was known before.
 
-        An opening balance counts once; later ones are repeats.
+        The lead stands where the CRM says, and passed nothing by. An opening balance counts once;
+        later ones are repeats.
         """
         state = self.state
         then = outcome(intent, self._standing(), event.at, self.shape)
@@ -379,7 +385,10 @@ class Fold(LeadState):
         state.journeys[-1].moves[state.entry].by_loss = True
 
     def _imply_deal(self, event: Event, body: Mapping[str, Any]) -> None:
-        """Imply the deal of one that was lost before any stage that is worked was heard of: it existed all the same."""
+        """Imply the deal of a lead that was lost before any stage that is worked was reported.
+
+        The deal existed all the same.
+        """
         shape, journey = self.shape, self.state.journeys[-1]
         early = shape.holds(Where.EARLY, self.state.stage)
         if not early or shape.index(shape.opens) <= journey.reached:
@@ -462,7 +471,7 @@ class Fold(LeadState):
         self.signal(intent.signals, event.at)
 
     def _know(self, event: Event, body: Mapping[str, Any]) -> bool:
-        """Keep what an event says of the lead itself; give whether a gate may read it that did not before."""
+        """Keep what an event says of the lead itself; return whether that may change a verdict."""
         state = self.state
         before = (state.origin, state.suppressed, state.opted_out)
         fields = _fields(body) | (
@@ -498,12 +507,14 @@ class Fold(LeadState):
         return all(self.state.lead.get(name) == value for name, value in fields.items())
 
     def _touch(self, event: Event, body: Mapping[str, Any], journey: Journey) -> bool:
-        """Note a touch: attribution, first human touch of a hand-off, points; give whether a gate may read something new."""
+        """Note a touch's attribution, first human touch of a hand-off, and points.
+
+        Return whether that may change a gate's verdict.
+        """
         state, known = self.state, (journey.attribution, journey.hot)
         journey.test = journey.test or state.test or bool(body.get("test"))
-        over = (
-            state.stage in self.shape.detours
-        )  # what brings a lead back is the next journey's source
+        # What brings a lead back is the next journey's source.
+        over = state.stage in self.shape.detours
         if body.get("marketing") and journey.attribution == ("", "", "") and not over:
             journey.attribution = self.current.attribution(body["marketing"])
             journey.landing_page = journey.landing_page or _page(body["marketing"])
@@ -561,9 +572,8 @@ class Fold(LeadState):
             known = dimensions(self.state, self.state.under, team)
             deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {}, known)
             journey.deals[stated["id"]] = deal
-        deal.amount_opened = deal.amount_opened or stated.get(
-            "amount"
-        )  # HubSpot tells it in an event after the creation
+        # HubSpot tells it in an event after the creation.
+        deal.amount_opened = deal.amount_opened or stated.get("amount")
         deal.body = {**deal.body, **stated}
         if heard.ask is Ask.LOSE:
             deal.status, deal.closed_at = "lost", event.at

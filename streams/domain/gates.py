@@ -1,4 +1,4 @@
-"""The gate that says when a lead is ready for sales: points that halve with age, and why it said so."""
+"""The gate that decides when a lead is ready for sales: points that halve with age, and why."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MOST_HALVINGS = 60  # what is older still counts as this old: no gate can see s
 
 
 class Verdict(NamedTuple):
-    """What the gate said, rule by rule: (rule, passed, value seen, value needed)."""
+    """A gate's verdict, rule by rule: (rule, passed, value seen, value needed)."""
 
     passed: bool
     score: float
@@ -35,15 +35,15 @@ def _day(quarter: int, zone: str) -> int:
 
 
 def day_of(at: int, zone: str) -> int:
-    """Number the day of an instant (ms) in a zone."""
+    """Return the number of an instant's (ms) day in a zone."""
     return _day(at // _QUARTER_MS, zone)
 
 
 class Score:
-    """The points of one journey, by day. A function of event times only: no content may hold an age.
+    """The points of one journey, by day: of event times only, for no content may hold an age.
 
-    Days, because a day is what a cap counts, and a half-life of weeks needs no hours: so touches of one day add up
-    in any order, and old ones can be folded together (packs.py).
+    Days, because a day is what a cap counts, and a half-life of weeks needs no hours: so touches of
+    one day add up in any order, and old ones can be folded together (packs.py).
     """
 
     def __init__(self, scoring: Scoring, zone: str) -> None:
@@ -56,7 +56,7 @@ class Score:
         self._half_days = _half_days(scoring)
 
     def copy(self) -> Score:
-        """Give one that can be added to without changing this one."""
+        """Return one that can be added to without changing this one."""
         other = copy.copy(self)
         other._seen, other._today = {**self._seen}, {**self._today}  # noqa: SLF001 - it is one of us
         other._days, other._sums = [*self._days], [*self._sums]  # noqa: SLF001
@@ -86,13 +86,12 @@ class Score:
             self._days.insert(place, day)
             self._sums.insert(place, self._sums[place - 1] if place else 0)
             place += 1
-        for each in range(
-            place - 1, len(self._sums)
-        ):  # one, as touches come in the order of their days
+        # One, as touches come in the order of their days.
+        for each in range(place - 1, len(self._sums)):
             self._sums[each] += points
 
     def at(self, now: int) -> float:
-        """Give the score at an instant: points halve each time a half-life has passed."""
+        """Return the score at an instant: points halve each time a half-life has passed."""
         left, total, halvings = len(self._days), 0.0, 0
         last = day_of(now, self.zone)  # a touch of tomorrow counts whole, as one of today does
         while left:
@@ -104,7 +103,10 @@ class Score:
         return total
 
     def use(self, scoring: Scoring) -> None:
-        """Count anew under another scoring: an episode keeps the definition in force when it began (history h21)."""
+        """Count anew under another scoring.
+
+        An episode keeps the definition in force when it began (history h21).
+        """
         if scoring is self.scoring:
             return
         self.scoring, self._half_days = scoring, _half_days(scoring)
@@ -119,7 +121,7 @@ def _half_days(scoring: Scoring) -> int:
 
 
 def judge(gate: Gate, values: Mapping[str, Any]) -> Verdict:
-    """Say whether a gate passes on the values of its fields, and each rule's value beside what it needs."""
+    """Return whether a gate passes, and each rule's value beside what it needs."""
     rules = [
         *((rule, _holds(rule, values)) for rule in (*gate.all, *gate.any)),
         *((rule, not _holds(rule, values)) for rule in gate.none),
@@ -136,7 +138,10 @@ def judge(gate: Gate, values: Mapping[str, Any]) -> Verdict:
 
 
 def only_rises(gate: Gate) -> bool:
-    """Say whether more points can only help: then a gate that is shut after a day's touches was shut all day."""
+    """Return whether more points can only help.
+
+    Then a gate that is shut after a day's touches was shut all day.
+    """
     return all(
         rule.field != "score" or rule.op in (">=", ">") for rule in (*gate.all, *gate.any)
     ) and all(rule.field != "score" for rule in gate.none)

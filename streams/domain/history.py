@@ -1,4 +1,4 @@
-"""The canonical set: which of all events that came count, and in which order (history h1 to h3 and h23).
+"""The canonical set: which of all events count, and in which order (history h1 to h3 and h23).
 
 Every function here depends on the set it is given and never on the order in which it was collected.
 """
@@ -22,7 +22,7 @@ _MINUTE = 60_000
 
 
 def bucket(event: Event) -> tuple[str, str, int]:
-    """Name the minute that the flood cap counts. Per origin, so that a merge or an unmerge changes no cap."""
+    """Name the minute that the flood cap counts: by identity, so that no merge changes a cap."""
     return event.origin, event.type, event.at // _MINUTE
 
 
@@ -35,7 +35,10 @@ def capped(events: Iterable[Event]) -> list[Event]:
 
 
 def canonical(events: Iterable[Event]) -> list[Event]:
-    """Give the events that count, sorted: flood cap, one content an id, voids, order. In this order and no other."""
+    """Return the events that count, sorted.
+
+    Flood cap, one content an id, voids, order: in this sequence and no other.
+    """
     seen: set[str] = set()
     kept: list[Event] = []
     for event in sorted(capped(events)):
@@ -60,7 +63,10 @@ def _voided(events: list[Event]) -> set[str]:
 
 
 def by_stage(events: list[Event], definitions: Definitions) -> list[Event]:
-    """Put stages that were reported at one instant in the order of the funnel, whatever order the source gave them (moves m8)."""
+    """Put stages that were reported at one instant in the order of the funnel (moves m8).
+
+    The order in which their source sent them does not count.
+    """
     if not any(
         one.type == other.type == EventType.STAGE_REPORTED and one.at == other.at
         for one, other in pairwise(events)

@@ -148,7 +148,7 @@ def _decide(row: AliasRow, record: dict[str, Any], stamp: int, now: int, key: by
 
 
 def _give_and_link(row: AliasRow, record: dict[str, Any], stamp: int, key: bytes) -> Resolution:
-    """Give an event to the identity of its strong alias; link the event's other aliases to it."""
+    """Route an event to the identity of its strong alias; link its other aliases to that."""
     row, origin = _identified(row, stamp, key)
     done = Resolution(row, (_touch(origin, record),))
     for other in _others(row, record):

@@ -1,4 +1,7 @@
-"""What a fold keeps while it runs, and what it comes to. Mutable inside one fold; nothing of it outlives one."""
+"""What a fold keeps while it runs, and what it comes to.
+
+Mutable inside one fold; nothing of it outlives one.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +34,7 @@ class Left(NamedTuple):
 
 @dataclass
 class Move:
-    """One entry into a stage. `occurrence` counts the entries of this stage in this journey, from 0."""
+    """One entry into a stage. `occurrence` counts those of this stage in this journey, from 0."""
 
     from_stage: str
     to: str
@@ -44,9 +47,8 @@ class Move:
     opening: bool = False
     by_loss: bool = False  # a lost deal led there
     dimensions: dict[str, str] = field(default_factory=dict)  # as they were known at `at`
-    confirmed: bool = (
-        False  # somebody said that it stands there: a timer's move that is no mere guess any more
-    )
+    # Somebody reported that it stands there: a timer's move that is no mere guess any more.
+    confirmed: bool = False
     left: Left | None = None  # of a timer's move: where the lead stood
     under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
@@ -109,7 +111,7 @@ class Journey:
 
 @dataclass(frozen=True)
 class Before:
-    """Where a lead stood before a recycling or a loss that may be taken back, and until when it may."""
+    """Where a lead stood before a recycling or a loss that may be taken back, and until when."""
 
     stage: str
     since: int
@@ -129,7 +131,7 @@ class Before:
 
 @dataclass
 class State:
-    """Where the lead stands while the fold runs. Lead-wide things here, the journey's in `journeys[-1]`."""
+    """Where the lead stands while the fold runs. What is a journey's is in `journeys[-1]`."""
 
     under: Definition  # the version in force when the present episode began (history h21)
     stage: str = NOWHERE
@@ -142,20 +144,17 @@ class State:
     running: list[Running] = field(default_factory=list)
     notes: list[Fact] = field(default_factory=list)
     before: Before | None = None
-    meanwhile: list[tuple[tuple[str, ...], int]] = field(
-        default_factory=list
-    )  # signals since `before`: (signals, at)
+    # Signals since `before`: (signals, at).
+    meanwhile: list[tuple[tuple[str, ...], int]] = field(default_factory=list)
     lead: dict[str, Any] = field(default_factory=dict)
     origin: str = ""
     suppressed: str = ""
     opted_out: bool = False
-    refusals: dict[str, Event] = field(
-        default_factory=dict
-    )  # by origin: what forbids contact, and was not lifted
+    # By identity: opt-outs that no consent has lifted.
+    opt_outs: dict[str, Event] = field(default_factory=dict)
     test: bool = False  # an identity says so, and with it of every journey
-    marketing: dict[str, Any] = field(
-        default_factory=dict
-    )  # what identities said of where the lead came from
+    # What identities know of where the lead came from.
+    marketing: dict[str, Any] = field(default_factory=dict)
     last_activity: int = 0
     last_human: int | None = None
     last_outbound: int | None = None  # human or automated: when we last turned to the lead
@@ -163,7 +162,7 @@ class State:
 
 
 def dimensions(state: State, under: Definition, team: str) -> dict[str, str]:
-    """Return what is known now of the dimensions that a definition names; the empty ones are left out.
+    """Return what is known now of the dimensions that a definition names, without empty ones.
 
     A landing page is the journey's: it is known once for all of its facts (`statements`).
     """
@@ -175,7 +174,7 @@ def dimensions(state: State, under: Definition, team: str) -> dict[str, str]:
 
 
 class Folded(NamedTuple):
-    """What a history comes to: its facts, one row of state for the lead, and when time alone will change it."""
+    """What a history comes to: facts, the lead's row of state, and when time alone changes it."""
 
     facts: dict[str, Fact]
     state: dict[str, Any]

@@ -4,8 +4,8 @@ Both sides count a stage in a period of whole days, the report in its zone, we i
 zone. The report counts records. We count leads that entered the stage, tests, duplicates, spam and
 opening balances left out. A lead that both count is matched with one of its records; every other
 record that the report counts lowers our figure by one, and every other lead that we count raises it
-by one. So the reasons sum to the difference, whatever they are: each record and each lead is judged once, and
-gets the first reason of `Reason` that fits.
+by one. So the reasons sum to the difference, whatever they are: each record and each lead is judged
+once, and gets the first reason of `Reason` that fits.
 
 Entries are matched by journey, not by distance in days. The report's time lies in one journey: the
 newest that had begun by the end of that day, or the next one, where that had ended before it. An
@@ -157,7 +157,7 @@ def _theirs(side: _Side, rows: list[Reported], erased: frozenset[str]) -> list[D
 
 
 def _judged(side: _Side, row: Reported, erased: frozenset[str]) -> Difference:
-    """Say why a record that the report counts is no lead that we count."""
+    """Return why a record that the report counts is no lead that we count."""
     if word := _unmapped(side, row):
         return _less(side, row, Reason.UNMAPPED, word)
     if row.record in erased:
@@ -199,7 +199,7 @@ def _opening(side: _Side, row: Reported, meant: Journey | None) -> str:
 
 
 def _only_ours(side: _Side, rows: list[Reported]) -> Difference:
-    """Say why the report does not count a lead that we count."""
+    """Return why the report does not count a lead that we count."""
     entry, asked = side.counted, side.asked
     assert entry is not None, "only a lead that we count is judged here"
     dated = [row for row in rows if row.listed]  # on a day outside of the period, or it would count
@@ -219,7 +219,7 @@ def _only_ours(side: _Side, rows: list[Reported]) -> Difference:
 
 
 def _from_where(lead: Lead, entry: Entry, system: str) -> str:
-    """Say of a lead that the report lacks what we know of its record there."""
+    """Return what we know of the record there of a lead that the report lacks."""
     if lead.deleted:
         return f"deleted in {system}"
     if system in lead.systems:
@@ -244,7 +244,7 @@ def _journey(entry: Entry) -> str:
 
 
 def _apart(asked: Question, row: Reported, entry: Entry) -> str:
-    """Say how the two days of one entry come apart."""
+    """Return how the two days of one entry come apart."""
     there, here = asked.theirs(row.at), asked.ours(entry.at)
     if there is None:
         return "entered outside of the period"

@@ -59,9 +59,8 @@ class Intent(NamedTuple):
     note: str = ""  # why it can't be taken as it came: it is stored with this word
     system: str = ""
     role: Role | None = None  # beside the ladder: what is meant, whichever stage stands in for it
-    answers: bool = (
-        False  # lead.accepted or lead.rejected itself: the word of who was handed the lead
-    )
+    # By lead.accepted or lead.rejected itself: the answer of who was handed the lead.
+    answers: bool = False
     handoff: str = ""  # the stage whose hand-off an answer names
     team: str = ""  # whose word it is
     counts: bool = False  # an answer to the hand-off that waits, or that a timer ended
@@ -117,7 +116,7 @@ def in_time(case: Case) -> bool:
 
 
 def accepted_in_time(case: Case) -> bool:
-    """A loss by a timer is none of these: it is reopened as any loss is."""
+    """Return whether an acceptance in time answers a timer's move. A loss is reopened instead."""
     by_timer = case.place.by_timer and not lost(case)
     taken = case.intent.counts if case.intent.answers else "accepted" in case.intent.signals
     return by_timer and taken and in_time(case)
@@ -132,7 +131,7 @@ def awaited(case: Case) -> bool:
 
 
 def answered_here(case: Case) -> bool:
-    """The hand-off of this stage is acknowledged, or refused, without a move."""
+    """Return whether this stage's hand-off is acknowledged, or refused, without a move."""
     handoff = case.shape.handoff(case.place.stage)
     waits = case.place.waits and handoff is not None and handoff.here
     return waits and case.intent.answers and case.intent.counts
@@ -170,7 +169,10 @@ def loss_reopened_in_time(case: Case) -> bool:
 
 
 def reopened_by_hand(case: Case) -> bool:
-    """A lower stage, reported by another system than moved the lead, is a slow synchronisation."""
+    """Return whether a report by hand reopens: a qualified stage, or by the system that moved it.
+
+    A lower stage that another system reports is a slow synchronisation.
+    """
     one_system = case.intent.system == case.place.system
     return case.intent.by_hand and (qualified(case) or one_system)
 
@@ -353,7 +355,7 @@ def _reported(body: Mapping[str, Any], current: Definition, judge: Definition) -
 
 
 def addressed(intent: Intent, place: Place, at: int, judge: Definition) -> Intent:
-    """Say which hand-off an answer is about, and whether a report of a stage accepts one.
+    """Return which hand-off an answer is about, and whether a report of a stage accepts one.
 
     At most one hand-off waits. An answer that names none counts for it where it is the funnel's
     first, or the answer comes from a team on the receiving side; else it is a slow

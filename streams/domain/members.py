@@ -34,7 +34,7 @@ class Origin(NamedTuple):
 
     @property
     def deal(self) -> bool:
-        """Whether it is a deal: one person has many, and one deal has many people."""
+        """Return whether it is a deal: one person has many, and one deal has many people."""
         return self.kind.endswith(DEALS)
 
     @property
@@ -55,7 +55,7 @@ class Edge(NamedTuple):
 
     @property
     def housing(self) -> bool:
-        """Whether it states no more than that one end lives in the other's row."""
+        """Return whether it states no more than that one end lives in the other's row."""
         return self.type == LINK and (self.a.house == self.b.id or self.b.house == self.a.id)
 
     @property
@@ -70,7 +70,7 @@ class Edge(NamedTuple):
 
     @property
     def of_deal(self) -> bool:
-        """Whether it is of a contact and a deal."""
+        """Return whether it is of a contact and a deal."""
         return self.a.deal != self.b.deal
 
     @property

@@ -1,7 +1,7 @@
-"""What a move does: stages entered and left, journeys, clocks and hand-offs, and what was decided about them.
+"""What a move does: stages entered and left, journeys, clocks and hand-offs, and their decisions.
 
-`LeadState` holds the state of one fold and the steps that change it; fold.py says which step an event takes. Mutable, and
-nothing of it outlives one fold.
+`LeadState` holds the state of one fold and the steps that change it; fold.py says which step an
+event takes. Mutable, and nothing of it outlives one fold.
 """
 
 from __future__ import annotations
@@ -32,12 +32,11 @@ class LeadState:
         self,
         lead: str,
         definitions: Definitions,
-        lifts: Callable[[Event, Event], bool] = lambda _consent, _refusal: True,
+        lifts: Callable[[Event, Event], bool] = lambda _consent, _opt_out: True,
     ) -> None:
         self.lead, self.definitions, self.lifts = lead, definitions, lifts
-        self.current = (
-            definitions.first
-        )  # the version in force when the present event happened: it maps the vendors' words
+        # The version in force when the present event happened: it maps the vendors' words.
+        self.current = definitions.first
         self.state = State(definitions.first)
         self.shape = definitions.first.shape  # which all versions share
 
@@ -106,7 +105,7 @@ class LeadState:
         return judge(self.funnel.gate_of(stage), self.values(self.state.journeys[-1].score.at(at)))
 
     def values(self, score: float) -> dict[str, Any]:
-        """Give what a gate's rules may read (schemas.funnel.FIELDS)."""
+        """Return what a gate's rules may read (schemas.funnel.FIELDS)."""
         state, journey = self.state, self.state.journeys[-1]
         source, channel, campaign = journey.attribution
         known = {
@@ -135,15 +134,17 @@ class LeadState:
         implied: bool = False,
         opening: bool = False,
     ) -> None:
-        """Move to a stage at `at`. `signals` stop the clocks of the stage left; None (a timer) cancels them."""
+        """Move to a stage at `at` (ms).
+
+        `signals` stop the clocks of the stage left; None (a timer) cancels them.
+        """
         state, journey, shape = self.state, self.state.journeys[-1], self.shape
         self.close_clocks(at, signals)
         upward = shape.index(to) >= 0 or to == shape.advocate
         self.decide("accepted" if upward else "rejected", at, "" if upward else reason)
         from_stage, place, under = state.stage, shape.index(to), self.definitions.at(at)
-        place = (
-            len(shape.ladder) if to == shape.advocate else place
-        )  # whoever speaks for us is a customer
+        # Whoever speaks for us is a customer.
+        place = len(shape.ladder) if to == shape.advocate else place
         if place >= 0 and not opening:
             for passed in shape.ladder[journey.reached + 1 : place]:
                 place_in = self._occurrence(passed)
@@ -256,12 +257,12 @@ class LeadState:
             self.signal(signals, at)
 
     def timed_out_of(self, stage: str) -> bool:
-        """Say whether the last move was the timer's, out of a stage whose entry was its only reason."""
+        """Return whether the last move was a timer's, by nothing but the entry into `stage`."""
         last = self.state.journeys[-1].moves[-1]
         return last.left is not None and last.left.stage == stage and not last.confirmed
 
     def take_timer_back(self) -> None:
-        """Take the last move back: its stage was entered later than thought, so time was not over."""
+        """Take the last move back: its stage was entered later, so time was not over."""
         state, journey = self.state, self.state.journeys[-1]
         gone = journey.moves[-1]
         left = gone.left
@@ -286,7 +287,7 @@ class LeadState:
         }
 
     def begin_anew(self, at: int) -> None:
-        """Begin the present episode at another instant: its entry was implied, and is reported now."""
+        """Begin the present episode at another instant: an implied entry is reported now."""
         state, journey = self.state, self.state.journeys[-1]
         move = journey.moves[state.entry]
         move.under = state.under = self.definitions.at(at)
@@ -335,9 +336,8 @@ class LeadState:
     def signal(self, signals: tuple[str, ...], at: int) -> None:
         """Stop or restart the clocks of the present stage that heed one of `signals`."""
         state = self.state
-        if (
-            state.before is not None
-        ):  # if the move is taken back, the clocks of the stage before will want to know
+        # If the move is taken back, the clocks of the stage before will want to know.
+        if state.before is not None:
             state.meanwhile.append((signals, at))
         for clock in list(state.running):
             if clock.stops & set(signals):
@@ -378,28 +378,31 @@ class LeadState:
         state.waits = False
 
     def opt_out(self, event: Event) -> None:
-        """Take a consent, or an erasure (which is none): an opt-out cancels the nurture clocks, a consent starts them again."""
-        refusals = self.state.refusals
+        """Take a consent, or an erasure (which is none).
+
+        An opt-out cancels the nurture clocks, a consent starts them again.
+        """
+        standing = self.state.opt_outs
         if parse(event.body).get("granted", False):
-            self.state.refusals = {
-                origin: refusal
-                for origin, refusal in refusals.items()
-                if not self.lifts(event, refusal)
+            self.state.opt_outs = {
+                identity: opt_out
+                for identity, opt_out in standing.items()
+                if not self.lifts(event, opt_out)
             }
         else:
-            refusals[event.origin] = event
-        self.forbid(bool(self.state.refusals), event.at)
+            standing[event.origin] = event
+        self.set_opted_out(bool(self.state.opt_outs), event.at)
 
-    def forbid(self, contact: bool, at: int) -> None:
-        """Take that contact is forbidden, or that it is allowed again."""
+    def set_opted_out(self, opted_out: bool, at: int) -> None:
+        """Take that an opt-out stands, or none any more, from `at` (ms)."""
         state = self.state
-        if contact == state.opted_out:
+        if opted_out == state.opted_out:
             return
-        state.opted_out = contact
+        state.opted_out = opted_out
         nurture = self.shape.nurture
         if not nurture or state.stage != nurture:
             return
-        if contact:
+        if opted_out:
             self.close_clocks(at, None)
         else:
             self._run_clocks(nurture, at, state.journeys[-1].moves[state.entry].occurrence)

@@ -32,7 +32,7 @@ def outlook(
     for event in by_stage(canonical(events), definitions):
         run.apply(event)
     run.fire(max(now, 0))
-    run.forbid(opted_out, now)
+    run.set_opted_out(opted_out, now)
     state = run.state
     if not state.journeys:
         return {}

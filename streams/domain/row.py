@@ -28,8 +28,9 @@ Invariants:
   the group does not fall apart.
 - Equal rows are equal bytes (`dump` sorts all sets): a replay writes what was written before.
 
-In the changelog a row is a line of JSON and a line for each body (`dump`). docs/architecture.md has the way of a body through it;
-tests/property/test_any_order.py is the property that holds all of this.
+In the changelog a row is a line of JSON and a line for each body (`dump`). docs/architecture.md has
+the way of a body through it; tests/property/test_any_order.py is the property that holds all of
+this.
 """
 
 from __future__ import annotations
@@ -268,16 +269,16 @@ def fold_group(
     )
     old = [one for one in packs if one.origin in group and one.origin not in erased]
 
-    def lifts(consent: Event, refusal: Event) -> bool:
-        since = parted.get(refusal)
+    def lifts(consent: Event, opt_out: Event) -> bool:
+        since = parted.get(opt_out)
         return (since is not None and since <= consent.at) or opt_outs.were_one(
-            consent.origin, refusal.origin, consent.at, edges
+            consent.origin, opt_out.origin, consent.at, edges
         )
 
     folded = fold(lead, canonical([*own, *parted]), definitions, now, old, frozenset(parted), lifts)
     mine = [edge for edge in groups.conflicts if edge.ends & group]
     facts = dict(folded.facts)
-    for edge in mine:  # on both halves: whoever looks at either must see it
+    for edge in mine:  # of both identities: whoever looks at either must see it
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
         facts[fact.id] = fact
     if groups.influenced:

@@ -1,4 +1,4 @@
-"""What a folded lead comes to, as facts: the shapes that ClickHouse, the live page and `explain` read."""
+"""What a folded lead comes to, as facts: what ClickHouse, the live page and `explain` read."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any
 
 
 def of(lead: str, state: State, definitions: Definitions) -> Folded:
-    """Make the facts, the lead's row of state, and the next instant at which time alone changes either."""
+    """Return the facts, the lead's row of state, and when time alone changes either."""
     facts: list[Fact] = list(state.notes)
     for journey in state.journeys:
         facts.append(_journey(lead, state, journey, definitions))
@@ -76,7 +76,7 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
 
 
 def _judged(definition: Definition) -> dict[str, str]:
-    """Say which funnel, and which version of it, a fact is judged by."""
+    """Return which funnel, and which version of it, a fact is judged by."""
     return {"funnel": definition.funnel.funnel, "version": definition.funnel.version}
 
 
@@ -142,9 +142,8 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
             **_dimensions(move.dimensions, journey, move.under),
         }
         if came and not came.implied and not move.implied:
-            fields["dwell_ms"] = (
-                move.at - came.at
-            )  # signed: a negative one is flagged, never dropped
+            # Signed: a negative one is flagged, never dropped.
+            fields["dwell_ms"] = move.at - came.at
             fields["business_ms"] = came.under.team_hours(move.from_stage).between(came.at, move.at)
         facts.append(
             make(
@@ -183,9 +182,8 @@ def _handoffs(lead: str, journey: Journey) -> list[Fact]:
         if handoff.touched_at is not None:  # by somebody whom no system named: from the hand-off on
             since = handoff.at if handoff.assigned_at is None else handoff.assigned_at
             fields["to_touch_ms"] = hours.between(since, handoff.touched_at)
-            fields["negative"] = (
-                handoff.touched_at < since
-            )  # touched before it was assigned: flagged, never dropped
+            # Touched before it was assigned: flagged, never dropped.
+            fields["negative"] = handoff.touched_at < since
         facts.append(
             make(
                 lead,
@@ -243,7 +241,7 @@ def _deal(deal: Deal, journey: Journey) -> dict[str, Any]:
 
 
 def _state(state: State) -> dict[str, Any]:
-    """Give one absolute row: where the lead stands now. Nothing in it is an age."""
+    """Return one absolute row: where the lead stands now. Nothing in it is an age."""
     if not state.journeys:
         return {}
     journey = state.journeys[-1]

@@ -195,7 +195,7 @@ def _strings(path: Path) -> dict[str, str]:
 
 
 def _source(wanted: str | None) -> Path:
-    """Return where a funnel is: a file or folder of somebody's own, or a shipped one by its name."""
+    """Return where a funnel is: somebody's own file or folder, or a shipped one by its name."""
     if wanted and Path(wanted).exists():
         return Path(wanted)
     shipped = {path.stem: path for path in FUNNELS.glob("**/*.yaml")}

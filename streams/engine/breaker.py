@@ -35,7 +35,7 @@ class Limits:
 
 @dataclass
 class _Window:
-    """Whether each of the last records became a letter."""
+    """Return whether each of the last records became a letter."""
 
     seen: deque[bool]
     dead: int = 0

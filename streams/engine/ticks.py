@@ -42,9 +42,8 @@ def read(value: bytes | None) -> Tick | None:
             and 0 <= partition < of <= _MOST
         )
     except (TypeError, ValueError):
-        return (
-            None  # somebody's body that begins like a tick: it is read, and refused, as what it is
-        )
+        # Somebody's body that begins like a tick: it is read, and refused, as what it is.
+        return None
     return Tick(now, topic, partition, of) if good else None
 
 

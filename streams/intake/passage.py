@@ -65,7 +65,7 @@ class Report:
 
     @property
     def void(self) -> bool:
-        """Whether there were rows, and nothing came of any."""
+        """Return whether there were rows, and nothing came of any."""
         return self.read > 0 and not (self.events or self.repeated)
 
 

@@ -220,7 +220,7 @@ def unmeasured(funnel: Funnel) -> str:
 
 
 def _acceptance(figures: list[dict[str, Any]], titles: Mapping[str, str]) -> str:
-    """Say how many were accepted, hand-off by hand-off, beside what other firms have."""
+    """Return how many were accepted, hand-off by hand-off, beside what other firms have."""
     found = [one for one in figures if one["kpi"] == "acceptance"]
     shares = []
     for one in found:

@@ -48,9 +48,16 @@ def test_it_answers_by_every_dimension(firm):
         assert firm.one("returning", by=by).value == 0.0
 
 
-def test_its_first_line_is_what_people_read(firm):
+def test_the_comment_at_its_top_is_what_people_read(firm):
     (kpi,) = [one for one in kpis.catalogue() if one.name == "returning"]
     assert (kpi.basis, kpi.meaning.startswith("of the journeys that began")) == ("period", True)
+
+
+def test_a_file_without_name_basis_and_meaning_is_named(firm, tmp_path):
+    (tmp_path / "37_bare.sql").write_text("-- counts leads\nSELECT 1 AS value\n")
+    kpis.catalogue.cache_clear()
+    with pytest.raises(ValueError, match=r"37_bare\.sql: the comment at its top must say kpi"):
+        kpis.catalogue()
 
 
 def test_a_target_may_be_set_for_it(firm):

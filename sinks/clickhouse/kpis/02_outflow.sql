@@ -5,7 +5,7 @@ SELECT
   to_stage AS destination,
   toFloat64(count()) AS value,
   count() AS n
-FROM t
+FROM transitions
 WHERE event_time >= {start:DateTime64(3, 'UTC')}
   AND event_time < {end:DateTime64(3, 'UTC')}
   AND from_stage != ''

@@ -1,4 +1,5 @@
--- kpi: balance · basis: now · in - out = open: the left from the facts, the right from the state; they must be equal
+-- kpi: balance · basis: now · in - out = open: the left from the facts, the right from the
+-- state; they must be equal
 SELECT
   stage,
   toFloat64(sum(is_open)) AS value,

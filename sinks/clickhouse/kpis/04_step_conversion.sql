@@ -1,4 +1,5 @@
--- kpi: step_conversion · basis: cohort · of the journeys that entered a stage, those that reached the next within its window
+-- kpi: step_conversion · basis: cohort · of the journeys that entered a stage, those that
+-- reached the next within its window
 SELECT
   by,
   stage,

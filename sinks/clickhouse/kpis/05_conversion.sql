@@ -1,4 +1,5 @@
--- kpi: conversion · basis: cohort · of the journeys that began, those that reached each stage within the window of a win
+-- kpi: conversion · basis: cohort · of the journeys that began, those that reached each stage
+-- within the window of a win
 SELECT
   by,
   stage,

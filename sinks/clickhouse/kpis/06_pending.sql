@@ -1,4 +1,5 @@
--- kpi: pending · basis: cohort · share of a cohort that has not reached the next stage and still has time
+-- kpi: pending · basis: cohort · share of a cohort that has not reached the next stage and
+-- still has time
 SELECT
   by,
   stage,

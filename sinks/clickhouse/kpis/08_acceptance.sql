@@ -1,4 +1,5 @@
--- kpi: acceptance · basis: cohort · needs: handoff · of each hand-off, those accepted within the window; 8 + 9 + 10 + pending = 100%
+-- kpi: acceptance · basis: cohort · needs: handoff · of each hand-off, those accepted within
+-- the window; 8 + 9 + 10 + pending = 100%
 SELECT
   by,
   handoff,
@@ -8,6 +9,6 @@ SELECT
   count() AS n,
   countIf(ripe) AS mature,
   countIf(fate = 'pending') AS pending
-FROM h
+FROM handoffs
 GROUP BY by, handoff
 ORDER BY by, handoff

@@ -1,4 +1,5 @@
--- kpi: no_decision · basis: cohort · needs: handoff · of each hand-off, those whose window passed undecided, timed out or decided later
+-- kpi: no_decision · basis: cohort · needs: handoff · of each hand-off, those whose window
+-- passed undecided, timed out or decided later
 SELECT
   by,
   handoff,
@@ -8,6 +9,6 @@ SELECT
   count() AS n,
   countIf(ripe) AS mature,
   countIf(fate = 'pending') AS pending
-FROM h
+FROM handoffs
 GROUP BY by, handoff
 ORDER BY by, handoff

@@ -1,4 +1,5 @@
--- kpi: pipeline · basis: period · amount, when created, of the deals that marketing's leads brought in the period; each deal id once
+-- kpi: pipeline · basis: period · amount, when created, of the deals that marketing's leads
+-- brought in the period; each deal id once
 SELECT
   by,
   {currency:String} AS currency,

@@ -1,4 +1,5 @@
--- kpi: time_in_stage · basis: period · hours from entry to leaving, of stays that ended in the period; skips are left out
+-- kpi: time_in_stage · basis: period · hours from entry to leaving, of stays that ended in the
+-- period; skips are left out
 SELECT
   by,
   from_stage AS stage,
@@ -12,7 +13,7 @@ FROM (
     quantilesExactExclusive(0.5, 0.9)(assumeNotNull(dwell_ms)) AS calendar,
     quantilesExactExclusive(0.5, 0.9)(assumeNotNull(business_ms)) AS business,
     count() AS n
-  FROM t
+  FROM transitions
   WHERE dwell_ms IS NOT NULL
     AND excluded = ''
     AND event_time >= {start:DateTime64(3, 'UTC')}

@@ -2,7 +2,9 @@
 SELECT
   by,
   stage,
-  quantileExactExclusive(0.5)(dateDiff('millisecond', assumeNotNull(since), {asof:DateTime64(3, 'UTC')})) / 3600000 AS value,
+  quantileExactExclusive(0.5)(
+    dateDiff('millisecond', assumeNotNull(since), {asof:DateTime64(3, 'UTC')})
+  ) / 3600000 AS value,
   count() AS n
 FROM (SELECT *, {by} AS by FROM v_lead_state)
 WHERE test = 0

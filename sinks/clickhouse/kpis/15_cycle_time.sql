@@ -1,4 +1,5 @@
--- kpi: cycle_time · basis: both · median days from the entry to won: of wins in the period, and of the cohort within its window
+-- kpi: cycle_time · basis: both · median days from the entry to won: of wins in the period, and
+-- of the cohort within its window
 SELECT
   by,
   basis,
@@ -11,10 +12,17 @@ FROM (
     arrayJoin(arrayFilter(
       which -> which != '',
       [
-        if(won_at >= {start:DateTime64(3, 'UTC')} AND won_at < {end:DateTime64(3, 'UTC')}, 'period', ''),
         if(
-          entry_at >= {start:DateTime64(3, 'UTC')} AND entry_at < {end:DateTime64(3, 'UTC')}
-          AND won_at < entry_at + toIntervalMillisecond({w_won:Int64}), 'cohort', ''
+          won_at >= {start:DateTime64(3, 'UTC')} AND won_at < {end:DateTime64(3, 'UTC')},
+          'period',
+          ''
+        ),
+        if(
+          entry_at >= {start:DateTime64(3, 'UTC')}
+            AND entry_at < {end:DateTime64(3, 'UTC')}
+            AND won_at < entry_at + toIntervalMillisecond({w_won:Int64}),
+          'cohort',
+          ''
         )
       ]
     )) AS basis

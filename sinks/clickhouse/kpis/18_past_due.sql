@@ -4,12 +4,14 @@ SELECT
   concat(stage, '.', clock) AS clock,
   toFloat64(count()) AS value,
   count() AS n
-FROM v_clocks AS c
-INNER JOIN (SELECT lead_id, stage AS now_in, journey AS now_on, {by} AS by FROM v_lead_state) AS s USING (lead_id)
+FROM v_clocks AS clocks
+INNER JOIN (
+  SELECT lead_id, stage AS now_in, journey AS now_on, {by} AS by FROM v_lead_state
+) AS standing USING (lead_id)
 WHERE test = 0
   AND stopped_at IS NULL
   AND status IN ('breached', 'escalated')
-  AND c.stage = s.now_in
-  AND c.journey = s.now_on
+  AND clocks.stage = standing.now_in
+  AND clocks.journey = standing.now_on
 GROUP BY by, clock
 ORDER BY by, clock

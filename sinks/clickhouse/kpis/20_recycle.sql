@@ -1,4 +1,5 @@
--- kpi: recycle · basis: cohort · needs: recycled · of the journeys that began, those that were recycled within the window of a win
+-- kpi: recycle · basis: cohort · needs: recycled · of the journeys that began, those that were
+-- recycled within the window of a win
 SELECT
   by,
   countIf(reached) / count() AS value,
@@ -10,8 +11,9 @@ SELECT
 FROM (
   SELECT
     by,
-    given_back_at IS NOT NULL AND given_back_at < entry_at + toIntervalMillisecond({w_won:Int64}) AS reached,
-    entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+    entry_at + toIntervalMillisecond({w_won:Int64}) AS until,
+    given_back_at IS NOT NULL AND given_back_at < until AS reached,
+    until <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM clean
   WHERE entry_at IS NOT NULL
     AND entry_at >= {start:DateTime64(3, 'UTC')}

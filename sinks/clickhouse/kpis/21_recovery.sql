@@ -1,4 +1,5 @@
--- kpi: recovery · basis: cohort · needs: recycled · of the journeys recycled in the period, those whose lead qualified again within the window
+-- kpi: recovery · basis: cohort · needs: recycled · of the journeys recycled in the period,
+-- those whose lead qualified again within the window
 SELECT
   by,
   countIf(reached) / count() AS value,
@@ -9,12 +10,19 @@ SELECT
   countIf(NOT ripe AND NOT reached) AS pending
 FROM (
   SELECT
-    c.by AS by,
-    again_at IS NOT NULL AND again_at < given_back_at + toIntervalMillisecond({w_recovery:Int64}) AS reached,
-    given_back_at + toIntervalMillisecond({w_recovery:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
-  FROM (SELECT *, journey + 1 AS following FROM clean WHERE opening = 0 AND given_back_at IS NOT NULL) AS c
+    gone.by AS by,
+    given_back_at + toIntervalMillisecond({w_recovery:Int64}) AS until,
+    again_at IS NOT NULL AND again_at < until AS reached,
+    until <= {asof:DateTime64(3, 'UTC')} AS ripe
+  FROM (
+    SELECT *, journey + 1 AS following
+    FROM clean
+    WHERE opening = 0 AND given_back_at IS NOT NULL
+  ) AS gone
   -- a recycled lead that qualifies again does so in its next journey
-  LEFT JOIN (SELECT lead_id, toUInt32(journey) AS following, qualifying_at AS again_at FROM clean) AS a USING (lead_id, following)
+  LEFT JOIN (
+    SELECT lead_id, toUInt32(journey) AS following, qualifying_at AS again_at FROM clean
+  ) AS later USING (lead_id, following)
   WHERE given_back_at >= {start:DateTime64(3, 'UTC')}
     AND given_back_at < {end:DateTime64(3, 'UTC')}
 )

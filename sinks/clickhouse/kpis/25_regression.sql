@@ -1,11 +1,12 @@
--- kpi: regression · basis: period · needs: recycled or lost · entries into recycled or lost over all moves from one stage to another, every episode
+-- kpi: regression · basis: period · needs: recycled or lost · entries into recycled or lost
+-- over all moves from one stage to another, every episode
 SELECT
   by,
   countIf(to_stage IN ({recycled:String}, {lost:String})) / count() AS value,
   countIf(to_stage IN ({recycled:String}, {lost:String})) AS numerator,
   count() AS denominator,
   count() AS n
-FROM t
+FROM transitions
 WHERE event_time >= {start:DateTime64(3, 'UTC')}
   AND event_time < {end:DateTime64(3, 'UTC')}
   AND from_stage != ''

@@ -1,4 +1,5 @@
--- kpi: win_rate · basis: both · won over closed deals by close date, and won within the window over deals opened; each deal id once
+-- kpi: win_rate · basis: both · won over closed deals by close date, and won within the window
+-- over deals opened; each deal id once
 SELECT
   by,
   basis,
@@ -15,7 +16,7 @@ FROM (
     status = 'won' AS won,
     0 AS waits,
     1 AS ripe
-  FROM d
+  FROM deals
   WHERE status IN ('won', 'lost')
     AND closed_at >= {start:DateTime64(3, 'UTC')}
     AND closed_at < {end:DateTime64(3, 'UTC')}
@@ -23,10 +24,11 @@ FROM (
   SELECT
     by,
     'cohort' AS basis,
-    status = 'won' AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_deal:Int64}) AS won,
+    status = 'won'
+      AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_deal:Int64}) AS won,
     status = 'open' AS waits,
     event_time + toIntervalMillisecond({w_deal:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
-  FROM d
+  FROM deals
   WHERE event_time >= {start:DateTime64(3, 'UTC')}
     AND event_time < {end:DateTime64(3, 'UTC')}
     AND carried = 0

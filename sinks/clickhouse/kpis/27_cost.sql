@@ -1,4 +1,5 @@
--- kpi: cost · basis: period · spend by cost day over new journeys, accepted leads and deals won in the period; no denominator is null, never 0, and so is a cost of which no report speaks
+-- kpi: cost · basis: period · spend by cost day over new journeys, accepted leads and deals won
+-- in the period; no denominator is null, never 0, and so is a cost of which no report speaks
 SELECT
   by,
   unit.1 AS per,
@@ -20,7 +21,7 @@ FROM (
     AND day >= toDate({start:DateTime64(3, 'UTC')}, {zone:String})
     AND day < toDate({end:DateTime64(3, 'UTC')} - toIntervalMillisecond(1), {zone:String}) + 1
   GROUP BY by, unconverted
-) AS s
+) AS spending
 FULL JOIN (
   SELECT
     {unit_by} AS by,
@@ -29,25 +30,34 @@ FULL JOIN (
     countIf(what = {won:String}) AS won
   FROM (
     SELECT by, to_stage AS what
-    FROM t
+    FROM transitions
     WHERE event_time >= {start:DateTime64(3, 'UTC')}
       AND event_time < {end:DateTime64(3, 'UTC')}
       AND opening = 0
       AND excluded = ''
-      -- a customer whose deals are known is counted by them: each deal once, however many leads it has
-      AND (to_stage != {won:String} OR (lead_id, journey) NOT IN (SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'))
+      -- a customer whose deals are known is counted by them: each deal once, whatever its leads
+      AND (
+        to_stage != {won:String}
+        OR (lead_id, journey) NOT IN (
+          SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'
+        )
+      )
     UNION ALL
     SELECT by, {won:String}
-    FROM d
+    FROM deals
     WHERE status = 'won'
       AND closed_at >= {start:DateTime64(3, 'UTC')}
       AND closed_at < {end:DateTime64(3, 'UTC')}
   )
   GROUP BY by
   HAVING leads + accepted + won > 0
-) AS e USING (by)
+) AS units USING (by)
 ARRAY JOIN arrayFilter(
   unit -> unit.1 != '',
-  [({entry:String}, e.leads), ({accepted:String}, e.accepted), ({won:String}, e.won)]
+  [
+    ({entry:String}, units.leads),
+    ({accepted:String}, units.accepted),
+    ({won:String}, units.won)
+  ]
 ) AS unit
 ORDER BY by, unconverted, per

@@ -1,4 +1,5 @@
--- kpi: return · basis: cohort · (margin - spend) / spend: spend of the period, margin of what its journeys won within the window
+-- kpi: return · basis: cohort · (margin - spend) / spend: spend of the period, margin of what
+-- its journeys won within the window
 SELECT *
 FROM (
   WITH returns AS (
@@ -22,12 +23,16 @@ FROM (
     {currency:String} AS currency,
     '' AS unconverted,
     -- wins of which no margin is known are no return of -100%
-    if(ifNull(spent, 0) = 0 OR (wins > 0 AND known = 0), NULL, (ifNull(margin, 0) - spent) / spent) AS value,
+    if(
+      ifNull(spent, 0) = 0 OR (wins > 0 AND known = 0),
+      NULL,
+      (ifNull(margin, 0) - spent) / spent
+    ) AS value,
     if(wins > 0 AND known = 0, NULL, ifNull(margin, 0) - ifNull(spent, 0)) AS numerator,
     spent AS denominator,
-    journeys AS n,
+    begun AS n,
     ripe AS mature,
-    journeys - ripe AS pending
+    begun - ripe AS pending
   FROM (
     SELECT
       toFloat64(sumIf(converted, what = 'spend')) AS spent,
@@ -35,16 +40,18 @@ FROM (
       countIf(what = 'margin') AS wins,
       countIf(what = 'margin' AND unconverted = '') AS known
     FROM returns
-  ) AS r
+  ) AS totals
   CROSS JOIN (
     SELECT
-      count() AS journeys,
-      countIf(entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')}) AS ripe
+      count() AS begun,
+      countIf(
+        entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')}
+      ) AS ripe
     FROM clean
     WHERE entry_at >= {start:DateTime64(3, 'UTC')}
       AND entry_at < {end:DateTime64(3, 'UTC')}
       AND opening = 0
-  ) AS c
+  ) AS cohort
   UNION ALL
   SELECT
     what,

@@ -1,9 +1,14 @@
--- kpi: velocity · basis: now · money a day: open deals x win rate x mean won amount / median days from the entry to won, of the period's closings
+-- kpi: velocity · basis: now · money a day: open deals x win rate x mean won amount / median
+-- days from the entry to won, of the period's closings
 SELECT
   by,
   {currency:String} AS currency,
   unconverted,
-  if(unconverted != '' OR closed = 0 OR days IS NULL OR days <= 0, NULL, open * (won / closed) * mean / days) AS value,
+  if(
+    unconverted != '' OR closed = 0 OR days IS NULL OR days <= 0,
+    NULL,
+    open * (won / closed) * mean / days
+  ) AS value,
   if(unconverted != '' OR closed = 0, mean, open * (won / closed) * mean) AS numerator,
   days AS denominator,
   open AS n
@@ -28,8 +33,10 @@ FROM (
     FROM (
       SELECT
         *,
-        status != 'open' AND ifNull(closed_at >= {start:DateTime64(3, 'UTC')} AND closed_at < {end:DateTime64(3, 'UTC')}, 0) AS ended
-      FROM d
+        status != 'open' AND ifNull(
+          closed_at >= {start:DateTime64(3, 'UTC')} AND closed_at < {end:DateTime64(3, 'UTC')}, 0
+        ) AS ended
+      FROM deals
     )
     GROUP BY by
     UNION ALL
@@ -54,7 +61,9 @@ FROM (
       0,
       0,
       NULL,
-      quantileExactInclusive(0.5)(dateDiff('millisecond', assumeNotNull(entry_at), assumeNotNull(won_at)) / 86400000)
+      quantileExactInclusive(0.5)(
+        dateDiff('millisecond', assumeNotNull(entry_at), assumeNotNull(won_at)) / 86400000
+      )
     FROM clean
     WHERE won_at >= {start:DateTime64(3, 'UTC')}
       AND won_at < {end:DateTime64(3, 'UTC')}

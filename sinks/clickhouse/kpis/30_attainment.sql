@@ -1,4 +1,5 @@
--- kpi: attainment · basis: period · actual over target, and over what should be there by now (pace), of targets that fall into the period
+-- kpi: attainment · basis: period · actual over target, and over what should be there by now
+-- (pace), of targets that fall into the period
 SELECT
   metric,
   owner,

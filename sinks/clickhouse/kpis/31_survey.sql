@@ -1,4 +1,5 @@
--- kpi: survey · basis: period · mean score by question and team; of a group of fewer than 5 people neither mean nor number is told
+-- kpi: survey · basis: period · mean score by question and team; of a group of fewer than 5
+-- people neither mean nor number is shown
 SELECT
   question,
   team,

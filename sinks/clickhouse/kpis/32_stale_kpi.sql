@@ -1,4 +1,5 @@
--- kpi: stale_kpi · basis: now · targets of another strategy than the funnel's, and metrics whose newest target has ended
+-- kpi: stale_kpi · basis: now · targets of another strategy than the funnel's, and metrics
+-- whose newest target has ended
 SELECT
   why,
   metric,
@@ -16,7 +17,13 @@ FROM (
     AND strategy != {strategy:String}
   UNION ALL
   -- of a metric, whoever owned it: one that was handed over has a target
-  SELECT 'ended', metric, argMax(owner, (last_day, owner)), scope, argMax(strategy, (last_day, owner)), max(last_day)
+  SELECT
+    'ended',
+    metric,
+    argMax(owner, (last_day, owner)),
+    scope,
+    argMax(strategy, (last_day, owner)),
+    max(last_day)
   FROM targets FINAL
   GROUP BY metric, scope
   HAVING max(last_day) < toDate({asof:DateTime64(3, 'UTC')}, {zone:String})

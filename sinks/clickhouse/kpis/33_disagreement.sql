@@ -1,4 +1,5 @@
--- kpi: disagreement · basis: period · needs: gate · how often gate and CRM disagreed about a stage, by who would let the lead pass
+-- kpi: disagreement · basis: period · needs: gate · how often gate and CRM disagreed about a
+-- stage, by who would let the lead pass
 SELECT
   by,
   stage,
@@ -7,7 +8,7 @@ SELECT
   toFloat64(count()) AS value,
   count() AS n
 FROM v_disagreements
-INNER JOIN (SELECT lead_id, journey, by FROM clean) AS c USING (lead_id, journey)
+INNER JOIN (SELECT lead_id, journey, by FROM clean) AS parents USING (lead_id, journey)
 WHERE event_time >= {start:DateTime64(3, 'UTC')}
   AND event_time < {end:DateTime64(3, 'UTC')}
 GROUP BY by, stage, accepted_by, refused_by

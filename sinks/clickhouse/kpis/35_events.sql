@@ -1,4 +1,5 @@
--- kpi: events · basis: arrival · of what arrived in the period: late (15 minutes and more after it happened), repeated, refused
+-- kpi: events · basis: arrival · of what arrived in the period: late (15 minutes and more after
+-- it happened), repeated, refused
 SELECT
   kind.1 AS measure,
   if(kind.3 = 0, NULL, kind.2 / kind.3) AS value,
@@ -15,12 +16,16 @@ FROM (
   FROM arrivals FINAL
   WHERE received_at >= {start:DateTime64(3, 'UTC')}
     AND received_at < {end:DateTime64(3, 'UTC')}
-) AS a
+) AS arriving
 CROSS JOIN (
   SELECT count() AS refused
   FROM dead_letters FINAL
   WHERE received_at >= {start:DateTime64(3, 'UTC')}
     AND received_at < {end:DateTime64(3, 'UTC')}
-) AS r
-ARRAY JOIN [('late', late, arrived), ('duplicate', repeated, arrived), ('rejected', refused, arrived + refused)] AS kind
+) AS refusals
+ARRAY JOIN [
+  ('late', late, arrived),
+  ('duplicate', repeated, arrived),
+  ('rejected', refused, arrived + refused)
+] AS kind
 ORDER BY measure

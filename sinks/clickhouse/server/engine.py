@@ -130,9 +130,8 @@ class Engine:
                 output,
             )
 
-        return await self._viewers.run(
-            work, seconds + 1
-        )  # the engine's own limit comes first, where it can
+        # The engine's own limit comes first, where it can.
+        return await self._viewers.run(work, seconds + 1)
 
     # ---------------------------------------------------------------- the owner
     async def own(self, asked: Asked) -> Answer:

@@ -21,9 +21,8 @@ if TYPE_CHECKING:
     from .engine import Engine
 
 log = logging.getLogger("leadstream.clickhouse")
-KILL_SECONDS = (
-    0.2  # between two attempts to kill a query that goes on: it may not be among the processes yet
-)
+# Between two attempts to kill a query that goes on: it may not be among the processes yet.
+KILL_SECONDS = 0.2
 T = TypeVar("T")
 
 
@@ -31,7 +30,7 @@ class Connection:
     """One connection of the engine with the thread that serves it, opened when first needed."""
 
     def __init__(self, engine: Engine, mark: str, opening: tuple[str, ...]) -> None:
-        """`opening` are the statements that it runs before any other."""
+        """Take the statements that it runs before any other (`opening`)."""
         self.mark = mark
         self._engine, self._opening = engine, opening
         self._connection: Any = None

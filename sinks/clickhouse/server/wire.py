@@ -285,9 +285,8 @@ def serve(folder: Path, database: str, port: int, password: str, viewer_password
         )
     folder = folder.resolve()
     folder.mkdir(parents=True, exist_ok=True)
-    os.chdir(
-        folder
-    )  # chDB opens an engine where it is imported, by any config.xml that it finds there
+    # Where it is imported, chDB opens an engine by any config.xml that it finds there.
+    os.chdir(folder)
     engine = Engine(folder, database)
     uvicorn.run(
         application(engine, {OWNER: password, VIEWER: viewer_password}),

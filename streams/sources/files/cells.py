@@ -72,7 +72,7 @@ def plain(name: str) -> str:
 
 
 def named(columns: list[str], source: Layout) -> list[str]:
-    """Give columns the names that the mapping knows them by."""
+    """Rename columns to what the mapping knows them by."""
     there = set(columns)
     other = {
         alias: name
