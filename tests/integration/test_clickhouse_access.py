@@ -48,8 +48,7 @@ def test_a_reader_is_given_neither_contents_nor_anything_that_leaves_the_databas
     assert all(grant.privileges.startswith("SELECT") for grant in given)
     whole = {grant.on for grant in given if grant.privileges == "SELECT"}
     assert not whole & {
-        f"lead.{table}"
-        for table in ("touches", "dead_letters", "aliases", "fact_revisions", "definitions")
+        f"lead.{table}" for table in ("touches", "dead_letters", "aliases", "fact_revisions")
     }
     assert not {name for names in grants.COLUMNS.values() for name in names} & {
         "content",
