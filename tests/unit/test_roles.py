@@ -323,3 +323,20 @@ def test_the_clocks_of_a_hand_off_that_waits_go_on_until_it_is_answered():
     taken = history((0, E.OPPORTUNITY_WON, DEAL), (1, E.ACCEPTED, {"handoff": "won"}))
     (met,) = [clock for _, clock, _ in facts(fold(taken, 2, under), "clock")]
     assert met["status"] == "met"
+
+
+def test_a_timers_move_up_the_ladder_is_taken_back_with_what_it_passed_by():
+    timer = {"timer": {"after": "3 days", "to": "held", "taken_back_within": "30 days"}}
+    ladder = {
+        "lead": {},
+        "pql": handed("sdr", "booked") | timer,
+        "booked": {},
+        "held": {},
+        "won": {},
+    }
+    events = history((0, SAYS, PQL), (5, E.ACCEPTED, {}))
+    under = shaped(ladder)
+    assert path(fold(events[:1], 4, under)) == "lead* pql booked* held"
+    folded = fold(events, 6, under)
+    assert path(folded) == "lead* pql booked"
+    assert ledger(folded) == [("pql", "accepted")]
