@@ -23,6 +23,7 @@ _NAMED: dict[str, dict[str, Any]] = {  # what the names meant
     "churned": {"role": "churned"},
     "evangelist": {"role": "advocate"},
 }
+HANDOFF = "mql"  # the one stage that handed leads off, and the one with a gate
 _GATE = "ready"  # the one gate had no name of its own
 _RULES = ("all", "any", "none")
 _FIGURES = ("won", "acceptance", "recovery")
@@ -80,8 +81,8 @@ def _with_roles(stages: dict[str, Any]) -> dict[str, Any]:
         for name, one in stages.items()
     }
     accepts = stages.get("sal")
-    if isinstance(named.get("mql"), dict) and isinstance(accepts, dict):
-        named["mql"]["handoff"] = {"to": accepts.get("owner"), "accepted_by": "sal"}
+    if isinstance(named.get(HANDOFF), dict) and isinstance(accepts, dict):
+        named[HANDOFF]["handoff"] = {"to": accepts.get("owner"), "accepted_by": "sal"}
     return named
 
 

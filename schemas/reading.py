@@ -38,6 +38,7 @@ __all__ = [
     "incompatible",
     "load",
     "load_all",
+    "shipped",
     "version_at",
 ]
 
@@ -48,6 +49,11 @@ _FIRST_FORM = (
     "is written in an older form: each stage stands under `ladder` or `aside` now, rules under "
     "`gates`, points under `scoring`; `leadstream check --rewrite FILE` prints it in today's form"
 )
+
+
+def shipped() -> dict[str, Path]:
+    """Return the funnels that come with the product, examples too, by name."""
+    return {path.stem: path for path in sorted(FUNNELS.glob("**/*.yaml"))}
 
 
 class Clash(NamedTuple):

@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from schemas import topics
+from schemas.first_form import HANDOFF
 
 from .versions import VERSIONS, UnknownRecord, read
 
@@ -54,8 +55,8 @@ _SINCE: dict[str, dict[str, Any]] = {
     "journey": {"funnel": "", "dimensions": {}},
     "transition": {"funnel": "", "dimensions": {}},
     "clock": {"funnel": "", "dimensions": {}},
-    "handoff": {"funnel": "", "dimensions": {}, "stage": "mql"},
-    "decision": {"funnel": "", "stage": "mql"},
+    "handoff": {"funnel": "", "dimensions": {}, "stage": HANDOFF},
+    "decision": {"funnel": "", "stage": HANDOFF},
     "disagreement": {"funnel": ""},
     "deal": {"dimensions": {}},
     "": {"dimensions": {}},  # a lead's state

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from schemas.facts import FactKind
+from schemas.first_form import HANDOFF
 
 TIME = "DateTime64(3, 'UTC')"
 WHEN = f"Nullable({TIME})"
@@ -241,8 +242,8 @@ _FIRST_STAGES = (
     "disqualified",
 )
 OLDER = {
-    ("handoffs", "stage"): "'mql'",  # the one that there was
-    ("decisions", "stage"): "'mql'",
+    ("handoffs", "stage"): f"'{HANDOFF}'",  # the one that there was
+    ("decisions", "stage"): f"'{HANDOFF}'",
     ("journeys", "entered"): (
         "mapFilter((_, at) -> toUnixTimestamp64Milli(at) != 0, map("
         + ", ".join(

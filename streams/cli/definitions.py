@@ -107,7 +107,7 @@ def diagram(funnel: FunnelFile = DEFAULT) -> None:
     """
     from schemas import reading as definitions
     from streams.domain.definition import Definition
-    from streams.domain.lifecycle import mermaid
+    from streams.domain.drawing import mermaid
 
     drawn = mermaid(Definition(definitions.in_force(funnel)))
     typer.echo(clean(drawn, keep="\n"), nl=False)

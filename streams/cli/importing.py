@@ -150,8 +150,7 @@ def _shipped(spec: Mapping) -> Funnel | None:
     from schemas import reading
 
     named = Path(spec.funnel)
-    shipped = {path.stem: path for path in reading.FUNNELS.glob("**/*.yaml")}
-    path = named if named.exists() else shipped.get(spec.funnel, named)
+    path = named if named.exists() else reading.shipped().get(spec.funnel, named)
     try:
         return reading.in_force(path)
     except reading.FunnelError:

@@ -49,7 +49,7 @@ class Definition:
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Return the order in which stages reported at one instant count: along the funnel."""
-        stages = dict.fromkeys((self.shape.entry, self.shape.nurture, *self.funnel.stages))
+        stages = dict.fromkeys((self.shape.entry, self.shape.nurture, *self.stages))
         return tuple(filter(None, stages))
 
     def hours(self, name: str) -> calendar.OpenHours:

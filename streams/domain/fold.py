@@ -106,20 +106,21 @@ class Fold(LeadState):
         intent = intent_of(event, self.current, state.under if state.journeys else self.current)
         if event in self.judged.undone:  # a win that the deal took back: it was open
             intent = intent._replace(to=self.shape.opens)
-        intent = heard = self._addressed(event, intent)
+        deal = body.get("deal")
+        place = self._standing(deal)
+        intent = heard = addressed(intent, place, event.at, state.under)
         silent = self._no_authority(event, intent, body)
         if silent:
             intent = Intent(Ask.TOUCH)
-        deal = body.get("deal")
         if deal and deal.get("role", "primary") != "primary":
             # An influenced deal moves its primary contact, not this lead.
             intent = Intent(Ask.TOUCH, signals=("moved",))
         if not state.journeys:
             self._first(event, intent, body)
         elif event.type == EventType.SNAPSHOT:
-            self._opening(event, intent)
+            self._opening(event, intent, place)
         else:
-            self._act(event, intent, body)
+            self._act(event, intent, body, place)
         if silent:
             self.note(event, "no authority", stage=silent)
         journey = state.journeys[-1]
@@ -127,11 +128,6 @@ class Fold(LeadState):
             self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body, heard)
-
-    def _addressed(self, event: Event, intent: Intent) -> Intent:
-        if not intent.answers and (intent.ask is not Ask.REACH or not intent.by_hand):
-            return intent  # most events: where the lead stands says nothing of what they mean
-        return addressed(intent, self._standing(), event.at, self.state.under)
 
     def _identify(self, event: Event, body: Mapping[str, Any]) -> None:
         """Take what an event that joins identities says beside it.
@@ -270,7 +266,8 @@ class Fold(LeadState):
         else:  # the first thing heard of somebody makes an inquiry, until one is reported
             self._first_heard(event, body)
             if intent.ask is not Ask.TOUCH:
-                self._act(event, self._addressed(event, intent), body)
+                place = self._standing(body.get("deal"))
+                self._act(event, addressed(intent, place, event.at, state.under), body, place)
 
     def _first_heard(self, event: Event, body: Mapping[str, Any]) -> None:
         self.enter(
@@ -288,14 +285,14 @@ class Fold(LeadState):
             stage = body.get("stage", "") or intent.handoff
             self.note(event, intent.note, stage=stage, reason=intent.reason)
 
-    def _opening(self, event: Event, intent: Intent) -> None:
+    def _opening(self, event: Event, intent: Intent, place: Place) -> None:
         """Take the first snapshot of a lead of which something was known before.
 
         The lead stands where the CRM says, and passed nothing by. An opening balance counts once;
         later ones are repeats.
         """
         state = self.state
-        then = outcome(intent, self._standing(), event.at, self.shape)
+        then = outcome(intent, place, event.at, self.shape)
         if then is not Outcome.ENTER or any(journey.opening for journey in state.journeys):
             self.signal(("moved",), event.at)
             return
@@ -304,10 +301,8 @@ class Fold(LeadState):
             intent.to, event.at, "snapshot", signals=("leave", *intent.signals), opening=True
         )
 
-    def _act(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
+    def _act(self, event: Event, intent: Intent, body: Mapping[str, Any], place: Place) -> None:
         state = self.state
-        deal = (body.get("deal") or {}).get("id", "")
-        place = self._standing(self.judged.renamed.get(deal, deal))
         then = outcome(intent, place, event.at, self.shape)
         self._noted(event, intent, body)
         if intent.to == state.stage:
@@ -397,8 +392,10 @@ class Fold(LeadState):
         system = body["source"]
         self.enter(shape.opens, event.at, "implied", signals=signals, implied=True, system=system)
 
-    def _standing(self, deal: str = "") -> Place:
-        state = self.state
+    def _standing(self, stated: Mapping[str, Any] | None = None) -> Place:
+        """Return where the lead stands, as an event about a deal finds it."""
+        state, deal = self.state, (stated or {}).get("id", "")
+        deal = self.judged.renamed.get(deal, deal)
         if not state.journeys:
             return Place(state.stage, -1, frozenset(), 0, other_deals_open=False)
         journey = state.journeys[-1]

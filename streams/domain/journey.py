@@ -21,17 +21,6 @@ if TYPE_CHECKING:
 NEVER = 1 << 62
 
 
-class Left(NamedTuple):
-    """What a timer's move left: the stage, its entry, and what the journey was."""
-
-    stage: str
-    entry: int
-    reached: int
-    handoffs: int
-    score: Score
-    hot: bool
-
-
 @dataclass
 class Move:
     """One entry into a stage. `occurrence` counts those of this stage in this journey, from 0."""
@@ -49,7 +38,7 @@ class Move:
     dimensions: dict[str, str] = field(default_factory=dict)  # as they were known at `at`
     # Somebody reported that it stands there: a timer's move that is no mere guess any more.
     confirmed: bool = False
-    left: Left | None = None  # of a timer's move: where the lead stood
+    left: Before | None = None  # of a timer's move: where the lead stood
     under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
 

@@ -1,14 +1,13 @@
 """The lifecycle, on one screen: what an event asks for, where the lead stands, what follows.
 
 Read a rule as a sentence: "where an event asks to *reach* a stage while the lead is a *customer*,
-and it is *an acceptance*, the outcome is a *touch*". The first rule that fits holds; `mermaid`
+and it is *an acceptance*, the outcome is a *touch*". The first rule that fits holds; drawing.py
 draws the same table for the documentation. No rule names a stage: schemas/shape.py says what each
 one is.
 """
 
 from __future__ import annotations
 
-import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -341,7 +340,7 @@ def _deal_stage(body: Mapping[str, Any], current: Definition) -> Intent:
 
 def _reported(body: Mapping[str, Any], current: Definition, judge: Definition) -> Intent:
     word, funnel, shape = body.get("stage", ""), current.funnel, current.shape
-    known = word if word in funnel.stages else None
+    known = word if word in current.stages else None
     stage = funnel.vendors.get(body["source"], {}).get(word, known)
     if stage is None:
         return Intent(Ask.TOUCH, signals=("inbound",), by_hand=False, note="unmapped")
@@ -390,9 +389,9 @@ def _signals(intent: Intent, place: Place, shape: Shape) -> tuple[str, ...]:
     That is the one that waits, else the last one that the lead has reached, else the first. A deal
     accepts whatever was handed off, but not what waits at or above its own stage.
     """
-    passed = [one for one in shape.handoffs if shape.index(one.stage) <= place.reached]
-    before = (passed[-1:] or shape.handoffs[:1]) if not place.waits else ()
-    stage = place.stage if place.waits else before[0].stage if before else NOWHERE
+    reached = [one.stage for one in shape.handoffs if shape.index(one.stage) <= place.reached]
+    first = [one.stage for one in shape.handoffs[:1]]
+    stage = place.stage if place.waits else (first + reached or [NOWHERE])[-1]
     others = tuple(one for one in intent.signals if one != "accepted")
     if stage and shape.index(intent.to) > shape.index(stage):
         return ("accepted", *others)
@@ -425,96 +424,3 @@ def _next(intent: Intent, place: Place, judge: Definition, *, over: bool) -> Han
     if not below or (following and _counts(intent, following, judge)):
         return following
     return below[0] if following or place.waits else below[-1]
-
-
-def mermaid(current: Definition) -> str:
-    """Draw the lifecycle as a Mermaid state diagram, by asking the table about every stage.
-
-    One step of the ladder is drawn, since a longer one only implies those between; what a stage's
-    timer does is drawn too.
-    """
-    stages = current.funnel.stages
-    named = {
-        stage: stage if _PLAIN.match(stage) else f"s{place}" for place, stage in enumerate(stages)
-    }
-    lines = dict.fromkeys(["stateDiagram-v2"])
-    for stage, name in named.items():
-        shown = current.funnel.title(stage).replace('"', "'")
-        if shown != name:
-            lines[f'    state "{shown}" as {name}'] = None
-    lines[f"    [*] --> {named[current.shape.entry]}"] = None
-    for stage in stages:
-        for to, label in _arrows(stage, current):
-            lines[f"    {named[stage]} --> {named[to]}{f': {label}' if label else ''}"] = None
-        timer = stages[stage].timer
-        if timer:
-            lines[f"    {named[stage]} --> {named[timer.to]}: after {timer.after}"] = None
-    return "\n".join(lines) + "\n"
-
-
-_PLAIN = re.compile(r"[A-Za-z_]\w*\Z", re.ASCII)  # what Mermaid takes as a name as it is
-_ARROWS = {
-    Outcome.ENTER: "",
-    Outcome.NEW_JOURNEY: "new journey",
-    Outcome.TAKE_BACK: "accepted late",
-    Outcome.REOPEN: "reopened",
-}
-
-
-def _arrows(stage: str, current: Definition) -> list[tuple[str, str]]:
-    shape = current.shape
-    standing = _drawn(stage, current)
-    found: dict[tuple[str, str], list[str]] = {}
-    for intent in _all_intents(standing, current):
-        follows = outcome(intent, standing, 0, shape)
-        long_way = shape.index(intent.to) > standing.reached + 1
-        if follows not in _ARROWS or (
-            intent.ask is Ask.REACH and follows is Outcome.ENTER and long_way
-        ):
-            continue
-        if follows is Outcome.NEW_JOURNEY and intent.to != shape.qualifying:
-            continue  # it begins anywhere from there on, as every journey does
-        found.setdefault((intent.to, _ARROWS[follows]), []).append(intent.reason)
-    return [
-        (to, label or ", ".join(filter(None, reasons))) for (to, label), reasons in found.items()
-    ]
-
-
-def _drawn(stage: str, current: Definition) -> Place:
-    """Return a lead that stands in a stage as most do; what a timer takes it to, by the timer."""
-    shape = current.shape
-    beside = {
-        shape.nurture: shape.index(shape.entry),
-        shape.advocate: shape.index(shape.won),
-        shape.leads_to("lost"): shape.index(shape.opens),
-    }
-    timers = {name: one.timer for name, one in current.funnel.stages.items() if one.timer}
-    by = [name for name, one in timers.items() if one.to == stage and one.taken_back_within]
-    reached = max(shape.index(stage), beside.get(stage, -1))
-    waits = shape.handoff(stage) is not None
-    return Place(
-        stage,
-        reached,
-        frozenset(),
-        1,
-        other_deals_open=False,
-        by_timer=bool(by),
-        left=by[0] if by else NOWHERE,
-        waits=waits,
-        by_loss=stage == shape.leads_to("lost") and not by,
-    )
-
-
-def _all_intents(place: Place, current: Definition) -> list[Intent]:
-    funnel, shape = current.funnel, current.shape
-    intents = [Intent(Ask.REACH, to) for to in shape.ladder]
-    for handoff in shape.handoffs:
-        answer = Intent(Ask.REACH, signals=("accepted",), answers=True, handoff=handoff.stage)
-        intents.append(addressed(answer, place, 0, current))
-    for to in funnel.aside:
-        role = shape.role_of(to)
-        if role != "advocate" or place.stage == shape.won:
-            intents.append(Intent(Ask.ASIDE, to, role=role))
-    for reason, role in funnel.rejections.items():
-        intents.append(Intent(Ask.REJECT, shape.leads_to(role), reason, role=role))
-    return [*intents, Intent(Ask.LOSE, shape.leads_to("lost"), role="lost")]

@@ -15,7 +15,7 @@ from schemas.shape import Where
 from . import statements
 from .clocks import ClockState, Running
 from .gates import Score, Verdict, judge
-from .journey import NEVER, Before, Handoff, Journey, Left, Move, State, dimensions
+from .journey import NEVER, Before, Handoff, Journey, Move, State, dimensions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -64,20 +64,17 @@ class LeadState:
         """Fire the timers due before `limit`, each at its due time; they chain."""
         state = self.state
         while state.timer < limit:
-            due, stage = state.timer, state.stage
-            spec = self.state.under.stages[stage].timer
+            due, stage, under = state.timer, state.stage, state.under
+            spec = under.stages[stage].timer
             assert spec is not None
             state.horizon = max(state.horizon, due)
-            back = None
-            if spec.taken_back_within:
-                back = self.remember(state.under.after(stage, due, spec.taken_back_within))
+            within = spec.taken_back_within
+            left = self.remember(under.after(stage, due, within) if within else 0)
             if self.shape.index(spec.to) < 0:
                 self.decide("timed_out", due, "")
-            journey = state.journeys[-1]
-            count = len(journey.handoffs)
-            left = Left(stage, state.entry, journey.reached, count, journey.score, journey.hot)
             self.enter(spec.to, due, "timer", signals=None)
-            state.before, journey.moves[-1].left = back, left
+            state.before = left if within else None
+            state.journeys[-1].moves[-1].left = left
 
     def remember(self, until: int) -> Before:
         """Return where the lead stands, so that it can be taken back there until an instant."""
@@ -190,8 +187,7 @@ class LeadState:
             [],
         )
         if shape.holds(Where.DETOUR, to):
-            scoring = self.definitions.at(at).funnel.scoring
-            journey.score = Score(scoring, self.funnel.reporting.zone)
+            journey.score = Score(under.funnel.scoring, under.funnel.reporting.zone)
             journey.hot = False
         self._start_clocks(to, at, occurrence)
         if not implied and not opening:
@@ -300,7 +296,7 @@ class LeadState:
 
     def _start_clocks(self, stage: str, at: int, occurrence: int) -> None:
         state = self.state
-        spec = self.state.under.stages[stage]
+        spec = state.under.stages[stage]
         state.timer = NEVER
         if spec.timer:
             hot = state.journeys[-1].hot and spec.timer.hot_after
@@ -310,7 +306,7 @@ class LeadState:
 
     def _run_clocks(self, stage: str, at: int, occurrence: int) -> None:
         state, journey, under = self.state, self.state.journeys[-1], self.state.under
-        for name, clock in self.state.under.stages[stage].clocks.items():
+        for name, clock in under.stages[stage].clocks.items():
             if not under.measured(clock):
                 continue
             lapses = sum(key[:2] == (f"{stage}.{name}", occurrence) for key in journey.clocks)
@@ -329,7 +325,7 @@ class LeadState:
                     restarts,
                     under,
                     lapses,
-                    dimensions(state, under, self.state.under.stages[stage].owner),
+                    dimensions(state, under, under.stages[stage].owner),
                 )
             )
 

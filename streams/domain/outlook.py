@@ -55,7 +55,7 @@ def _gate(run: Fold, now: int) -> dict[str, Any]:
 
 def _timer(run: Fold) -> dict[str, Any]:
     """Return the move that comes by itself, if one does."""
-    timer = run.funnel.stages[run.state.stage].timer
+    timer = run.state.under.stages[run.state.stage].timer
     if not timer or run.state.timer >= NEVER:
         return {}
     return {"timer_at": run.state.timer, "timer_to": timer.to}

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from schemas.errors import LeadstreamError
-from schemas.reading import FUNNELS, FunnelError, load_all
+from schemas.reading import FunnelError, load_all, shipped
 from streams.settings import DROPPED, WORKERS
 from streams.sources.registry import SOURCES
 
@@ -198,11 +198,10 @@ def _source(wanted: str | None) -> Path:
     """Return where a funnel is: somebody's own file or folder, or a shipped one by its name."""
     if wanted and Path(wanted).exists():
         return Path(wanted)
-    shipped = {path.stem: path for path in FUNNELS.glob("**/*.yaml")}
-    if (wanted or "default") not in shipped:
-        known = ", ".join(sorted(shipped))
-        raise StackError(f"no funnel {wanted!r}: neither a file nor one of {known}")
-    return shipped[wanted or "default"]
+    known, name = shipped(), wanted or "default"
+    if name not in known:
+        raise StackError(f"no funnel {name!r}: neither a file nor one of {', '.join(known)}")
+    return known[name]
 
 
 def choose_funnel(home: Path, wanted: str | None) -> Path:

@@ -292,7 +292,7 @@ def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
 
 
 def test_the_tables_diagram_names_every_stage_that_a_timer_leads_to():
-    from streams.domain.lifecycle import mermaid
+    from streams.domain.drawing import mermaid
 
     drawn = mermaid(DEFINITION.first)
     assert "mql --> recycled: after 14 days" in drawn

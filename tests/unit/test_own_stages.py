@@ -8,7 +8,7 @@ import yaml
 from schemas.funnel import Funnel
 from schemas.reading import FUNNELS, load
 from streams.domain.definition import prepare
-from streams.domain.lifecycle import mermaid
+from streams.domain.drawing import mermaid
 from tests.conftest import ROOT
 from tests.support.stories import DAY, DEAL, MQL, T0, E, facts, fold, history, path
 

@@ -591,7 +591,7 @@ def test_a_clock_is_judged_up_to_the_last_thing_that_happened_though_nobody_told
 
 
 def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
-    from streams.domain.lifecycle import mermaid
+    from streams.domain.drawing import mermaid
     from tests.conftest import ROOT
 
     assert mermaid(DEFINITION.first) in (ROOT / "docs" / "lifecycle.md").read_text()

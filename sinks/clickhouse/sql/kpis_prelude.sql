@@ -71,13 +71,13 @@ WITH
   -- opening balance; what came already closed is nobody's win here.
   deals AS (
     SELECT
-      offers.*,
+      opportunities.*,
       {own_by} AS by,
       parents.lead_origin AS lead_origin,
       parents.entry_at AS began,
       parents.opening AS opening,
-      parents.opening = 1 AND offers.event_time = parents.first_at AS carried
-    FROM v_deals AS offers
+      parents.opening = 1 AND opportunities.event_time = parents.first_at AS carried
+    FROM v_deals AS opportunities
     INNER JOIN (
       SELECT
         lead_id,
