@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
 __all__ = (
-    "ARRIVAL", "FILES", "NOT_APPLICABLE", "Question", "ask", "behind", "catalogue", "lacking",
-    "question", "sql",
+    "ARRIVAL", "FILES", "NOT_APPLICABLE", "Kpi", "Question", "ask", "behind", "catalogue",
+    "lacking", "members", "question", "sql",
 )  # fmt: skip
 
 FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
@@ -309,6 +309,40 @@ def behind(
     rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
     total = rows[0]["total"] if rows else 0
     return {"total": total, "leads": [_without(row, "total") for row in rows]}
+
+
+def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
+    """Return the rows that a figure is counted from: {lead, journey, at, keys, ...}.
+
+    `keys` are the figure's dimensions, `by` among them; beside them what its form counts: counted,
+    ripe, converted.
+
+    Raises:
+        ValueError: there is no such figure.
+
+    """
+    kpi = named(name)
+    asked, _ = _applicable(kpi, asked._replace(trend=""))
+    keys = (*(("by",) if kpi.split else ()), *kpi.rows)
+    counts = [
+        one for one in ("counted", "ripe", "converted") if re.search(rf"\b{one}\b", kpi.members)
+    ]
+    listed = ", ".join(f"toString({key}) AS key_{key}" for key in keys)
+    select = (
+        "SELECT toString(lead_id) AS lead, toUInt32(journey) AS journey,"
+        " toUnixTimestamp64Milli(assumeNotNull(at)) AS at"
+        + "".join(f", {one}" for one in (listed, *counts) if one)
+        + " FROM members"
+    )
+    result = client.query(
+        sql(kpi, asked, select), parameters=asked.parameters(), settings=_SETTINGS
+    )
+    rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+    return [
+        {name: value for name, value in row.items() if not name.startswith("key_")}
+        | {"keys": {key: row[f"key_{key}"] for key in keys}}
+        for row in rows
+    ]
 
 
 def _without(row: dict[str, Any], name: str) -> dict[str, Any]:

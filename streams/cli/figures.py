@@ -5,6 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import time
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
 app = typer.Typer()
 WIDTH = 80
 _LABEL, _VALUE = 30, 14
+_LISTED = 5  # leads of a part of a bridge
 _COUNTS = ("numerator", "denominator", "n", "mature", "pending")
 _COLUMNS = ("kpi", "basis", "dimensions", "value", "previous", "unit", *_COUNTS, "implied", "note")
 
@@ -66,6 +69,13 @@ def kpis(
     leads: Annotated[
         bool, typer.Option("--leads", help="The leads behind the one figure that is asked for.")
     ] = False,
+    save: Annotated[
+        Path | None,
+        typer.Option(help="Write the report to a file, for --since; .gz makes it small."),
+    ] = None,
+    since: Annotated[
+        Path | None, typer.Option(help="What changed since a saved report, and why.")
+    ] = None,
     as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
     as_json: Json = False,
 ) -> None:
@@ -84,7 +94,14 @@ def kpis(
         start, end, period, as_of, zone, by, _filters(where or []), trend, compare, cohort_days,
         tuple(kpi or ()),
     )  # fmt: skip
+    if since is not None:
+        _print_bridge(client, funnel, since, as_json=as_json)
+        return
     try:
+        if save is not None:
+            from streams.audit import bridge
+
+            bridge.save(save, client, funnel, asked, int(time.time() * 1000))
         found = _leads(client, funnel, asked) if leads else _report(settings, client, funnel, asked)
     except Unreadable as error:
         raise typer.BadParameter(error.marked("--")) from error
@@ -117,6 +134,36 @@ def _leads(client: Any, funnel: Funnel, asked: Asked) -> dict[str, Any]:
             "--leads lists those behind one figure: name it, like --kpi stalled"
         )
     return asking.behind(client, funnel, asked, asked.kpis[0], {}, limit=100_000)
+
+
+def _print_bridge(client: Any, funnel: Funnel, since: Path, *, as_json: bool) -> None:
+    from streams.audit import bridge
+
+    saved = bridge.load(since)
+    found = bridge.bridge(client, funnel, saved, int(time.time() * 1000))
+    if as_json:
+        document(found)
+        return
+    lines = [line for one in found["figures"] if one["parts"] for line in changed(one, funnel)]
+    for line in lines or ["no figure of this report has changed"]:
+        print_line(line)
+
+
+def changed(figure: dict[str, Any], funnel: Funnel) -> list[str]:
+    """Return a figure of a bridge as lines: from the saved one to today's, by cause."""
+    dimensions = funnel.shown(figure["dimensions"])
+    label = ", ".join(_label(name, value) for name, value in dimensions.items() if value)
+    what = f" ({figure['measure']})" if figure["measure"] != "value" else ""
+    lines = [f"{figure['title']}{what}{': ' if label else ''}{label}"]
+    lines.append(f"  {figure['saved']} then, {figure['now']} now")
+    for part in figure["parts"]:
+        sign = "" if str(part["change"]).startswith("-") else "+"
+        lines.append(f"  {sign}{part['change']:<10} {part['cause']}: {part['why']}")
+        shown = [lead["lead"] for lead in part["leads"][:_LISTED]]
+        lines += [f"             {lead}" for lead in shown]
+        if part["count"] > len(shown):
+            lines.append(f"             and {part['count'] - len(shown)} more (--json lists them)")
+    return lines
 
 
 def _filters(where: list[str]) -> tuple[tuple[str, str], ...]:
