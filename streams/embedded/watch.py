@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from streams import health, metrics
 from streams.probe import Probe
-from streams.settings import WORKERS, Settings, roles, split
+from streams.settings import PER_GENERATION, WORKERS, Settings, roles, split
 
 from . import answers, logs, stopped
 from .answers import Answer, Question
@@ -102,14 +102,16 @@ class Watch:
         """Start the workers of adopted generations, end those of dropped ones."""
         stack = self._stack
         wanted = roles(stack.home)
-        for asked in stack.home.glob("start-advance@*"):
+        for asked in stack.home.glob("start-*@*"):
             role = asked.name.removeprefix("start-")
             if role not in self._processes:
                 asked.unlink(missing_ok=True)
                 if role in wanted:
                     stack.spawn(role)
         for role in [
-            role for role in self._processes if role.startswith("advance") and role not in wanted
+            role
+            for role in self._processes
+            if split(role)[0] in PER_GENERATION and role not in wanted
         ]:
             stack.drop(role)
 

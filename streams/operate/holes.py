@@ -19,7 +19,7 @@ from schemas.errors import LeadstreamError
 from schemas.wire import facts
 from streams import connections
 from streams.engine.changelog import Marker, marker_key, seal, unseal
-from streams.settings import split
+from streams.settings import PER_GENERATION, split
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -113,7 +113,7 @@ def accept(settings: Settings, role: str) -> list[Hole]:
 def _state(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     """State a hole in lead.facts."""
     fact = {
-        "generation": settings.generation if worker == "advance" else 0,
+        "generation": settings.generation if worker in PER_GENERATION else 0,
         "accepted_at": int(time.time() * 1000),
         **hole._asdict(),
         "worker": worker,
