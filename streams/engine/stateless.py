@@ -67,7 +67,7 @@ class Stateless(Worker):
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
         if self._next.get(tp, (None,))[0] != generation:
             await self._restore(tp, generation)
-        fresh = await self.from_next(tp, records, self.position(tp, generation))
+        fresh = await self.undone(tp, records, self.next_offset(tp, generation))
         if fresh is None:
             return self.drop(event)
         if self.wait:
@@ -87,7 +87,7 @@ class Stateless(Worker):
         self.hooks.between("outputs sent")
         if generation != self.app.consumer_generation_id:
             return self.drop(event)
-        self._next[tp] = (generation, records[-1].offset + 1)
+        self.did(tp, generation, records)
         return True
 
     async def _restore(self, tp: TP, generation: int) -> None:
