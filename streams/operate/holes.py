@@ -57,7 +57,7 @@ def _find(settings: Settings, role: str) -> list[tuple[Hole, Marker]]:
         for number in range(settings.partitions)
     ]
     # before the ends: a worker that reads on meanwhile must not seem to be beyond an older end
-    known = _positions(settings, worker, places)
+    known = positions(settings, worker, places)
     consumer = connections.consumer(settings)
     try:
         begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
@@ -135,7 +135,7 @@ def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     return list(described.get("members", ()))
 
 
-def _positions(
+def positions(
     settings: Settings, worker: str, places: list[TopicPartition]
 ) -> dict[TopicPartition, Marker]:
     """Return where a worker stands in each partition that it ever read.

@@ -1,11 +1,13 @@
 """Versions of the funnel travel as records: every worker folds every event under the same one."""
 
+import re
 from datetime import date
 from types import SimpleNamespace
 
 import orjson
 import pytest
 
+from schemas.facts import FOLD_VERSION
 from schemas.reading import FUNNELS, load
 from streams.agents.versions import Versions, record
 from streams.engine.logic import MustAct, PayloadRejected
@@ -66,6 +68,22 @@ def test_a_folder_that_lacks_a_version_of_the_log_stops_the_worker():
     fresh = Versions((FIRST, later()), 1)
     fresh.restore_shared(0, row)
     assert len(fresh.of(0).versions) == 2
+
+
+@pytest.mark.parametrize(
+    ("fold", "move"),
+    [(0, "`leadstream adopt HOME/generations/1`"), (FOLD_VERSION + 1, "the later release")],
+)
+def test_a_generation_that_another_fold_began_stops_the_worker_and_says_what_to_do(fold, move):
+    _, row = begun()
+    with pytest.raises(MustAct, match=re.escape(move)):
+        Versions((FIRST,), 1).restore_shared(0, orjson.dumps({**orjson.loads(row), "fold": fold}))
+
+
+def test_a_generation_from_before_folds_had_versions_is_one_of_an_earlier_release():
+    before = orjson.dumps([FIRST.model_dump(mode="json")])
+    with pytest.raises(MustAct, match="begun by fold version 0"):
+        Versions((FIRST,), 1).restore_shared(0, before)
 
 
 def test_a_file_that_is_not_in_the_log_yet_is_no_disagreement():
