@@ -28,7 +28,15 @@ if TYPE_CHECKING:
 WORKERS = tuple(topics.WORKERS)
 PER_GENERATION = tuple(name for name, one in topics.WORKERS.items() if one.per_generation)
 MIN_TOKEN = 16  # characters; a shorter bearer token can be guessed
+LIVE_FROM = "live-from.json"  # from which offsets on an adopted generation forwards and notifies
+_LIVE_FROM_FORMERLY = "birth.json"
 DROPPED = "dropped"  # the file that marks a generation's folder: nobody folds it any more
+
+
+def live_from(folder: Path) -> Path:
+    """Return the LIVE_FROM file of an adopted generation's folder, under its former name too."""
+    former = folder / _LIVE_FROM_FORMERLY
+    return former if former.exists() else folder / LIVE_FROM
 
 
 def roles(home: Path) -> list[str]:
@@ -137,7 +145,7 @@ class Settings(BaseSettings):
     session_timeout: float = 6.0
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
-    # Of an adopted generation: a JSON file, {partition: end offset of lead.touches}.
+    # Of an adopted generation: a JSON file, {partition: offset of lead.touches}.
     live_from_file: Path = Path()
     # A source whose last `window` records in a partition hold at least `least` dead letters, and
     # more than `share` of them, is parked there (streams/engine/breaker.py).
@@ -363,15 +371,17 @@ class Settings(BaseSettings):
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
     def adoption_offsets(self) -> dict[int, int]:
-        """Return where lead.touches ended when this generation was adopted, by partition.
+        """Return from where in lead.touches this generation forwards and notifies, by partition.
 
-        What lies below was forwarded by the generation before.
+        What lies below, the generation before it has seen to.
         """
         if not self.live_from_file.name:
             return {}
+        named = self.live_from_file
+        path = named if named.exists() else live_from(named.parent)
         return {
             int(partition): int(offset)
-            for partition, offset in json.loads(self.live_from_file.read_text()).items()
+            for partition, offset in json.loads(path.read_text()).items()
         }
 
     def identity(self) -> bytes:

@@ -374,13 +374,13 @@ def killed(mutant, python, examples):
             text=True,
             timeout=2 * LIMIT_SECONDS,
         )
-    said = next(
+    failure = next(
         (line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ""
     )
-    slow = "Timeout" in said  # a busy machine notices nothing
-    return done.returncode == 1 and said.startswith("FAILED") and not slow, said or done.stdout[
-        -300:
-    ]
+    slow = "Timeout" in failure  # a busy machine notices nothing
+    return done.returncode == 1 and failure.startswith(
+        "FAILED"
+    ) and not slow, failure or done.stdout[-300:]
 
 
 def main():
@@ -394,14 +394,14 @@ def main():
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.rule]
     survived = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for mutant, (dead, said) in zip(
+        for mutant, (dead, failure) in zip(
             chosen,
             pool.map(lambda one: killed(one, sys.executable, options.examples), chosen),
             strict=True,
         ):
             survived += not dead
             verdict = "noticed " if dead else "SURVIVED"
-            by = said.removeprefix("FAILED tests/")[:160]
+            by = failure.removeprefix("FAILED tests/")[:160]
             sys.stdout.write(f"{verdict}  {mutant.rule}  ({by})\n")
             sys.stdout.flush()
     sys.stdout.write(f"{len(chosen) - survived} of {len(chosen)} rules are held\n")

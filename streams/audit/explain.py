@@ -241,7 +241,7 @@ def _event(one: Known) -> dict[str, Any]:
 def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     body = orjson.loads(one.content) if one.content else {}
     if one.kind == "conflict":
-        body["halves"] = [names.get(half, f"identity {half}") for half in (body["a"], body["b"])]
+        body["identities"] = [names.get(one, f"identity {one}") for one in (body["a"], body["b"])]
     head = {
         "event_time": _moment(one.at),
         "kind": one.kind,

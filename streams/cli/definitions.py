@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from streams.settings import live_from
+
 from .context import Failed, clean, document, errors, on_home, print_line
 from .data import AnyHome
 from .run import Json
@@ -327,7 +329,7 @@ def _ask_for_worker(number: int, folder: Path) -> None:
     variables = {
         "LEADSTREAM_GENERATION": number,
         "LEADSTREAM_FUNNEL": folder,
-        "LEADSTREAM_LIVE_FROM_FILE": folder / "birth.json",
+        "LEADSTREAM_LIVE_FROM_FILE": live_from(folder),
     }
     written = " ".join(f"{name}={value}" for name, value in variables.items())
     compose = f"docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d"

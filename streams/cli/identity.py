@@ -31,7 +31,7 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
         document(found)
         return
     for one in found["conflicts"]:
-        where = " and ".join(map(name, one["halves"]))
+        where = " and ".join(map(name, one["identities"]))
         print_line(f"conflict since {one['since']:%Y-%m-%d}: {where}")
     for one in found["shared"]:
         print_line(f"shared: {shared(one)}")

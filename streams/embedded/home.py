@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from schemas.errors import LeadstreamError
 from schemas.reading import FunnelError, load_all, shipped
-from streams.settings import DROPPED, WORKERS
+from streams.settings import DROPPED, WORKERS, live_from
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -261,7 +261,7 @@ def check_generations(home: Path) -> None:
             if folder.name != "1":
                 {
                     int(partition): int(end)
-                    for partition, end in json.loads((folder / "birth.json").read_text()).items()
+                    for partition, end in json.loads(live_from(folder).read_text()).items()
                 }
         except (FunnelError, OSError, ValueError, AttributeError, TypeError, IndexError) as error:
             raise StackError(

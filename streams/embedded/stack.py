@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from streams.settings import WORKERS, Settings, roles, split
+from streams.settings import WORKERS, Settings, live_from, roles, split
 from streams.sources.registry import retrievable
 
 from . import answers, broker, logs, pids, stopped
@@ -249,7 +249,7 @@ class Stack:
             own |= {
                 "GENERATION": generation,
                 "FUNNEL": str(folder),
-                "LIVE_FROM_FILE": str(folder / "birth.json"),
+                "LIVE_FROM_FILE": str(live_from(folder)),
             }
         own |= {
             "PORT": str(self.ports.get(role, 0)),

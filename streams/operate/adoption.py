@@ -21,7 +21,7 @@ from sinks.clickhouse import generations
 from streams import connections
 from streams.engine.changelog import COMMON
 from streams.intake import arrival
-from streams.settings import DROPPED
+from streams.settings import DROPPED, LIVE_FROM
 
 from . import holes
 
@@ -123,7 +123,7 @@ def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     text = json.dumps(
         {str(place.partition): at for place, at in _seen_to(settings, client).items()}
     )
-    (fresh / "birth.json").write_text(text)
+    (fresh / LIVE_FROM).write_text(text)
     fresh.rename(root / str(number))  # whole or not at all: somebody may start a worker on it
     return number
 

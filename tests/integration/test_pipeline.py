@@ -423,7 +423,9 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
     def listed():
         found = run_cli("identity", "--json", home=stack.home)[1]["conflicts"]
         return [
-            one for one in found if {half["record"][-3:] for half in one["halves"]} & {"901", "902"}
+            one
+            for one in found
+            if {side["record"][-3:] for side in one["identities"]} & {"901", "902"}
         ]
 
     until(listed, "the conflict")
