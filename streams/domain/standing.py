@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.events import Event, EventType, parse
 
-from .lifecycle import Ask, intent_of
+from .intents import intent_of
+from .lifecycle import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from schemas.events import EventType
 from streams.domain import members, packs, row
 from streams.domain.definition import prepare
+from streams.domain.group import fold_group
 from tests.property.strategies import (
     HOUSES,
     ORIGINS,
@@ -30,7 +31,7 @@ def batch(events, edges, now, definitions):
     for origin in ORIGINS:
         group = groups.of(origin)
         if members.survivor(group, edges) == origin:
-            folded = row.fold_group(origin, frozenset(events), frozenset(edges), definitions, now)
+            folded = fold_group(origin, frozenset(events), frozenset(edges), definitions, now)
             facts.update(
                 {(origin, fact.id, fact.at): fact.content for fact in folded.facts.values()}
             )

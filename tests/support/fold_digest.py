@@ -13,8 +13,8 @@ from schemas.events import RANK, Event, EventType, short
 from schemas.facts import FOLD_VERSION
 from schemas.reading import load, shipped
 from streams.agents.versions import digest
-from streams.domain import row
 from streams.domain.definition import Definitions, prepare
+from streams.domain.group import fold_group
 from streams.domain.members import Edge, Origin
 
 FILE = Path(__file__).with_name("fold_digests.json")
@@ -90,7 +90,7 @@ def _facts(dice: Dice, definitions: Definitions):
     ends = Origin(1, "", "a", "hubspot:1:contact"), Origin(2, "", "b", "")
     merged = Edge(T0 + dice.number(60) * 24 * HOUR, 0, "edge", "link", *ends)
     until = events[-1].at + dice.number(400) * 24 * HOUR
-    folded = row.fold_group("a", frozenset(events), frozenset([merged]), definitions, until)
+    folded = fold_group("a", frozenset(events), frozenset([merged]), definitions, until)
     yield from (
         (fact.kind, orjson.dumps([fact.id, fact.journey, fact.at]) + fact.content.encode())
         for fact in folded.facts.values()

@@ -9,6 +9,7 @@ from schemas.events import RANK, Event, EventType, short
 from schemas.reading import FUNNELS, load
 from streams.domain import packs, row
 from streams.domain.definition import prepare
+from streams.domain.group import fold_group
 
 DEFINITION = prepare(load(FUNNELS / "default.yaml"))
 T0, HOUR = 1_767_600_000_000, 3_600_000
@@ -46,7 +47,7 @@ def old(decade):
 
 
 def folded(events, now):
-    return row.fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
+    return fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
 
 
 def test_a_row_of_four_hundred_newsletters_is_small_and_says_what_the_whole_history_says(
