@@ -112,7 +112,7 @@ class Transform(NamedTuple):
 def _normalise(settings: Settings, hooks: Hooks) -> Transform:
     ignored = Ignored(settings.ignored(), hooks.count)
     zone = reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
-    connection, look = registry.connection(settings.option, zone), _drift(settings).look
+    connection, look = registry.connection(settings.option, zone), drift_detector(settings).look
     return Transform(lambda record: normalise(record, connection, ignored, look))
 
 
@@ -151,7 +151,7 @@ _ENGINES: dict[topics.Engine, Callable[[Frame, Callable[[Settings, Hooks], Any]]
 }
 
 
-def _drift(settings: Settings) -> Drift:
+def drift_detector(settings: Settings) -> Drift:
     """Make the detector of changed bodies; its counters begin at 0, so a first change is a rise."""
     for source in SOURCES:
         for change in CHANGES:

@@ -46,8 +46,7 @@ class Watch:
     def __init__(self, stack: Stack, settings: Settings) -> None:
         """Watch over a stack, as patiently as `settings` have it."""
         self._stack, self._settings = stack, settings
-        # Watch and stack are two parts of one thing, in two files.
-        self._processes, self._shown = stack._processes, stack._shown  # noqa: SLF001
+        self._processes, self._shown = stack.processes, stack.shown
         self._thread: threading.Thread | None = None
         self._asked = self._rotated = time.monotonic()
         self._findings: tuple[float, list[health.Finding]] = (0.0, [])
@@ -169,7 +168,7 @@ class Watch:
         for role, answer in found.items():
             if not stack.ending.is_set():
                 self.hear(role, answer, passed)
-                self._kill_if_it_hangs(role, found)
+                self.kill_if_it_hangs(role, found)
 
     def hear(self, role: str, answer: Answer, passed: float = 0.0) -> None:
         """Note what a role answered, and what state that means."""
@@ -185,7 +184,7 @@ class Watch:
         elif not memory.was_ready:
             shown.reason = answer.reason if answer.alive else ""
 
-    def _kill_if_it_hangs(self, role: str, found: dict[str, Answer]) -> None:
+    def kill_if_it_hangs(self, role: str, found: dict[str, Answer]) -> None:
         memory, settings = self._stack.memory(role), self._settings
         patience = settings.supervise_server if role in SERVERS else settings.supervise_worker
         patience = settings.supervise_ticker if role == "ticker" else patience

@@ -133,7 +133,7 @@ class Stateless(Worker):
                 if tick.now <= record.timestamp + ticks.AHEAD_MS:
                     now = max(now, tick.now)
                 continue
-            outs += self._resumed(tp, record) or self._one(tp, record)
+            outs += self._resumed(tp, record) or self.one(tp, record)
         return outs, now
 
     def _resumed(self, tp: TP, record: Any) -> list[Out]:
@@ -144,7 +144,7 @@ class Stateless(Worker):
         self.hooks.parked(name, tp, False)
         return self.breakers.resume(tp, name, record)
 
-    def _one(self, tp: TP, record: Any) -> list[Out]:
+    def one(self, tp: TP, record: Any) -> list[Out]:
         source = self.post.source_of(record)
         parked = self.breakers.parks(tp, source, record)
         if parked and parked.size <= MAX_RECORD:

@@ -485,8 +485,8 @@ def watched(tmp_path):
         home=tmp_path,
         say=messages.append,
         memory=memories.__getitem__,
-        _processes=processes,
-        _shown=shown,
+        processes=processes,
+        shown=shown,
     )
     watch = Watch(stack, Settings(supervise_ticker=10.0))
 
@@ -496,7 +496,7 @@ def watched(tmp_path):
         found = {"broker": broker, "ticker": ticker}
         for role, answer in found.items():
             watch.hear(role, answer, seconds)
-        watch._kill_if_it_hangs("ticker", found)
+        watch.kill_if_it_hangs("ticker", found)
         return processes["ticker"].sent
 
     return hear, shown, messages
@@ -678,10 +678,10 @@ def test_a_ticker_whose_clients_never_even_end_ends_itself(ticking):
 
 def test_one_partition_that_is_silent_is_named():
     acknowledged = ticker.Acknowledged(2)
-    for topic, partition in list(acknowledged._last):
+    for topic, partition in list(acknowledged.last):
         acknowledged.note(topic, partition)
     assert acknowledged.waits_for(5) == ""
-    acknowledged._last["lead.raw.ads", 1] -= 7
+    acknowledged.last["lead.raw.ads", 1] -= 7
     assert acknowledged.waits_for(5) == "lead.raw.ads[1] has acknowledged no tick for 7 s"
 
 
