@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from streams.embedded.market.hours import DAY, iso
 from streams.embedded.market.posts import Identity, Meaning, Post
 from streams.embedded.market.web import EMAIL
-from streams.sources.vendors import salesforce
+from streams.sources.vendors.salesforce.words import canonical
 
 from .base import CONTACT, DEAL, PERSON, Crm
 
@@ -27,7 +27,7 @@ class Salesforce(Crm):
 
     @staticmethod
     def _id(prefix: str, number: int) -> str:
-        return salesforce.canonical(prefix + _base36(number).rjust(12, "0"))
+        return canonical(prefix + _base36(number).rjust(12, "0"))
 
     def _change(self, at: int, entity: str, key: str, kind: str, **fields: Any) -> dict[str, Any]:
         self._count += 1
