@@ -134,7 +134,14 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
     ]
     revisions = [
         Revision(
-            fact, kind, journey, at, number, None if gone else content, ingested_at, _cause(*cause)
+            fact,
+            kind,
+            journey,
+            at,
+            number,
+            None if gone else content,
+            ingested_at,
+            cause_of(*cause),
         )
         for fact, kind, journey, at, number, gone, content, ingested_at, *cause in rows
     ]
@@ -158,7 +165,7 @@ def _ends(content: str) -> tuple[str, str]:
     return conflict["a"], conflict["b"]
 
 
-def _cause(kind: str, event: str, copied: int, content: str) -> str | None:
+def cause_of(kind: str, event: str, copied: int, content: str) -> str | None:
     """Name what made a revision: an event, a merge, an unmerge or a link; None is time."""
     if kind == "edge":
         edge = edge_of(orjson.loads(content))
@@ -241,7 +248,7 @@ def _event(one: Known) -> dict[str, Any]:
 def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     body = orjson.loads(one.content) if one.content else {}
     if one.kind == "conflict":
-        body["halves"] = [names.get(half, f"identity {half}") for half in (body["a"], body["b"])]
+        body["identities"] = [names.get(one, f"identity {one}") for one in (body["a"], body["b"])]
     head = {
         "event_time": _moment(one.at),
         "kind": one.kind,

@@ -237,7 +237,7 @@ class _Teller:
                 what, event = fact["what"], fact["event"]
                 return f"{what}: {event} {about} while in {current} ({fact['system']})"
             case "conflict":
-                return f"conflict: {' and '.join(fact['halves'])} would be joined and may not"
+                return f"conflict: {' and '.join(fact['identities'])} would be joined and may not"
             case kind:
                 return str(kind)
 

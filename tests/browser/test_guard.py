@@ -15,7 +15,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.served import EVIL
 from tests.conftest import ROOT, tool
-from tests.integration.conftest import _free_port
+from tests.integration.conftest import free_port
 from tests.support.browsers import FLAGS
 from tests.support.jobs import until
 
@@ -25,7 +25,7 @@ TOKEN = secrets.token_hex(16)
 
 @contextmanager
 def served(**environment):
-    port = _free_port()
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
     more = {f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()}
     process = subprocess.Popen(

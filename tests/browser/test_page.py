@@ -163,7 +163,7 @@ def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):
 def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_once_it_does(
     stack, base, page
 ):
-    clickhouse = stack._processes["clickhouse"].pid
+    clickhouse = stack.processes["clickhouse"].pid
     os.kill(clickhouse, signal.SIGSTOP)
     try:
         page.reload()

@@ -67,7 +67,7 @@ class Firm:
 
     def insert(self, batch):
         for table, rows in batch.rows.items():
-            self.writer._insert(table, rows)
+            self.writer.write_table(table, rows)
 
     def spend(
         self,

@@ -11,7 +11,7 @@ import orjson
 import pytest
 
 from schemas.events import RANK, Event, short
-from streams.audit.explain import Known, Revision, _cause, story
+from streams.audit.explain import Known, Revision, cause_of, story
 from streams.audit.telling import readable
 from streams.domain import row
 from streams.domain.members import Edge, Origin
@@ -165,7 +165,7 @@ def play(until, course):
             current = keep(
                 row.connect(current, edge, DEFINITION),
                 seen,
-                _cause("edge", "", 0, orjson.dumps(edge.plain())),
+                cause_of("edge", "", 0, orjson.dumps(edge.plain())),
             )
             continue
         body = orjson.dumps({"source": "segment", **content}, option=orjson.OPT_SORT_KEYS).decode()
@@ -178,7 +178,7 @@ def play(until, course):
         current = keep(
             row.advance(current, event, DEFINITION, copied=copied),
             seen,
-            _cause("event", name, copied, ""),
+            cause_of("event", name, copied, ""),
         )
     end = int(T0 + until * DAY)
     tick(end)

@@ -335,19 +335,32 @@ def test_a_wide_home_is_tightened_and_what_is_not_ours_in_that_folder_is_left(tm
     assert wide == {"mine", "mine/notes"}
 
 
-@pytest.mark.parametrize("file", ["1/default.yaml", "2/default.yaml", "2/birth.json"])
+@pytest.mark.parametrize("file", ["1/default.yaml", "2/default.yaml", "2/live-from.json"])
 @pytest.mark.parametrize("text", [None, "", "{"])
 def test_a_broken_generation_is_refused_and_says_restore(tmp_path, file, text):
     home.choose_funnel(tmp_path, "default")
     one, two = (tmp_path / "generations" / number for number in "12")
     two.mkdir()
     (two / "default.yaml").write_bytes((one / "default.yaml").read_bytes())
-    (two / "birth.json").write_text('{"0": 5}')
+    (two / "live-from.json").write_text('{"0": 5}')
     home.check_generations(tmp_path)
     path = tmp_path / "generations" / file
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(home.StackError, match=f"generation {file[0]} can't be read"):
         home.check_generations(tmp_path)
+
+
+def test_a_generation_that_an_earlier_build_adopted_is_read_by_its_files_former_name(tmp_path):
+    """A server's compose file names one of the two, whichever build wrote the folder."""
+    home.choose_funnel(tmp_path, "default")
+    one, two = (tmp_path / "generations" / number for number in "12")
+    two.mkdir()
+    (two / "default.yaml").write_bytes((one / "default.yaml").read_bytes())
+    for written, named in (("birth.json", "live-from.json"), ("live-from.json", "birth.json")):
+        (two / written).write_text('{"0": 5}')
+        home.check_generations(tmp_path)
+        assert Settings(live_from_file=two / named).adoption_offsets() == {0: 5}
+        (two / written).unlink()
 
 
 def test_a_home_with_data_and_without_its_definitions_is_refused(tmp_path):
@@ -472,8 +485,8 @@ def watched(tmp_path):
         home=tmp_path,
         say=messages.append,
         memory=memories.__getitem__,
-        _processes=processes,
-        _shown=shown,
+        processes=processes,
+        shown=shown,
     )
     watch = Watch(stack, Settings(supervise_ticker=10.0))
 
@@ -483,7 +496,7 @@ def watched(tmp_path):
         found = {"broker": broker, "ticker": ticker}
         for role, answer in found.items():
             watch.hear(role, answer, seconds)
-        watch._kill_if_it_hangs("ticker", found)
+        watch.kill_if_it_hangs("ticker", found)
         return processes["ticker"].sent
 
     return hear, shown, messages
@@ -665,10 +678,10 @@ def test_a_ticker_whose_clients_never_even_end_ends_itself(ticking):
 
 def test_one_partition_that_is_silent_is_named():
     acknowledged = ticker.Acknowledged(2)
-    for topic, partition in list(acknowledged._last):
+    for topic, partition in list(acknowledged.last):
         acknowledged.note(topic, partition)
     assert acknowledged.waits_for(5) == ""
-    acknowledged._last["lead.raw.ads", 1] -= 7
+    acknowledged.last["lead.raw.ads", 1] -= 7
     assert acknowledged.waits_for(5) == "lead.raw.ads[1] has acknowledged no tick for 7 s"
 
 

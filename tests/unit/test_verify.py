@@ -42,7 +42,7 @@ def merged(joined_at):
 @pytest.mark.parametrize(("ago", "lost"), [(MINUTE // 2, 0), (2 * MINUTE, 1)])
 def test_the_copy_of_an_old_event_is_in_flight_for_a_minute_after_its_lead_was_merged(ago, lost):
     read = merged(NOW - ago)
-    flight = verify._in_flight(list(archive.components(read)), read, {0: archive.Cut(9, NOW)})
+    flight = verify.in_flight(list(archive.components(read)), read, {0: archive.Cut(9, NOW)})
     assert (len(flight.lost), len(flight.leads)) == (lost, 1 - lost)
 
 
@@ -52,7 +52,7 @@ def key(fact, journey=1):
 
 def test_facts_are_compared_by_their_keys_and_each_difference_names_the_fact():
     report = verify.Report()
-    verify._compare_revisions(
+    verify.compare_revisions(
         {key("same"): "{}", key("changed"): "{}", key("lost"): "{}", key("moved"): "{}"},
         {key("same"): "{}", key("changed"): "[]", key("made"): "{}", key("moved", 2): "{}"},
         report,
