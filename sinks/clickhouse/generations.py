@@ -32,6 +32,10 @@ class Differing(LeadstreamError):  # noqa: N818 - whoever runs the workers must 
     """A generation's workers began with different files of one version."""
 
 
+class Outdated(LeadstreamError):  # noqa: N818 - a state, and what ends it
+    """A generation's facts are of another release's fold: there is nothing to hold them against."""
+
+
 class Generation(NamedTuple):
     """One that was shown: since when (UTC), why, and by which version of the fold it was made."""
 
@@ -62,6 +66,21 @@ def history(client: Any) -> list[Generation]:
         "ORDER BY activated_at"
     ).result_rows
     return [Generation(*row) for row in rows]
+
+
+def require_current(client: Any, generation: int) -> None:
+    """Do nothing for a generation that this release carries on, or that was never shown.
+
+    Raises:
+        Outdated: another release made its facts.
+
+    """
+    if any(one.generation == generation and one.outdated for one in history(client)):
+        raise Outdated(
+            f"another release made the facts of generation {generation}, and this one makes others "
+            f"of the same events: `leadstream adopt HOME/generations/{generation}` computes them "
+            "again"
+        )
 
 
 def switch(client: Any, generation: int, name: str, note: str) -> None:

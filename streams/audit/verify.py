@@ -111,9 +111,11 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
 
     Raises:
         NotFolded: the generation's workers have read nothing yet.
+        Outdated: another release made the generation's facts.
 
     """
     report, generation = Report(), generation or generations.active(client)
+    generations.require_current(client, generation)
     cuts = archive.cuts(client, generation)
     if len(cuts) < partitions:
         count = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse"

@@ -355,7 +355,6 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     client = clickhouse_client(settings)
     shown = generations.active(client)
     log = generations.history(client)
-    outdated = {one.generation for one in log if one.outdated}
     others = (one.generation for one in reversed(log) if one.generation != shown)
     # a dropped generation has no versions
     earlier = next((number for number in others if generations.versions(client, number)), None)
@@ -364,11 +363,7 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
             f"generation {shown} is the only one that was shown and was not dropped: "
             "there is nothing to go back to"
         )
-    if earlier in outdated:
-        raise Failed(
-            f"an earlier release made the facts of generation {earlier}, and this one does not "
-            f"carry it on: `leadstream adopt` its funnel again, HOME/generations/{earlier}"
-        )
+    generations.require_current(client, earlier)
     adoption.caught_up(lambda: clickhouse_client(settings), settings, earlier, 60.0)
     name = generations.versions(client, earlier)[-1].funnel
     generations.switch(client, earlier, name, f"rolled back from generation {shown}")

@@ -1,7 +1,8 @@
 """What events say beside any move: of the lead itself, its attribution, its points.
 
 The newest statement of a field holds; the first campaign, the first origin and the first human
-touch of a hand-off do. Each step says whether what it learned may change a gate's verdict.
+touch of a hand-off do. `know` and `touch` say whether what they learned may change a gate's
+verdict.
 """
 
 from __future__ import annotations

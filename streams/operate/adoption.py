@@ -135,7 +135,12 @@ def _seen_to(settings: Settings, client: Any) -> dict[TopicPartition, int]:
     """
     ends = arrival.ends(settings, topics.TOUCHES)
     shown = settings.model_copy(update={"generation": generations.active(client)})
-    known = holes.positions(shown, topics.ADVANCE.name, list(ends))
+    consumer = connections.consumer(settings)
+    try:
+        ran = shown.changelog(topics.ADVANCE.name) in consumer.topics()
+    finally:
+        consumer.close()
+    known = holes.positions(shown, topics.ADVANCE.name, list(ends)) if ran else {}
     return {
         place: min(end, known[place].next_offset) if place in known else end
         for place, end in ends.items()
