@@ -196,6 +196,12 @@ FIGURE_FAILED = Gauge(
     ["figure"],
 )
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
+FACTS_TIME = Gauge(
+    f"{PREFIX}_facts_time_seconds",
+    "How far time has come in ClickHouse, in the shown generation's slowest partition (unix "
+    "seconds)",
+    ["generation"],
+)
 CLICKHOUSE_UP = Gauge(
     f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page"
 )

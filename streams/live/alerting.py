@@ -66,13 +66,15 @@ class Late(NamedTuple):
 class Asked(NamedTuple):
     """What a figure is asked with: ClickHouse's rows, the funnel in force, and the time (ms).
 
-    `now` is where time has come to in the shown generation.
+    `now` is where time has come to in the shown generation; where that is not `known` yet, the
+    wall's.
     """
 
     rows: Callable[..., list[dict[str, Any]]]
     funnel: Funnel
     generation: int
     now: int
+    known: bool = True
 
     @property
     def zone(self) -> ZoneInfo:
@@ -94,13 +96,20 @@ class Asked(NamedTuple):
 
 
 def asked(rows: Callable[..., list[dict[str, Any]]], funnel: Funnel, wall: int) -> Asked:
-    """Ask as of where time has come to; as of the wall's (ms) where that is not known yet."""
+    """Ask as of where time has come to, which is never later than the wall's (ms)."""
     shown = rows(_SHOWN)[0]
-    return Asked(rows, funnel, shown["shown"], min(int(shown["reached"] or wall), wall))
+    reached = int(shown["reached"] or 0)
+    return Asked(rows, funnel, shown["shown"], min(reached or wall, wall), known=reached > 0)
 
 
 def _moment(ms: int) -> datetime:
     return datetime.fromtimestamp(ms / 1000, UTC)
+
+
+def reached(ask: Asked) -> Iterator[Sample]:
+    """Yield how far time has come in ClickHouse; nothing where it has not begun."""
+    if ask.known:
+        yield Sample(metrics.FACTS_TIME, (str(ask.generation),), ask.now / 1000)
 
 
 def stalled(ask: Asked) -> Iterator[Sample]:

@@ -49,6 +49,7 @@ class Scrape:
         self._counted: dict[tuple[str, ...], tuple[int, int]] = {}
         self._all = {
             "thresholds": _Figure((metrics.THRESHOLD,), alerting.thresholds, "quick"),
+            "time": _Figure((metrics.FACTS_TIME,), alerting.reached, "quick"),
             "stalled": _Figure((metrics.STALLED, metrics.HOT_WAITING), alerting.stalled, "steady"),
             "open": _Figure((metrics.OPEN,), self._open, "steady"),
             "conflicts": _Figure((metrics.CONFLICTS,), self._conflicts, "steady"),

@@ -193,7 +193,7 @@ def test_a_deal_is_past_its_close_date_once_that_day_is_over(firm, ask):
 
 def test_time_is_that_of_the_data_so_a_worker_that_stands_is_no_drop(viewer, firm):
     wall = int(time.time() * 1000)
-    assert alerting.asked(viewer.rows, FUNNEL, wall)[2:] == (1, wall)
+    assert alerting.asked(viewer.rows, FUNNEL, wall)[2:] == (1, wall, False)
     batch = Batch()
     for partition, minutes in enumerate((-3, -20, 12)):
         cut = {"generation": 1, "partition": partition, "next_offset": 1}
