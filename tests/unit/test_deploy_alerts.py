@@ -154,6 +154,19 @@ def test_every_series_of_a_rule_is_one_that_is_declared():
     assert len(rules) > 25
 
 
+def test_the_page_about_alerts_has_each_of_them_and_marks_the_critical():
+    lines = (ROOT / "docs" / "alerts.md").read_text().splitlines()
+    rows = {}
+    for line in lines:
+        first = line.partition("|")[2].partition("|")[0]
+        for name in re.findall(r"Lead\w+", first):
+            rows[name] = first
+    assert rows.keys() == ALERTS.keys()
+    for name, row in rows.items():
+        marked = "(critical)" in row.split(name)[1].partition("), ")[0] + ")"
+        assert marked is (ALERTS[name]["labels"]["severity"] == "critical"), name
+
+
 def test_every_threshold_of_the_funnel_file_is_one_that_a_rule_asks_for():
     asked = set(re.findall(r'threshold="(\w+)"', str(RULES)))
     without_rule = {"weeks", "spend_without_leads"}  # what is expected is made of these
