@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 _SHOWN = statement(__file__, "alerting_shown")
 # The one definition of stalled: a row a lead and clock.
 STALLED = statement(__file__, "alerting_stalled")
+_OPEN = statement(__file__, "alerting_open")
 _BREACHES = statement(__file__, "alerting_breaches")
 _ENTRIES = statement(__file__, "alerting_entries")
 _CONVERSIONS = statement(__file__, "alerting_conversions")
@@ -124,6 +125,13 @@ def stalled(ask: Asked) -> Iterator[Sample]:
         row, labels = found.get(stage, {}), (stage, ask.owner(stage))
         yield Sample(metrics.STALLED, labels, row.get("leads", 0))
         yield Sample(metrics.HOT_WAITING, labels, row.get("hot", 0))
+
+
+def standing(ask: Asked) -> Iterator[Sample]:
+    """Yield the open leads by stage."""
+    found = ask.by_stage(_OPEN)
+    for stage in ask.funnel.stages:
+        yield Sample(metrics.OPEN, (stage,), found.get(stage, {}).get("open", 0))
 
 
 def late(ask: Asked) -> list[Late]:

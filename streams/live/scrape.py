@@ -27,6 +27,8 @@ log = structlog.get_logger()
 FRESH_SECONDS = 2.0  # whoever comes meanwhile is given the same
 # How long an answer stands: what is at hand, what costs a scan, what compares weeks.
 PACES = {"quick": 0.0, "steady": 15.0, "slow": 300.0}
+AT_MOST = 20  # a figure takes one twentieth of the time, and no more
+PATIENCE_SECONDS = 2.0  # of a scrape; Prometheus gives up after five
 
 
 class _Figure(NamedTuple):
@@ -38,20 +40,27 @@ class _Figure(NamedTuple):
 
 
 class Scrape:
-    """Queries once for all who ask at once. A figure that fails is left out, never shown stale."""
+    """Queries once for all who ask at once. A figure that fails is left out, never shown stale.
+
+    Questions are asked in a thread of their own, and a scrape waits for them for a moment only:
+    Prometheus must learn that this process lives also where a figure takes long. A figure that
+    takes long is asked less often, so that all of them together leave ClickHouse to others.
+    """
 
     def __init__(self, figures: Figures) -> None:
         """Ask at the first scrape. The counters begin where ClickHouse says they ended."""
         metrics.STALLS.clear()
         metrics.STALLS_RETRACTED.clear()
-        self._figures, self._lock, self._ended = figures, threading.Lock(), -math.inf
+        self._figures, self._ended = figures, -math.inf
+        self._starting, self._showing = threading.Lock(), threading.Lock()
+        self._asking = threading.Thread()
         self._due: dict[str, float] = {}
         self._counted: dict[tuple[str, ...], tuple[int, int]] = {}
         self._all = {
             "thresholds": _Figure((metrics.THRESHOLD,), alerting.thresholds, "quick"),
             "time": _Figure((metrics.FACTS_TIME,), alerting.reached, "quick"),
             "stalled": _Figure((metrics.STALLED, metrics.HOT_WAITING), alerting.stalled, "steady"),
-            "open": _Figure((metrics.OPEN,), self._open, "steady"),
+            "open": _Figure((metrics.OPEN,), alerting.standing, "steady"),
             "conflicts": _Figure((metrics.CONFLICTS,), self._conflicts, "steady"),
             "stale": _Figure((metrics.STALE_KPIS,), self._stale, "steady"),
             "newly stalled": _Figure((), self._count, "steady"),
@@ -81,10 +90,15 @@ class Scrape:
 
     def page(self) -> bytes:
         """Return all metrics of this process."""
-        with self._lock:
-            if time.monotonic() - self._ended >= FRESH_SECONDS:
-                self._refresh()
-                self._ended = time.monotonic()
+        with self._starting:
+            fresh = time.monotonic() - self._ended < FRESH_SECONDS
+            if not fresh and not self._asking.is_alive():
+                self._asking = threading.Thread(target=self._refresh, name="figures", daemon=True)
+                self._asking.start()
+            asking = self._asking
+        if asking.is_alive():
+            asking.join(PATIENCE_SECONDS)
+        with self._showing:
             return generate_latest()
 
     def _refresh(self) -> None:
@@ -96,33 +110,40 @@ class Scrape:
         except Away:
             self._forget()
             metrics.CLICKHOUSE_UP.set(0)
+        except Exception:
+            log.exception("live.scrape")
+            self._forget()
         else:
             metrics.CLICKHOUSE_UP.set(1)
+        finally:
+            self._ended = time.monotonic()
 
     def _answer(self, name: str, figure: _Figure, ask: Asked) -> None:
         """Fill a figure's gauges anew, so that what is no more in the funnel has no value."""
+        began = time.monotonic()
         try:
-            samples = list(figure.ask(ask))
+            samples, failed = list(figure.ask(ask)), False
         except Away:
             raise
         except Exception:
             log.exception("live.scrape", figure=name)
-            samples = []
-            metrics.FIGURE_FAILED.labels(name).set(1)
-        else:
-            metrics.FIGURE_FAILED.labels(name).set(0)
-            self._due[name] = time.monotonic() + PACES[figure.pace]
-        for gauge in figure.gauges:
-            gauge.clear()
-        for gauge, labels, value in samples:
-            gauge.labels(*labels).set(value)
+            samples, failed = [], True
+        ended = time.monotonic()
+        self._due[name] = ended + max(PACES[figure.pace], (ended - began) * AT_MOST)
+        with self._showing:
+            metrics.FIGURE_FAILED.labels(name).set(failed)
+            for gauge in figure.gauges:
+                gauge.clear()
+            for gauge, labels, value in samples:
+                gauge.labels(*labels).set(value)
 
     def _forget(self) -> None:
         """Leave out every figure, until ClickHouse answers again."""
         self._due.clear()
-        for figure in self._all.values():
-            for gauge in figure.gauges:
-                gauge.clear()
+        with self._showing:
+            for figure in self._all.values():
+                for gauge in figure.gauges:
+                    gauge.clear()
 
     def _count(self, ask: Asked) -> Iterator[Sample]:
         """Bring the counters to what ClickHouse has, so they go on where another process ended.
@@ -146,11 +167,6 @@ class Scrape:
         for counter, was, is_ in zip(counters, before, now, strict=True):
             counter.labels(*labels).inc(max(0, is_ - was))
         self._counted[labels] = (max(before[0], now[0]), max(before[1], now[1]))
-
-    def _open(self, ask: Asked) -> Iterator[Sample]:
-        found = {row["stage"]: row["open"] for row in self._figures.funnel_now()}
-        for stage in ask.funnel.stages:
-            yield Sample(metrics.OPEN, (stage,), found.get(stage, 0))
 
     def _conflicts(self, ask: Asked) -> Iterator[Sample]:
         found = ask.rows("SELECT uniqExact(a, b) AS n FROM v_conflicts")[0]["n"]

@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -33,7 +34,7 @@ class Fake(figures.Figures):
     def answer(self, statement, parameters=None, settings=None):
         self.asked.append(statement)
         columns, rows = ("n",), [(0,)]
-        if "AS shown" in statement:
+        if "FROM cuts" in statement and "AS shown" in statement:
             columns, rows = ("shown", "reached"), [(self.generation, 0)]
         elif "AS leads" in statement and "hot" in statement:
             columns = ("stage", "leads", "hot")
@@ -43,6 +44,8 @@ class Fake(figures.Figures):
             rows = [(stage, *numbers) for stage, numbers in self.late.items()]
         elif "AS newly" in statement:
             columns, rows = ("past", "newly"), [(0, 0)]
+        elif "count() AS open" in statement:
+            columns, rows = ("stage", "open"), list(self.standing.items())
         elif any(f"AS {name}" in statement for name in COMPARED):
             columns, rows = (), []
         elif "standing" in statement:
@@ -171,6 +174,8 @@ def each_time(monkeypatch):
     """Ask anew at every scrape."""
     monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
     monkeypatch.setattr(scrape, "PACES", dict.fromkeys(scrape.PACES, 0.0))
+    monkeypatch.setattr(scrape, "AT_MOST", 0)
+    monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 20.0)
 
 
 def test_a_stage_that_emptied_falls_to_zero_and_every_stage_of_the_funnel_has_a_value(each_time):
@@ -246,7 +251,7 @@ def test_every_gauge_of_an_alert_has_a_value_before_anything_has_happened(each_t
         assert found[f'leadstream_alert_threshold{{threshold="{name}"}}'] == value
 
 
-def test_a_figure_that_fails_is_left_out_and_named_and_the_others_are_shown(each_time):
+def test_a_figure_that_fails_is_left_out_and_named_and_the_others_are_shown(each_time, monkeypatch):
     fake = Fake()
     answer = fake.answer
 
@@ -255,14 +260,16 @@ def test_a_figure_that_fails_is_left_out_and_named_and_the_others_are_shown(each
             raise DatabaseError("Code: 62. DB::Exception: Syntax error")
         return answer(statement, parameters, settings)
 
+    at_work = {"query": answer}
+    monkeypatch.setattr(figures, "clickhouse_client", lambda *_: SimpleNamespace(**at_work))
     page = scrape.Scrape(fake)
     page.page()
-    fake._client = SimpleNamespace(query=failing)
+    at_work["query"], fake._client = failing, None
     found = scraped(page.page())
     assert found['leadstream_figure_failed{figure="inflow"}'] == 1
     assert found['leadstream_figure_failed{figure="stalled"}'] == 0
     assert not [name for name in found if name.startswith("leadstream_inflow")]
-    fake._client = SimpleNamespace(query=answer)
+    at_work["query"], fake._client = answer, None
     assert scraped(page.page())['leadstream_figure_failed{figure="inflow"}'] == 0
 
 
@@ -291,6 +298,47 @@ def test_a_scrape_while_clickhouse_is_away_says_so_and_shows_no_figure_of_before
     assert (answer.status_code, found["leadstream_live_clickhouse_up"]) == (200, 0)
     shown = ("stalled", "open", "identity", "inflow", "alert", "stale")
     assert not [name for name in found if name.startswith(tuple(f"leadstream_{x}" for x in shown))]
+
+
+def test_a_scrape_does_not_wait_for_a_figure_that_takes_long(monkeypatch):
+    monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 0.1)
+    fake, go_on = Fake(), threading.Event()
+    answer = fake.answer
+
+    def slow(statement, parameters=None, settings=None):
+        if "AS quarter" in statement:
+            assert go_on.wait(20)
+        return answer(statement, parameters, settings)
+
+    fake._client = SimpleNamespace(query=slow)
+    page = scrape.Scrape(fake)
+    for _ in range(2):
+        found = scraped(page.page())
+        assert 'leadstream_open_leads{stage="mql"}' in found
+        assert not [name for name in found if name.startswith("leadstream_inflow")]
+    go_on.set()
+    page._asking.join(20)
+    assert [name for name in scraped(page.page()) if name.startswith("leadstream_inflow")]
+    assert sum("AS quarter" in statement for statement in fake.asked) == 1
+
+
+def test_a_figure_that_takes_long_is_asked_less_often(monkeypatch):
+    clock = SimpleNamespace(now=0.0, time=time.time, monotonic=lambda: clock.now)
+    monkeypatch.setattr(scrape, "time", clock)
+    fake = Fake()
+    answer = fake.answer
+
+    def slow(statement, parameters=None, settings=None):
+        clock.now += 10 * ("FROM breaches" in statement)
+        return answer(statement, parameters, settings)
+
+    fake._client = SimpleNamespace(query=slow)
+    page = scrape.Scrape(fake)
+    for _ in range(50):
+        clock.now += 15
+        page._refresh()
+    assert sum("FROM breaches" in statement for statement in fake.asked) == 4
+    assert sum("count() AS open" in statement for statement in fake.asked) == 50
 
 
 def test_those_who_scrape_at_once_share_one_answer():
