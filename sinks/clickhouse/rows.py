@@ -254,6 +254,9 @@ OLDER = {
 }
 
 
+# A clock's statuses that say it was not stopped in time.
+LATE = ("breached", "escalated")
+
 # The generation that people are shown, as SQL: a switch shows in the next query.
 ACTIVE = "(SELECT max(generation) FROM active_generation FINAL WHERE dataset = 'live')"
 
@@ -427,6 +430,14 @@ OTHERS: dict[str, tuple[Column, ...]] = {
         Column("source_partition", "UInt16"),
         Column("source_offset", "UInt64"),
     ),
+    "breaches": (
+        Column("generation", "UInt16"),
+        Column("lead_id", "UUID"),
+        Column("fact_id", "String"),
+        Column("stage", WORD),
+        Column("due_at", TIME),
+        Column("revision", "UInt64"),
+    ),
     "lead_state": (
         Column("generation", "UInt16"),
         Column("lead_id", "UUID"),
@@ -538,6 +549,7 @@ OTHERS: dict[str, tuple[Column, ...]] = {
 # Facts before state, the archive's watermark last: what it says is there is there.
 ORDER = (
     *(table for table, _ in TABLES.values()),
+    "breaches",
     "fact_revisions",
     "lead_state",
     "spend",

@@ -167,17 +167,6 @@ class Figures:
         )
         return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
 
-    def stalled_by_stage(self) -> dict[str, int]:
-        """Return how many leads are past a service level of the stage they stand in, by stage."""
-        found = self.rows(
-            "SELECT c.stage AS stage, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
-            "INNER JOIN v_lead_state AS s "
-            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "WHERE c.test = 0 AND c.stopped_at IS NULL "
-            "AND c.status IN ('breached', 'escalated') GROUP BY stage"
-        )
-        return {row["stage"]: row["n"] for row in found}
-
     def about_to_breach(self, limit: int = 20) -> list[dict[str, Any]]:
         """Return the clocks that were warned and run."""
         return self.rows(

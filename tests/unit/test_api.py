@@ -2,6 +2,7 @@
 
 import re
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
@@ -16,21 +17,37 @@ FUNNEL = load(FUNNELS / "default.yaml")
 LEAD = "018f0000-0000-8000-8000-000000000001"
 
 
+COMPARED = ("quarter", "moved", "met", "mature", "spend_before")  # what weeks are asked for
+
+
 class Fake(figures.Figures):
     """Figures over a client that answers as it is told."""
 
-    funnel = FUNNEL
+    funnel, generation = FUNNEL, 1
 
     def __init__(self, query=None):
         super().__init__(None, lambda _client, _lead: self.stories, None)
         self._client = SimpleNamespace(query=query or self.answer)
-        self.standing, self.stalling, self.stories, self.asked = {}, {}, {}, []
+        self.standing, self.stalling, self.late = {}, {}, {}
+        self.stories, self.asked = {}, []
 
     def answer(self, statement, parameters=None, settings=None):
         self.asked.append(statement)
         columns, rows = ("n",), [(0,)]
-        if "v_clocks" in statement and "GROUP BY stage" in statement:
-            columns, rows = ("stage", "n"), list(self.stalling.items())
+        if "FROM cuts" in statement and "AS shown" in statement:
+            columns, rows = ("shown", "reached"), [(self.generation, 0)]
+        elif "AS leads" in statement and "hot" in statement:
+            columns = ("stage", "leads", "hot")
+            rows = [(stage, n, 0) for stage, n in self.stalling.items()]
+        elif "FROM breaches" in statement:
+            columns = ("stage", "breached", "retracted")
+            rows = [(stage, *numbers) for stage, numbers in self.late.items()]
+        elif "AS newly" in statement:
+            columns, rows = ("past", "newly"), [(0, 0)]
+        elif "count() AS open" in statement:
+            columns, rows = ("stage", "open"), list(self.standing.items())
+        elif any(f"AS {name}" in statement for name in COMPARED):
+            columns, rows = (), []
         elif "standing" in statement:
             columns, rows = (
                 ("stage", "entered", "open"),
@@ -152,8 +169,16 @@ def scraped(page):
     return {name: float(value) for name, value in lines}
 
 
-def test_a_stage_that_emptied_falls_to_zero_and_every_stage_of_the_funnel_has_a_value(monkeypatch):
+@pytest.fixture
+def each_time(monkeypatch):
+    """Ask anew at every scrape."""
     monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(scrape, "PACES", dict.fromkeys(scrape.PACES, 0.0))
+    monkeypatch.setattr(scrape, "AT_MOST", 0)
+    monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 20.0)
+
+
+def test_a_stage_that_emptied_falls_to_zero_and_every_stage_of_the_funnel_has_a_value(each_time):
     fake = Fake()
     page = scrape.Scrape(fake)
     series = (
@@ -171,8 +196,7 @@ def test_a_stage_that_emptied_falls_to_zero_and_every_stage_of_the_funnel_has_a_
         assert second[f'leadstream_open_leads{{stage="{stage}"}}'] == 0
 
 
-def test_stages_of_a_funnel_that_is_shown_no_more_have_no_value(monkeypatch):
-    monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
+def test_stages_of_a_funnel_that_is_shown_no_more_have_no_value(each_time):
     fake = Fake()
     page = scrape.Scrape(fake)
     page.page()
@@ -181,8 +205,86 @@ def test_stages_of_a_funnel_that_is_shown_no_more_have_no_value(monkeypatch):
     assert not [name for name in scraped(page.page()) if 'stage="sql"' in name]
 
 
-def test_a_scrape_while_clickhouse_is_away_says_so_and_shows_no_figure_of_before(monkeypatch):
+STALLS = 'leadstream_stalls_total{generation="%s",owner_team="joint",stage="mql"}'
+RETRACTED = 'leadstream_stalls_retracted_total{generation="%s",owner_team="joint",stage="mql"}'
+
+
+def test_what_was_newly_stalled_only_rises_and_goes_on_where_another_process_ended(each_time):
+    fake = Fake()
+    page = scrape.Scrape(fake)
+    assert [scraped(page.page())[name % 1] for name in (STALLS, RETRACTED)] == [0, 0]
+    for late in ((3, 0), (3, 2), (5, 2)):
+        fake.late = {"mql": late}
+        found = scraped(page.page())
+        assert (found[STALLS % 1], found[RETRACTED % 1]) == late
+    fake.late = {"mql": (4, 1)}  # rows were deleted by hand: no reset, which would count all anew
+    assert scraped(page.page())[STALLS % 1] == 5
+    fake.late = {"mql": (6, 1)}
+    assert scraped(page.page())[STALLS % 1] == 6
+    assert scraped(scrape.Scrape(fake).page())[STALLS % 1] == 6
+
+
+def test_another_generation_has_counters_of_its_own_so_a_switch_is_no_rise(each_time):
+    fake = Fake()
+    page = scrape.Scrape(fake)
+    fake.late = {"mql": (3, 0)}
+    page.page()
+    fake.generation, fake.late = 2, {"mql": (40, 0)}
+    found = scraped(page.page())
+    assert (STALLS % 1 in found, found[STALLS % 2]) == (False, 40)
+
+
+def test_every_gauge_of_an_alert_has_a_value_before_anything_has_happened(each_time):
+    found = scraped(scrape.Scrape(Fake()).page())
+    for gauge in (
+        "hot_leads_waiting", "inflow_seen", "inflow_expected", "conversions_seen",
+        "conversions_expected", "clocks_due", "clocks_met", "handoffs_mature", "handoffs_accepted",
+        "spend_amount", "spend_leads", "deals_past_close_date", "deals_newly_past_close_date",
+        "identity_conflicts", "stale_kpis", "figure_failed",
+    ):  # fmt: skip
+        values = {
+            value for name, value in found.items() if name.startswith(f"leadstream_{gauge}{{")
+        }
+        assert values == {0}, gauge
+    stated = {**FUNNEL.alerts.model_dump(), "acceptance": FUNNEL.kpis.acceptance_threshold}
+    for name, value in stated.items():
+        assert found[f'leadstream_alert_threshold{{threshold="{name}"}}'] == value
+
+
+def test_a_figure_that_fails_is_left_out_and_named_and_the_others_are_shown(each_time, monkeypatch):
+    fake = Fake()
+    answer = fake.answer
+
+    def failing(statement, parameters=None, settings=None):
+        if "AS quarter" in statement:
+            raise DatabaseError("Code: 62. DB::Exception: Syntax error")
+        return answer(statement, parameters, settings)
+
+    at_work = {"query": answer}
+    monkeypatch.setattr(figures, "clickhouse_client", lambda *_: SimpleNamespace(**at_work))
+    page = scrape.Scrape(fake)
+    page.page()
+    at_work["query"], fake._client = failing, None
+    found = scraped(page.page())
+    assert found['leadstream_figure_failed{figure="inflow"}'] == 1
+    assert found['leadstream_figure_failed{figure="stalled"}'] == 0
+    assert not [name for name in found if name.startswith("leadstream_inflow")]
+    at_work["query"], fake._client = answer, None
+    assert scraped(page.page())['leadstream_figure_failed{figure="inflow"}'] == 0
+
+
+def test_what_compares_weeks_is_not_asked_at_every_scrape(monkeypatch):
     monkeypatch.setattr(scrape, "FRESH_SECONDS", 0)
+    fake = Fake()
+    page = scrape.Scrape(fake)
+    pages = [page.page() for _ in range(3)]
+    assert sum("AS quarter" in statement for statement in fake.asked) == 1
+    assert all("leadstream_inflow_seen" in one.decode() for one in pages)
+
+
+def test_a_scrape_while_clickhouse_is_away_says_so_and_shows_no_figure_of_before(
+    each_time, monkeypatch
+):
     fake = Fake()
     fake.standing = {"mql": 7}
     monkeypatch.setattr(
@@ -194,10 +296,49 @@ def test_a_scrape_while_clickhouse_is_away_says_so_and_shows_no_figure_of_before
     answer = application.get("/metrics")
     found = scraped(answer.content)
     assert (answer.status_code, found["leadstream_live_clickhouse_up"]) == (200, 0)
-    assert not [
-        name for name in found if name.startswith(("leadstream_stalled", "leadstream_open"))
-    ]
-    assert str(found["leadstream_identity_conflicts"]) == "nan"
+    shown = ("stalled", "open", "identity", "inflow", "alert", "stale")
+    assert not [name for name in found if name.startswith(tuple(f"leadstream_{x}" for x in shown))]
+
+
+def test_a_scrape_does_not_wait_for_a_figure_that_takes_long(monkeypatch):
+    monkeypatch.setattr(scrape, "PATIENCE_SECONDS", 0.1)
+    fake, go_on = Fake(), threading.Event()
+    answer = fake.answer
+
+    def slow(statement, parameters=None, settings=None):
+        if "AS quarter" in statement:
+            assert go_on.wait(20)
+        return answer(statement, parameters, settings)
+
+    fake._client = SimpleNamespace(query=slow)
+    page = scrape.Scrape(fake)
+    for _ in range(2):
+        found = scraped(page.page())
+        assert 'leadstream_open_leads{stage="mql"}' in found
+        assert not [name for name in found if name.startswith("leadstream_inflow")]
+    go_on.set()
+    page._asking.join(20)
+    assert [name for name in scraped(page.page()) if name.startswith("leadstream_inflow")]
+    assert sum("AS quarter" in statement for statement in fake.asked) == 1
+
+
+def test_a_figure_that_takes_long_is_asked_less_often(monkeypatch):
+    clock = SimpleNamespace(now=0.0, time=time.time, monotonic=lambda: clock.now)
+    monkeypatch.setattr(scrape, "time", clock)
+    fake = Fake()
+    answer = fake.answer
+
+    def slow(statement, parameters=None, settings=None):
+        clock.now += 10 * ("FROM breaches" in statement)
+        return answer(statement, parameters, settings)
+
+    fake._client = SimpleNamespace(query=slow)
+    page = scrape.Scrape(fake)
+    for _ in range(50):
+        clock.now += 15
+        page._refresh()
+    assert sum("FROM breaches" in statement for statement in fake.asked) == 4
+    assert sum("count() AS open" in statement for statement in fake.asked) == 50
 
 
 def test_those_who_scrape_at_once_share_one_answer():

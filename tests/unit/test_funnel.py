@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas import documents, first_form
+from schemas.alerts import Alerts
 from schemas.checking import nowhere_to_go
 from schemas.durations import Duration
 from schemas.funnel import Funnel
@@ -337,3 +338,18 @@ def test_another_title_is_no_other_definition():
     funnel = load(FUNNELS / "default.yaml")
     titled = funnel.model_copy(update=stages(funnel, mql={"title": "Chaud", "titles": {"fr": "C"}}))
     assert digest(titled) == digest(funnel)
+
+
+def test_thresholds_of_alerts_decide_no_fact_so_they_are_no_other_definition():
+    funnel = load(FUNNELS / "default.yaml")
+    assert funnel.alerts == Alerts()  # the file writes the defaults out
+    stricter = funnel.model_copy(update={"alerts": Alerts(newly_stalled=1)})
+    assert digest(stricter) == digest(funnel)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"newly_stalled": 0}, {"inflow_drop": 1.0}, {"inflow_drop": 50}, {"stalled": 3}]
+)
+def test_a_threshold_that_would_never_or_always_fire_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Alerts(**wrong)

@@ -16,10 +16,13 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from schemas.topics import TOPICS
 from streams import health
 from streams.agents import ticker
+from streams.cli import doctor as doctor_command
 from streams.embedded import answers, children, home, logs, pids, stopped
 from streams.embedded.process import FIRST_ANSWER_SECONDS, Memory, Process
 from streams.embedded.watch import Watch
@@ -746,6 +749,61 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others_from_speaking():
         ("breaks", False, "ZeroDivisionError: integer division or modulo by zero"),
         ("fails", False, "two leads are lost"),
     ]
+
+
+def doctor(monkeypatch, *differences, workers="each has a process"):
+    """Run the doctor on a server; return its exit code and its findings by name."""
+    monkeypatch.setenv("LEADSTREAM_BROKERS", "127.0.0.1:1")
+    monkeypatch.setenv("LEADSTREAM_HOME", "/nonexistent")
+    monkeypatch.setattr(admin, "apply", lambda _settings, dry: list(differences) if dry else None)
+    monkeypatch.setattr(health, "CHECKS", [health.Check("kafka topics", health.topics)])
+
+    def check(_settings):
+        if isinstance(workers, Exception):
+            raise workers
+        return workers
+
+    monkeypatch.setattr(health, "workers", check)
+    app = typer.Typer()
+    app.registered_commands += doctor_command.app.registered_commands
+    ran = CliRunner().invoke(app, ["--json"])
+    found = json.loads(ran.stdout)
+    return ran.exit_code, {one["check"]: one for one in found}
+
+
+def test_a_doctor_is_content_with_topics_as_declared_also_where_somebody_added_a_setting(
+    monkeypatch,
+):
+    assert doctor(monkeypatch)[0] == 0
+    added = admin.Difference("lead.events", "flush.ms=7 is set and not declared", admin.NOTE)
+    code, found = doctor(monkeypatch, added)
+    assert (code, found["kafka topics"]["ok"]) == (0, True)
+    assert "flush.ms=7 is set and not declared" in found["kafka topics"]["detail"]
+
+
+@pytest.mark.parametrize("kind", [admin.MAKE, admin.SET, admin.STANDS])
+def test_a_doctor_fails_on_what_differs(monkeypatch, kind):
+    differences = [admin.Difference(f"lead.t{n}", "retention.ms: 5 -> 6", kind) for n in range(7)]
+    code, found = doctor(monkeypatch, *differences)
+    assert (code, found["kafka topics"]["ok"]) == (1, False)
+    assert found["kafka topics"]["detail"].startswith("7 differences: lead.t0: retention.ms")
+    assert "and 2 more" in found["kafka topics"]["detail"]
+
+
+def test_a_doctor_fails_on_what_is_dead(monkeypatch):
+    dead = health.Failing("nobody does the work of resolve")
+    code, found = doctor(monkeypatch, workers=dead)
+    assert (code, found["workers"]["ok"]) == (1, False)
+
+
+def test_a_group_that_nobody_belongs_to_is_a_dead_worker(monkeypatch):
+    answer = {
+        "a": {"group_state": "Stable", "members": [{"member_id": "m"}]},
+        "b": {"group_state": "Empty", "members": []},
+    }
+    client = SimpleNamespace(describe_groups=lambda groups: answer, close=lambda: None)
+    monkeypatch.setattr(admin.connections, "admin", lambda *_, **__: client)
+    assert admin.without_members(None, ["a", "b", "c"]) == ["b", "c"]
 
 
 def test_time_that_stands_fails():
