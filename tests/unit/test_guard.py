@@ -609,3 +609,26 @@ def test_tokens_alone_are_a_login_outside_of_this_machine(tokens):
         named(tokens)
     token = tokens.add("ann", "viewer")
     assert named(tokens).get("/", headers=bearer(token)).status_code == 200
+
+
+def test_the_command_makes_a_token_shows_it_once_lists_names_and_takes_one_out(tmp_path):
+    from typer.testing import CliRunner
+
+    from streams.cli import main
+
+    def run(*arguments):
+        done = CliRunner().invoke(main.app, ["token", *arguments, "--home", str(tmp_path)])
+        return done.exit_code, done.stdout
+
+    tokens = Tokens(tmp_path / "tokens")
+    assert "there are no tokens" in run()[1]
+    token = run("ann")[1].splitlines()[0]
+    assert match(tokens.entries(), token)[:2] == ("ann", "viewer")
+    run("bob", "--role", "lead_details")
+    code, listed = run()
+    assert (code, listed.split()) == (0, ["viewer", "ann", "lead_details", "bob"])
+    assert token not in listed
+    assert run("cid", "--role", "boss")[0] == 2
+    assert "opens nothing any more" in run("ann", "--revoke")[1]
+    assert match(tokens.entries(), token) is None
+    assert run("ann", "--revoke")[0] == 1
