@@ -207,7 +207,7 @@ CLICKHOUSE_UP = Gauge(
 )
 LIVE_REFUSED = Counter(
     f"{PREFIX}_live_refused_total",
-    "Requests that the live page refused: host, origin or login",
+    "Requests that the live page refused: host, origin, login or role",
     ["why"],
 )
 LOGINS = Counter(

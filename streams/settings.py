@@ -174,8 +174,14 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""
     # Of the live page's login and API; needed outside of loopback.
     live_token: SecretStr = SecretStr("")
+    # Tokens of people and machines with their roles, as hashes; `leadstream token` writes it.
+    # Empty: `tokens` in the home.
+    tokens_file: Path = Path()
     # Set by a proxy of your own once it knows who asks, like X-Forwarded-User.
     trusted_proxy_header: str = ""
+    # What those it names may see, and, with commas between, whom it names that see leads as well.
+    trusted_proxy_role: Literal["viewer", "lead_details"] = "viewer"
+    trusted_proxy_details: str = ""
     # Addresses or networks of proxies of your own, with commas between: of the live page, whose
     # header is believed; of the gateway, whose X-Forwarded-For names the client.
     trusted_proxies: str = ""
@@ -277,6 +283,10 @@ class Settings(BaseSettings):
                 **(kept if isinstance(kept, dict) else {}),
             }
         }
+
+    def tokens_path(self) -> Path:
+        """Return the file of the live page's tokens."""
+        return self.tokens_file if self.tokens_file.name else self.home / "tokens"
 
     def secret(self, name: str) -> tuple[str, ...]:
         """Return a vendor's secret as it is valid now: the present value, and the one before."""

@@ -30,6 +30,8 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
     if as_json:
         document(found)
         return
+    if not any(found.values()):
+        print_line("nothing is unsettled: no conflict, no shared alias, no event of two leads")
     for one in found["conflicts"]:
         where = " and ".join(map(name, one["identities"]))
         print_line(f"conflict since {one['since']:%Y-%m-%d}: {where}")

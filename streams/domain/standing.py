@@ -48,9 +48,7 @@ class Standing(NamedTuple):
     gone: frozenset[str]  # identities of records that were deleted
 
 
-def standing(
-    events: list[Event], definitions: Definitions, packs: Iterable[Pack] = ()
-) -> Standing:
+def standing(events: list[Event], definitions: Definitions, packs: Iterable[Pack] = ()) -> Standing:
     """Judge canonical events as a whole; a record may be known by touches of `packs` alone."""
     if not any(event.type in _JUDGED for event in events):
         return Standing(events, frozenset(), {}, frozenset())

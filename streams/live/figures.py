@@ -12,6 +12,7 @@ from clickhouse_connect.driver.exceptions import OperationalError
 from schemas import addresses
 from schemas.errors import LeadstreamError
 from sinks.clickhouse import asking, generations, kpis
+from sinks.clickhouse.catalogue import named
 from sinks.clickhouse.rows import ACTIVE
 from streams.connections import clickhouse_client
 
@@ -52,9 +53,15 @@ class Figures:
         settings: Settings,
         explain: Callable[[Any, str], dict[str, Any]],
         readable: Callable[[dict[str, Any], str], list[str]],
+        find: Callable[[Any, str], list[str]] = lambda _client, _text: [],
     ) -> None:
-        """Connect on the first query. `explain` and `readable` show a lead as the CLI does."""
+        """Connect on the first query.
+
+        `explain`, `readable` and `find` show and find a lead as the CLI does; without `find` nobody
+        is found.
+        """
         self.settings, self._explain, self._readable = settings, explain, readable
+        self._find = find
         self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
         self._connecting = threading.Lock()
@@ -121,8 +128,15 @@ class Figures:
         limit: int = 50,
         offset: int = 0,
     ) -> dict[str, Any]:
-        """Return the leads behind a figure of a report: {total, leads} (kpis.behind)."""
-        funnel = self.funnel
+        """Return the leads behind a figure of a report: {total, leads} (kpis.behind).
+
+        Raises:
+            ValueError: a word that can't be read, or nobody knows the leads of that instant.
+
+        """
+        funnel, now = self.funnel, int(time.time() * 1000)
+        if named(name).of_states and asking.read(funnel, asked, now).past:
+            raise ValueError(kpis.PAST_NEEDS_ARCHIVE)
         return self._ask(
             lambda client: asking.behind(client, funnel, asked, name, dimensions, limit, offset)
         )
@@ -204,6 +218,13 @@ class Figures:
         counts = self.rows("SELECT count() AS leads FROM v_lead_state")[0]
         age = time.time() - watermark / 1000 if watermark else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
+
+    def find(self, text: str) -> list[str]:
+        """Return the ids of the leads that a text names, as audit.finding.find does.
+
+        It may be an id or its first digits, an email, an alias, a CRM record's address or id.
+        """
+        return self._ask(lambda client: self._find(client, text))
 
     def knows(self, lead: str) -> bool:
         """Return whether the shown generation has a lead of this id."""

@@ -130,7 +130,7 @@ def test_another_site_reads_nothing_opens_no_websocket_and_no_frame(base, page):
     try:
         page.goto(f"http://localhost:{site.server_port}/")
         read = "url => fetch(url).then(answer => answer.text()).catch(() => 'refused')"
-        assert page.evaluate(read, f"{base}/api/feed") == "refused"
+        assert page.evaluate(read, f"{base}/api/v1/feed") == "refused"
         assert (
             page.evaluate(read, f"{base}/_nicegui_ws/socket.io/?EIO=4&transport=polling")
             == "refused"
@@ -158,7 +158,7 @@ def test_the_same_page_by_a_name_that_is_not_ours_is_refused_as_dns_rebinding_wo
     with subprocess.Popen(
         [
             tool("chromium", "chromium"), "--headless", *flags, "--dump-dom",
-            f"http://rebound.example:{port}/api/feed",
+            f"http://rebound.example:{port}/api/v1/feed",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as browser:  # fmt: skip
@@ -180,10 +180,10 @@ def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(ch
         page.get_by_role("button").click()
         drawn(page)
         assert page.evaluate("document.cookie") == ""
-        assert httpx.get(f"{address}/api/feed").status_code == 401
+        assert httpx.get(f"{address}/api/v1/feed").status_code == 401
         assert (
             httpx.get(
-                f"{address}/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}
+                f"{address}/api/v1/feed", headers={"Authorization": f"Bearer {TOKEN}"}
             ).status_code
             == 200
         )
