@@ -324,9 +324,8 @@ def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
     kpi = named(name)
     asked, _ = _applicable(kpi, asked._replace(trend=""))
     keys = (*(("by",) if kpi.split else ()), *kpi.rows)
-    counts = [
-        one for one in ("counted", "ripe", "converted") if re.search(rf"\b{one}\b", kpi.members)
-    ]
+    there = _columns(client, kpi, asked)
+    counts = [one for one in ("counted", "ripe", "converted") if one in there]
     listed = ", ".join(f"toString({key}) AS key_{key}" for key in keys)
     select = (
         "SELECT toString(lead_id) AS lead, toUInt32(journey) AS journey,"

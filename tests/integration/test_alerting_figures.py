@@ -94,7 +94,7 @@ def test_what_late_proof_takes_back_stays_counted_and_is_counted_as_taken_back(f
     assert client.query("SELECT lead_id, fact_id FROM breaches").result_rows == [(lead, fact)]
     assert of_mql(ask(1.5)) == (0, 0)  # that was in January
     client.command("TRUNCATE TABLE breaches")
-    firm.writer._insert("breaches", [[1, str(lead), fact, "mql", int(time.time() * 1000), 1]])
+    firm.writer.write_table("breaches", [[1, str(lead), fact, "mql", int(time.time() * 1000), 1]])
     assert of_mql(ask(1.5)) == (1, 0)
     client.command("TRUNCATE TABLE clocks")  # the touch was made in time after all
     assert of_mql(ask(1.5)) == (1, 1)
