@@ -45,6 +45,7 @@ TOUCHES = "lead.touches"
 FACTS = "lead.facts"
 STATE = "lead.state"
 ALERTS = "lead.alerts"
+NOTICES = "lead.notices"
 SPEND = "lead.spend"
 TARGETS = "lead.targets"
 RATES = "lead.rates"
@@ -124,9 +125,17 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         ALERTS,
         "advance",
-        "alert, anyone",
+        "notifier, anyone",
         30 * DAY_MS,
         "stalled and breached leads, and their retractions",
+    ),
+    Topic(
+        NOTICES,
+        "notifier, people",
+        "notifier",
+        -1,
+        "whom the notifier has notified of what, and what people snoozed",
+        _COMPACTED,
     ),
     Topic(
         SPEND,
@@ -179,7 +188,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         SOURCES,
         "normalise, normalise-import, people",
-        "normalise, normalise-import, people",
+        "normalise, normalise-import, notifier, people",
         -1,
         "what is parked",
         _COMPACTED,

@@ -37,8 +37,12 @@ def plain(funnel: Funnel) -> dict[str, Any]:
 
 
 def digest(funnel: Funnel) -> str:
-    """Return 16 hex digits of a definition's content; stages' titles decide nothing."""
+    """Return 16 hex digits of a definition's content.
+
+    Stages' titles and who is notified decide nothing, so they may change in place.
+    """
     body = plain(funnel)
+    del body["notify"]
     for stage in (*body["ladder"].values(), *body["aside"].values()):
         del stage["title"], stage["titles"]
     return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
