@@ -444,7 +444,10 @@ def taken(message: Notification, channel: str, stalls: Mapping[str, Stall]) -> S
         update: dict[str, object] = {}
         if notice.state in ("sending", "recalling"):
             update["state"] = after
-        if message.kind == "notice":
+        if message.kind == "notice" and notice.state in ("recalling", "retracted"):
+            # it took it while the others were notified that it is taken back: so must it be
+            update |= {"state": "retracting", "via": (channel,), "send_at": message.at}
+        elif message.kind == "notice":
             update["via"] = tuple(dict.fromkeys((*notice.via, channel)))
         _put(changed, stall, notice.model_copy(update=update))
     return Settled(done, changed)

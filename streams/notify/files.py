@@ -1,13 +1,12 @@
-"""The notifier's files: its book, the funnel file, and what it leaves for `doctor`."""
+"""The notifier's files: its book and the funnel file."""
 
 from __future__ import annotations
 
 import contextlib
-import json
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from schemas import notice_book, reading
 from schemas.errors import LeadstreamError
@@ -18,16 +17,11 @@ from . import channels
 from .timing import Rules
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from schemas.funnel import Funnel
     from streams.settings import Settings
 
-    from .sending import Failing
-
 LOOK_SECONDS = 5.0
 AGAIN_SECONDS = 60.0  # a version comes into force at midnight without any file's change
-_REPORT = "notifier.json"
 
 log = logging.getLogger("leadstream.notifier")
 
@@ -133,25 +127,3 @@ class Files:
                 known = path.stat()
                 found.append((str(path), known.st_mtime_ns, known.st_size))
         return tuple(found)
-
-
-def report(home: Path, failing: Iterable[Failing], nobody: Iterable[str]) -> None:
-    """Leave for `doctor` which channels fail, and for whom the book has nobody."""
-    found = {
-        "at": time.time(),
-        "failing": [one._asdict() for one in failing],
-        "nobody": sorted(nobody)[:100],
-    }
-    with contextlib.suppress(OSError):  # a home that is read-only, or full: the log has it
-        fresh = home / f"{_REPORT}.new"
-        fresh.write_text(json.dumps(found), encoding="utf-8")
-        fresh.replace(home / _REPORT)
-
-
-def reported(home: Path) -> dict[str, Any]:
-    """Return what a notifier of this home left; empty where there is none."""
-    try:
-        found = json.loads((home / _REPORT).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return found if isinstance(found, dict) else {}

@@ -35,7 +35,7 @@ from streams import connections, metrics
 from streams.intake.persistent import Publisher
 from streams.operate import reading
 
-from . import deciding, files, ledger, timing
+from . import deciding, ledger, report, timing
 from .deciding import View
 from .files import Files
 from .parking import Parking
@@ -396,7 +396,7 @@ class Notifier:
         for one in failing:
             kind, scheme = one.to.partition(":")[0], one.channel.partition(".")[0]
             metrics.NOTICE_CHANNELS_FAILING.labels(kind, scheme).inc()
-        files.report(self._settings.home, failing, nobody)
+        report.write(self._settings.home, failing, nobody)
 
     @staticmethod
     def _is_recent(message: Notification, view: View) -> bool:

@@ -91,7 +91,7 @@ class Desk:
     """The notifier without its edges: what it would write, and the messages that it would send."""
 
     def __init__(self):
-        self.stalls, self.messages = {}, []
+        self.stalls, self.messages = {}, {}
 
     def hear(self, *alerts, now=None, **more):
         """Take alerts at an instant; else each a minute after it was due."""
@@ -112,26 +112,21 @@ class Desk:
         seen = view(now, **more)
         for name, one in self.stalls.items():
             self.stalls[name] = deciding.decide(one, seen)
-        made = deciding.compose(self.stalls.values(), self.messages, seen)
-        self.messages += made.messages
+        made = deciding.compose(self.stalls.values(), [*self.messages.values()], seen)
+        self.messages |= {one.id: one for one in made.messages}
         self.stalls |= made.stalls
         return made.messages
 
     def take(self, message, channel, now, **more):
-        self._settled(deciding.taken(self._newest(message), channel, self.stalls), now, more)
+        self._settled(deciding.taken(self.messages[message.id], channel, self.stalls), now, more)
 
     def give_up(self, message, channel, now, *, refused=False, **more):
         seen = view(now, **more)
-        newest = self._newest(message)
+        newest = self.messages[message.id]
         settled = deciding.given_up(newest, channel, self.stalls, seen, refused=refused)
         self._settled(settled, now, more)
 
-    def _newest(self, message):
-        return next(one for one in self.messages if one.id == message.id)
-
     def _settled(self, settled, now, more):
-        self.messages = [
-            settled.message if one.id == settled.message.id else one for one in self.messages
-        ]
+        self.messages[settled.message.id] = settled.message
         for name, one in settled.stalls.items():
             self.stalls[name] = deciding.decide(one, view(now, **more))

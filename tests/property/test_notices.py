@@ -1,0 +1,171 @@
+"""Any order, repetition and restart of alert revisions: nobody hears twice, nothing is lost."""
+
+import os
+from collections import Counter
+
+import hypothesis
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.wire import notices
+from streams.notify import deciding
+from tests.support.noticing import DAY, HOUR, MINUTE, MONDAY, Desk, alert, cold, rules, view
+
+EXAMPLES = int(os.environ.get("LEADSTREAM_EXAMPLES", "300"))
+STATUSES = ("warned", "breached", "escalated", "met")
+RULES = rules(
+    warn={"to": ["owner"]},
+    breach={"to": ["owner", "team"]},
+    escalate={"to": ["owner", "manager", "crm"]},
+    most=4,
+)
+
+
+@st.composite
+def revisions(draw):
+    """Draw what some clocks stated, revision by revision; each with an even share of hot ones."""
+    found = []
+    for number in range(draw(st.integers(1, 4))):
+        make = draw(st.sampled_from([alert, cold]))
+        owner = draw(st.sampled_from(["11", "12"]))
+        story = draw(st.lists(st.sampled_from(STATUSES), min_size=1, max_size=5))
+        found.append(
+            [
+                make(status, id=f"{number:016x}", revision=at + 1, owner=owner)
+                for at, status in enumerate(story)
+            ]
+        )
+    return found
+
+
+# What happens next: alerts are heard, time passes, a channel answers, the process dies.
+steps = st.lists(
+    st.one_of(
+        st.tuples(st.just("hear"), st.integers(0, 30)),
+        st.tuples(st.just("pass"), st.integers(1, 30 * 60)),  # minutes
+        st.tuples(st.just("take"), st.integers(0, 10)),
+        st.tuples(st.just("take late"), st.integers(0, 10)),
+        st.tuples(st.just("fail"), st.integers(0, 10)),
+        st.tuples(st.just("die"), st.sampled_from(["before", "between", "after"])),
+    ),
+    max_size=40,
+)
+
+
+class World(Desk):
+    """A desk whose writes are kept, which dies with what was not written yet."""
+
+    def __init__(self):
+        super().__init__()
+        self.now, self.heard_of = MONDAY, Counter()  # by channel, recipient, kind and id
+
+    def compose(self, now, *, dies="", **more):
+        """Compose as the service does: messages are written, then stalls. Die in between."""
+        before = dict(self.stalls), dict(self.messages)
+        made = super().compose(now, **more)
+        if dies == "before":
+            self.stalls, self.messages = before
+        elif dies == "between":
+            self.stalls = before[0]
+        return made
+
+    def restart(self):
+        """Read what was written."""
+        self.messages = {
+            name: notices.load(notices.dump(one)) for name, one in self.messages.items()
+        }
+        self.stalls = {name: notices.load(notices.dump(one)) for name, one in self.stalls.items()}
+        self.stalls |= deciding.recovered(self.messages.values(), self.stalls)
+
+    def under_way(self):
+        return [
+            (one, channel)
+            for one in self.messages.values()
+            for channel in one.channels
+            if channel not in (*one.taken, *one.failed)
+        ]
+
+    def answer(self, place, *, good, late=False):
+        """Let a channel answer; a message that does not stand any more is given up untried."""
+        waiting = self.under_way()
+        if not waiting:
+            return
+        message, channel = waiting[place % len(waiting)]
+        if not good or not (late or deciding.stands(message, self.stalls, 1)):
+            self.give_up(message, channel, self.now, rules=RULES)
+            return
+        for item in message.items:
+            self.heard_of[message.to, channel, message.kind, item.notice, message.id] += 1
+        self.take(message, channel, self.now, rules=RULES)
+
+
+def finish(world, stories):
+    """Hear the end of each story, then let everything go that may."""
+    for story in stories:
+        world.hear(story[-1], now=world.now, rules=RULES)
+    for _ in range(40):
+        world.now += 7 * HOUR
+        world.compose(world.now, rules=RULES)
+        while world.under_way():
+            world.answer(0, good=True)
+
+
+@hypothesis.settings(max_examples=EXAMPLES, deadline=None)
+@given(stories=revisions(), does=steps)
+def test_each_hears_of_each_level_once_what_was_taken_back_was_sent_and_nothing_is_lost(
+    stories, does
+):
+    world = World()
+    revised = [one for story in stories for one in story]
+    for what, value in does:
+        match what:
+            case "hear":
+                world.hear(revised[value % len(revised)], now=world.now, rules=RULES)
+            case "pass":
+                world.now += value * MINUTE
+                world.compose(world.now, rules=RULES)
+            case "take" | "fail":
+                world.answer(value, good=what == "take")
+            case "die":
+                world.compose(world.now, dies=value, rules=RULES)
+                world.restart()
+    finish(world, stories)
+    ids = Counter()
+    for (to, channel, kind, notice, _), count in world.heard_of.items():
+        ids[to, channel, kind, notice] += count
+    assert set(ids.values()) <= {1}, (ids, [[one.status for one in s] for s in stories])
+    for to, channel, kind, notice in ids:
+        if kind == "retraction":
+            assert (to, channel, "notice", notice) in ids
+    seen = view(world.now, rules=RULES)
+    for story in stories:
+        stall = world.stalls[story[0].id]
+        for to, level in deciding.wanted(story[-1], seen).items():
+            standing = [one for one in stall.notices if one.to == to and one.state == "sent"]
+            assert any(one.level == level for one in standing) or any(
+                one.level == "escalate" for one in standing
+            )
+        for one in stall.notices:
+            assert one.state in ("sent", "retracted")
+            stands = deciding._reached(story[-1])
+            assert (one.state == "sent") is (one.level in stands)
+            if one.state == "retracted":
+                took, back = (
+                    {channel for to, channel, kind, name in ids if (kind, name) == (what, one.id)}
+                    for what in ("notice", "retraction")
+                )
+                assert took == back
+
+
+@hypothesis.settings(max_examples=EXAMPLES, deadline=None)
+@given(stories=revisions(), data=st.data())
+def test_the_order_and_the_repetition_of_alerts_leave_no_trace(stories, data):
+    one, other = Desk(), Desk()
+    for story in stories:
+        one.hear(*story, now=MONDAY, rules=RULES)
+    shuffled = data.draw(st.permutations([each for story in stories for each in story]))
+    repeated = data.draw(st.lists(st.sampled_from(shuffled), max_size=10))
+    other.hear(*shuffled, *repeated, now=MONDAY, rules=RULES)
+    later = MONDAY + 2 * DAY
+    first, second = one.compose(later, rules=RULES), other.compose(later, rules=RULES)
+    assert sorted(first, key=str) == sorted(second, key=str)
