@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from .context import Failed, document, on_home, print_line
+from schemas.errors import LeadstreamError
+
+from .context import Failed, document, errors, on_home, print_line
 from .data import AnyHome
 from .run import Json
 
@@ -26,7 +28,6 @@ def notifier(
     """
     import asyncio
 
-    from streams.notify.ledger import LaterRelease
     from streams.notify.service import Notifier
     from streams.probe import Probe
     from streams.settings import Settings, write_stopped
@@ -38,13 +39,14 @@ def notifier(
         _check(settings)
         return
     _log()
-    service = Notifier(settings)
-    probe = Probe(service.waits_for)
-    probe.serve(settings.metrics_port, settings.host)
     try:
+        service = Notifier(settings)
+        probe = Probe(service.waits_for)
+        probe.serve(settings.metrics_port, settings.host)
         asyncio.run(service.run(probe.beat))
-    except LaterRelease as error:
+    except LeadstreamError as error:  # a start would not help: somebody must act
         write_stopped(settings.home, "notifier", str(error))
+        errors.print(str(error), style="red", highlight=False, soft_wrap=True)
         raise typer.Exit(os.EX_CONFIG) from error
 
 

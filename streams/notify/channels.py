@@ -39,7 +39,18 @@ logging.getLogger("apprise").setLevel(logging.CRITICAL)
 
 
 class NotTaken(LeadstreamError):  # noqa: N818 - a channel's state; whoever sends tries again
-    """A channel did not take a message; a later try may succeed."""
+    """A channel did not take a message; a later try may succeed.
+
+    It may have taken it all the same and not have said so, unless `certain`.
+    """
+
+    certain = False
+
+
+class Unreachable(NotTaken):
+    """Nobody was there to take a message."""
+
+    certain = True
 
 
 class Refused(LeadstreamError):  # noqa: N818 - whoever runs the receiver must act
@@ -81,7 +92,7 @@ def send(address: str, mail: str, message: Notification, words: Words) -> None:
     """
     plugin = _plugin(address, mail)
     if plugin is None:
-        raise NotTaken("the address can't be used: see `leadstream notifier --check`")
+        raise Unreachable("the address can't be used: see `leadstream notifier --check`")
     subject, text = wording.headline(message, words), wording.text(message, words)
     if isinstance(plugin, NotifyEmail):
         _mail(plugin, message.id, subject, text)
@@ -132,6 +143,8 @@ def _mail(plugin: Any, name: str, subject: str, text: str) -> None:
                 taken = server.sendmail(plugin.from_addr[1], one.to_addrs, parsed.as_string())
                 if not taken:
                     raise NotTaken("the mail server refused it")
+    except ConnectionRefusedError as error:
+        raise Unreachable("the mail server is away") from error
     except (OSError, smtplib.SMTPException, RuntimeError) as error:
         raise NotTaken(f"the mail server failed ({type(error).__name__})") from error
 
@@ -151,7 +164,7 @@ def post(url: str, secret: str, message: Notification, words: Words) -> None:
 
     """
     if not secret:
-        raise NotTaken("LEADSTREAM_NOTIFY_SECRET is not set, so nothing can be signed")
+        raise Unreachable("LEADSTREAM_NOTIFY_SECRET is not set, so nothing can be signed")
     body = wording.document(message, words).model_dump_json().encode()
     headers = {
         "Content-Type": "application/json",
@@ -161,6 +174,8 @@ def post(url: str, secret: str, message: Notification, words: Words) -> None:
     }
     try:
         answer = httpx.post(url, content=body, headers=headers, timeout=SECONDS)
+    except httpx.ConnectError as error:
+        raise Unreachable("nobody is there") from error
     except httpx.HTTPError as error:
         raise NotTaken(f"it does not answer ({type(error).__name__})") from error
     if answer.is_success:

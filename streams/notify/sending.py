@@ -3,6 +3,10 @@
 A sender tries a message again with growing pauses for as long as its patience lasts, then gives it
 up and counts as failing. While it fails it tries each message once, so that a channel that is away
 for a day does not cost an hour a message; the first one that it takes makes it well.
+
+A channel may take a message and the answer be lost, or this process die before it is written down.
+Such a message is sent on, under its id, even if it does not stand any more, and is taken back
+afterwards: else somebody would have heard of a lead and never that it was taken back.
 """
 
 from __future__ import annotations
@@ -66,18 +70,21 @@ class Senders:
     ) -> None:
         """`words` gives the book as it is now; `patience` is how long (s) a message is tried.
 
-        What does not stand any more is not tried again: nobody is to hear of what was taken back.
+        What does not stand any more and was certainly not taken is not tried again.
         """
         self._words, self._stands = words, stands
         self._secret, self._patience = secret, patience
-        self._queues: dict[tuple[str, str], asyncio.Queue[Notification]] = {}
+        self._queues: dict[tuple[str, str], asyncio.Queue[tuple[Notification, bool]]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads = ThreadPoolExecutor(THREADS, "notices")
         self.outcomes: asyncio.Queue[Outcome] = asyncio.Queue()
         self.failing: dict[tuple[str, str], Failing] = {}
 
-    def take(self, message: Notification) -> None:
-        """Send a message by each of its channels that has not taken it yet."""
+    def take(self, message: Notification, *, again: bool = False) -> None:
+        """Send a message by each of its channels that has not taken it yet.
+
+        `again` is one that may have been sent before this process began.
+        """
         for channel in message.channels:
             if channel in (*message.taken, *message.failed):
                 continue
@@ -86,7 +93,7 @@ class Senders:
                 self._queues[place] = asyncio.Queue()
                 task = asyncio.create_task(self._run(*place))
                 self._tasks.add(task)
-            self._queues[place].put_nowait(message)
+            self._queues[place].put_nowait((message, again))
 
     async def stop(self) -> None:
         """End all; what was not taken is left to the next start."""
@@ -97,11 +104,13 @@ class Senders:
 
     async def _run(self, to: str, channel: str) -> None:
         while True:
-            message = await self._queues[to, channel].get()
-            what = await self._patiently(to, channel, message)
+            message, again = await self._queues[to, channel].get()
+            what = await self._patiently(to, channel, message, unsure=again)
             self.outcomes.put_nowait(Outcome(message.id, channel, what))
 
-    async def _patiently(self, to: str, channel: str, message: Notification) -> str:
+    async def _patiently(
+        self, to: str, channel: str, message: Notification, *, unsure: bool
+    ) -> str:
         """Try until it is taken, refused, or the patience ends; a failing channel is tried once."""
         place = (to, channel)
         attempts = 1 if place in self.failing else None
@@ -116,10 +125,14 @@ class Senders:
                 wait_initial=FIRST_PAUSE,
                 wait_max=LONGEST_PAUSE,
             ):
-                if not self._stands(message):
+                if not unsure and not self._stands(message):
                     return FAILED
                 with attempt:
-                    await self._once(to, channel, message)
+                    try:
+                        await self._once(to, channel, message)
+                    except channels.NotTaken as error:
+                        unsure = unsure or not error.certain
+                        raise
         except channels.NotTaken as error:
             self._fails(place, str(error))
             return FAILED

@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
+from kafka.errors import KafkaError as ClientError
 from pydantic import ValidationError
 
 from schemas import topics
@@ -79,6 +80,7 @@ class Notifier:
         self._reader = Reader(self._settings, self._settings.generation)
         self._senders: Senders | None = None
         self._ends: dict[TopicPartition, int] = {}
+        self._caught_up = False
         self._open: set[str] = set()
         self._nobody: dict[str, frozenset[str]] = {}
         self._seen: tuple[Any, ...] = ()
@@ -127,7 +129,7 @@ class Notifier:
             while True:
                 try:
                     await self._serve()
-                except (KafkaError, OSError, reading.Silent) as error:
+                except (KafkaError, ClientError, OSError, reading.Silent) as error:
                     log.warning("Kafka fails, trying again: %r", error)
                     self._trouble = f"Kafka fails ({type(error).__name__})"
                 finally:
@@ -155,7 +157,7 @@ class Notifier:
                 found = await consumer.getmany(timeout_ms=POLL_MS, max_records=MOST_POLLED)
                 await self._read(found)
                 await self._settle()
-                if self._ends:
+                if not self._caught_up:
                     await self._catch_up(consumer)
                 elif time.monotonic() - self._ticked >= TICK_SECONDS:
                     self._ticked = time.monotonic()
@@ -199,18 +201,17 @@ class Notifier:
         )
 
     async def _catch_up(self, consumer: Any) -> None:
-        """Forget the ends that were reached; after the last one, go on with what was left."""
+        """Wait until the alerts that came meanwhile are read; then go on with what was left."""
         for place, end in list(self._ends.items()):
             if await consumer.position(place) >= end:
                 del self._ends[place]
-        self._trouble = "it reads the alerts that came while it was down" if self._ends else ""
-        if not self._ends:
-            self._begin_sending()
-
-    def _begin_sending(self) -> None:
+        self._trouble = "it reads the alerts that came while it was down"
+        if self._ends:
+            return
+        self._caught_up, self._trouble = True, ""
         left = [one for one in self._ledger.messages.values() if not deciding.closed(one)]
         for one in left:
-            self._sender.take(one)
+            self._sender.take(one, again=True)
         log.info("notifying; %d messages are sent again", len(left))
 
     @property

@@ -15,13 +15,14 @@ class Mailbox:
     """What an SMTP server took. While `away`, it refuses."""
 
     def __init__(self):
-        self.mails, self.away, self.tried = [], False, 0
+        self.mails, self.away, self.tried_ids = [], False, []
 
     async def handle_DATA(self, server, session, envelope):  # noqa: N802 - aiosmtpd's own name
-        self.tried += 1
+        mail = email.message_from_bytes(envelope.content)
+        self.tried_ids.append(mail["Message-ID"])
         if self.away:
             return "451 not now"
-        self.mails.append(email.message_from_bytes(envelope.content))
+        self.mails.append(mail)
         return "250 OK"
 
     def ids(self):
@@ -45,10 +46,13 @@ class Hook:
     """What was posted, with headers. `answers` are the next statuses; then it answers 204."""
 
     def __init__(self):
-        self.posts, self.answers = [], []
+        self.posts, self.answers, self.given = [], [], []
 
     def ids(self):
         return [headers["Idempotency-Key"] for headers, _ in self.posts]
+
+    def answered(self, status):
+        return self.given.count(status)
 
     def bodies(self):
         return [orjson.loads(body) for _, body in self.posts]
@@ -63,7 +67,8 @@ def web_server():
         def do_POST(self):
             body = self.rfile.read(int(self.headers["Content-Length"]))
             hook.posts.append((self.headers, body))
-            self.send_response(hook.answers.pop(0) if hook.answers else 204)
+            hook.given.append(hook.answers.pop(0) if hook.answers else 204)
+            self.send_response(hook.given[-1])
             self.send_header("Content-Length", "0")
             self.end_headers()
 

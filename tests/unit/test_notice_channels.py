@@ -77,7 +77,7 @@ def test_a_mail_server_that_is_away_or_refuses_has_not_taken_it(box):
         channels.send("ann@example.com", box.url, message(), words())
     nowhere = f"mailto://127.0.0.1:{free_port()}?from=a@example.com"
     nowhere = f"mailto://127.0.0.1:{free_port()}?from=a@example.com"
-    with pytest.raises(channels.NotTaken, match="ConnectionRefusedError"):
+    with pytest.raises(channels.Unreachable, match="mail server is away"):
         channels.send("ann@example.com", nowhere, message(), words())
 
 
@@ -108,6 +108,11 @@ def test_a_webhook_that_refuses_is_not_asked_again(hook, status):
         channels.post(hook.url, SECRET, of_crm(), words())
 
 
+def test_a_webhook_where_nobody_is_was_certainly_not_taken():
+    with pytest.raises(channels.Unreachable):
+        channels.post(f"http://127.0.0.1:{free_port()}/", SECRET, of_crm(), words())
+
+
 def test_nothing_is_posted_unsigned(hook):
     with pytest.raises(channels.NotTaken, match="LEADSTREAM_NOTIFY_SECRET"):
         channels.post(hook.url, "", of_crm(), words())
@@ -117,16 +122,14 @@ def test_nothing_is_posted_unsigned(hook):
 # --- senders ----------------------------------------------------------------------------------
 
 
-def outcomes(messages, book, count, patience=0.05, stands=lambda _: True, while_running=None):
+def outcomes(messages, book, count, patience=0.05, stands=lambda _: True, again=False):
     """Give the first outcomes of some messages, and the channels that fail after them."""
 
     async def run():
         senders = Senders(lambda: book, stands, SECRET, patience)
         try:
             for one in messages:
-                senders.take(one)
-            if while_running:
-                await asyncio.to_thread(while_running)
+                senders.take(one, again=again)
             async with asyncio.timeout(30):
                 return [await senders.outcomes.get() for _ in range(count)], dict(senders.failing)
         finally:
@@ -142,7 +145,7 @@ def test_a_channel_that_is_away_holds_up_no_other(box, monkeypatch):
     desk = Desk()
     desk.hear(cold())
     (one,) = desk.compose(MONDAY + HOUR, book=book.book)
-    found, failing = outcomes([one], book, 2)
+    found, failing = outcomes([one], book, 2, patience=1.0)
     assert {(each.channel, each.what) for each in found} == {
         ("json.0", FAILED),
         ("mailto.1", TAKEN),
@@ -178,6 +181,22 @@ def test_a_channel_that_failed_is_tried_once_a_message_until_it_is_well(hook, mo
 def test_what_does_not_stand_any_more_is_not_tried(hook):
     found, _ = outcomes([of_crm()], words(crm=hook.url), 1, stands=lambda _: False)
     assert (found[0].what, hook.posts) == (FAILED, [])
+
+
+def test_what_was_tried_before_a_restart_is_tried_although_it_does_not_stand(hook):
+    found, _ = outcomes([of_crm()], words(crm=hook.url), 1, stands=lambda _: False, again=True)
+    assert (found[0].what, len(hook.posts)) == (TAKEN, 1)
+
+
+def test_what_may_have_been_taken_is_tried_on_although_it_does_not_stand_any_more(
+    hook, monkeypatch
+):
+    monkeypatch.setattr(sending, "FIRST_PAUSE", 0.01)
+    hook.answers = [500]
+    found, _ = outcomes(
+        [of_crm()], words(crm=hook.url), 1, patience=20, stands=lambda _: not hook.posts
+    )
+    assert (found[0].what, len(hook.posts)) == (TAKEN, 2)
 
 
 def test_a_channel_that_left_the_book_is_given_up_at_once():
