@@ -6,9 +6,10 @@ It names roles and teams, never people: whoever stands for them is in the notifi
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, get_args
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from schemas.durations import Duration, Span
 from schemas.strict import Strict
@@ -26,7 +27,19 @@ def _elapsed(value: Duration) -> Duration:
 
 
 Elapsed = Annotated[Span, AfterValidator(_elapsed)]
-WallTime = Annotated[str, StringConstraints(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")]
+
+
+def _wall(value: object) -> object:
+    """YAML reads 16:00 as 960."""
+    if not isinstance(value, str) or not re.fullmatch(_WALL, value):
+        raise ValueError(f'{value!r} is no time of day: write one in quotes, like "16:00"')
+    return value
+
+
+_WALL = "([01][0-9]|2[0-3]):[0-5][0-9]"
+WallTime = Annotated[
+    str, BeforeValidator(_wall), WithJsonSchema({"type": "string", "pattern": f"^{_WALL}$"})
+]
 
 
 class Level(Strict):

@@ -151,9 +151,9 @@ TICKER_PRODUCERS = Counter(
 NOTICES = Counter(
     f"{PREFIX}_notices_total",
     "What the notifier did: notices sent, retracted, digest (put into one), limited (over a "
-    "recipient's rate, so put into the next digest), withdrawn (taken back or overtaken before they were sent), "
-    "failed (no channel took them, so they wait), refused (by the CRM, for good); and messages, "
-    "each of one or more notices to one recipient",
+    "recipient's rate, so put into the next digest), withdrawn (taken back or overtaken before "
+    "they were sent), failed (no channel took them, so they wait), refused (by the CRM, for good); "
+    "and messages, each of one or more notices to one recipient",
     ["what"],
 )
 NOTICES_WAITING = Gauge(

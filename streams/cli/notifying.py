@@ -99,7 +99,14 @@ def snooze(
 
     settings = on_home(home)
     zone = ZoneInfo(reading.in_force(settings.funnel).reporting.zone)
-    moment, now = _instant(until, zone), int(time.time() * 1000)
+    now = int(time.time() * 1000)
+    try:
+        moment = _instant(until, zone)
+    except ValueError as error:
+        raise typer.BadParameter(
+            f"--until {until!r} is not a time: write one like 2026-12-01T09:00 (in {zone.key}) "
+            "or 2026-12-01T08:00Z"
+        ) from error
     if moment <= now:
         raise typer.BadParameter(f"{until!r} has passed: write a later instant")
     if not why.strip():
