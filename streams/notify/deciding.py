@@ -127,10 +127,10 @@ def believed(stall: Stall, generation: int) -> Alert | None:
     A generation that was adopted raises no alert of what the one before it raised, so that one's
     stands until its heir revises it. What a generation states before it is shown waits.
     """
-    return next(
-        (one for one in reversed(stall.alerts) if one.generation <= generation),
-        None,
-    )
+    for one in reversed(stall.alerts):
+        if one.generation <= generation:
+            return one
+    return None
 
 
 def _reached(alert: Alert | None) -> tuple[NoticeLevel, ...]:

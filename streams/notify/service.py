@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     from streams.settings import Settings
 
 POLL_MS, MOST_POLLED = 300, 2_000
-TICK_SECONDS, RETRY_SECONDS, SWEEP_SECONDS = 1.0, 2.0, 600.0
+TICK_SECONDS, MEASURE_SECONDS, RETRY_SECONDS, SWEEP_SECONDS = 1.0, 5.0, 2.0, 600.0
 _FOLLOWED = (topics.NOTICES, topics.SOURCES)
 _OPEN = ("waiting", "retracting")
 
@@ -82,10 +82,9 @@ class Notifier:
         self._ends: dict[TopicPartition, int] = {}
         self._caught_up = False
         self._open: set[str] = set()
-        self._nobody: dict[str, frozenset[str]] = {}
         self._seen: tuple[Any, ...] = ()
         self._refreshing: asyncio.Task[None] | None = None
-        self._ticked = self._swept = 0.0
+        self._ticked = self._swept = self._measured = 0.0
         self._reported: tuple[Any, ...] = ()
 
     def waits_for(self) -> str:
@@ -238,7 +237,7 @@ class Notifier:
             if place.topic == topics.ALERTS and last >= 0:
                 places.append(Place(partition=place.partition, next_offset=last + 1))
         view = self._view()
-        await self._put({name: deciding.decide(one, view) for name, one in changed.items()}, {})
+        await self._put({name: deciding.decide(one, view) for name, one in changed.items()})
         await self._ledger.write(places)
 
     def _hear(self, record: Any, changed: dict[str, Stall]) -> None:
@@ -260,11 +259,11 @@ class Notifier:
         if after is not before and (before or alert.what == "raised"):
             changed[alert.id] = after
 
-    async def _put(self, stalls: Mapping[str, Stall], before: Mapping[str, Stall]) -> None:
-        """Write stalls that differ from what is known, or from `before`; count what was dropped."""
+    async def _put(self, stalls: Mapping[str, Stall]) -> None:
+        """Write stalls that differ from what is known; count what was dropped."""
         fresh = []
         for one in stalls.values():
-            known = before.get(one.id) or self._ledger.stalls.get(one.id)
+            known = self._ledger.stalls.get(one.id)
             if one == known:
                 continue
             fresh.append(one)
@@ -305,23 +304,21 @@ class Notifier:
         if known.generation != view.generation:
             await known.write([Shown(generation=view.generation)])
         seen = (view.generation, view.rules, view.book)
-        if seen != self._seen:  # all stalls are looked at again: who is to hear of them may differ
-            self._seen, self._nobody = seen, {}
-            looked = list(known.stalls.values())
-        else:
-            looked = [known.stalls[one] for one in self._open]
-        decided = {one.id: deciding.decide(one, view) for one in looked}
-        await self._put(decided, {})
+        if seen != self._seen:  # who is to hear of what may differ
+            self._seen = seen
+            await self._put({one.id: deciding.decide(one, view) for one in known.stalls.values()})
         recent = [one for one in known.messages.values() if self._is_recent(one, view)]
         composed = deciding.compose((known.stalls[one] for one in self._open), recent, view)
         metrics.NOTICES.labels("limited").inc(composed.limited)
         messages = await self._with_records(composed.messages)
         await known.write(messages)
-        await self._put(composed.stalls, {})
+        await self._put(composed.stalls)
         for one in messages:
             metrics.NOTICES.labels("digest").inc(len(one.items) if one.digest else 0)
             self._sender.take(one)
-        self._measure(looked, view)
+        if time.monotonic() - self._measured >= MEASURE_SECONDS:
+            self._measured = time.monotonic()
+            self._measure(view)
         await self._sweep(view)
 
     async def _with_records(self, messages: list[Notification]) -> list[Notification]:
@@ -366,16 +363,12 @@ class Notifier:
                     metrics.NOTICES.labels(what).inc(len(message.items))
             await self._ledger.write([done.message])
             after = {name: deciding.decide(one, view) for name, one in done.stalls.items()}
-            await self._put(after, {})
+            await self._put(after)
 
     # ---------------------------------------------------------------- what is shown, what is old
-    def _measure(self, looked: Iterable[Stall], view: View) -> None:
-        for stall in looked:
-            if nobody := deciding.unreached(stall, view):
-                self._nobody[stall.id] = frozenset(nobody)
-            else:
-                self._nobody.pop(stall.id, None)
-        why: Counter[str] = Counter({"nobody": len(self._nobody)})
+    def _measure(self, view: View) -> None:
+        nobody = [deciding.unreached(one, view) for one in self._ledger.stalls.values()]
+        why: Counter[str] = Counter({"nobody": sum(map(bool, nobody))})
         for one in self._open:
             stall = self._ledger.stalls[one]
             for notice in stall.notices:
@@ -385,11 +378,10 @@ class Notifier:
         why["sending"] = sum(len(one.items) for one in left)
         for name in ("due", "digest", "snoozed", "parked", "quiet", "sending", "nobody"):
             metrics.NOTICES_WAITING.labels(name).set(why[name])
-        self._report()
+        self._report(sorted(set().union(*nobody)))
 
-    def _report(self) -> None:
+    def _report(self, nobody: list[str]) -> None:
         failing = sorted(self._sender.failing.values())
-        nobody = sorted({one for each in self._nobody.values() for one in each})
         if (failing, nobody) == self._reported:
             return
         self._reported = (failing, nobody)

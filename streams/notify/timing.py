@@ -63,20 +63,25 @@ class Rules:
         hot = alert.hot and clock.hot_within is not None
         name = (hot and clock.hot_calendar) or clock.calendar
         hours = calendar.open_hours(self.funnel.calendars[name]) if name else self.hours(alert)
-        return hours.between(now, now + WEEK_MS) == WEEK_MS
+        return _never_closes(hours, now // WEEK_MS)
 
     def proving(self, alert: Alert) -> frozenset[str]:
         """Return the enabled sources that could stop an alert's clock."""
-        clock = self.clock(alert)
-        return _proving(self, clock) if clock else frozenset()
+        return _proving(self, alert.stage, alert.clock) if self.clock(alert) else frozenset()
 
 
 @lru_cache(maxsize=1_000)
-def _proving(rules: Rules, clock: Clock) -> frozenset[str]:
-    known, wanted = can_send(rules.funnel.sends), {*clock.stopped_by, *clock.restarted_by}
+def _proving(rules: Rules, stage: str, name: str) -> frozenset[str]:
+    clock, known = rules.funnel.stages[stage].clocks[name], can_send(rules.funnel.sends)
+    wanted = {*clock.stopped_by, *clock.restarted_by}
     return frozenset(
         source for source in rules.funnel.enabled_sources if wanted & known.get(source, frozenset())
     )
+
+
+@lru_cache(maxsize=1_000)
+def _never_closes(hours: calendar.OpenHours, week: int) -> bool:
+    return hours.between(week * WEEK_MS, (week + 1) * WEEK_MS) == WEEK_MS
 
 
 def level_at(alert: Alert, level: NoticeLevel) -> int:
@@ -100,6 +105,7 @@ def delay(alert: Alert, proving: frozenset[str], usual: Mapping[str, int], other
     return max(0, min(max(known, default=otherwise), bound))
 
 
+@lru_cache(maxsize=1_000)  # many notices are asked of one instant
 def is_open(hours: calendar.OpenHours, at: int) -> bool:
     """Return whether a team works at an instant."""
     return hours.between(at, at + 1) > 0

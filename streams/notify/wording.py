@@ -45,8 +45,13 @@ def whose(line: Line, book: Book) -> str:
     """Return who must act: the owner, else the queue, else the team."""
     for kind in ("owner", "queue", "team"):
         if one := getattr(line, kind):
-            return book.name(kind, one)
+            return _plain(book.name(kind, one))
     return "nobody"
+
+
+def _plain(text: str) -> str:
+    """Return a name from outside as one line: it must forge none, and no header of a mail."""
+    return " ".join("".join(one if one.isprintable() else " " for one in text).split())
 
 
 def how_late(line: Line, now: int) -> str:
@@ -60,7 +65,7 @@ def headline(message: Notification, words: Words) -> str:
     first, count = message.lines[0], len(message.items)
     if message.kind == "retraction":
         if count == 1:
-            return f"Taken back: {_ended(first)} ({first.title})"
+            return f"Taken back: {_ended(first)} ({_plain(first.title)})"
         return f"Taken back: {count} leads need nothing any more"
     if count == 1:
         what = f"{how_late(first, message.at)}: {whose(first, words.book)} must {first.asks}"
@@ -82,18 +87,18 @@ def text(message: Notification, words: Words) -> str:
 
 
 def _lead(line: Line, message: Notification, words: Words) -> Iterator[str]:
-    hot = ", a hot lead" if line.hot else ""
+    title, hot = _plain(line.title), ", a hot lead" if line.hot else ""
     if len(message.items) > 1 or message.kind == "retraction":
         if message.kind == "retraction":
-            yield f"{line.title}{hot}: {_ended(line)}"
+            yield f"{title}{hot}: {_ended(line)}"
         else:
             must = f"{whose(line, words.book)} must {line.asks}"
-            yield f"{line.title}{hot}, {how_late(line, message.at)}: {must}"
+            yield f"{title}{hot}, {how_late(line, message.at)}: {must}"
     else:
-        yield f"Stage: {line.title}{hot} (clock {line.clock})"
+        yield f"Stage: {title}{hot} (clock {line.clock})"
     yield f"Due: {_instant(line.due_at, words.zone)}"
     if line.team:
-        yield f"Team: {words.book.name('team', line.team)}"
+        yield f"Team: {_plain(words.book.name('team', line.team))}"
     if record := addresses.web(line.record_url):
         yield f"CRM record: {record}"
     yield f"Lead: {_page(line, words)}"

@@ -65,6 +65,15 @@ def test_a_name_in_any_script_reaches_the_mail(box):
     assert "Zoë 東京 must call" in text
 
 
+def test_a_name_from_outside_forges_no_header_and_no_line(box):
+    one = message()
+    line = one.lines[0].model_copy(update={"owner": "x\r\nBcc: eve@example.com\r\n\r\nPay here"})
+    channels.send("ann@example.com", box.url, one.model_copy(update={"lines": (line,)}), words())
+    (mail,) = box.mails
+    assert mail["Bcc"] is None
+    assert mail["Subject"].endswith("x Bcc: eve@example.com Pay here must call")
+
+
 def test_what_apprise_posts_has_the_messages_id_too(hook):
     one = message()
     channels.send(hook.url.replace("http:", "json:"), "", one, words())
