@@ -167,6 +167,18 @@ def test_what_is_ready_at_once_is_one_message_and_names_the_ten_longest():
     assert "And 302 more: https://leads.example.com" in text
 
 
+def test_a_weekend_is_one_message_when_the_team_comes_back():
+    friday, desk, sent = at("2026-01-09T18:00"), Desk(), []
+    for hour, one in enumerate(numbered(60)):
+        due = friday + hour * HOUR
+        desk.hear(one.model_copy(update={"due_at": due, "warn_at": due - 4 * HOUR}))
+        sent += desk.tick(due + HOUR)
+    assert sent == []
+    monday = at("2026-01-12T08:00")
+    (message,) = desk.tick(monday)
+    assert len(message.items) == 60
+
+
 def test_what_comes_soon_after_waits_for_the_rest_of_the_window():
     desk = heard(*numbered(2))
     first, second = list(desk.stalls.values())
