@@ -80,7 +80,7 @@ def read(funnel: Funnel, asked: Asked, now: int) -> Question:
         named(name)
     if asked.trend not in get_args(Trend):
         raise Unreadable(f"§trend goes by day, week or month, not by {asked.trend!r}")
-    asof = _instant(asked.as_of, place) if asked.as_of else now
+    asof = instant(asked.as_of, place) if asked.as_of else now
     start, end = _period(asked, funnel.reporting, place, asof)
     where: dict[str, tuple[str, ...]] = {}
     for name, value in asked.where:
@@ -236,7 +236,13 @@ def _zone(name: str) -> ZoneInfo:
         raise Unreadable(f"§zone {name!r} is none: write one like Europe/Paris") from error
 
 
-def _instant(text: str, place: ZoneInfo) -> int:
+def instant(text: str, place: ZoneInfo, name: str = "as-of") -> int:
+    """Return a time (ms); one without a zone is of `place`. `name` is the option that had it.
+
+    Raises:
+        Unreadable: it is no time; the message has an example.
+
+    """
     try:
         if text.isdigit():
             return _bounded(int(text))
@@ -246,7 +252,7 @@ def _instant(text: str, place: ZoneInfo) -> int:
         return _bounded(calendar.to_ms(moment))
     except (ValueError, OverflowError) as error:
         raise Unreadable(
-            f"§as-of {text!r} is not a time: write one like 2026-01-31T09:00 (in {place.key}) "
+            f"§{name} {text!r} is not a time: write one like 2026-01-31T09:00 (in {place.key}) "
             "or 2026-01-31T08:00:00Z, from 1970 to 2099"
         ) from error
 
