@@ -28,6 +28,7 @@ from . import (
     records,
     run,
     tokens,
+    weekly,
     wire,
 )
 from .context import errors, is_away
@@ -49,6 +50,7 @@ PARTS = (
     reconciling,
     demo,
     tokens,
+    weekly,
     wire,
 )
 for part in (module.app for module in PARTS):
