@@ -97,6 +97,7 @@ def test_the_report_is_whole_loads_nothing_and_runs_nothing(text):
     assert not re.search(r"(href|src)=[\"']?//", text)
     ids = [one[1]["id"] for one in found.elements if "id" in one[1]]
     assert len(ids) == len(set(ids))
+    assert [one[2] for one in found.all("h1")] == ["2026-01-19 to 2026-01-25"]
     assert [one[2] for one in found.all("h2")][:3] == ["The week in figures", "Targets", "Funnel"]
     assert "prefers-color-scheme: dark" in text
     assert "@media print" in text
@@ -126,7 +127,8 @@ def test_every_number_is_that_of_the_same_question_asked_again(week, text, world
         value, part = figure[attributes["data-part"]], attributes["data-part"]
         kpis.add(kpi)
         if kpi == "attainment" and part != "value":
-            assert shown == ("-" if value is None else f"{value:,.6g}")
+            form = "percent" if dimensions["metric"] == "acceptance" else "integer"
+            assert shown == written(value, form)
         elif part in ("value", "previous"):
             assert shown == written(value, figure["format"], dimensions.get("currency", ""))
         else:
@@ -139,17 +141,17 @@ def test_every_number_is_that_of_the_same_question_asked_again(week, text, world
 
 
 def test_the_parts_of_a_funnel_bar_are_all_who_entered(week):
-    steps = gathering.of(week.cohorts, "step_conversion")
+    steps = gathering.of(week, "cohorts", "step_conversion")
     assert steps
     for one in steps:
         early = one["n"] - one["denominator"] - one["pending"]
         assert early >= 0
-    acceptance = gathering.of(week.cohorts, "acceptance")
+    acceptance = gathering.of(week, "cohorts", "acceptance")
     (mql,) = [one for one in acceptance if one["dimensions"]["handoff"] == "mql"]
     ledger = [
         one
         for name in ("acceptance", "rejection", "no_decision")
-        for one in gathering.of(week.cohorts, name)
+        for one in gathering.of(week, "cohorts", name)
         if one["dimensions"]["handoff"] == "mql"
     ]
     assert sum(one["value"] for one in ledger) == pytest.approx(1)
@@ -166,7 +168,8 @@ def test_the_benchmarks_the_stalled_by_team_and_the_trend_are_there(week, text):
     assert "must call" in shown
     trend = [one for one in Page(text).all("svg") if one[1].get("class") == "line"]
     assert trend
-    buckets = {one["dimensions"].get("bucket") for one in gathering.of(week.trend, "acceptance")}
+    assert (week.weeks[0], week.weeks[-1], len(week.weeks)) == ("2025-11-03", "2026-01-19", 12)
+    buckets = {one["dimensions"].get("bucket") for one in gathering.of(week, "trend", "acceptance")}
     assert buckets <= {"2026-01-05", "2026-01-12", "2026-01-19"}
 
 

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-from sinks.clickhouse import asking, kpis
+from sinks.clickhouse import asking, kpis, spans
 from sinks.clickhouse.asking import Asked
 from streams.domain import calendar
 from streams.sources import measuring
@@ -42,6 +42,7 @@ class Week(NamedTuple):
     cohorts: dict[str, Any]
     trend: dict[str, Any]
     sources: dict[str, Any]
+    weeks: tuple[str, ...]  # the first day of each week of the trend
     stalled: dict[str, Any]
     bridge: tuple[Mapping[str, Any], ...]
     unmeasured: tuple[str, ...]
@@ -86,11 +87,14 @@ def gather(
         Unreadable: a word that can't be read, or a question of all time.
 
     """
-    found = {name: ask(one) for name, one in questions(funnel, asked, now).items()}
+    asked_of = questions(funnel, asked, now)
+    found = {name: ask(one) for name, one in asked_of.items()}
+    weeks = spans.buckets(asking.read(funnel, asked_of["trend"], now))
     return Week(
         funnel=funnel,
         made_at=datetime.fromtimestamp(now / 1000, UTC),
         **found,
+        weeks=tuple(first for first, _, _ in weeks),
         stalled=stalled,
         bridge=bridge,
         unmeasured=tuple(measuring.not_measured(funnel)),
@@ -117,13 +121,21 @@ def headline(week: Week) -> list[dict[str, Any]]:
     return [*entered, *money]
 
 
-def of(report: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-    """Return the figures of a KPI that the funnel can have."""
-    return [
+def of(week: Week, report: str, name: str) -> list[dict[str, Any]]:
+    """Return the figures of a KPI that the funnel can have, in the order of its stages."""
+    order = {stage: place for place, stage in enumerate(week.funnel.stages)}
+
+    def place(figure: Mapping[str, Any]) -> int:
+        named = figure["dimensions"]
+        stage = named.get("stage") or named.get("handoff") or str(named.get("clock", ""))
+        return order.get(stage.partition(".")[0], len(order))
+
+    found = [
         one
-        for one in report["figures"]
+        for one in getattr(week, report)["figures"]
         if one["kpi"] == name and one["basis"] != kpis.NOT_APPLICABLE
     ]
+    return sorted(found, key=place)
 
 
 def inapplicable(week: Week) -> list[tuple[str, str]]:

@@ -6,6 +6,7 @@ A cell with a number names its figure (`data-of`: the question, KPI, basis and d
 
 from __future__ import annotations
 
+from datetime import datetime, time, timedelta
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,7 @@ from zoneinfo import ZoneInfo
 import orjson
 
 from schemas import addresses
+from sinks.clickhouse.catalogue import catalogue
 
 from . import gathering, plots
 from .gathering import WEEKS, Week
@@ -21,7 +23,6 @@ from .plots import Part
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-    from datetime import datetime
 
     Written = Callable[[float | None, str, str], str]
 
@@ -129,23 +130,25 @@ class _Page:
 
     # --- the parts --------------------------------------------------------------------------
 
-    def days(self) -> str:
-        """Return the days of the period."""
-        period = self.week.week["period"]
-        return f"{period['from'][:10]} to {period['to'][:16].replace('T', ' ')}"
+    def days(self, which: str = "period") -> str:
+        """Return the days of the period, or of the one before; the last one counts."""
+        period = self.week.week[which]
+        end = datetime.fromisoformat(period["to"])
+        if end.time() == time():  # the midnight after the last day
+            return f"{period['from'][:10]} to {(end - timedelta(days=1)).date()}"
+        return f"{period['from'][:10]} to {end:%Y-%m-%d %H:%M}"
 
     def moment(self, moment: datetime) -> str:
         return f"{moment.astimezone(self.zone):%Y-%m-%d %H:%M}"
 
     def top(self) -> str:
-        week, before = self.week, self.week.week["before"]
-        funnel = f"funnel {week.funnel.funnel}, version {week.funnel.version}"
-        then = f"{before['from'][:10]} to {before['to'][:16].replace('T', ' ')}" if before else ""
-        made = f"made {self.moment(week.made_at)}, {self.zone.key}; {funnel}"
-        return (
-            f"<header><h1>{escape(self.days())}</h1>"
-            f"{_note(f'Compared with {then}. {made.capitalize()}.')}</header>"
+        funnel = self.week.funnel
+        made = f"Made {self.moment(self.week.made_at)}; times are of {self.zone.key}"
+        lines = (
+            f"Compared with {self.days('before')}.",
+            f"{made}. Funnel {funnel.funnel}, version {funnel.version}.",
         )
+        return f"<header><h1>{escape(self.days())}</h1>{''.join(map(_note, lines))}</header>"
 
     def sections(self) -> Iterable[str]:
         """Yield the sections in the order of the meeting."""
@@ -168,9 +171,9 @@ class _Page:
     def headline(self) -> Iterable[str]:
         tiles = []
         for figure in gathering.headline(self.week):
-            name = escape(self.label(figure, "currency") or "all")
+            name = escape(_named(figure["title"], self.label(figure, "currency")))
             tiles.append(
-                f"<li>{escape(figure['title'])}: {name}"
+                f"<li>{name}"
                 f"{self.number('week', figure, tag='strong')}"
                 f"<small>before {self.number('week', figure, 'previous', 'span')} "
                 f"{escape(self.change(figure))}</small></li>"
@@ -180,7 +183,7 @@ class _Page:
         yield f'<ul class="tiles">{"".join(tiles)}</ul>'
 
     def targets(self) -> Iterable[str]:
-        found = gathering.of(self.week.week, "attainment")
+        found = gathering.of(self.week, "week", "attainment")
         reached = [one for one in found if one["dimensions"]["measure"] == "attainment"]
         if not reached:
             yield _note("No target falls into the period: `leadstream records` publishes them.")
@@ -198,22 +201,23 @@ class _Page:
             _cell(", ".join(filter(None, (named["metric"], scope)))),
             _cell(str(named["end"])),
             _cell(str(named["owner"])),
-            self.exact("week", figure, "numerator"),
-            self.exact("week", figure, "denominator"),
+            self.stated(figure, "numerator"),
+            self.stated(figure, "denominator"),
             self.number("week", figure),
             self.number("week", pace) if pace else _cell(""),
         )
 
-    def exact(self, report: str, figure: Mapping[str, Any], part: str) -> str:
-        """Return a number that may be a count, a share or an amount, with six digits."""
-        of = [report, figure["kpi"], figure["basis"], figure["dimensions"]]
-        value = figure[part]
-        shown = "-" if value is None else f"{value:,.6g}"
+    def stated(self, figure: Mapping[str, Any], part: str) -> str:
+        """Return a target, or what it came to, as its own KPI is written."""
+        of = ["week", figure["kpi"], figure["basis"], figure["dimensions"]]
+        metric = figure["dimensions"]["metric"]
+        known = {kpi.name: kpi.format for kpi in catalogue()}
         named = escape(orjson.dumps(of, default=str).decode())
-        return f'<td class="number" data-part="{part}" data-of="{named}">{shown}</td>'
+        shown = self.written(figure[part], known.get(metric, "decimal"), "")
+        return f'<td class="number" data-part="{part}" data-of="{named}">{escape(shown)}</td>'
 
     def funnel(self) -> Iterable[str]:
-        steps = gathering.of(self.week.cohorts, "step_conversion")
+        steps = gathering.of(self.week, "cohorts", "step_conversion")
         yield _note(
             f"Of the leads that entered a stage in the {WEEKS} weeks that end with the period. The "
             "share is of those whose time has passed; the others still may get there."
@@ -252,7 +256,7 @@ class _Page:
         return f"<small>{escape('; '.join(parts))}</small>" if parts else ""
 
     def acceptance(self) -> Iterable[str]:
-        found = gathering.of(self.week.cohorts, "acceptance")
+        found = gathering.of(self.week, "cohorts", "acceptance")
         own = self.week.funnel.kpis.acceptance_threshold
         marks = [*BENCHMARKS]
         if own not in [share for _, share in marks]:
@@ -273,7 +277,7 @@ class _Page:
         heads = ("hand-off", "how it ended", "#share", "#leads", "#of")
         rows = []
         for name in ("acceptance", "rejection", "no_decision"):
-            for one in gathering.of(self.week.cohorts, name):
+            for one in gathering.of(self.week, "cohorts", name):
                 how = {"acceptance": "accepted", "no_decision": "nobody decided"}.get(name)
                 reason = one["dimensions"].get("reason") or "no reason given"
                 rows.append(
@@ -288,7 +292,7 @@ class _Page:
         yield _table(heads, rows) if rows else _note("There were no hand-offs.")
 
     def levels(self) -> Iterable[str]:
-        found = [one for one in gathering.of(self.week.week, "sla") if one["value"] is not None]
+        found = [one for one in gathering.of(self.week, "week", "sla") if one["value"] is not None]
         heads = ("clock", "#met", "#in time", "#due", "#before")
         rows = (
             _row(
@@ -330,16 +334,16 @@ class _Page:
         )
 
     def sources(self) -> Iterable[str]:
-        shape, report = self.week.funnel.shape(), self.week.sources
+        shape = self.week.funnel.shape()
         known: dict[str, dict[str, dict[str, Any]]] = {}
-        for one in gathering.of(report, "inflow"):
+        for one in gathering.of(self.week, "sources", "inflow"):
             if one["dimensions"]["stage"] == shape.entry:
                 known.setdefault(one["dimensions"]["source"], {})["new"] = one
-        for one in gathering.of(report, "acceptance"):
+        for one in gathering.of(self.week, "sources", "acceptance"):
             first = one["dimensions"]["handoff"] == shape.qualifying
             if first:
                 known.setdefault(one["dimensions"]["source"], {})["accepted"] = one
-        for one in gathering.of(report, "cost"):
+        for one in gathering.of(self.week, "sources", "cost"):
             if not one["dimensions"].get("unconverted"):
                 source, per = one["dimensions"].get("source", ""), one["dimensions"]["per"]
                 known.setdefault(source, {})[f"per {per}"] = one
@@ -369,28 +373,29 @@ class _Page:
     def trends(self) -> Iterable[str]:
         lines: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for name in gathering.TRENDS:
-            for one in gathering.of(self.week.trend, name):
+            for one in gathering.of(self.week, "trend", name):
                 if one["dimensions"].get("unconverted") or "bucket" not in one["dimensions"]:
                     continue
                 label = self.label(one, "bucket", "currency", "measured", "restarting", "handoff")
                 if name == "acceptance":
                     label = self.label(one, "bucket")
                 lines.setdefault((one["title"], label), []).append(one)
-        buckets = sorted({one["dimensions"]["bucket"] for found in lines.values() for one in found})
-        items = []
-        for (title, label), found in lines.items():
-            by_bucket = {one["dimensions"]["bucket"]: one for one in found}
-            points = [
-                (day, by_bucket[day]["value"] if day in by_bucket else None) for day in buckets
-            ]
-            last = found[-1]
-            items.append(
-                f"<li>{escape(title)}: {escape(label or 'all')}"
-                f"{self.number('trend', last, tag='strong')}"
-                f"<small>week of {escape(last['dimensions']['bucket'])}</small>"
-                f"{plots.line(points)}</li>"
-            )
+        items = [self.trend(title, label, found) for (title, label), found in lines.items()]
         yield f'<ul class="tiles">{"".join(items)}</ul>' if items else _note("Nothing happened.")
+
+    def trend(self, title: str, label: str, found: list[dict[str, Any]]) -> str:
+        """Return a figure by week; a count that no week has is none there, a share unknown."""
+        by_week = {one["dimensions"]["bucket"]: one for one in found}
+        nothing = None if found[0]["format"] == "percent" else 0.0
+        points = [
+            (day, by_week[day]["value"] if day in by_week else nothing) for day in self.week.weeks
+        ]
+        last = by_week.get(self.week.weeks[-1])
+        number = self.number("trend", last, tag="strong") if last else "<strong>-</strong>"
+        return (
+            f"<li>{escape(_named(title, label))}{number}"
+            f"<small>week of {self.week.weeks[-1]}</small>{plots.line(points)}</li>"
+        )
 
     def bridge(self) -> Iterable[str]:
         changed = [one for one in self.week.bridge if one["parts"]]
@@ -423,7 +428,7 @@ class _Page:
             for name in week.unreported
         ]
         lines += [f"{title}: {why}." for title, why in gathering.inapplicable(week)]
-        spent = [one for one in gathering.of(week.sources, "cost") if one["value"] is not None]
+        spent = [one for one in gathering.of(week, "sources", "cost") if one["value"] is not None]
         lines += [] if spent else [f"Cost: no spend was reported in the {WEEKS} weeks."]
         if not lines:
             yield _note("Every clock, stage and figure of the funnel is measured.")
@@ -441,6 +446,10 @@ class _Page:
             for title, meaning in known.items()
         )
         yield f"<dl>{lines}</dl>"
+
+
+def _named(title: str, label: str) -> str:
+    return f"{title}: {label}" if label else title
 
 
 def _cost(of: Mapping[str, Mapping[str, Any]], per: str) -> tuple[bool, float]:
