@@ -29,6 +29,7 @@ from . import (
     records,
     run,
     tokens,
+    weekly,
     wire,
 )
 from .context import errors, is_away
@@ -51,6 +52,7 @@ PARTS = (
     reconciling,
     demo,
     tokens,
+    weekly,
     wire,
 )
 for part in (module.app for module in PARTS):
