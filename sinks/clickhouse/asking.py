@@ -144,10 +144,12 @@ def behind(
 def _ask(
     client: Any, wanted: Question, names: tuple[str, ...], past: Callable[[int], Any] | None
 ) -> list[dict[str, Any]]:
-    """Ask; where leads stood at a past instant is asked of whoever knows it."""
-    if not wanted.past or past is None:
+    """Ask; where leads stood at a past instant is asked of whoever knows it, if it is asked for."""
+    of_states = {
+        kpi.name for kpi in kpis.catalogue() if kpi.of_states and (not names or kpi.name in names)
+    }
+    if not wanted.past or past is None or not of_states:
         return kpis.ask(client, wanted, names)
-    of_states = {kpi.name for kpi in kpis.catalogue() if kpi.of_states}
     then = kpis.ask(past(wanted.asof), wanted._replace(past=False), of_states)
     figures = []
     for kpi in kpis.catalogue():

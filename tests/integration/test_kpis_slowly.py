@@ -11,11 +11,10 @@ from sinks.clickhouse.catalogue import catalogue, named
 from streams.domain import calendar
 from tests.integration.firm import Firm
 from tests.support import slow_kpis
-from tests.support.slow_counting import SLOW
+from tests.support.slow_counting import SLOW, approximate, of_product
 from tests.support.slow_histories import DAY, DEFINITIONS, FUNNEL, NOW, T0, histories, records
 from tests.support.slow_world import World
 
-TWO_BASES = ("win_rate", "cycle_time", "lost_cycle")
 PERIOD = {"start": "2026-01-20", "end": "2026-07-01"}
 EARLIER = str(T0 + 100 * DAY)
 # By seed, so that each firm is asked something else; `None` stands for every figure.
@@ -57,27 +56,6 @@ def slow_question(question, asked):
         question.zone,
         asked.cohort_days,
     )
-
-
-def of_product(figures):
-    """Return documents as the slow count names them: numbers by (basis, dimensions)."""
-    return {
-        (
-            one["basis"] if one["kpi"] in TWO_BASES else "",
-            tuple(sorted((k, v) for k, v in one["dimensions"].items() if k != "ignores")),
-        ): {name: one[name] for name in slow_kpis.NUMBERS}
-        for one in figures
-    }
-
-
-def approximate(counted):
-    return {
-        key: {
-            name: None if numbers.get(name) is None else pytest.approx(float(numbers[name]))
-            for name in slow_kpis.NUMBERS
-        }
-        for key, numbers in counted.items()
-    }
 
 
 def applicable(question):
