@@ -67,7 +67,7 @@ def checked(name: str) -> str:
 def readable() -> list[str]:
     """Return the tables and views that a reader sees in full."""
     facts = [table for table, _ in TABLES.values()]
-    views = [f"v_{table}" for table in (*facts, "lead_state", "funnel_daily", "stages")]
+    views = [f"v_{table}" for table in (*facts, "lead_state", "funnel_daily", "stages", "past_due")]
     return [*facts, *views, *SHOWN, *STATED]
 
 

@@ -1,286 +1,202 @@
-"""The KPIs of docs/design/kpis.md as SQL files, and one way to ask them.
+"""The figures of docs/design/kpis.md, and the one way to ask for them.
 
-Page, API, command line and Grafana's panels show the same figures. The comment at the top of a file
-is its name, basis and meaning. Columns beyond value, numerator, denominator, n, mature and pending
-are dimensions. Units: hours, days or business minutes as the file says; times are ms since the
-epoch, UTC. What a file may read is in sql/kpis_prelude.sql.
+Page, API, command line, report and Grafana's panels show the same figures: those of `ask`, and the
+leads behind one, by `behind`. Both count the same rows, the members that a figure's file selects
+(catalogue.py). Times are ms since the epoch, UTC. What a file may read is in sql/kpis_prelude.sql.
 """
 
 from __future__ import annotations
 
 import math
 import re
-from datetime import UTC, datetime
-from functools import lru_cache
-from itertools import takewhile
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
-from schemas.durations import Duration
-from schemas.funnel import BUILT_IN, FIGURES, Funnel
-from streams.sources import measuring
+from schemas.funnel import BUILT_IN
 
 from . import attainment
+from .catalogue import ARRIVAL, FILES, NOT_APPLICABLE, Kpi, catalogue, lacking, named
 from .files import statement
+from .questions import SPEND_BY, STAGE, Question, column, conditions, is_named, question
+from .spans import buckets
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
-    from schemas.shape import Shape
+__all__ = (
+    "ARRIVAL", "FILES", "NOT_APPLICABLE", "Kpi", "Question", "ask", "behind", "catalogue",
+    "lacking", "members", "question", "sql",
+)  # fmt: skip
 
-FILES = Path(__file__).parent / "kpis"
-# Where spend came from, by the table that leads share with it. An ad account knows neither a lead's
-# origin nor its segment.
-_SPEND_BY = {
-    "source": "transform(platform, {platforms:Array(String)}, {sources:Array(String)}, '')",
-    "channel": "transform(platform, {platforms:Array(String)}, {channels:Array(String)}, '')",
-}
-# A campaign has no case, and the funnel's aliases are other names of it. One that is known by an ad
-# only is the ad's, as costs name it.
-_CAMPAIGN = (
-    "transform(lowerUTF8(trimBoth({})) AS written, "
-    "{aliases:Array(String)}, {names:Array(String)}, written)"
-)
-_OF_AD = "if(startsWith(campaign, {ad:String}) AND owns[campaign] != '', owns[campaign], campaign)"
-_SPEND_BY["campaign"] = _CAMPAIGN.replace("{}", "campaign")
-# The basis of figures about how events arrived: no definition decides them, no order keeps them.
-ARRIVAL = "arrival"
-_FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
-_HEADER = re.compile(r"^kpi: (\w+) · basis: (\w+) · (?:needs: ([\w ]+) · )?(.+)$")
-_DAY_MS = 86_400_000
+FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
 _OWNS = statement(__file__, "kpis_owns")
 _PRELUDE = statement(__file__, "kpis_prelude")
-
-
-class Kpi(NamedTuple):
-    """A figure: what its file counts, and how."""
-
-    name: str
-    basis: str
-    meaning: str
-    sql: str
-    needs: tuple[str, ...] = ()  # the funnel must have one of these: a role, or one of _NEEDS
-
-
-_NEEDS = {
-    "handoff": "no stage hands a lead off",
-    "accepted": "no stage accepts a lead",
-    "gate": "no stage has a gate",
+_SETTINGS = {"joined_subquery_requires_alias": 0}
+_STAGES = (
+    "stage",
+    "handoff",
+    "next_stage",
+    "per",
+)  # rows that a filter by stage keeps, by the first
+PAST_NEEDS_ARCHIVE = (
+    "where leads stood at a past instant is folded from the archive: leadstream kpis --as-of"
+)
+# How members become a figure, by its form. A median's missing spans are infinite.
+_FORMS = {
+    "count": "toFloat64(count()) AS value, count() AS n",
+    "share": (
+        "if(countIf(counted IS NOT NULL) = 0, NULL,"
+        " countIf(counted) / countIf(counted IS NOT NULL)) AS value,"
+        " countIf(counted) AS numerator, countIf(counted IS NOT NULL) AS denominator, count() AS n"
+    ),
+    "cohort": (
+        "if(countIf(ripe) = 0, NULL, countIf(counted AND ripe) / countIf(ripe)) AS value,"
+        " countIf(counted AND ripe) AS numerator, countIf(ripe) AS denominator, count() AS n,"
+        " countIf(ripe) AS mature, countIf(waits) AS pending"
+    ),
+    "sum": (
+        "toFloat64(sum(converted)) AS value,"
+        " if(unconverted = '', NULL, toFloat64(sum(amount))) AS numerator, count() AS n"
+    ),
+    "median": (
+        "if(countIf(NOT waits AND span IS NULL) * 2 >= countIf(NOT waits), NULL,"
+        " quantileExactInclusiveIf(0.5)(ifNull(span, 9e15), NOT waits)) AS value,"
+        " countIf(NOT waits) AS n, countIf(waits OR span IS NULL) AS pending"
+    ),
 }
-NOT_APPLICABLE = "not applicable"
+_BEHIND = (
+    "SELECT toString(member.lead_id) AS lead, toUInt32(member.journey) AS journey,"
+    " min(member.at) AS at{highest}, count() OVER () AS total"
+    " FROM (SELECT lead_id, journey, at{shown} FROM members WHERE {kept}) AS member"
+    " GROUP BY member.lead_id, member.journey"
+    " ORDER BY at DESC, lead LIMIT {{limit:UInt32}} OFFSET {{offset:UInt64}}"
+)
+_IMPLIED = ", countIf(implied_entry AND ripe) AS implied"
 
 
-def lacking(kpi: Kpi, shape: Shape) -> str:
-    """Return why a funnel of this shape can't have a figure; empty where it can."""
-    has = {
-        "handoff": shape.handoffs,
-        "accepted": shape.accepted,
-        "gate": shape.gated,
-        "recycled": shape.recycled,
-        "nurture": shape.nurture,
-        "lost": shape.lost,
-    }
-    if not kpi.needs or any(has[one] for one in kpi.needs):
-        return ""
-    return _NEEDS.get(kpi.needs[0], f"no stage is {' or '.join(kpi.needs)}")
-
-
-class Question(NamedTuple):
-    """What is asked of the figures: a period, a dimension, an as-of instant, the funnel's terms.
-
-    Instants are ms. `windows` are a cohort's, in ms, by stage or by name. `limits` are how long a
-    lead may stay untouched, in ms, by role: 0 where the funnel sets none.
-    """
-
-    start: int
-    end: int
-    asof: int
-    windows: dict[str, int]
-    zone: str
-    shape: Shape
-    by: str = ""
-    limits: dict[str, int] = {}  # noqa: RUF012 - a NamedTuple's default, never changed
-    currency: str = "EUR"
-    strategy: str = ""
-    dimensions: tuple[str, ...] = ()  # that the funnel names beside those that are built in
-    unmeasured: tuple[str, ...] = ()  # clocks that no enabled source can stop
-    platforms: tuple[tuple[str, str, str], ...] = ()  # of ad platforms: name, source, channel
-    # Of campaigns: a name in lower case, and the one that it means.
-    aliases: tuple[tuple[str, str], ...] = ()
-
-    def parameters(self) -> dict[str, Any]:
-        """Return the query's parameters."""
-        times = {"start": self.start, "end": self.end, "asof": self.asof}
-        moments = {name: datetime.fromtimestamp(ms / 1000, UTC) for name, ms in times.items()}
-        shape = self.shape
-        spans = {f"w_{name}": self.windows[f"figures.{name}"] for name in FIGURES} | {
-            f"limit_{role}": ms for role, ms in self.limits.items()
-        }
-        spans["w_deal"] = self.windows[shape.opens]
-        values: dict[str, Any] = {
-            "zone": self.zone,
-            "optional": list(shape.optional),
-            "currency": self.currency,
-            "strategy": self.strategy,
-        }
-        chain = [stage for stage in shape.ladder if stage not in shape.optional]
-        values |= {
-            "ladder": list(shape.ladder),
-            "stages": chain[:-1],
-            "next_stages": chain[1:],
-            "unaccepted": sorted(shape.unaccepted),
-        }
-        values["spans"] = [self.windows[stage] for stage in chain[:-1]]
-        values |= {
-            role: getattr(shape, role)
-            for role in ("entry", "qualifying", "accepted", "won", "nurture", "recycled", "lost")
-        }
-        values |= {
-            name: [one[place] for one in self.platforms]
-            for place, name in enumerate(("platforms", "sources", "channels"))
-        }
-        values |= {
-            "aliases": [one for one, _ in self.aliases],
-            "names": [name for _, name in self.aliases],
-            "ad": measuring.AD,
-        }
-        values["unmeasured"] = list(self.unmeasured)
-        values["handoffs"] = [one.stage for one in shape.handoffs]
-        first = next((one.stage for one in shape.handoffs if one.accepted == shape.accepted), "")
-        values["handoff"] = first
-        return {**moments, **spans, **values}
-
-
-def question(
-    funnel: Funnel, start: int, end: int, asof: int, by: str = "", cohort_days: int | None = None
-) -> Question:
-    """Ask with the funnel's own windows, or one for all (`cohort_days`).
-
-    Raises:
-        ValueError: `by` is no dimension.
-
-    """
-    known = (*BUILT_IN, *funnel.dimensions)
-    if by and by not in known:
-        hint = "name another under `dimensions` in the funnel file"
-        raise ValueError(f"{by!r} is no dimension; ask by one of {', '.join(known)}, or {hint}")
-    shape = funnel.shape()
-    windows = {
-        name: cohort_days * _DAY_MS if cohort_days else _span_ms(span)
-        for name, span in funnel.windows().items()
-    }
-    limits = {role: _limit_ms(funnel, shape.of(role)) for role in ("nurture", "recycled")}
-    reporting = funnel.reporting
-    spent = tuple((platform, *names) for platform, names in measuring.platforms(funnel).items())
-    return Question(
-        start=start,
-        end=end,
-        asof=asof,
-        windows=windows,
-        zone=reporting.zone,
-        shape=shape,
-        by=by,
-        limits=limits,
-        currency=reporting.currency,
-        strategy=funnel.strategy,
-        dimensions=funnel.dimensions,
-        unmeasured=tuple(measuring.not_measured(funnel)),
-        platforms=spent,
-        aliases=tuple((one.lower(), name.lower()) for one, name in funnel.aliases.items()),
-    )
-
-
-def _limit_ms(funnel: Funnel, stage: str) -> int:
-    """Return how long a lead may stay untouched in a stage: its first clock's span (ms), or 0."""
-    clocks = funnel.stages[stage].clocks.values() if stage else ()
-    return next((_span_ms(clock.within) for clock in clocks), 0)
-
-
-def _span_ms(span: Duration) -> int:
-    return (
-        span.elapsed_ms()
-        or span.amount * {"day": 1, "week": 7, "month": 30}.get(span.unit, 1) * _DAY_MS
-    )
-
-
-@lru_cache(maxsize=1)
-def catalogue() -> tuple[Kpi, ...]:
-    """Return all figures, in the order of their files.
-
-    Raises:
-        ValueError: the comment at the top of a file isn't what `_HEADER` reads.
-
-    """
-    return tuple(_read(path) for path in sorted(FILES.glob("*.sql")))
-
-
-def _read(path: Path) -> Kpi:
-    lines = path.read_text(encoding="utf-8").splitlines()
-    head = [*takewhile(lambda line: line.startswith("--"), lines)]
-    found = _HEADER.match(" ".join(line.removeprefix("--").strip() for line in head))
-    if not found:
-        raise ValueError(f"{path.name}: the comment at its top must say kpi, basis and meaning")
-    name, basis, needs, meaning = found.groups()
-    body = "\n".join(lines[len(head) :]).strip()
-    return Kpi(name, basis, meaning, body, tuple(needs.split(" or ")) if needs else ())
-
-
-def sql(kpi: Kpi, by: str) -> str:
-    """Return the whole statement. `by` is a known dimension: a column, never a value."""
-    campaign = by == "campaign"
+def sql(kpi: Kpi, asked: Question, select: str = "") -> str:
+    """Return the whole statement of a figure, or another `select` from its members."""
     parts = {
-        "{owns}": _OWNS if campaign else "",
-        "{by}": _CAMPAIGN.replace("{}", _OF_AD) if campaign else _column(by),
-        "{own_by}": _column(by) if _named(by) else "journey_by",
-        "{spend_by}": _SPEND_BY.get(by, "''"),
-        "{unit_by}": "by" if by in _SPEND_BY else "''",
+        "{owns}": _OWNS if asked.by == "campaign" or "campaign" in dict(asked.where) else "",
+        "{by}": column(asked.by),
+        "{own_by}": column(asked.by) if is_named(asked.by) else "journey_by",
+        "{spend_by}": SPEND_BY.get(asked.by, "''"),
+        "{unit_by}": "by" if asked.by in SPEND_BY else "''",
+        **conditions(asked),
     }
-    text = _PRELUDE + kpi.sql
+    text = _PRELUDE
+    if kpi.members:
+        text += f"  , members AS (SELECT * FROM ({kpi.members}) {_of_stage(kpi, asked)})\n"
+    text += select or kpi.written or _counted(kpi, asked)
     for name, part in parts.items():
         text = text.replace(name, part)
     return text
 
 
-def _named(by: str) -> bool:
-    """Return whether the funnel names a dimension: each fact has its own value of such a one."""
-    return bool(by) and by not in BUILT_IN
+def _of_stage(kpi: Kpi, asked: Question) -> str:
+    name = _stage_row(kpi)
+    return f"WHERE {name} IN {{keep_stage:Array(String)}}" if _keeps_stage(asked) and name else ""
 
 
-def _column(by: str) -> str:
-    return f"dimensions['{by}']" if _named(by) else by or "''"
+def _keeps_stage(asked: Question) -> bool:
+    return STAGE in dict(asked.where)
+
+
+def _stage_row(kpi: Kpi) -> str:
+    return next((name for name in _STAGES if name in kpi.rows), "")
+
+
+def _counted(kpi: Kpi, asked: Question) -> str:
+    """Return how the members are counted, by the rows of the figure, the dimension, the bucket."""
+    keys = [*(("bucket",) if asked.trend else ()), *(("by",) if kpi.split else ()), *kpi.rows]
+    bucket = f"{_bucket(asked)} AS bucket, " if asked.trend else ""
+    form = _FORMS[kpi.form] + (_IMPLIED if "implied_entry" in kpi.members else "")
+    named_keys = ", ".join(f"{key} AS {key}" for key in keys if key != "bucket")
+    head = f"{bucket}{named_keys}{', ' if named_keys else ''}"
+    grouped = f" GROUP BY {', '.join(keys)} ORDER BY {', '.join(keys)}" if keys else ""
+    return f"SELECT {head}{form} FROM members{grouped}"
+
+
+def _bucket(asked: Question) -> str:
+    day = "toDate(assumeNotNull(at), {zone:String})"
+    if asked.trend == "day":
+        return f"toString({day})"
+    if asked.trend == "month":
+        return f"toString(toStartOfMonth({day}))"
+    return f"toString(toStartOfWeek({day}, {1 if asked.week_start == 'monday' else 0}))"
 
 
 def ask(client: Any, asked: Question, names: Iterable[str] = ()) -> list[dict[str, Any]]:
     """Return the figures as documents, of all KPIs or of those named.
 
-    A document is {kpi, basis, dimensions, value, numerator, denominator, n, mature, pending}.
+    A document is {kpi, title, basis, unit, format, better, dimensions, value, numerator,
+    denominator, n, mature, pending, implied, note}. A cohort's value, numerator and denominator are
+    of its mature members, `n` of all, `pending` of those that still may get there.
     """
     wanted = set(names)
-    figures = []
+    figures: list[dict[str, Any]] = []
     for kpi in catalogue():
         if wanted and kpi.name not in wanted:
             continue
-        if why := lacking(kpi, asked.shape):
-            nothing = dict.fromkeys(_FIGURES)
-            head = {"kpi": kpi.name, "basis": NOT_APPLICABLE, "dimensions": {"why": why}}
-            figures.append({**head, **nothing})
-            continue
-        result = client.query(
-            sql(kpi, asked.by),
-            parameters=asked.parameters(),
-            settings={"joined_subquery_requires_alias": 0},
-        )
-        ignores = asked.by if asked.by and "by" not in result.column_names else ""
-        for row in result.result_rows:
-            values = dict(zip(result.column_names, row, strict=True))
-            if kpi.name == attainment.KPI:
-                target = attainment.Target(**values)
-                figures += attainment.figures(
-                    target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of)
-                )
-            else:
-                figures.append(_figure(kpi, values, asked.by, ignores))
+        if why := lacking(kpi, asked.shape) or (
+            PAST_NEEDS_ARCHIVE if asked.past and kpi.of_states else ""
+        ):
+            figures.append(_document(kpi, NOT_APPLICABLE, {"why": why}, {}, asked))
+        elif asked.trend:
+            figures += _trend(client, kpi, asked)
+        else:
+            figures += _asked(client, kpi, asked)
     return figures
+
+
+def _trend(client: Any, kpi: Kpi, asked: Question) -> list[dict[str, Any]]:
+    """Return a figure by buckets of its period: one query where members can be told apart by `at`.
+
+    A figure of now has no trend; one that is written out, or that counts an end, is asked for each.
+    """
+    if kpi.basis in ("now", ARRIVAL) or kpi.name == attainment.KPI:
+        found = _asked(client, kpi, asked._replace(trend=""))
+        return [_ignoring(figure, "trend") for figure in found]
+    if kpi.form != "written" and "{end:" not in kpi.members.split("FROM")[0]:
+        return _asked(client, kpi, asked)
+    return [
+        {**figure, "dimensions": {"bucket": first, **figure["dimensions"]}}
+        for first, start, end in buckets(asked)
+        for figure in _asked(client, kpi, asked._replace(trend="", start=start, end=end))
+    ]
+
+
+def _asked(client: Any, kpi: Kpi, asked: Question) -> list[dict[str, Any]]:
+    asked, ignored = _applicable(kpi, asked)
+    result = client.query(sql(kpi, asked), parameters=asked.parameters(), settings=_SETTINGS)
+    figures = []
+    for row in result.result_rows:
+        values = dict(zip(result.column_names, row, strict=True))
+        if kpi.name == attainment.KPI:
+            target = attainment.Target(**values)
+            reached = attainment.figures(
+                target, asked.zone, asked.asof, lambda *of: _actual(client, asked, *of)
+            )
+            figures += [{**_read(kpi), **one} for one in reached]
+        else:
+            figures.append(figure_of(kpi, values, asked, ignored))
+    return figures
+
+
+def _applicable(kpi: Kpi, asked: Question) -> tuple[Question, str]:
+    """Return the question as a figure can answer it, and what of it the figure ignores."""
+    filters = {name for name, _ in asked.where}
+    if kpi.filters == "none":
+        dropped = filters
+    elif kpi.filters == "spend":
+        dropped = filters - set(SPEND_BY)
+    else:
+        dropped = filters & ({STAGE} if not _stage_row(kpi) else set())
+    unsplit = {asked.by} if asked.by and (not kpi.split or _spends_otherwise(kpi, asked)) else set()
+    return asked.without(dropped), ", ".join(sorted(dropped | unsplit))
+
+
+def _spends_otherwise(kpi: Kpi, asked: Question) -> bool:
+    return kpi.filters == "spend" and asked.by not in SPEND_BY
 
 
 def _actual(
@@ -291,17 +207,143 @@ def _actual(
     if metric == attainment.KPI:
         return []
     by = next((name for name in (*BUILT_IN, *asked.dimensions) if name in wanted), "")
-    return ask(client, asked._replace(start=start, end=end, by=by), [metric])
+    until = min(end, asked.asof + 1)
+    own = asked._replace(start=start, end=until, by=by, where=(), trend="")
+    return ask(client, own, [metric])
 
 
-def _figure(kpi: Kpi, values: dict[str, Any], by: str, ignores: str) -> dict[str, Any]:
+def figure_of(
+    kpi: Kpi, values: dict[str, Any], asked: Question, ignored: str = ""
+) -> dict[str, Any]:
+    """Return a row of a figure's query as a document."""
+    values = dict(values)
     basis = values.pop("basis", kpi.basis)
     group = values.pop("by", None)
-    figure = {name: values.pop(name, None) for name in _FIGURES}
+    figure = {name: values.pop(name, None) for name in (*FIGURES, "implied")}
+    if basis == "period" and kpi.form == "cohort":  # a period has nobody who still may come
+        figure |= {"mature": None, "pending": None}
+    shown_by = asked.by and group is not None and asked.by not in ignored.split(", ")
+    bucket = {"bucket": values.pop("bucket")} if "bucket" in values else {}
+    dimensions = {**bucket, **({asked.by: group} if shown_by else {}), **values}
+    if ignored:  # the figure is of all: it has no such dimension
+        dimensions["ignores"] = ignored
+    return _document(kpi, basis, dimensions, figure, asked)
+
+
+def _document(
+    kpi: Kpi, basis: str, dimensions: dict[str, Any], figure: dict[str, Any], asked: Question
+) -> dict[str, Any]:
+    numbers = {name: figure.get(name) for name in (*FIGURES, "implied")}
     # JSON has no NaN.
-    if figure["value"] is not None:
-        figure["value"] = float(figure["value"]) if math.isfinite(figure["value"]) else None
-    dimensions = {**({by: group} if by and group is not None else {}), **values}
-    if ignores:  # the figure is of all: it has no such dimension
-        dimensions["ignores"] = ignores
-    return {"kpi": kpi.name, "basis": basis, "dimensions": dimensions, **figure}
+    if numbers["value"] is not None:
+        finite = math.isfinite(numbers["value"])
+        numbers["value"] = float(numbers["value"]) if finite else None
+    note = _note(kpi, dimensions, asked)
+    return {**_read(kpi), "basis": basis, "dimensions": dimensions, **numbers, "note": note}
+
+
+def _read(kpi: Kpi) -> dict[str, Any]:
+    return {
+        "kpi": kpi.name,
+        "title": kpi.title,
+        "unit": kpi.unit,
+        "format": kpi.format,
+        "better": kpi.better,
+        "meaning": kpi.meaning,
+        "implied": None,
+        "note": "",
+    }
+
+
+def _note(kpi: Kpi, dimensions: Mapping[str, Any], asked: Question) -> str:
+    """Say where a conversion leads to a stage that nothing reports: each entry there is implied."""
+    if kpi.name not in ("step_conversion", "conversion", "throughput"):
+        return ""
+    stage = dimensions.get("next_stage") or dimensions.get("stage")
+    silent = stage in asked.unreported
+    return f"no enabled source reports {stage}: every entry is implied" if silent else ""
+
+
+def _ignoring(figure: dict[str, Any], what: str) -> dict[str, Any]:
+    known = figure["dimensions"].get("ignores", "")
+    ignores = f"{known}, {what}" if known else what
+    return {**figure, "dimensions": {**figure["dimensions"], "ignores": ignores}}
+
+
+def behind(
+    client: Any,
+    asked: Question,
+    name: str,
+    dimensions: Mapping[str, Any],
+    limit: int = 50,
+    offset: int = 0,
+) -> dict[str, Any]:
+    """Return the leads behind a figure: {total, leads: [{lead, journey, at, counted, ...}]}.
+
+    `dimensions` are those of the figure's document. Of a share, `counted` says who is in its
+    numerator; of a cohort, `ripe` who is mature.
+
+    Raises:
+        ValueError: there is no such figure, or it counts no leads.
+
+    """
+    kpi = named(name)
+    if not kpi.members:
+        raise ValueError(f"{name} counts no leads")
+    asked, ignored = _applicable(kpi, asked._replace(trend=""))
+    kept, values = ["1"], {}
+    for place, (key, value) in enumerate(dimensions.items()):
+        member = "by" if key == asked.by and key not in ignored.split(", ") else key
+        if member == "by" or member in kpi.rows:
+            kept.append(f"toString({member}) = {{is_{place}:String}}")
+            values[f"is_{place}"] = str(value)
+    of_share = [one for one in ("counted", "ripe") if re.search(rf"\b{one}\b", kpi.members)]
+    shown = "".join(f", {one}" for one in of_share)
+    highest = "".join(f", max(member.{one}) AS {one}" for one in of_share)
+    select = _BEHIND.format(shown=shown, highest=highest, kept=" AND ".join(kept))
+    result = client.query(
+        sql(kpi, asked, select),
+        parameters={**asked.parameters(), **values, "limit": limit, "offset": offset},
+        settings=_SETTINGS,
+    )
+    rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+    total = rows[0]["total"] if rows else 0
+    return {"total": total, "leads": [_without(row, "total") for row in rows]}
+
+
+def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
+    """Return the rows that a figure is counted from: {lead, journey, at, keys, ...}.
+
+    `keys` are the figure's dimensions, `by` among them; beside them what its form counts: counted,
+    ripe, converted.
+
+    Raises:
+        ValueError: there is no such figure.
+
+    """
+    kpi = named(name)
+    asked, _ = _applicable(kpi, asked._replace(trend=""))
+    keys = (*(("by",) if kpi.split else ()), *kpi.rows)
+    counts = [
+        one for one in ("counted", "ripe", "converted") if re.search(rf"\b{one}\b", kpi.members)
+    ]
+    listed = ", ".join(f"toString({key}) AS key_{key}" for key in keys)
+    select = (
+        "SELECT toString(lead_id) AS lead, toUInt32(journey) AS journey,"
+        " toUnixTimestamp64Milli(assumeNotNull(at)) AS at"
+        + "".join(f", {one}" for one in (listed, *counts) if one)
+        + " FROM members"
+    )
+    result = client.query(
+        sql(kpi, asked, select), parameters=asked.parameters(), settings=_SETTINGS
+    )
+    rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+    return [
+        {name: value for name, value in row.items() if not name.startswith("key_")}
+        | {"keys": {key: row[f"key_{key}"] for key in keys}}
+        for row in rows
+    ]
+
+
+def _without(row: dict[str, Any], name: str) -> dict[str, Any]:
+    return {key: value for key, value in row.items() if key != name}

@@ -286,6 +286,39 @@ ARRAY JOIN arrayConcat(
 """
 
 
+# Clocks that run past their due time, of the stage and journey that their lead stands in: what
+# "past due" means everywhere. A lead is stalled when such a clock restarts with activity.
+_PAST_DUE = """
+CREATE OR REPLACE VIEW v_past_due AS
+SELECT
+  clocks.lead_id AS lead_id,
+  clocks.journey AS journey,
+  clocks.stage AS stage,
+  clocks.clock AS clock,
+  clocks.event_time AS since,
+  clocks.due_at AS due_at,
+  clocks.status AS status,
+  clocks.hot AS hot,
+  clocks.restarting AS restarting,
+  leads.owner AS owner,
+  leads.manager AS manager,
+  leads.queue AS queue,
+  leads.record_url AS record_url,
+  leads.source AS source,
+  leads.channel AS channel,
+  leads.campaign AS campaign,
+  leads.segment AS segment
+FROM v_clocks AS clocks
+INNER JOIN v_lead_state AS leads
+  ON leads.lead_id = clocks.lead_id
+  AND leads.stage = clocks.stage
+  AND leads.journey = clocks.journey
+WHERE clocks.test = 0
+  AND clocks.stopped_at IS NULL
+  AND clocks.status IN ('breached', 'escalated')
+"""
+
+
 def renamed(existing: dict[str, set[str]]) -> list[str]:
     """Return the statements that give older columns their names of today."""
     return [
@@ -339,7 +372,7 @@ def ddl() -> list[str]:
         "CREATE OR REPLACE VIEW v_funnel_daily AS "
         f"SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
     )
-    return [*statements, _STAGES]
+    return [*statements, _STAGES, _PAST_DUE]
 
 
 def body_of(kind: str, content: str) -> dict[str, Any]:

@@ -20,6 +20,7 @@ from . import (
     definitions,
     demo,
     doctor,
+    figures,
     identity,
     importing,
     people,
@@ -36,6 +37,7 @@ app = typer.Typer(
 PARTS = (
     run,
     data,
+    figures,
     people,
     deadletters,
     doctor,

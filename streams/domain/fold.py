@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 
 # What an event knows of the lead itself: the newest statement holds.
 LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")
+# A deal's opening amount is the one stated with it, or in an event right after: HubSpot sends each
+# property by itself, and Salesforce's flows fill fields within minutes. A later one is an estimate
+# that sales worked out, no pipeline that marketing brought.
+AMOUNT_WITHIN_MS = 15 * 60_000
 
 
 def fold(
@@ -569,8 +573,8 @@ class Fold(LeadState):
             known = dimensions(self.state, self.state.under, team)
             deal = Deal(stated["id"], event.at, None, stated.get("role", "primary"), {}, known)
             journey.deals[stated["id"]] = deal
-        # HubSpot tells it in an event after the creation.
-        deal.amount_opened = deal.amount_opened or stated.get("amount")
+        if event.at <= deal.opened_at + AMOUNT_WITHIN_MS:
+            deal.amount_opened = deal.amount_opened or stated.get("amount")
         deal.body = {**deal.body, **stated}
         if heard.ask is Ask.LOSE:
             deal.status, deal.closed_at = "lost", event.at

@@ -141,7 +141,8 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
             "source": journey.attribution[0],
             **_dimensions(move.dimensions, journey, move.under),
         }
-        if came and not came.implied and not move.implied:
+        # A stage that was skipped has no stay; one that was left by a skip has.
+        if came and not came.implied:
             # Signed: a negative one is flagged, never dropped.
             fields["dwell_ms"] = move.at - came.at
             fields["business_ms"] = came.under.team_hours(move.from_stage).between(came.at, move.at)

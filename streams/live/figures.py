@@ -11,14 +11,15 @@ from clickhouse_connect.driver.exceptions import OperationalError
 
 from schemas import addresses
 from schemas.errors import LeadstreamError
-from sinks.clickhouse import generations, kpis
+from sinks.clickhouse import asking, generations, kpis
 from sinks.clickhouse.rows import ACTIVE
 from streams.connections import clickhouse_client
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from schemas.funnel import Funnel
+    from sinks.clickhouse.asking import Asked
     from streams.settings import Settings
 
 FUNNEL_SECONDS = 5.0
@@ -101,6 +102,30 @@ class Figures:
         moment = int(time.time() * 1000) if asof is None else asof
         asked = kpis.question(self.funnel, 0, moment + 1, moment, by)
         return self._ask(lambda client: kpis.ask(client, asked, names))
+
+    def report(self, asked: Asked) -> dict[str, Any]:
+        """Return the figures that somebody asks for: {period, before, figures} (asking.report).
+
+        Raises:
+            ValueError: a word that can't be read; the message has an example.
+
+        """
+        funnel = self.funnel
+        return self._ask(lambda client: asking.report(client, funnel, asked))
+
+    def behind(
+        self,
+        asked: Asked,
+        name: str,
+        dimensions: Mapping[str, Any],
+        limit: int = 50,
+        offset: int = 0,
+    ) -> dict[str, Any]:
+        """Return the leads behind a figure of a report: {total, leads} (kpis.behind)."""
+        funnel = self.funnel
+        return self._ask(
+            lambda client: asking.behind(client, funnel, asked, name, dimensions, limit, offset)
+        )
 
     def funnel_now(
         self, source: str = "", segment: str = "", owner: str = ""

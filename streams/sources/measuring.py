@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .registry import can_send
+from .registry import RESERVED, can_send
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -33,6 +33,24 @@ def not_measured(funnel: Funnel) -> list[str]:
         for name, clock in spec.clocks.items()
         if known.isdisjoint(clock.stopped_by or clock.restarted_by)
     ]
+
+
+def not_reported(funnel: Funnel) -> list[str]:
+    """Return the stages of the ladder that nothing can report, so that each entry is implied.
+
+    A stage is reported by a gate, by a source whose words for it the funnel maps, by a system of
+    one's own, which says the funnel's names, and the first accepted one by an acceptance.
+    """
+    shape, enabled = funnel.shape(), set(funnel.enabled_sources)
+    if enabled - RESERVED:
+        return []
+    words = {word for source in enabled for word in funnel.vendors.get(source, {}).values()}
+    reported = {word for word in words if isinstance(word, str)} | {*shape.gated}
+    if "accepted" in work(funnel):
+        reported.add(shape.accepted)
+    if "moved" in work(funnel):  # what reports deals
+        reported |= {shape.opens, shape.won}
+    return [stage for stage in shape.ladder[1:] if stage not in reported]
 
 
 def silent(funnel: Funnel) -> list[str]:

@@ -8,7 +8,7 @@ import yaml
 
 from schemas.funnel import BUILT_IN
 from schemas.records import Target
-from sinks.clickhouse import kpis
+from sinks.clickhouse import catalogue, kpis
 from streams.intake.records import unknown
 from tests.conftest import ROOT
 from tests.integration.firm import FUNNEL, E, Firm
@@ -28,11 +28,11 @@ def firm(emptied, engine, tmp_path, monkeypatch):
     for path in kpis.FILES.glob("*.sql"):
         (tmp_path / path.name).write_text(path.read_text())
     (tmp_path / NAME).write_text(block("sql"))
-    monkeypatch.setattr(kpis, "FILES", tmp_path)
-    kpis.catalogue.cache_clear()
+    monkeypatch.setattr(catalogue, "FILES", tmp_path)
+    catalogue.catalogue.cache_clear()
     named = yaml.safe_load(block("yaml"))["dimensions"]
     yield Firm(emptied, engine, FUNNEL.model_copy(update={"dimensions": tuple(named)}))
-    kpis.catalogue.cache_clear()
+    catalogue.catalogue.cache_clear()
 
 
 def test_the_page_s_own_test_holds(firm):
@@ -54,9 +54,9 @@ def test_the_comment_at_its_top_is_what_people_read(firm):
 
 
 def test_a_file_without_name_basis_and_meaning_is_named(firm, tmp_path):
-    (tmp_path / "37_bare.sql").write_text("-- counts leads\nSELECT 1 AS value\n")
-    kpis.catalogue.cache_clear()
-    with pytest.raises(ValueError, match=r"37_bare\.sql: the comment at its top must say kpi"):
+    (tmp_path / "40_bare.sql").write_text("-- counts leads\nSELECT 1 AS value\n")
+    catalogue.catalogue.cache_clear()
+    with pytest.raises(ValueError, match=r"40_bare\.sql: the comment at its top must say kpi"):
         kpis.catalogue()
 
 

@@ -41,7 +41,10 @@ def test_an_attribute_and_an_account_are_dimensions_of_journeys_and_deals(firm):
     north = {"attributes": {"region": "north"}, "account": "acme"}
     firm.lead((0, E.CREATED, north), (1, E.OPPORTUNITY_WON, DEAL))
     firm.lead((0, E.CREATED, {}))
-    assert by(firm, "conversion", "attributes.region", stage="customer") == {"north": 1.0, "": 0.0}
+    assert by(firm, "conversion", "attributes.region", asof=400, stage="customer") == {
+        "north": 1.0,
+        "": 0.0,
+    }
     assert by(firm, "win_rate", "account", basis="period") == {"acme": 1.0}
 
 

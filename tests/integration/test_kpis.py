@@ -80,7 +80,7 @@ def test_recycle_rate_leaves_out_spam_tests_and_opening_balances(firm):
     firm.lead((0, E.STAGE_REPORTED, {**MQL, **TEST}), (1, E.REJECTED, NOT_READY), until=30)
     firm.lead((0, E.SNAPSHOT, MQL), until=30)
     young = firm.one("recycle", asof=30)
-    assert (*parts(young), young.mature, young.pending) == (2, 3, 0, 1)
+    assert (young.value, young.n, young.mature, young.pending) == (None, 3, 0, 1)
     grown = firm.one("recycle", asof=366)
     assert (grown.value, grown.mature, grown.pending) == (2 / 3, 3, 0)
 
@@ -93,8 +93,9 @@ def test_recovery_is_the_next_journey_of_the_same_lead_that_reaches_mql_within_1
     firm.lead(*begun, (50, E.STAGE_REPORTED, MQL), (51, E.REJECTED, SPAM), until=250)
     firm.lead((0, E.CREATED, {}), until=250)
     figure = firm.one("recovery", end=50, asof=150)
-    assert (*parts(figure), figure.mature, figure.pending) == (1, 4, 0, 3)
-    assert firm.one("recovery", end=50, asof=250).mature == 4
+    assert (*parts(figure), figure.n, figure.mature, figure.pending) == (0, 0, 4, 0, 3)
+    grown = firm.one("recovery", end=50, asof=250)
+    assert (*parts(grown), grown.mature, grown.pending) == (1, 4, 4, 0)
 
 
 def test_nurture_coverage_counts_our_touches_within_the_stages_limit_and_leaves_out_who_opted_out(
@@ -114,7 +115,7 @@ def test_nurture_coverage_counts_our_touches_within_the_stages_limit_and_leaves_
     assert parts(firm.one("nurture_coverage", asof=40, stage="nurturing")) == (1, 3)
     assert firm.one("nurture_coverage", asof=40, stage="recycled").value == 1.0
     asked = kpis.question(FUNNEL, T0, T0, T0 + 40 * DAY)._replace(
-        limits={"nurture": 0, "recycled": 0}
+        limits={"nurture": None, "recycled": None}
     )
     assert {f["value"] for f in kpis.ask(firm.client, asked, ["nurture_coverage"])} == {
         None
@@ -151,8 +152,8 @@ def test_skip_rate_forgives_optional_stages_and_the_inquiry_of_a_second_journey_
         (0, E.CREATED, {}), soon, (2, E.REJECTED, NOT_READY), (10, E.STAGE_REPORTED, MQL)
     )  # two journeys
     firm.lead((0, E.SNAPSHOT, {"stage": "opportunity"}))
-    assert parts(firm.one("skip", measure="skip")) == (1, 5)
-    assert parts(firm.one("skip", measure="strict")) == (3, 5)
+    assert parts(firm.one("skip", asof=400, measure="skip")) == (1, 5)
+    assert parts(firm.one("skip", asof=400, measure="strict")) == (3, 5)
 
 
 def test_regression_is_every_entry_into_recycled_or_lost_over_all_moves(firm):
@@ -179,7 +180,9 @@ def test_win_rate_counts_closings_of_the_period_and_deals_opened_in_it_each_deal
         firm.one("win_rate", end=30, asof=30, basis="cohort"),
     )
     assert (period.value, *parts(period)) == (2 / 3, 2, 3)
-    assert (*parts(cohort), cohort.mature, cohort.pending) == (2, 4, 0, 1)
+    assert (*parts(cohort), cohort.n, cohort.mature, cohort.pending) == (0, 0, 4, 0, 1)
+    grown = firm.one("win_rate", end=30, asof=400, basis="cohort")
+    assert (*parts(grown), grown.mature, grown.pending) == (2, 4, 4, 0)
     assert firm.one("win_rate", start=15, end=30, basis="period").value == 0.0
 
 
@@ -350,8 +353,8 @@ def test_a_target_of_attainment_itself_that_came_past_the_files_stops_no_figure(
 
 
 def test_a_figure_that_is_no_number_has_no_value_since_json_has_none():
-    kpi = kpis.catalogue()[0]
+    kpi, asked = kpis.catalogue()[0], kpis.question(FUNNEL, T0, T0 + DAY, T0)
     assert [
-        kpis._figure(kpi, {"value": value}, "", "")["value"]
+        kpis.figure_of(kpi, {"value": value}, asked)["value"]
         for value in (float("nan"), float("inf"), 1)
     ] == [None, None, 1.0]

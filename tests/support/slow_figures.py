@@ -28,6 +28,10 @@ class Slow:
     def within(self, at):
         return at is not None and self.start <= at < self.end
 
+    def ripe(self, at, window):
+        """Return whether something of the period has had its whole window."""
+        return self.within(at) and at + window <= self.asof
+
     def inflow(self):
         count = Counter(
             one.stage for life in self.lives for one in life.entries if self.within(one.at)
@@ -56,8 +60,8 @@ class Slow:
     def step_conversion(self):
         found = {}
         for stage, following in self.chain():
-            cohort = [life for life in self.clean if self.within(life.first(stage))]
             window = self.windows[stage]
+            cohort = [life for life in self.clean if self.ripe(life.first(stage), window)]
             reached = [
                 life
                 for life in cohort
@@ -69,10 +73,10 @@ class Slow:
         return found
 
     def conversion(self):
-        cohort = [life for life in self.clean if self.within(life.first(self.shape.entry))]
+        window = self.windows["figures.won"]
+        cohort = [life for life in self.clean if self.ripe(life.first(self.shape.entry), window)]
         found = {}
         for stage in self.shape.ladder[1:]:
-            window = self.windows["figures.won"]
             n = sum(
                 (at := life.first(stage)) is not None and at < life.first(self.shape.entry) + window
                 for life in cohort
@@ -94,16 +98,13 @@ class Slow:
         }
 
     def fates(self):
-        """Return the hand-offs of the period by stage: (row, what came of it within the window)."""
+        """Return the mature hand-offs by stage: (row, what came of it within the window)."""
         window, found = self.windows["figures.acceptance"], defaultdict(list)
-        for row in (row for life in self.lives for row in life.rows if self.within(row.at)):
+        mature = (row for life in self.lives for row in life.rows if self.ripe(row.at, window))
+        for row in mature:
             in_time = row.decided_at is not None and row.decided_at <= row.at + window
-            if in_time and row.outcome in ("accepted", "rejected"):
-                fate = row.outcome
-            else:
-                ripe = row.at + window <= self.asof
-                fate = "pending" if row.outcome == "pending" and not ripe else "none"
-            found[row.stage].append((row, fate))
+            answered = in_time and row.outcome in ("accepted", "rejected")
+            found[row.stage].append((row, row.outcome if answered else "none"))
         return found
 
     def share(self, fate):
@@ -144,7 +145,8 @@ class Slow:
         return {(): (median(spans), None, None)} if spans else {}
 
     def recycle(self):
-        cohort = [life for life in self.clean if self.within(life.first(self.shape.entry))]
+        window = self.windows["figures.won"]
+        cohort = [life for life in self.clean if self.ripe(life.first(self.shape.entry), window)]
         n = sum(life.first(self.shape.recycled) is not None for life in cohort)
         return {(): (n / len(cohort), n, len(cohort))}
 

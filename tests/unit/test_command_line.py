@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from schemas.errors import LeadstreamError
 from schemas.reading import FUNNELS, load
+from sinks.clickhouse.asking import Asked, Unreadable, read
 from streams.cli import context, main
-from streams.cli.data import _question
 from streams.cli.identity import _alias
 
 FUNNEL = load(FUNNELS / "default.yaml")
+NOW = 1_800_000_000_000
 EVIL = (
     "ann[/] [red]x[/red] [link=http://evil]l[/link] :bomb: \x1b[2J\x9b31m \u202eelif\nforged line"
 )
@@ -65,7 +66,7 @@ def test_an_instant_without_a_zone_is_the_reporting_zones_wherever_the_machine_s
     time.tzset()
     try:
         asked = [
-            _question(FUNNEL, "", "", text, "", None).asof
+            read(FUNNEL, Asked(as_of=text), NOW).asof
             for text in (
                 "2026-07-01T12:00",
                 "2026-07-01T10:00Z",
@@ -93,8 +94,10 @@ WRONG = [
 
 @pytest.mark.parametrize(("asked", "hint"), WRONG)
 def test_what_is_no_day_or_instant_is_refused_with_an_example(asked, hint):
-    with pytest.raises(ValueError, match=hint):
-        _question(FUNNEL, *asked, "", None)
+    start, end, as_of = asked
+    with pytest.raises(Unreadable) as refused:
+        read(FUNNEL, Asked(start, end, as_of=as_of), NOW)
+    assert hint in refused.value.marked("--")
 
 
 NAMES = [

@@ -86,10 +86,12 @@ def test_nothing_is_cited_that_is_not_in_the_repository():
 
 def test_the_page_of_the_kpis_has_each_of_them_under_its_number_with_its_basis():
     for path in sorted((ROOT / "sinks" / "clickhouse" / "kpis").glob("*.sql")):
-        head = re.match(r"-- kpi: (\w+) · basis: (\w+) ·", path.read_text())
-        basis = "period and cohort" if head[2] == "both" else head[2]
+        text = path.read_text()
+        head = dict(re.findall(r"^-- (\w+): (\w+)$", text, re.MULTILINE))
+        name, basis = head["kpi"], head["basis"]
+        basis = "period and cohort" if basis == "both" else basis
         number = int(path.name.partition("_")[0])
-        assert f"**k{number}.** `{head[1]}` ({basis}):" in PAGES["kpis"]
+        assert f"**k{number}.** `{name}` ({basis}):" in PAGES["kpis"]
 
 
 def anchors(text):

@@ -1,15 +1,20 @@
--- kpi: step_conversion · basis: cohort · of the journeys that entered a stage, those that
--- reached the next within its window
+-- kpi: step_conversion
+-- title: Step conversion
+-- basis: cohort
+-- figure: cohort
+-- rows: stage, next_stage
+-- unit: share
+-- better: higher
+-- meaning: of the journeys that entered a stage, those that reached the next within its window
 SELECT
+  at,
+  lead_id,
+  journey,
   by,
   stage,
   next_stage,
-  countIf(reached) / count() AS value,
-  countIf(reached) AS numerator,
-  count() AS denominator,
-  count() AS n,
-  countIf(ripe) AS mature,
-  countIf(NOT ripe AND NOT reached) AS pending
+  reached AS counted,
+  ripe,
+  NOT ripe AND NOT reached AS waits,
+  implied_entry
 FROM steps
-GROUP BY by, stage, next_stage
-ORDER BY by, stage

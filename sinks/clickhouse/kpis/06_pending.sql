@@ -1,14 +1,10 @@
--- kpi: pending · basis: cohort · share of a cohort that has not reached the next stage and
--- still has time
-SELECT
-  by,
-  stage,
-  countIf(NOT ripe AND NOT reached) / count() AS value,
-  countIf(NOT ripe AND NOT reached) AS numerator,
-  count() AS denominator,
-  count() AS n,
-  countIf(ripe) AS mature,
-  countIf(NOT ripe AND NOT reached) AS pending
+-- kpi: pending
+-- title: Still pending
+-- basis: cohort
+-- figure: share
+-- rows: stage
+-- unit: share
+-- better: neither
+-- meaning: share of a cohort that has not reached the next stage and still has time
+SELECT at, lead_id, journey, by, stage, NOT ripe AND NOT reached AS counted
 FROM steps
-GROUP BY by, stage
-ORDER BY by, stage

@@ -1,14 +1,19 @@
--- kpi: acceptance · basis: cohort · needs: handoff · of each hand-off, those accepted within
--- the window; 8 + 9 + 10 + pending = 100%
+-- kpi: acceptance
+-- title: Accepted by sales
+-- basis: cohort
+-- figure: cohort
+-- rows: handoff
+-- unit: share
+-- better: higher
+-- needs: handoff
+-- meaning: of each hand-off, those accepted within the window; 8 + 9 + 10 = 100% of the mature
 SELECT
+  event_time AS at,
+  lead_id,
+  journey,
   by,
   handoff,
-  countIf(fate = 'accepted') / count() AS value,
-  countIf(fate = 'accepted') AS numerator,
-  count() AS denominator,
-  count() AS n,
-  countIf(ripe) AS mature,
-  countIf(fate = 'pending') AS pending
+  fate = 'accepted' AS counted,
+  ripe,
+  fate = 'pending' AS waits
 FROM handoffs
-GROUP BY by, handoff
-ORDER BY by, handoff

@@ -1,14 +1,19 @@
--- kpi: no_decision · basis: cohort · needs: handoff · of each hand-off, those whose window
--- passed undecided, timed out or decided later
+-- kpi: no_decision
+-- title: Nobody decided
+-- basis: cohort
+-- figure: cohort
+-- rows: handoff
+-- unit: share
+-- better: lower
+-- needs: handoff
+-- meaning: of each hand-off, those whose window passed undecided, timed out or decided later
 SELECT
+  event_time AS at,
+  lead_id,
+  journey,
   by,
   handoff,
-  countIf(fate = 'none') / count() AS value,
-  countIf(fate = 'none') AS numerator,
-  count() AS denominator,
-  count() AS n,
-  countIf(ripe) AS mature,
-  countIf(fate = 'pending') AS pending
+  fate = 'none' AS counted,
+  ripe,
+  fate = 'pending' AS waits
 FROM handoffs
-GROUP BY by, handoff
-ORDER BY by, handoff

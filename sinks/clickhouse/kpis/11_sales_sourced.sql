@@ -1,21 +1,23 @@
--- kpi: sales_sourced · basis: period · needs: accepted · share of newly accepted leads of known
--- lead origin that sales found itself; n counts the unknown too
+-- kpi: sales_sourced
+-- title: Found by sales
+-- basis: period
+-- figure: share
+-- rows: handoff
+-- unit: share
+-- better: neither
+-- needs: accepted
+-- meaning: share of newly accepted leads of known lead origin that sales found itself; n counts
+-- the unknown too
 SELECT
+  event_time AS at,
+  lead_id,
+  journey,
   by,
   {handoff:String} AS handoff,
-  if(
-    countIf(lead_origin != '') = 0,
-    NULL,
-    countIf(lead_origin = 'sales') / countIf(lead_origin != '')
-  ) AS value,
-  countIf(lead_origin = 'sales') AS numerator,
-  countIf(lead_origin != '') AS denominator,
-  count() AS n
+  if(lead_origin = '', NULL, lead_origin = 'sales') AS counted
 FROM transitions
 WHERE to_stage = {accepted:String}
   AND event_time >= {start:DateTime64(3, 'UTC')}
   AND event_time < {end:DateTime64(3, 'UTC')}
   AND opening = 0
   AND excluded = ''
-GROUP BY by
-ORDER BY by

@@ -1,13 +1,18 @@
--- kpi: open_age · basis: now · median hours that open leads have stood in their stage
+-- kpi: open_age
+-- title: Age of open leads
+-- basis: now
+-- figure: median
+-- rows: stage
+-- unit: hours
+-- better: lower
+-- meaning: median hours that open leads have stood in their stage
 SELECT
+  {asof:DateTime64(3, 'UTC')} AS at,
+  lead_id,
+  journey,
   by,
   stage,
-  quantileExactExclusive(0.5)(
-    dateDiff('millisecond', assumeNotNull(since), {asof:DateTime64(3, 'UTC')})
-  ) / 3600000 AS value,
-  count() AS n
-FROM (SELECT *, {by} AS by FROM v_lead_state)
-WHERE test = 0
-  AND since IS NOT NULL
-GROUP BY by, stage
-ORDER BY by, stage
+  dateDiff('millisecond', assumeNotNull(since), {asof:DateTime64(3, 'UTC')}) / 3600000 AS span,
+  0 AS waits
+FROM standing
+WHERE since IS NOT NULL

@@ -1,36 +1,30 @@
--- kpi: cycle_time · basis: both · median days from the entry to won: of wins in the period, and
--- of the cohort within its window
+-- kpi: cycle_time
+-- title: Time to win
+-- basis: both
+-- figure: median
+-- rows: basis
+-- unit: days
+-- better: lower
+-- meaning: median days from the entry to won: of those won in the period, and of the cohort within
+-- its window; pending may still be won
 SELECT
+  figure.2 AS at,
+  lead_id,
+  journey,
   by,
-  basis,
-  quantileExactInclusive(0.5)(days) AS value,
-  count() AS n
+  figure.1 AS basis,
+  dateDiff('millisecond', assumeNotNull(entry_at), assumeNotNull(won_at)) / 86400000 AS span,
+  won_at IS NULL OR figure.3 AS waits,
+  NOT ripe AND won_at IS NULL AS may_come
 FROM (
   SELECT
-    by,
-    dateDiff('millisecond', assumeNotNull(entry_at), assumeNotNull(won_at)) / 86400000 AS days,
-    arrayJoin(arrayFilter(
-      which -> which != '',
-      [
-        if(
-          won_at >= {start:DateTime64(3, 'UTC')} AND won_at < {end:DateTime64(3, 'UTC')},
-          'period',
-          ''
-        ),
-        if(
-          entry_at >= {start:DateTime64(3, 'UTC')}
-            AND entry_at < {end:DateTime64(3, 'UTC')}
-            AND won_at < entry_at + toIntervalMillisecond({w_won:Int64}),
-          'cohort',
-          ''
-        )
-      ]
-    )) AS basis
+    *,
+    entry_at + toIntervalMillisecond({w_won:Int64}) AS until,
+    until <= {asof:DateTime64(3, 'UTC')} AS ripe
   FROM clean
-  WHERE won_at IS NOT NULL
-    AND entry_at IS NOT NULL
-    AND opening = 0
-    AND NOT has(implied, {entry:String})
+  WHERE entry_at IS NOT NULL AND opening = 0 AND NOT has(implied, {entry:String})
 )
-GROUP BY by, basis
-ORDER BY by, basis
+ARRAY JOIN [('period', won_at, 0), ('cohort', entry_at, ifNull(won_at >= until, 0))] AS figure
+WHERE at >= {start:DateTime64(3, 'UTC')}
+  AND at < {end:DateTime64(3, 'UTC')}
+  AND (NOT waits OR may_come)

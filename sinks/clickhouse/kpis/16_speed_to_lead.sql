@@ -1,21 +1,25 @@
--- kpi: speed_to_lead · basis: cohort · needs: handoff · business minutes; the untouched count
--- as infinite in the median (pending: how many)
+-- kpi: speed_to_lead
+-- title: Speed to lead
+-- basis: cohort
+-- figure: median
+-- rows: handoff, leg
+-- unit: minutes
+-- better: lower
+-- needs: handoff
+-- meaning: median business minutes from the hand-off to assigned, and on to the first human touch;
+-- the untouched count as infinite (pending: how many)
 SELECT
+  event_time AS at,
+  lead_id,
+  journey,
   by,
   handoff,
   part.1 AS leg,
-  if(
-    quantileExact(0.5)(ifNull(part.2, 9e15)) > 8e15,
-    NULL,
-    quantileExact(0.5)(ifNull(part.2, 9e15)) / 60000
-  ) AS value,
-  count() AS n,
-  countIf(part.2 IS NULL) AS pending
+  part.2 / 60000 AS span,
+  0 AS waits
 FROM handoffs
 ARRAY JOIN [
-  ('handed_to_assigned', toNullable(CAST(to_assigned_ms, 'Nullable(Float64)'))),
+  ('handed_to_assigned', CAST(to_assigned_ms, 'Nullable(Float64)')),
   ('assigned_to_first_touch', CAST(to_touch_ms, 'Nullable(Float64)'))
 ] AS part
 WHERE excluded = ''
-GROUP BY by, handoff, leg
-ORDER BY by, handoff, leg

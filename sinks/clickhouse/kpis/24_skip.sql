@@ -1,18 +1,24 @@
--- kpi: skip · basis: cohort · of the journeys that began, those that passed a stage by; strict
--- counts optional stages and each implied entry
+-- kpi: skip
+-- title: Skipped a stage
+-- basis: cohort
+-- figure: cohort
+-- rows: measure
+-- unit: share
+-- better: lower
+-- meaning: of the journeys that began, those that passed a stage by; strict counts optional stages
+-- and each implied entry
 SELECT
+  entry_at AS at,
+  lead_id,
+  journey,
   by,
   figure.1 AS measure,
-  countIf(figure.2) / count() AS value,
-  countIf(figure.2) AS numerator,
-  count() AS denominator,
-  count() AS n,
-  countIf(ripe) AS mature,
-  countIf(NOT ripe AND NOT figure.2) AS pending
+  notEmpty(figure.2) AS counted,
+  ripe,
+  NOT ripe AND NOT counted AS waits
 FROM (
   SELECT
-    by,
-    journey,
+    *,
     entry_at + toIntervalMillisecond({w_won:Int64}) AS until,
     until <= {asof:DateTime64(3, 'UTC')} AS ripe,
     arrayFilter(
@@ -32,6 +38,4 @@ FROM (
     AND entry_at < {end:DateTime64(3, 'UTC')}
     AND opening = 0
 )
-ARRAY JOIN [('skip', notEmpty(skipped)), ('strict', notEmpty(passed))] AS figure
-GROUP BY by, measure
-ORDER BY by, measure
+ARRAY JOIN [('skip', skipped), ('strict', passed)] AS figure

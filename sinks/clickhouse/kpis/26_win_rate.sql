@@ -1,20 +1,30 @@
--- kpi: win_rate · basis: both · won over closed deals by close date, and won within the window
--- over deals opened; each deal id once
+-- kpi: win_rate
+-- title: Win rate
+-- basis: both
+-- figure: cohort
+-- rows: basis
+-- unit: share
+-- better: higher
+-- meaning: won over closed deals by close date, and won within the window over deals opened; each
+-- deal id once
 SELECT
+  at,
+  lead_id,
+  journey,
   by,
   basis,
-  countIf(won) / count() AS value,
-  countIf(won) AS numerator,
-  count() AS denominator,
-  count() AS n,
-  if(basis = 'cohort', countIf(ripe), NULL) AS mature,
-  if(basis = 'cohort', countIf(NOT ripe AND waits), NULL) AS pending
+  counted,
+  ripe,
+  NOT ripe AND still_open AS waits
 FROM (
   SELECT
+    assumeNotNull(closed_at) AS at,
+    lead_id,
+    journey,
     by,
     'period' AS basis,
-    status = 'won' AS won,
-    0 AS waits,
+    status = 'won' AS counted,
+    0 AS still_open,
     1 AS ripe
   FROM deals
   WHERE status IN ('won', 'lost')
@@ -22,16 +32,17 @@ FROM (
     AND closed_at < {end:DateTime64(3, 'UTC')}
   UNION ALL
   SELECT
+    event_time,
+    lead_id,
+    journey,
     by,
-    'cohort' AS basis,
+    'cohort',
     status = 'won'
-      AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_deal:Int64}) AS won,
-    status = 'open' AS waits,
-    event_time + toIntervalMillisecond({w_deal:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+      AND assumeNotNull(closed_at) < event_time + toIntervalMillisecond({w_deal:Int64}),
+    status = 'open',
+    event_time + toIntervalMillisecond({w_deal:Int64}) <= {asof:DateTime64(3, 'UTC')}
   FROM deals
   WHERE event_time >= {start:DateTime64(3, 'UTC')}
     AND event_time < {end:DateTime64(3, 'UTC')}
     AND carried = 0
 )
-GROUP BY by, basis
-ORDER BY by, basis

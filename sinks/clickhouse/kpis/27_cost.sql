@@ -1,5 +1,37 @@
--- kpi: cost · basis: period · spend by cost day over new journeys, accepted leads and deals won
--- in the period; no denominator is null, never 0, and so is a cost of which no report speaks
+-- kpi: cost
+-- title: Cost per lead
+-- basis: period
+-- figure: written
+-- rows: per, currency, unconverted
+-- unit: money
+-- better: lower
+-- filters: spend
+-- meaning: spend by cost day over new journeys, accepted leads and deals won in the period; no
+-- denominator is null, never 0, and so is a cost of which no report speaks
+SELECT at, lead_id, journey, by, per
+FROM (
+  SELECT event_time AS at, lead_id, journey, by, to_stage AS per
+  FROM transitions
+  WHERE event_time >= {start:DateTime64(3, 'UTC')}
+    AND event_time < {end:DateTime64(3, 'UTC')}
+    AND opening = 0
+    AND excluded = ''
+    -- a customer whose deals are known is counted by them: each deal once, whatever its leads
+    AND (
+      to_stage != {won:String}
+      OR (lead_id, journey) NOT IN (
+        SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'
+      )
+    )
+  UNION ALL
+  SELECT assumeNotNull(closed_at), lead_id, journey, by, {won:String}
+  FROM deals
+  WHERE status = 'won'
+    AND closed_at >= {start:DateTime64(3, 'UTC')}
+    AND closed_at < {end:DateTime64(3, 'UTC')}
+)
+WHERE per IN ({entry:String}, {accepted:String}, {won:String})
+-- figure
 SELECT
   by,
   unit.1 AS per,
@@ -25,30 +57,10 @@ FROM (
 FULL JOIN (
   SELECT
     {unit_by} AS by,
-    countIf(what = {entry:String}) AS leads,
-    countIf(what = {accepted:String}) AS accepted,
-    countIf(what = {won:String}) AS won
-  FROM (
-    SELECT by, to_stage AS what
-    FROM transitions
-    WHERE event_time >= {start:DateTime64(3, 'UTC')}
-      AND event_time < {end:DateTime64(3, 'UTC')}
-      AND opening = 0
-      AND excluded = ''
-      -- a customer whose deals are known is counted by them: each deal once, whatever its leads
-      AND (
-        to_stage != {won:String}
-        OR (lead_id, journey) NOT IN (
-          SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'
-        )
-      )
-    UNION ALL
-    SELECT by, {won:String}
-    FROM deals
-    WHERE status = 'won'
-      AND closed_at >= {start:DateTime64(3, 'UTC')}
-      AND closed_at < {end:DateTime64(3, 'UTC')}
-  )
+    countIf(per = {entry:String}) AS leads,
+    countIf(per = {accepted:String}) AS accepted,
+    countIf(per = {won:String}) AS won
+  FROM members
   GROUP BY by
   HAVING leads + accepted + won > 0
 ) AS units USING (by)

@@ -1,5 +1,23 @@
--- kpi: return · basis: cohort · (margin - spend) / spend: spend of the period, margin of what
--- its journeys won within the window
+-- kpi: return
+-- title: Return on spend
+-- basis: cohort
+-- figure: written
+-- rows: part, currency, unconverted
+-- unit: share
+-- better: higher
+-- filters: spend
+-- meaning: (margin - spend) / spend: spend of the period, margin of what its journeys won within
+-- the window
+SELECT
+  entry_at AS at,
+  lead_id,
+  journey,
+  entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')} AS ripe
+FROM clean
+WHERE entry_at >= {start:DateTime64(3, 'UTC')}
+  AND entry_at < {end:DateTime64(3, 'UTC')}
+  AND opening = 0
+-- figure
 SELECT *
 FROM (
   WITH returns AS (
@@ -41,17 +59,7 @@ FROM (
       countIf(what = 'margin' AND unconverted = '') AS known
     FROM returns
   ) AS totals
-  CROSS JOIN (
-    SELECT
-      count() AS begun,
-      countIf(
-        entry_at + toIntervalMillisecond({w_won:Int64}) <= {asof:DateTime64(3, 'UTC')}
-      ) AS ripe
-    FROM clean
-    WHERE entry_at >= {start:DateTime64(3, 'UTC')}
-      AND entry_at < {end:DateTime64(3, 'UTC')}
-      AND opening = 0
-  ) AS cohort
+  CROSS JOIN (SELECT count() AS begun, countIf(ripe) AS ripe FROM members) AS cohort
   UNION ALL
   SELECT
     what,

@@ -1,5 +1,16 @@
--- kpi: velocity · basis: now · money a day: open deals x win rate x mean won amount / median
--- days from the entry to won, of the period's closings
+-- kpi: velocity
+-- title: Pipeline velocity
+-- basis: now
+-- figure: written
+-- rows: currency, unconverted
+-- unit: money_a_day
+-- better: higher
+-- meaning: money a day: open deals x win rate x mean won amount / median days from the entry to
+-- won, of the period's closings
+SELECT {asof:DateTime64(3, 'UTC')} AS at, lead_id, journey, by
+FROM deals
+WHERE status = 'open'
+-- figure
 SELECT
   by,
   {currency:String} AS currency,

@@ -1,5 +1,14 @@
--- kpi: attainment · basis: period · actual over target, and over what should be there by now
--- (pace), of targets that fall into the period
+-- kpi: attainment
+-- title: Targets
+-- basis: period
+-- figure: written
+-- rows: metric, owner
+-- unit: share
+-- better: higher
+-- filters: none
+-- meaning: actual over target, and over what should be there by now (pace), of targets that fall
+-- into the period
+-- figure
 SELECT
   metric,
   owner,

@@ -1,5 +1,14 @@
--- kpi: survey · basis: period · mean score by question and team; of a group of fewer than 5
--- people neither mean nor number is shown
+-- kpi: survey
+-- title: Survey
+-- basis: period
+-- figure: written
+-- rows: question, team
+-- unit: points
+-- better: higher
+-- filters: none
+-- meaning: mean score by question and team; of a group of fewer than 5 people neither mean nor
+-- number is shown
+-- figure
 SELECT
   question,
   team,

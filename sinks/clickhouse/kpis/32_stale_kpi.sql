@@ -1,5 +1,14 @@
--- kpi: stale_kpi · basis: now · targets of another strategy than the funnel's, and metrics
--- whose newest target has ended
+-- kpi: stale_kpi
+-- title: Stale targets
+-- basis: now
+-- figure: written
+-- rows: why, metric, owner, scope, strategy, until
+-- unit: leads
+-- better: lower
+-- filters: none
+-- meaning: targets of another strategy than the funnel's, and metrics whose newest target has
+-- ended
+-- figure
 SELECT
   why,
   metric,

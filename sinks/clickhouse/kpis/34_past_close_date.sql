@@ -1,14 +1,18 @@
--- kpi: past_close_date · basis: now · open deals whose close date has passed, of the open deals
--- that have one; each deal id once
+-- kpi: past_close_date
+-- title: Past close date
+-- basis: now
+-- figure: share
+-- unit: share
+-- better: lower
+-- meaning: open deals whose close date has passed, of the open deals that have one; each deal id
+-- once
 SELECT
+  {asof:DateTime64(3, 'UTC')} AS at,
+  lead_id,
+  journey,
   by,
-  if(
-    count() = 0, NULL, countIf(day < toDate({asof:DateTime64(3, 'UTC')}, {zone:String})) / count()
-  ) AS value,
-  countIf(day < toDate({asof:DateTime64(3, 'UTC')}, {zone:String})) AS numerator,
-  count() AS denominator,
-  count() AS n
-FROM (SELECT by, toDateOrNull(close_date) AS day FROM deals WHERE status = 'open')
-WHERE day IS NOT NULL
-GROUP BY by
-ORDER BY by
+  assumeNotNull(toDateOrNull(close_date)) < toDate({asof:DateTime64(3, 'UTC')}, {zone:String})
+    AS counted
+FROM deals
+WHERE status = 'open'
+  AND toDateOrNull(close_date) IS NOT NULL

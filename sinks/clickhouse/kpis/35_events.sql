@@ -1,5 +1,14 @@
--- kpi: events · basis: arrival · of what arrived in the period: late (15 minutes and more after
--- it happened), repeated, refused
+-- kpi: events
+-- title: Events
+-- basis: arrival
+-- figure: written
+-- rows: measure
+-- unit: share
+-- better: lower
+-- filters: none
+-- meaning: of what arrived in the period: late (15 minutes and more after it happened), repeated,
+-- refused
+-- figure
 SELECT
   kind.1 AS measure,
   if(kind.3 = 0, NULL, kind.2 / kind.3) AS value,

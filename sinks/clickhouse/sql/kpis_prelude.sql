@@ -1,8 +1,9 @@
 -- What a KPI's file may read. Names in braces without a type are filled in by kpis.py.
 WITH
   {owns}
-  -- Every journey but test ones, which count nowhere.
-  journeys AS (
+  -- Every journey but test ones, which count nowhere, as far as it had come at the instant asked
+  -- for. `by` is the dimension asked for.
+  parents AS (
     SELECT
       *,
       {by} AS by,
@@ -11,20 +12,31 @@ WITH
         mapContains(entered, {qualifying:String}), entered[{qualifying:String}], NULL
       ) AS qualifying_at,
       if(mapContains(entered, {won:String}), entered[{won:String}], NULL) AS won_at,
-      if(mapContains(entered, {recycled:String}), entered[{recycled:String}], NULL) AS given_back_at
-    FROM v_journeys
-    WHERE test = 0
+      if(mapContains(entered, {recycled:String}), entered[{recycled:String}], NULL) AS given_back_at,
+      if(mapContains(entered, {lost:String}), entered[{lost:String}], NULL) AS lost_at
+    FROM (
+      SELECT
+        * REPLACE (mapFilter((_, at) -> at <= {asof:DateTime64(3, 'UTC')}, entered) AS entered)
+      FROM v_journeys
+      WHERE test = 0 AND event_time <= {asof:DateTime64(3, 'UTC')} AND {kept}
+    )
   ),
+  -- Those that a question by a dimension of the funnel file keeps: facts have a value of their own.
+  journeys AS (SELECT * FROM parents WHERE {own_kept}),
   -- Journeys without duplicates and spam.
   clean AS (SELECT * FROM journeys WHERE excluded = ''),
   -- The steps that a cohort takes along the ladder, and whether each was taken within its window.
   steps AS (
     SELECT
+      lead_id,
+      journey,
       by,
       stage,
       next_stage,
-      entered[stage] + toIntervalMillisecond(span) AS until,
+      entered[stage] AS at,
+      at + toIntervalMillisecond(span) AS until,
       mapContains(entered, next_stage) AND entered[next_stage] < until AS reached,
+      reached AND has(implied, next_stage) AS implied_entry,
       until <= {asof:DateTime64(3, 'UTC')} AS ripe
     FROM clean
     ARRAY JOIN
@@ -40,63 +52,103 @@ WITH
   transitions AS (
     SELECT moves.*, {own_by} AS by, parents.lead_origin AS lead_origin
     FROM v_stage_transitions AS moves
-    INNER JOIN (SELECT lead_id, journey, by AS journey_by, lead_origin FROM journeys) AS parents
+    INNER JOIN (SELECT lead_id, journey, by AS journey_by, lead_origin FROM parents) AS parents
       USING (lead_id, journey)
+    WHERE event_time <= {asof:DateTime64(3, 'UTC')} AND {own_kept}
   ),
   -- Hand-offs that fell in the period, and their fate within the window. All of them: an acceptance
   -- ledger without duplicates and spam would invite gaming.
   handoffs AS (
     SELECT
-      offers.*,
+      offers.* REPLACE (
+        if(decided_at > {asof:DateTime64(3, 'UTC')}, NULL, decided_at) AS decided_at,
+        if(assigned_at > {asof:DateTime64(3, 'UTC')}, NULL, to_assigned_ms) AS to_assigned_ms,
+        if(touched_at > {asof:DateTime64(3, 'UTC')}, NULL, to_touch_ms) AS to_touch_ms
+      ),
       offers.stage AS handoff,
       {own_by} AS by,
       parents.excluded AS excluded,
       event_time + toIntervalMillisecond({w_acceptance:Int64}) AS until,
       until <= {asof:DateTime64(3, 'UTC')} AS ripe,
-      decided_at IS NOT NULL AND decided_at <= until AS intime,
       multiIf(
-        intime AND outcome = 'accepted', 'accepted',
-        intime AND outcome = 'rejected', 'rejected',
-        NOT ripe AND outcome = 'pending', 'pending',
+        offers.decided_at IS NULL OR offers.decided_at > {asof:DateTime64(3, 'UTC')}, 'pending',
+        offers.outcome
+      ) AS answer,
+      offers.decided_at IS NOT NULL AND offers.decided_at <= until AND answer != 'pending'
+        AS intime,
+      multiIf(
+        intime AND answer = 'accepted', 'accepted',
+        intime AND answer = 'rejected', 'rejected',
+        NOT ripe AND answer = 'pending', 'pending',
         'none'
       ) AS fate
     FROM v_handoffs AS offers
-    INNER JOIN (SELECT lead_id, journey, by AS journey_by, excluded FROM journeys) AS parents
+    INNER JOIN (SELECT lead_id, journey, by AS journey_by, excluded FROM parents) AS parents
       USING (lead_id, journey)
-    WHERE event_time >= {start:DateTime64(3, 'UTC')} AND event_time < {end:DateTime64(3, 'UTC')}
+    WHERE event_time >= {start:DateTime64(3, 'UTC')}
+      AND event_time < {end:DateTime64(3, 'UTC')}
+      AND {own_kept}
   ),
-  -- Leads as they stand now.
-  lead_states AS (SELECT *, {by} AS by FROM v_lead_state WHERE test = 0 AND excluded = ''),
+  -- Service-level clocks.
+  clocks AS (
+    SELECT running.*, {own_by} AS by
+    FROM v_clocks AS running
+    INNER JOIN (SELECT lead_id, journey, by AS journey_by FROM parents WHERE excluded = '')
+      AS parents USING (lead_id, journey)
+    WHERE test = 0 AND {own_kept}
+  ),
+  -- Leads as they stand now, without tests.
+  standing AS (SELECT *, {by} AS by FROM v_lead_state WHERE test = 0 AND {state_kept}),
+  -- Those that are neither duplicates nor spam.
+  lead_states AS (SELECT * FROM standing WHERE excluded = ''),
+  -- Clocks that run past their due time, of the stage that their lead stands in.
+  past_due AS (
+    SELECT late.*, by
+    FROM v_past_due AS late
+    INNER JOIN (SELECT lead_id, by FROM standing) AS leads USING (lead_id)
+  ),
   -- Each deal id once, on the first clean journey of a primary contact. `carried` came with an
   -- opening balance; what came already closed is nobody's win here.
   deals AS (
-    SELECT
-      opportunities.*,
-      {own_by} AS by,
-      parents.lead_origin AS lead_origin,
-      parents.entry_at AS began,
-      parents.opening AS opening,
-      parents.opening = 1 AND opportunities.event_time = parents.first_at AS carried
-    FROM v_deals AS opportunities
-    INNER JOIN (
+    SELECT *
+    FROM (
       SELECT
-        lead_id,
-        journey,
-        by AS journey_by,
-        lead_origin,
-        entry_at,
-        opening,
-        event_time AS first_at
-      FROM clean
-    ) AS parents USING (lead_id, journey)
-    WHERE role = 'primary' AND NOT (carried AND ifNull(closed_at = event_time, 0))
-    ORDER BY event_time, lead_id, journey
-    LIMIT 1 BY deal
+        opportunities.* REPLACE (
+          if(closed_at > {asof:DateTime64(3, 'UTC')}, 'open', status) AS status,
+          if(closed_at > {asof:DateTime64(3, 'UTC')}, NULL, closed_at) AS closed_at
+        ),
+        {own_by} AS by,
+        parents.lead_origin AS lead_origin,
+        parents.entry_at AS began,
+        parents.opening AS opening,
+        parents.opening = 1 AND opportunities.event_time = parents.first_at AS carried
+      FROM v_deals AS opportunities
+      INNER JOIN (
+        SELECT
+          lead_id,
+          journey,
+          by AS journey_by,
+          lead_origin,
+          entry_at,
+          opening,
+          event_time AS first_at
+        FROM parents
+        WHERE excluded = ''
+      ) AS parents USING (lead_id, journey)
+      WHERE role = 'primary'
+        AND event_time <= {asof:DateTime64(3, 'UTC')}
+        AND NOT (carried AND ifNull(opportunities.closed_at = event_time, 0))
+      ORDER BY event_time, lead_id, journey
+      LIMIT 1 BY deal
+    )
+    WHERE {own_kept}
   ),
   -- Deals' amounts in their own currency: when opened, when won, and the margin of what was won.
   sums AS (
     SELECT
       'opened' AS what,
+      lead_id,
+      journey,
       deal,
       by,
       lead_origin,
@@ -110,6 +162,8 @@ WITH
     UNION ALL
     SELECT
       figure.1,
+      lead_id,
+      journey,
       deal,
       by,
       lead_origin,
@@ -140,6 +194,8 @@ WITH
       UNION ALL
       SELECT
         'spend',
+        toUUID('00000000-0000-0000-0000-000000000000'),
+        0,
         '',
         {spend_by},
         '',
@@ -151,6 +207,7 @@ WITH
         currency,
         day
       FROM spend FINAL
+      WHERE {spend_kept} AND day <= toDate({asof:DateTime64(3, 'UTC')}, {zone:String})
     ) AS amounts
     ASOF LEFT JOIN (
       SELECT currency, day, rate FROM rates FINAL WHERE reporting = {currency:String}
