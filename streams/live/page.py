@@ -27,7 +27,7 @@ from .card import Failed
 from .figures import Away
 from .scene import Scene
 from .screens import PAGES, filters, found, header, lead, stalled, states
-from .snapshots import Snapshots
+from .snapshots import Snapshot, Snapshots
 from .wording import Words, chosen
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
+    from schemas.funnel import Funnel
     from streams.settings import Settings
 
     from .card import Card, Page
@@ -150,32 +151,40 @@ class Board:
             view.Unclear: it asks for what there is not.
 
         """
-        funnel = (await self.snapshots.get("funnel", lambda: self.figures.funnel)).value
-        return view.read(path, query, funnel, datetime.now(UTC))
+        return view.read(path, query, await self.funnel(), datetime.now(UTC))
+
+    async def funnel(self) -> Funnel:
+        """Return the version in force."""
+        return (await self.snapshots.get("funnel", lambda: self.figures.funnel)).value
 
     async def options(self) -> dict[str, list[str]]:
         """Return the values of each dimension."""
         return (await self.snapshots.get("options", lambda: work.options(self.figures))).value
 
-    def gather(self, asked: View, cards: tuple[Card, ...]) -> dict[str, Any]:
-        """Ask for all that a page shows. A card that fails takes no other with it.
+    async def document(self, asked: View, card: Card) -> Snapshot:
+        """Return what a card shows. A question that fails is a Failed, and fails no other card.
 
         Raises:
             Away: ClickHouse does not answer.
 
         """
-        documents: dict[str, Any] = {}
-        for card in cards:
+
+        def ask() -> Any:
             try:
-                documents[card.name] = card.gather(self.figures, asked)
+                return card.gather(self.figures, asked)
             except Away:
                 raise
             except Exception as error:
                 log.exception("live.card", card=card.name)
-                documents[card.name] = Failed(error)
-        return {"funnel": self.figures.funnel, "health": self.figures.health(), "cards": documents}
+                return Failed(error)
 
-    def scene(self, asked: View, words: Words, funnel: Any) -> Scene:
+        return await self.snapshots.get((card.name, asked.question()), ask)
+
+    async def health(self) -> dict[str, Any]:
+        """Return how far time has come, and how many leads there are."""
+        return (await self.snapshots.get("health", self.figures.health)).value
+
+    def scene(self, asked: View, words: Words, funnel: Funnel) -> Scene:
         """Return what to draw with."""
         return Scene(asked, words, funnel, datetime.now(UTC), self.gateway)
 
@@ -184,7 +193,7 @@ class Board:
         words = _words(request)
         try:
             asked = await self.view("/work", request.query_params)
-            scene = self.scene(asked, words, await asyncio.to_thread(lambda: self.figures.funnel))
+            scene = self.scene(asked, words, await self.funnel())
             shown = await asyncio.to_thread(stalled.export, self.figures, scene)
         except view.Unclear as error:
             return PlainTextResponse(f"{error}\n", 422)
@@ -267,14 +276,14 @@ class _Screen:
         except Away:
             self._wrong(states.away(self.words), self.words("away"))
         except view.Unclear as error:
-            self._wrong(states.unclear(self.words, error.name, self.path), "")
+            self._wrong(states.unclear(self.words, str(error), self.path), self.words("unclear"))
         except Exception:
             log.exception("live.show")
             self._wrong(states.failed(self.words), self.words("card_failed"))
 
     def _wrong(self, notice: str, spoken: str) -> None:
         self.notice.show(notice)
-        self.spoken.show(spoken or self.words("card_failed"))
+        self.spoken.show(spoken)
 
     def _scheme(self, event: Any) -> None:
         self.dark = bool(event.args)
@@ -298,10 +307,10 @@ class _CardScreen(_Screen):
 
     def __init__(self, board: Board, path: str, page: Page) -> None:
         super().__init__(board)
-        self.path, self.page, self.cards = path, page, page.cards
+        self.path, self.page = path, page
         self.bodies: dict[str, Fragment] = {}
         self.charts: dict[str, ui.echart] = {}
-        self.drawn: Any = None
+        self.drawn: dict[str, Any] = {}
 
     def lay_out(self) -> None:
         words = self.words
@@ -309,7 +318,7 @@ class _CardScreen(_Screen):
         self.filters = Fragment()
         self.area = ui.element("div").classes("cards")
         with self.area:
-            for card in self.cards:
+            for card in self.page.cards:
                 with (
                     ui.element("section")
                     .classes(f"card {card.name}")
@@ -319,45 +328,45 @@ class _CardScreen(_Screen):
                     if card.chart:
                         chart = ui.echart({"series": []}, renderer="svg").classes("chart")
                         chart.props(f'role="img" aria-labelledby="h-{card.name}"')
+                        chart.set_visibility(False)
                         self.charts[card.name] = chart
-                    self.bodies[card.name] = Fragment()
+                    self.bodies[card.name] = Fragment(states.loading(words))
         self.area.set_visibility(False)
 
     async def show(self) -> None:
         asked = await self._asked()
-        answer = await self.board.snapshots.get(
-            asked.question(), lambda: self.board.gather(asked, self.cards)
-        )
-        value = answer.value
-        scene = self.board.scene(asked, self.words, value["funnel"])
-        self._top(scene, value["health"])
-        is_empty = not value["health"]["leads"] and self.path != "/health"
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        health = await self.board.health()
+        self._top(scene, health)
+        is_empty = not health["leads"] and self.path != "/health"
         self.notice.show(states.empty(scene) if is_empty else "")
         self.area.set_visibility(not is_empty)
         if is_empty:
             return
         if self.page.of_leads:
             self.filters.show(filters.draw(await self.board.options(), scene, self.page))
-        if self.drawn != (now := (answer.number, asked, self.dark)):
-            for card in self.cards:
-                self._draw(card, value["cards"][card.name], scene)
-            self.drawn = now
+        await asyncio.gather(*(self._card(card, asked, scene) for card in self.page.cards))
+
+    async def _card(self, card: Card, asked: View, scene: Scene) -> None:
+        """Draw a card as soon as its own answer is there."""
+        found = await self.board.document(asked, card)
+        now = (found.number, self.dark)
+        if self.drawn.get(card.name) != now:
+            self._draw(card, found.value, scene)
+            self.drawn[card.name] = now
 
     def _draw(self, card: Card, document: Any, scene: Scene) -> None:
-        chart = self.charts.get(card.name)
+        body, chart = self.bodies[card.name], self.charts.get(card.name)
         options: dict[str, Any] = {}
-        if isinstance(document, Failed):
-            self.bodies[card.name].show(states.failed(self.words))
-            if chart:
-                chart.set_visibility(False)
-            return
         try:
-            self.bodies[card.name].show(card.draw(document, scene))
-            if card.chart and document:
-                options = card.chart(document, scene, self.palette)
+            if isinstance(document, Failed):
+                body.show(states.failed(self.words))
+            else:
+                body.show(card.draw(document, scene))
+                options = card.chart(document, scene, self.palette) if card.chart else {}
         except Exception:
             log.exception("live.draw", card=card.name)
-            self.bodies[card.name].show(states.failed(self.words))
+            body.show(states.failed(self.words))
         if chart:
             chart.set_visibility(bool(options))
             if options and chart.options != options:
@@ -377,22 +386,17 @@ class _LeadScreen(_Screen):
     def lay_out(self) -> None:
         self.body = Fragment()
 
-    def _ask(self) -> dict[str, Any]:
+    def _story(self) -> dict[str, Any] | None:
         figures = self.board.figures
         exists = bool(_LEAD.fullmatch(self.name)) and figures.knows(self.name)
-        return {
-            "funnel": figures.funnel,
-            "health": figures.health(),
-            "story": figures.story(self.name) if exists else None,
-        }
+        return figures.story(self.name) if exists else None
 
     async def show(self) -> None:
         asked = await self._asked()
-        value = (await self.board.snapshots.get(("lead", self.name), self._ask)).value
-        scene = self.board.scene(asked, self.words, value["funnel"])
-        self._top(scene, value["health"])
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        story = (await self.board.snapshots.get(("lead", self.name), self._story)).value
+        self._top(scene, await self.board.health())
         self.notice.show("")
-        story = value["story"]
         self.body.show(lead.draw(story, scene) if story else found.draw((), scene))
 
 
@@ -410,14 +414,13 @@ class _FoundScreen(_Screen):
 
     async def show(self) -> None:
         asked = await self._asked()
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
         figures, prefix = self.board.figures, self.prefix
 
-        def ask() -> tuple[Any, dict[str, Any], list[str]]:
-            leads = work.starting_with(figures, prefix) if prefix else []
-            return figures.funnel, figures.health(), leads
+        def ask() -> list[str]:
+            return work.starting_with(figures, prefix) if prefix else []
 
-        funnel, health, leads = (await self.board.snapshots.get(("found", prefix), ask)).value
-        scene = self.board.scene(asked, self.words, funnel)
-        self._top(scene, health)
+        leads = (await self.board.snapshots.get(("found", prefix), ask)).value
+        self._top(scene, await self.board.health())
         self.notice.show("")
         self.body.show(found.draw(leads, scene))

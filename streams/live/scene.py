@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -68,8 +68,3 @@ class Scene(NamedTuple):
 def start_of(day: date, zone: str) -> datetime:
     """Return the instant at which a day begins in a zone."""
     return datetime(day.year, day.month, day.day, tzinfo=ZoneInfo(zone))
-
-
-def period(view: View) -> tuple[datetime, datetime]:
-    """Return the instants between which a view's days lie."""
-    return start_of(view.first, view.zone), start_of(view.last + timedelta(days=1), view.zone)

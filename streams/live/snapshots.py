@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SECONDS = 1.0
-SHARE = 0.1  # of the time, that all questions together may take
-MOST = 64  # questions
+SHARE = 0.3  # of the time of one core, that all questions together may take
+MOST = 256  # questions
 _LOOKING_SECONDS = 5.0  # a question that nobody asked for so long counts no more
 
 
@@ -38,6 +38,12 @@ class _Entry:
         self.ended, self.took, self.wanted = -float("inf"), 0.0, 0.0
 
 
+def _look_at(done: asyncio.Task[Snapshot]) -> None:
+    """Take a failure up: it is kept in the entry, for all who ask."""
+    if not done.cancelled():
+        done.exception()
+
+
 class Snapshots:
     """Answers by question. All is called on one event loop; questions run in threads."""
 
@@ -49,7 +55,7 @@ class Snapshots:
         self.asked = 0
 
     async def get(self, question: Hashable, ask: Callable[[], Any]) -> Snapshot:
-        """Return the shared answer of a question, asked anew if it is due.
+        """Return the shared answer of a question; one that is due is asked anew meanwhile.
 
         `ask` blocks. What it raises reaches all who ask until the question is due again.
         """
@@ -62,6 +68,9 @@ class Snapshots:
                 return entry.snapshot
         if entry.asking is None:
             entry.asking = asyncio.create_task(self._ask(entry, ask))
+            entry.asking.add_done_callback(_look_at)
+        if entry.snapshot and not entry.error:
+            return entry.snapshot  # the next look finds the new one
         return await asyncio.shield(entry.asking)
 
     def _entry(self, question: Hashable) -> _Entry:

@@ -119,6 +119,11 @@ class Words:
         """Return a share as percent."""
         return f"{self.number(100 * share, digits)}{_BEFORE_PERCENT.get(self.language, '')}%"
 
+    def money(self, amount: float, currency: str) -> str:
+        """Return an amount with its currency's code, which is the same in every language."""
+        digits = 0 if abs(amount) >= 1000 else 2
+        return f"{self.number(amount, digits)}\u00a0{currency}"
+
     def day(self, day: date) -> str:
         """Return a day with its year."""
         name = texts()["month_names"][self.language][day.month - 1]

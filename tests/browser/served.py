@@ -72,17 +72,32 @@ class Hostile(Figures):
         }
         return next((rows for part, rows in answers.items() if part in statement), [])
 
-    def kpis(self, asof=None, by="", names=()):
-        return []
-
-    def funnel_now(self, source="", segment="", owner=""):
-        return [{"stage": stage, "entered": 3, "open": 1} for stage in ("inquiry", EVIL)]
+    def report(self, asked):
+        """Return each figure asked for, of a hostile group."""
+        common = {"unit": "leads", "better": "higher", "note": EVIL, "meaning": EVIL, "title": EVIL}
+        numbers = {"value": 0.5, "numerator": 1, "denominator": 2, "n": 3, "mature": 2}
+        of = {"stage": "inquiry", "next_stage": EVIL, "handoff": EVIL, "reason": EVIL, "leg": EVIL}
+        more = {"clock": EVIL, "measured": 1, "per": "inquiry", "currency": EVIL, "source": EVIL}
+        day = {"bucket": "2026-01-02"} if asked.trend else {}
+        target = {"measure": "attainment", "metric": EVIL, "owner": EVIL, "scope": ""}
+        days = {"start": "2026-01-01", "end": "2026-02-01"}
+        return {
+            "figures": [
+                {
+                    **common,
+                    **numbers,
+                    "kpi": kpi,
+                    "basis": "period",
+                    "pending": 1,
+                    "format": "percent",
+                    "dimensions": {**of, **more, **target, **days, **day, asked.by or "by": EVIL},
+                }
+                for kpi in asked.kpis
+            ]
+        }
 
     def feed(self, limit=15):
         return [_MOVE]
-
-    def inflow(self):
-        return [{"day": datetime.now(UTC).date().isoformat(), "source": EVIL, "n": 4}]
 
     def health(self):
         return {"tick_age_seconds": 1.0, "leads": 7}

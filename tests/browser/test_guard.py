@@ -85,10 +85,14 @@ def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base
         box = chart.bounding_box()
         for share in (0.1, 0.5, 0.9):
             page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=3)
-    for path in ("/work", "/definition", "/health", f"/leads?prefix={LEAD[:8]}", f"/leads/{LEAD}"):
+    asked = "?by=segment&compare=1"
+    others = ("/work", "/sources", "/targets", "/cohorts", "/definition", "/health")
+    leads = (f"/leads?prefix={LEAD[:8]}", f"/leads/{LEAD}")
+    for path in (f"/{asked}", f"/handoffs{asked}", *others, *leads):
         page.goto(f"{base}{path}")
         until(lambda: page.locator(".freshness:not(:empty)").count(), f"the figures of {path}")
-        until(lambda: page.get_by_text("loading", exact=False).count() == 0, "the answer")
+        until(lambda: page.locator('[data-state="loading"]').count() == 0, "the answer")
+        assert page.locator('[data-state="error"]').count() == 0, path
     assert EVIL in page.locator("article").inner_text()
     assert page.title() == "leadstream"
     page.goto(f"{base}/work?owner={quote(EVIL)}&zone={quote(EVIL)}&lang={quote(EVIL)}")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.reading import FUNNELS, load
-from streams.live import palette
+from streams.live import palette, reports
 from streams.live.card import Page
 from streams.live.drawing import Markup, tag, text
 from streams.live.scene import Scene
@@ -22,7 +22,6 @@ from streams.live.screens import (
     filters,
     flow,
     found,
-    funnel,
     header,
     health,
     hot,
@@ -245,8 +244,10 @@ def test_stages_are_shown_by_the_titles_of_the_firm():
 
 
 def test_a_step_shows_who_went_on_and_who_still_may():
-    step = {"n": 10, "numerator": 4, "pending": 3}
-    shown = funnel.bar(scene(), step)
+    # one of the ten got there before its window passed: no mature member, and there all the same
+    parts = reports.parts({"n": 10, "numerator": 3, "denominator": 6, "pending": 3})
+    assert parts == (4, 3, 3)
+    shown = reports.bar(scene(), *parts)
     assert 'class="reached" style="width:40.00%"' in shown
     assert 'class="pending" style="width:30.00%"' in shown
     assert 'aria-label="4 went on, 3 pending, 3 did not"' in shown

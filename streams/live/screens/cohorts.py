@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from streams.live import work
 from streams.live.card import Card
 from streams.live.drawing import Markup, hidden, join, link, table, tag
-from streams.live.scene import period, start_of
+from streams.live.scene import start_of
 
 from . import states
 
@@ -24,8 +24,7 @@ def gather(figures: Figures, view: View) -> dict[str, Any]:
     """Ask for the twelve weeks before the end of the period, or before now."""
     shape = figures.funnel.shape()
     target = view.per if view.per in shape.ladder[1:] else shape.qualifying
-    end = min(period(view)[1].astimezone(UTC), datetime.now(UTC))
-    return {"target": target, "rows": work.cohorts(figures, view, target, end)}
+    return {"target": target, "rows": work.cohorts(figures, view, target, view.until)}
 
 
 def draw(document: dict[str, Any], scene: Scene) -> Markup:

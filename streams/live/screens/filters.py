@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from datetime import timedelta
 from typing import TYPE_CHECKING
-from zoneinfo import ZoneInfo
 
-from streams.live import periods
 from streams.live.drawing import Markup, join, link, tag
-from streams.live.view import dimensions
+from streams.live.view import dimensions, splits
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import date
 
     from streams.live.card import Page
     from streams.live.scene import Scene
 
+PERIODS = (
+    "today", "this-week", "last-week", "this-month", "last-month", "last-30-days", "last-90-days",
+    "this-quarter", "last-quarter", "this-year",
+)  # fmt: skip
 _LISTED = 40  # more values than that are typed, with the known ones offered
 
 
@@ -41,11 +42,11 @@ def _presets(scene: Scene) -> Markup:
     words, view = scene.words, scene.view
     ways = (
         link(
-            scene.link(view.but(period=name, **_days(scene, name))),
+            scene.link(view.named(name)),
             words(f"period_{name.replace('-', '_')}"),
             aria_current="true" if view.period == name else None,
         )
-        for name in periods.PRESETS
+        for name in PERIODS
     )
     return tag("ul", *(tag("li", way) for way in ways), class_="chips", aria_label=words("period"))
 
@@ -65,8 +66,7 @@ def _splits(scene: Scene) -> Markup:
             dimension(scene, name),
             aria_current="true" if view.by == name else None,
         )
-        for name in dimensions(scene.funnel)
-        if name not in ("stage", "version")
+        for name in splits(scene.funnel)
     )
     head = tag("li", words("split_by"), class_="head")
     return tag(
@@ -78,13 +78,6 @@ def dimension(scene: Scene, name: str) -> str:
     """Return what people read for a dimension."""
     key = f"dimension_{name}"
     return scene.words(key) if scene.words.has(key) else name
-
-
-def _days(scene: Scene, preset: str) -> dict[str, date]:
-    """Return a preset's days, as fields of a view."""
-    today = scene.now.astimezone(ZoneInfo(scene.view.zone)).date()
-    found = periods.days(preset, today, scene.funnel.reporting)
-    return {"first": found.first, "last": found.end - timedelta(days=1)}
 
 
 def _shown(scene: Scene) -> str:
@@ -121,7 +114,7 @@ def _form(options: Mapping[str, Sequence[str]], scene: Scene, page: Page) -> Mar
         _field(words(f"day_{name}"), name, tag(
             "input", type="date", name=name, id=f"f-{name}", value=day.isoformat(), required=True,
         ))
-        for name, day in (("from", view.first), ("to", view.last))
+        for name, day in (("from", view.first), ("to", view.last + timedelta(days=1)))
     ]  # fmt: skip
     zone = _field(
         words("zone"),

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from streams.live import work
 from streams.live.card import Card
 from streams.live.drawing import Markup, number, table, tag
-from streams.live.scene import period
 
 from . import states
 
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
 
 def gather(figures: Figures, view: View) -> list[dict[str, Any]]:
     """Ask for the moves."""
-    return work.flow(figures, view, *period(view))
+    return work.flow(figures, view, view.begin, view.until)
 
 
 def draw(document: list[dict[str, Any]], scene: Scene) -> Markup:

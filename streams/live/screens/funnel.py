@@ -4,40 +4,37 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from streams.live import reports, work
 from streams.live.card import Card
 from streams.live.drawing import Markup, join, number, table, tag
-from streams.live.figures import BENCHMARKS
 
 from . import states
 
 if TYPE_CHECKING:
     from streams.live.figures import Figures
+    from streams.live.reports import Figure
     from streams.live.scene import Scene
     from streams.live.view import View
 
 
 def gather(figures: Figures, view: View) -> dict[str, Any]:
-    """Ask for entries, who stands where, and of each step's cohort who went on."""
-    counts = figures.funnel_now(view.only("source"), view.only("segment"), view.only("owner"))
-    found = figures.kpis(names=("step_conversion", "acceptance"))
-    return {
-        "stages": {row["stage"]: (row["entered"], row["open"]) for row in counts},
-        "steps": [one for one in found if one["kpi"] == "step_conversion"],
-        "acceptance": [one for one in found if one["kpi"] == "acceptance"],
-    }
+    """Ask for entries, of each step's cohort who went on, and who stands where now."""
+    report = reports.ask(figures, view, "inflow", "step_conversion", by="")
+    return {"report": report, "standing": work.standing(figures, view)}
 
 
 def draw(document: dict[str, Any], scene: Scene) -> Markup:
     """Draw one row a stage, in the funnel's order."""
-    words, stages = scene.words, document["stages"]
-    if not stages:
+    words, report, standing = scene.words, document["report"], document["standing"]
+    entered = {one["dimensions"]["stage"]: one for one in report.of("inflow")}
+    steps = {one["dimensions"]["stage"]: one for one in report.of("step_conversion")}
+    order = dict.fromkeys([*scene.funnel.stages, *entered, *standing])
+    shown = [stage for stage in order if stage in entered or standing.get(stage)]
+    if not shown:
         return states.nothing(words, "nothing_entered")
-    order = [*scene.funnel.stages, *stages]
-    steps = {one["dimensions"]["stage"]: one for one in document["steps"]}
     rows = [
-        _row(scene, stage, stages[stage], steps.get(stage))
-        for stage in dict.fromkeys(order)
-        if stage in stages
+        _row(scene, stage, entered.get(stage), standing.get(stage, 0), steps.get(stage))
+        for stage in shown
     ]
     heads = (
         words("stage"),
@@ -46,73 +43,30 @@ def draw(document: dict[str, Any], scene: Scene) -> Markup:
         tag("th", words("to_next"), scope="col", class_="number"),
         words("progress"),
     )
-    shown = table(words("funnel"), heads, rows, class_="funnel")
-    return join((shown, _legend(scene), _acceptance(scene, document["acceptance"])))
+    whole = table(words("funnel"), heads, rows, class_="funnel")
+    return join((whole, reports.legend(scene), reports.notes(scene, report.ignored)))
 
 
-def _row(scene: Scene, stage: str, counts: tuple[int, int], step: Any) -> Markup:
-    words, (entered, standing) = scene.words, counts
-    share = step["value"] if step else None
+def _row(
+    scene: Scene, stage: str, entered: Figure | None, standing: int, step: Figure | None
+) -> Markup:
+    words = scene.words
+    n = int(entered["value"]) if entered else 0
+    share = ""
+    if step:
+        mature = words("of_mature", n=step["mature"] or 0)
+        share = reports.value(scene, step) if step["mature"] else "—"
+        share = join((share, tag("small", mature), tag("small", step["note"], lang="en")))
+    more = reports.change(scene, entered) if entered else ""
     return tag(
         "tr",
         tag("th", scene.title(stage), scope="row"),
-        number(words.number(entered), data_entered=entered),
+        number(join((words.number(n), more)), data_entered=n),
         number(words.number(standing), data_standing=standing),
-        number(words.percent(share) if share is not None else ""),
-        tag("td", bar(scene, step) if step else ""),
+        number(share),
+        tag("td", reports.bar(scene, *reports.parts(step)) if step else ""),
         data_stage=stage,
         data_key=stage,
-    )
-
-
-def bar(scene: Scene, step: dict[str, Any]) -> Markup:
-    """Draw of a cohort who went on, who is pending (hatched), and the rest."""
-    words, whole = scene.words, step["n"] or 0
-    reached, pending = int(step["numerator"] or 0), int(step["pending"] or 0)
-    shown = words(
-        "step_bar",
-        reached=words.number(reached),
-        pending=words.number(pending),
-        lost=words.number(max(0, whole - reached - pending)),
-    )
-    parts = [
-        tag("span", class_=name, style=f"width:{100 * part / whole:.2f}%")
-        for name, part in (("reached", reached), ("pending", pending))
-        if whole
-    ]
-    return tag("div", *parts, class_="bar", role="img", aria_label=shown, title=shown)
-
-
-def _legend(scene: Scene) -> Markup:
-    names = {"reached": "legend_reached", "pending": "pending", "lost": "legend_lost"}
-    keys = (
-        tag("li", tag("span", class_=f"key {name}"), scene.words(text))
-        for name, text in names.items()
-    )
-    return tag("ul", *keys, class_="legend", aria_hidden="true")
-
-
-def _acceptance(scene: Scene, figures: list[dict[str, Any]]) -> Markup:
-    """Draw how many were accepted, hand-off by hand-off, beside what other firms have."""
-    words, shown = scene.words, []
-    for one in figures:
-        if one["value"] is None:  # the funnel hands nobody off
-            shown.append(words("not_here", why=one["dimensions"].get("why", "")))
-            continue
-        of = words(
-            "of", part=words.number(one["numerator"]), whole=words.number(one["denominator"])
-        )
-        pending = words("pending_n", n=one["pending"])
-        share = words.percent(one["value"])
-        shown.append(f"{scene.title(one['dimensions']['handoff'])} {share} ({of}, {pending})")
-    if not shown:
-        return Markup("")
-    shares = {name: words.percent(share, 0) for name, share in BENCHMARKS.items()}
-    return tag(
-        "p",
-        tag("strong", words("acceptance")),
-        f" {'; '.join(shown)}. {words('benchmarks', **shares)}",
-        class_="acceptance",
     )
 
 

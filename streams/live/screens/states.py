@@ -49,11 +49,12 @@ def away(words: Words) -> Markup:
     )
 
 
-def unclear(words: Words, name: str, everything: str) -> Markup:
-    """Draw that the address asks for what there is not, with a way out."""
+def unclear(words: Words, what: str, everything: str) -> Markup:
+    """Draw that the address asks for what there is not, with what it may ask and a way out."""
     return tag(
         "div",
-        tag("p", tag("strong", words("unclear", name=name))),
+        tag("p", tag("strong", words("unclear"))),
+        tag("p", what, lang="en"),
         tag("p", tag("a", words("unclear_hint"), href=everything)),
         class_="state error",
         data_state="error",

@@ -25,7 +25,8 @@ FROM (
       AND mapContains(entered, {entry:String})
   )
   WHERE began < {end:DateTime64(3, 'UTC')}
-    AND began >= {end:DateTime64(3, 'UTC')} - INTERVAL 12 WEEK
+    AND toStartOfWeek(began, {mode:UInt8}, {zone:String})
+      > toStartOfWeek({end:DateTime64(3, 'UTC')} - INTERVAL 12 WEEK, {mode:UInt8}, {zone:String})
     AND lead_id IN (SELECT lead_id FROM leads)
   GROUP BY week, age
 )
