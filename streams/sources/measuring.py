@@ -38,16 +38,14 @@ def not_measured(funnel: Funnel) -> list[str]:
 def not_reported(funnel: Funnel) -> list[str]:
     """Return the stages of the ladder that nothing can report, so that each entry is implied.
 
-    A stage is reported by a gate, by a source whose words for it the funnel maps, by a system of
-    one's own, which says the funnel's names, and the first accepted one by an acceptance.
+    A stage is reported by a gate, by a source whose words for it the funnel maps, and by a system
+    of one's own, which says the funnel's names. No vendor says that somebody accepted a lead.
     """
     shape, enabled = funnel.shape(), set(funnel.enabled_sources)
     if enabled - RESERVED:
         return []
     words = {word for source in enabled for word in funnel.vendors.get(source, {}).values()}
     reported = {word for word in words if isinstance(word, str)} | {*shape.gated}
-    if "accepted" in work(funnel):
-        reported.add(shape.accepted)
     if "moved" in work(funnel):  # what reports deals
         reported |= {shape.opens, shape.won}
     return [stage for stage in shape.ladder[1:] if stage not in reported]
