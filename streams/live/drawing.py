@@ -66,7 +66,7 @@ def table(
     ]
     whole = tag(
         "table",
-        tag("caption", caption, class_="hidden"),
+        tag("caption", caption, class_="aloud"),
         tag("thead", head),
         tag("tbody", *body),
         **attributes,
@@ -86,9 +86,9 @@ def number(shown: object, **attributes: object) -> Markup:
     return tag("td", shown, class_="number", **attributes)
 
 
-def hidden(shown: object) -> Markup:
+def aloud(shown: object) -> Markup:
     """Return text for screen readers alone."""
-    return tag("span", shown, class_="hidden")
+    return tag("span", shown, class_="aloud")
 
 
 def link(address: str, shown: object, **attributes: object) -> Markup:

@@ -22,7 +22,7 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from nicegui import core, ui
 from nicegui.element import Element
 
-from . import api, guard, palette, view, work
+from . import api, guard, palette, stories, view, work
 from .card import Failed
 from .figures import Away
 from .scene import Scene
@@ -252,9 +252,9 @@ class _Screen:
         ui.dark_mode(value=None)  # as the visitor's system has it
         with ui.header(fixed=False, add_scroll_padding=False).classes("top"):
             self.header = Fragment(header.draw(self.words, self.path, _NAMES))
-        self.spoken = Fragment(tag="p").classes("hidden").props('role="status"')
+        self.spoken = Fragment(tag="p").classes("aloud").props('role="status"')
         with ui.element("div").props('id="content" tabindex="-1"').classes("content"):
-            self.notice = Fragment(states.loading(self.words))
+            self.notice = Fragment(states.loading(self.words)).classes("notice")
             self.lay_out()
         ui.on("scheme", self._scheme)
         ui.timer(EVERY_SECONDS, self.refresh)
@@ -389,7 +389,7 @@ class _LeadScreen(_Screen):
     def _story(self) -> dict[str, Any] | None:
         figures = self.board.figures
         exists = bool(_LEAD.fullmatch(self.name)) and figures.knows(self.name)
-        return figures.story(self.name) if exists else None
+        return stories.story(figures, self.name) if exists else None
 
     async def show(self) -> None:
         asked = await self._asked()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sinks.clickhouse import catalogue
 
-from .drawing import Markup, hidden, tag
+from .drawing import Markup, aloud, tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +94,7 @@ def change(scene: Scene, figure: Figure) -> Markup:
     sign = (new > old) - (new < old)
     good = sign * _BETTER.get(figure["better"], 0)
     verdict = {1: "better", -1: "worse"}.get(good)
-    heard = hidden(f" ({words(f'is_{verdict}')})") if verdict else ""
+    heard = aloud(f" ({words(f'is_{verdict}')})") if verdict else ""
     was = words("before_was", value=value(scene, figure, old))
     return tag("small", was, f", {shown}" if shown else "", heard, class_=verdict)
 

@@ -144,13 +144,7 @@ def options(figures: Figures) -> dict[str, list[str]]:
 
 def starting_with(figures: Figures, prefix: str) -> list[str]:
     """Return up to ROWS leads whose ids begin with some hexadecimal digits and hyphens."""
-    low, high = (prefix.ljust(36, end) for end in ("0", "f"))
-    shape = "00000000-0000-0000-0000-000000000000"
-    ends = {
-        name: "".join("-" if own == "-" else char for char, own in zip(text, shape, strict=True))
-        for name, text in (("low", low), ("high", high))
-    }
-    return [row["lead"] for row in figures.rows(_PREFIX, **ends, limit=ROWS)]
+    return [row["lead"] for row in figures.rows(_PREFIX, prefix=prefix, limit=ROWS)]
 
 
 def health(figures: Figures) -> dict[str, Any]:

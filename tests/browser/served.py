@@ -68,7 +68,7 @@ class Hostile(Figures):
             work._OPTIONS: [{"name": "source", "value": EVIL, "n": 1}],
             work._PREFIX: [{"lead": LEAD}, {"lead": LEAD}],
             work._HEALTH: [_HEALTH],
-            work._LETTERS: [{"source": EVIL, "n": 1}],
+            work._LETTERS: [{"topic": EVIL, "n": 1}],
         }
         return next((rows for part, rows in answers.items() if part in statement), [])
 

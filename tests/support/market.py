@@ -35,20 +35,20 @@ class Market:
         """`now` is ms."""
         self.now, self.random = now, random.Random(seed)
         self.writer, self.leads = Writer(settings), []
-        self.funnel = load(FUNNELS / "default.yaml").model_copy(
-            update={"dimensions": ("owner", "team")}
-        )
+        self.batch = Batch()
+        self.funnel = load(FUNNELS / "default.yaml")
         self.definitions = prepare(self.funnel)
 
-    def insert(self, batch):
-        for table, rows in batch.rows.items():
+    def write(self):
+        """Insert all that was stated since the last time."""
+        for table, rows in self.batch.rows.items():
             self.writer._insert(table, rows)
+        self.batch = Batch()
 
     def begin(self):
         """State the definition and how far time has come."""
-        batch = Batch()
         content = self.funnel.model_dump_json()
-        batch.definition(
+        self.batch.definition(
             {
                 "generation": 1,
                 "funnel_version": self.funnel.version,
@@ -57,13 +57,13 @@ class Market:
                 "content": content,
             }
         )
-        self.insert(batch)
         self.tick(self.now)
 
     def tick(self, now):
-        batch = Batch()
-        batch.cut({"generation": 1, "partition": 0, "next_offset": 10, "now": now})
-        self.insert(batch)
+        """State that time has come to `now` (ms)."""
+        cut = {"generation": 1, "partition": 0, "next_offset": 10, "now": now}
+        self.batch.cut(cut)
+        self.write()
 
     def lead(self, *stated, name=None):
         """Write a lead of (ms before now, type, fields); return its id."""
@@ -78,7 +78,7 @@ class Market:
             kept.append(event)
             current = row.advance(current, event, self.definitions).row
         current = row.tick(current, int(self.now), self.definitions).row
-        folded, batch = row.state_of(current, self.definitions), Batch()
+        folded, batch = row.state_of(current, self.definitions), self.batch
         common = {"generation": 1, "lead": name, "partition": 0, "offset": 1, "revision": 1}
         for fact in folded.facts.values():
             batch.fact(
@@ -95,7 +95,6 @@ class Market:
         for number, event in enumerate(kept):
             touch = {"event": tuple(event), "name": event.id, "received_at": event.at + 1000}
             batch.touch(0, len(self.leads) * 100 + number, name, touch)
-        self.insert(batch)
         self.leads.append(name)
         return name
 
@@ -143,6 +142,7 @@ class Market:
             self.lead(*steps)
         self.waiting()
         self.money()
+        self.write()
 
     def waiting(self):
         """Write hot leads that wait, clocks about to breach, and one that nobody owns."""
@@ -166,7 +166,7 @@ class Market:
             )
 
     def money(self):
-        batch = Batch()
+        batch = self.batch
         for week in range(10):
             day = _day(self.now - (week * 7 + 1) * DAY)
             for platform, amount in (("meta", "420.5"), ("google", "610"), ("linkedin", "380")):
@@ -184,7 +184,6 @@ class Market:
                 strategy="baseline", dimensions=of,
             )  # fmt: skip
             batch.target(target, 1)
-        self.insert(batch)
 
 
 def _day(at):

@@ -272,7 +272,7 @@ def test_health_says_what_to_do_only_where_something_is_not_well():
         "letters": [], "unmeasured": [],
     }  # fmt: skip
     assert "leadstream" not in health.draw(document, scene(path="/health"))
-    bad = {**document, "tick_age_seconds": 400.0, "letters": [{"source": "meta", "n": 5}]}
+    bad = {**document, "tick_age_seconds": 400.0, "letters": [{"topic": "lead.raw.ads", "n": 5}]}
     shown = plain(health.draw(bad, scene(path="/health")))
     assert "6 minutes look leadstream status" in shown
     assert "5 look leadstream deadletters list" in shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.live import work
 from streams.live.card import Card
-from streams.live.drawing import Markup, hidden, join, link, table, tag
+from streams.live.drawing import Markup, aloud, join, link, table, tag
 from streams.live.scene import start_of
 
 from . import states
@@ -74,13 +74,13 @@ def _row(scene: Scene, row: dict[str, Any]) -> Markup:
             continue
         pending = over > scene.now
         shown = words.percent(share, 0)
-        aloud = hidden(f" ({words('pending')})") if pending else ""
+        heard = aloud(f" ({words('pending')})") if pending else ""
         depth = min(9, int(share * 10))
         cells.append(
             tag(
                 "td",
                 shown,
-                aloud,
+                heard,
                 class_=f"number heat-{depth}{' hatched' if pending else ''}",
                 title=words("of", part=words.number(came), whole=words.number(row["size"])),
             )

@@ -28,7 +28,7 @@ def draw(options: Mapping[str, Sequence[str]], scene: Scene, page: Page) -> Mark
     note = _shown(scene) if page.of_period else words("zone_note", zone=scene.view.zone)
     return tag(
         "section",
-        tag("h2", words("filters"), id="filters", class_="hidden"),
+        tag("h2", words("filters"), id="filters", class_="aloud"),
         *of_period,
         _active(scene),
         _form(options, scene, page),

@@ -47,7 +47,7 @@ def _search(words: Words) -> Markup:
     """Return the search. It is posted: an address of a person must not stand in an address."""
     return tag(
         "form",
-        tag("label", words("find"), for_="find", class_="hidden"),
+        tag("label", words("find"), for_="find", class_="aloud"),
         tag("input", type="search", id="find", name="find", placeholder=words("find"),
             required=True, maxlength="320", autocomplete="off"),
         tag("button", words("find_go"), type="submit"),

@@ -60,8 +60,8 @@ def draw(document: dict[str, Any], scene: Scene) -> Markup:
         return whole
     by_source = table(
         words("health_letters"),
-        (words("source"), words("records")),
-        [(row["source"], number(words.number(row["n"]))) for row in document["letters"]],
+        (words("topic"), words("records")),
+        [(row["topic"], number(words.number(row["n"]))) for row in document["letters"]],
     )
     return join((whole, by_source))
 

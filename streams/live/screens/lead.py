@@ -32,6 +32,7 @@ def draw(story: dict[str, Any], scene: Scene) -> Markup:
         *_ahead(story["outlook"], scene),
         tag("h2", words("timeline"), id="timeline"),
         tag("p", zone, class_="note"),
+        tag("p", words("facts_only"), class_="note") if story.get("partial") else "",
         _timeline(story, scene),
         *_restated(story["restated"], scene),
     ]

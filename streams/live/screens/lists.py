@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.live.drawing import Markup, hidden, join, link, outside, tag
+from streams.live.drawing import Markup, aloud, join, link, outside, tag
 from streams.live.view import ROWS
 
 from .duties import duty, who
@@ -28,7 +28,7 @@ def record(scene: Scene, row: dict[str, Any]) -> Markup:
     """Return a link to a lead's CRM record, or nothing."""
     words = scene.words
     if not row["record_url"]:
-        return tag("td", hidden(words("no_record")))
+        return tag("td", aloud(words("no_record")))
     name = words("record_of", lead=row["lead"][:8])
     return tag("td", outside(row["record_url"], words("record"), aria_label=name))
 

@@ -1,7 +1,15 @@
 -- Hot leads whose hand-off nobody has decided, with the first clock that runs or ran out there.
+, offers AS (
+  SELECT lead_id, journey, stage, event_time, touched_at
+  FROM v_handoffs
+  WHERE test = 0
+    AND hot = 1
+    AND outcome = 'pending'
+    AND ({all_stages:Bool} OR has({stages:Array(String)}, stage))
+)
 SELECT
   toString(lead_id) AS lead,
-  offers.stage AS stage,
+  stage,
   offers.event_time AS since,
   offers.touched_at IS NOT NULL AS touched,
   running.clock AS clock,
@@ -11,15 +19,8 @@ SELECT
   record_url,
   source,
   count() OVER () AS total
-FROM (
-  SELECT lead_id, journey, stage, event_time, touched_at
-  FROM v_handoffs
-  WHERE test = 0
-    AND hot = 1
-    AND outcome = 'pending'
-    AND ({all_stages:Bool} OR has({stages:Array(String)}, stage))
-) AS offers
-INNER JOIN leads USING (lead_id, journey, stage)
+FROM (SELECT * FROM leads WHERE lead_id IN (SELECT lead_id FROM offers)) AS found
+INNER JOIN offers USING (lead_id, journey, stage)
 LEFT JOIN (
   SELECT lead_id, journey, stage, clock, due_at
   FROM v_clocks
