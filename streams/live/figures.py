@@ -181,15 +181,6 @@ class Figures:
         )
         return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
 
-    def about_to_breach(self, limit: int = 20) -> list[dict[str, Any]]:
-        """Return the clocks that were warned and run."""
-        return self.rows(
-            "SELECT toString(lead_id) AS lead, stage, clock, due_at FROM v_clocks "
-            "WHERE test = 0 AND status = 'warned' "
-            "AND stopped_at IS NULL ORDER BY due_at LIMIT {limit:UInt32}",
-            limit=limit,
-        )
-
     def feed(self, limit: int = 15) -> list[dict[str, Any]]:
         """Return the last transitions."""
         return self.rows(
@@ -197,15 +188,6 @@ class Figures:
             "FROM v_stage_transitions WHERE test = 0 "
             "ORDER BY event_time DESC LIMIT {limit:UInt32}",
             limit=limit,
-        )
-
-    def inflow(self) -> list[dict[str, Any]]:
-        """Return new journeys by day of the reporting zone and source."""
-        return self.rows(
-            "SELECT toString(day) AS day, if(source = '', 'unattributed', source) AS source, "
-            "toUInt64(sum(n)) AS n FROM v_funnel_daily "
-            "WHERE to_stage = {entry:String} GROUP BY day, source ORDER BY day",
-            entry=self.funnel.shape().entry,
         )
 
     def health(self) -> dict[str, Any]:

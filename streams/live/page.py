@@ -1,23 +1,34 @@
-"""The live page: funnel, flow, stalled leads, moves and health on one screen. Light, dark, no CDN.
+"""The live page: what people open leadstream for. It lays cards out; screens/ draws them. No CDN.
 
-No personal data: leads are shown by id and owner, with the address of their CRM record.
+A visitor's page is empty until the first answer, which comes over the websocket: so the HTML that
+guard.Nonces marks holds nothing from outside. No personal data: leads are shown by id and owner,
+with the address of their CRM record.
 """
 
 from __future__ import annotations
 
 import asyncio
-import html
+import copy
+import re
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qs
 
 import structlog
 import uvicorn
-from fastapi import FastAPI
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import PlainTextResponse, RedirectResponse
 from nicegui import core, ui
+from nicegui.element import Element
 
-from streams.sources import measuring
-
-from . import api, guard
-from .figures import BENCHMARKS, Figures
+from . import api, guard, palette, stories, view, work
+from .card import Failed
+from .figures import Away
+from .scene import Scene
+from .screens import PAGES, filters, found, header, lead, stalled, states
+from .snapshots import Snapshot, Snapshots
+from .wording import Words, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,20 +36,25 @@ if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     from schemas.funnel import Funnel
-    from schemas.shape import Shape
     from streams.settings import Settings
+
+    from .card import Card, Page
+    from .figures import Figures
+    from .view import View
 
 log = structlog.get_logger()
 EVERY_SECONDS = 1.0
-_HEADS = (
-    ("stage", "left"),
-    ("entered", "right"),
-    ("open", "right"),
-    ("to next", "right"),
-    ("", "left"),
+LOOK = Path(__file__).parent / "look"
+_QUASAR = {"en": "en-US"}  # what NiceGUI calls a language, where it is not our name of it
+_LEAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+_FORM_BYTES = 4_096
+_NAMES = {path: one.name for path, one in PAGES.items()}
+_IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
+_ON_SCHEME = (
+    "matchMedia('(prefers-color-scheme: dark)')"
+    ".addEventListener('change', e => emitEvent('scheme', e.matches))"
 )
-# Drawn, not HTML: names of sources and stages come from outside.
-_TOOLTIP = {"renderMode": "richText"}
 
 
 def serve(settings: Settings, figures: Figures) -> None:
@@ -68,13 +84,29 @@ def application(settings: Settings, figures: Figures) -> guard.Guard:
         api.application(figures),
         FastAPI(docs_url=None, redoc_url=None, openapi_url=None),
     )
+    board = Board(figures, settings.option("gateway_url"))
+    for path, shown in PAGES.items():
+        _add(board, path, shown)
 
-    @ui.page("/", title="leadstream")
-    def index() -> None:
-        _Screen(figures).build()
+    @ui.page("/leads/{name}", title="leadstream")
+    def one(name: str) -> None:
+        _LeadScreen(board, name).build()
 
+    @ui.page("/leads", title="leadstream")
+    def some(prefix: str = "") -> None:
+        _FoundScreen(board, prefix).build()
+
+    @page.get("/stalled.csv")
+    async def export(request: Request) -> Response:
+        return await board.csv(request)
+
+    @page.post(header.FIND)
+    async def find(request: Request) -> Response:
+        return await board.find(request)
+
+    core.app.add_static_files("/look", LOOK)
     core.app.add_middleware(guard.Nonces)  # before compression, which run_with puts around it
-    ui.run_with(page, storage_secret=None)
+    ui.run_with(page, storage_secret=None, tailwind=False)
 
     async def route(scope: Scope, receive: Receive, send: Send) -> None:
         own = scope["type"] == "http" and api.owns(scope["path"])
@@ -83,243 +115,312 @@ def application(settings: Settings, figures: Figures) -> guard.Guard:
     return guard.Guard(route, names, login)
 
 
-def _short(moment: Any) -> str:
-    return moment.strftime("%d %b %H:%M") if moment else ""
+def _add(board: Board, path: str, page: Page) -> None:
+    @ui.page(path, title="leadstream")
+    def show() -> None:
+        _CardScreen(board, path, page).build()
+
+
+class Fragment(Element, component="look/fragment.js"):
+    """HTML that is changed in place; nothing is sent where nothing changed."""
+
+    def __init__(self, markup: str = "", tag: str = "div") -> None:
+        """Begin with some markup of ours."""
+        super().__init__()
+        self._props["tag"], self._props["markup"] = tag, str(markup)
+
+    def show(self, markup: str) -> None:
+        """Show other markup."""
+        if self._props["markup"] != markup:
+            self._props["markup"] = str(markup)
+            self.update()
+
+
+class Board:
+    """What all visitors share: the figures, and one refresh of each question."""
+
+    def __init__(self, figures: Figures, gateway: str) -> None:
+        """`gateway` is the address that takes events."""
+        self.figures, self.gateway, self.snapshots = figures, gateway, Snapshots()
+
+    async def view(self, path: str, query: Mapping[str, str]) -> View:
+        """Return what an address asks for.
+
+        Raises:
+            Away: ClickHouse does not answer.
+            view.Unclear: it asks for what there is not.
+
+        """
+        return view.read(path, query, await self.funnel(), datetime.now(UTC))
+
+    async def funnel(self) -> Funnel:
+        """Return the version in force."""
+        return (await self.snapshots.get("funnel", lambda: self.figures.funnel)).value
+
+    async def options(self) -> dict[str, list[str]]:
+        """Return the values of each dimension."""
+        return (await self.snapshots.get("options", lambda: work.options(self.figures))).value
+
+    async def document(self, asked: View, card: Card) -> Snapshot:
+        """Return what a card shows. A question that fails is a Failed, and fails no other card.
+
+        Raises:
+            Away: ClickHouse does not answer.
+
+        """
+
+        def ask() -> Any:
+            try:
+                return card.gather(self.figures, asked)
+            except Away:
+                raise
+            except Exception as error:
+                log.exception("live.card", card=card.name)
+                return Failed(error)
+
+        return await self.snapshots.get((card.name, asked.question()), ask)
+
+    async def health(self) -> dict[str, Any]:
+        """Return how far time has come, and how many leads there are."""
+        return (await self.snapshots.get("health", self.figures.health)).value
+
+    def scene(self, asked: View, words: Words, funnel: Funnel) -> Scene:
+        """Return what to draw with."""
+        return Scene(asked, words, funnel, datetime.now(UTC), self.gateway)
+
+    async def csv(self, request: Request) -> Response:
+        """Answer with the stalled leads as a file."""
+        words = _words(request)
+        try:
+            asked = await self.view("/work", request.query_params)
+            scene = self.scene(asked, words, await self.funnel())
+            shown = await asyncio.to_thread(stalled.export, self.figures, scene)
+        except view.Unclear as error:
+            return PlainTextResponse(f"{error}\n", 422)
+        except Away:
+            return PlainTextResponse(f"{words('away')}\n", 503, {"Retry-After": "5"})
+        head = {"Content-Disposition": 'attachment; filename="stalled.csv"'}
+        return Response("\ufeff" + shown, media_type="text/csv; charset=utf-8", headers=head)
+
+    async def find(self, request: Request) -> Response:
+        """Lead to the lead that was searched for; the text itself stands in no address."""
+        body = b""
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > _FORM_BYTES:
+                return PlainTextResponse("that is no name of a lead\n", 413)
+        asked = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5).get("find", [""])[0]
+        text = asked.strip().lower()
+        try:
+            found = await asyncio.to_thread(self.leads, text)
+        except Away:
+            return PlainTextResponse(f"{_words(request)('away')}\n", 503, {"Retry-After": "5"})
+        if len(found) == 1:
+            return RedirectResponse(f"/leads/{found[0]}", 303)
+        return RedirectResponse(f"/leads?prefix={text}" if found else "/leads", 303)
+
+    def leads(self, text: str) -> list[str]:
+        """Return the leads of an id, or of its beginning."""
+        if _LEAD.fullmatch(text):
+            return [text] if self.figures.knows(text) else []
+        return work.starting_with(self.figures, text) if _PREFIX.fullmatch(text) else []
+
+
+def _words(request: Request) -> Words:
+    accepted = request.headers.get("accept-language", "")
+    return Words(chosen(request.query_params.get("lang", ""), accepted))
 
 
 class _Screen:
-    """One visitor's screen."""
+    """One visitor's page: header, notice, and what a subclass lays out under them."""
 
-    def __init__(self, figures: Figures) -> None:
-        self.figures = figures
-        self.source = ""
+    path = ""
+
+    def __init__(self, board: Board) -> None:
+        self.board = board
+        self.client = ui.context.client
+        self.request: Request = self.client.request
+        self.words = _words(self.request)
+        self.dark: bool | None = None
 
     def build(self) -> None:
-        """Lay the screen out without figures: NiceGUI gives up a page that takes three seconds."""
+        """Lay the page out without figures: NiceGUI gives up a page that takes three seconds."""
+        page = copy.copy(self.client.page)  # the language is this visitor's, the rest is shared
+        page.language = _QUASAR.get(self.words.language, self.words.language)  # type: ignore[assignment]
+        self.client.page = page
+        ui.add_head_html('<link rel="stylesheet" href="/look/page.css">')
         ui.dark_mode(value=None)  # as the visitor's system has it
-        with ui.header().classes("items-center justify-between bg-slate-800"):
-            ui.label("leadstream").classes("text-lg font-bold")
-            self.health = ui.label("asking ClickHouse…").props('role="status"')
-        with ui.row().classes("w-full gap-4 items-stretch"):
-            with ui.card().classes("grow min-w-80"):
-                ui.label("Funnel").classes("font-bold")
-                self.funnel = ui.html("", sanitize=False).classes("w-full")
-                self.acceptance = ui.label().classes("text-sm")
-            with ui.card().classes("grow min-w-80"):
-                ui.label("Flow between stages").classes("font-bold")
-                self.flow = ui.echart({"series": []}).classes("h-72")
-            with ui.card().classes("grow min-w-80"):
-                ui.label("New leads by day and source").classes("font-bold")
-                self.inflow = ui.echart({"series": []}).classes("h-72")
-        with ui.row().classes("w-full gap-4 items-stretch"):
-            with ui.card().classes("grow min-w-80"):
-                ui.label("Stalled: past a service level").classes("font-bold")
-                self.unmeasured = ui.label().classes("text-sm")
-                self.stalled = self._table(("lead", "stage", "clock", "owner", "due"))
-                self.stalled.on("rowClick", lambda event: self._open(event.args[1]["id"]))
-            with ui.card().classes("grow min-w-80"):
-                ui.label("Last transitions").classes("font-bold")
-                self.feed = self._table(("lead", "from", "to", "why", "at"))
-                self.feed.on("rowClick", lambda event: self._open(event.args[1]["id"]))
+        with ui.header(fixed=False, add_scroll_padding=False).classes("top"):
+            self.header = Fragment(header.draw(self.words, self.path, _NAMES))
+        self.spoken = Fragment(tag="p").classes("aloud").props('role="status"')
+        with ui.element("div").props('id="content" tabindex="-1"').classes("content"):
+            self.notice = Fragment(states.loading(self.words)).classes("notice")
+            self.lay_out()
+        ui.on("scheme", self._scheme)
         ui.timer(EVERY_SECONDS, self.refresh)
 
-    @staticmethod
-    def _table(names: tuple[str, ...]) -> ui.table:
-        columns = [{"name": name, "label": name, "field": name, "align": "left"} for name in names]
-        return (
-            ui.table(columns=columns, rows=[], row_key="key").classes("w-full").props("dense flat")
-        )
+    def lay_out(self) -> None:
+        """Lay out what stands under the notice."""
+
+    async def show(self) -> None:
+        """Ask, and draw the answer."""
+        raise NotImplementedError
 
     async def refresh(self) -> None:
+        """Ask for the shared answer and draw it; say what is wrong in place of an old figure."""
         try:
-            answers = await asyncio.to_thread(self._ask)
-        except Exception:
-            log.exception("live.refresh")
-            self.health.set_text("ClickHouse does not answer; trying again")
-            return
-        try:
-            self._show(answers)
+            if self.dark is None:
+                self.dark = bool(await ui.run_javascript(f"return {_IS_DARK}", timeout=5.0))
+                ui.run_javascript(_ON_SCHEME)
+            await self.show()
+        except Away:
+            self._wrong(states.away(self.words), self.words("away"))
+        except view.Unclear as error:
+            self._wrong(states.unclear(self.words, str(error), self.path), self.words("unclear"))
         except Exception:
             log.exception("live.show")
-            self.health.set_text("! not all could be drawn: see the log of the live page")
+            self._wrong(states.failed(self.words), self.words("card_failed"))
 
-    def _ask(self) -> dict[str, Any]:
-        figures = self.figures
-        return {
-            "funnel": figures.funnel_now(),
-            "unmeasured": unmeasured(figures.funnel),
-            "flow": figures.flow(),
-            "titles": figures.funnel.titles(),
-            "shape": figures.funnel.shape(),
-            "stalled": figures.stalled(8),
-            "feed": figures.feed(8),
-            "inflow": figures.inflow(),
-            "health": figures.health(),
-            "kpis": figures.kpis(names=("acceptance", "step_conversion")),
-        }
+    def _wrong(self, notice: str, spoken: str) -> None:
+        self.notice.show(notice)
+        self.spoken.show(spoken)
 
-    def _show(self, answers: dict[str, Any]) -> None:
-        age = answers["health"]["tick_age_seconds"]
-        late = age is None or age > 10
-        state = (
-            "nothing has arrived yet"
-            if age is None
-            else f"{age:.0f} s late"
-            if late
-            else f"up to date ({age:.0f} s)"
-        )
-        self.health.set_text(f"{'! ' if late else ''}{answers['health']['leads']} leads · {state}")
-        titles, shape = answers["titles"], answers["shape"]
-        self.funnel.set_content(_funnel_html(answers["funnel"], answers["kpis"], shape, titles))
-        self.unmeasured.set_text(answers["unmeasured"])
-        self.acceptance.set_text(_acceptance(answers["kpis"], titles))
-        self.stalled.rows = [
-            {
-                "key": f"{row['lead']}{row['clock']}",
-                "id": row["lead"],
-                "lead": row["lead"][:8],
-                "stage": titles.get(row["stage"], row["stage"]),
-                "clock": row["clock"],
-                "owner": row["owner"] or "nobody",
-                "due": _short(row["due_at"]),
-            }
-            for row in answers["stalled"]
-        ]
-        self.feed.rows = [
-            {
-                "key": f"{row['lead']}{row['to_stage']}{row['event_time']}",
-                "id": row["lead"],
-                "lead": row["lead"][:8],
-                "from": titles.get(row["from_stage"], row["from_stage"]) or "—",
-                "to": titles.get(row["to_stage"], row["to_stage"]),
-                "why": row["why"],
-                "at": _short(row["event_time"]),
-            }
-            for row in answers["feed"]
-        ]
-        self.flow.options.clear()
-        self.flow.options.update(_sankey(answers["flow"], titles, shape))
-        self.inflow.options.clear()
-        self.inflow.options.update(_by_day(answers["inflow"]))
-        for part in (self.stalled, self.feed, self.flow, self.inflow):
-            part.update()
+    def _scheme(self, event: Any) -> None:
+        self.dark = bool(event.args)
 
-    async def _open(self, lead: str) -> None:
-        lines = await asyncio.to_thread(self.figures.story_lines, lead)
-        with ui.dialog() as dialog, ui.card().classes("max-w-full"):
-            with ui.element("pre").classes("story text-xs whitespace-pre-wrap"):
-                ui.html("\n".join(map(html.escape, lines)), sanitize=False)
-            ui.button("close", on_click=dialog.close)
-        dialog.open()
+    async def _asked(self) -> View:
+        return await self.board.view(self.path, self.request.query_params)
+
+    def _top(self, scene: Scene, health: dict[str, Any]) -> None:
+        shown, spoken = header.freshness(self.words, health, scene)
+        self.header.show(header.draw(self.words, self.path, _NAMES, scene, shown))
+        self.spoken.show(spoken)
+
+    @property
+    def palette(self) -> palette.Palette:
+        """Return the colours of charts for this visitor."""
+        return palette.DARK if self.dark else palette.LIGHT
 
 
-def unmeasured(funnel: Funnel) -> str:
-    """Return which clocks no enabled source can stop: an empty list of stalled leads misleads."""
-    names = measuring.not_measured(funnel)
-    return f"not measured, no enabled source can stop them: {', '.join(names)}" if names else ""
+class _CardScreen(_Screen):
+    """A page of figures: filters and cards."""
+
+    def __init__(self, board: Board, path: str, page: Page) -> None:
+        super().__init__(board)
+        self.path, self.page = path, page
+        self.bodies: dict[str, Fragment] = {}
+        self.charts: dict[str, ui.echart] = {}
+        self.drawn: dict[str, Any] = {}
+
+    def lay_out(self) -> None:
+        words = self.words
+        Fragment(f"<h1>{words(_NAMES[self.path])}</h1>")
+        self.filters = Fragment()
+        self.area = ui.element("div").classes("cards")
+        with self.area:
+            for card in self.page.cards:
+                with (
+                    ui.element("section")
+                    .classes(f"card {card.name}")
+                    .props(f'aria-labelledby="h-{card.name}"')
+                ):
+                    Fragment(f'<h2 id="h-{card.name}">{words(card.name)}</h2>')
+                    if card.chart:
+                        chart = ui.echart({"series": []}, renderer="svg").classes("chart")
+                        chart.props(f'role="img" aria-labelledby="h-{card.name}"')
+                        chart.set_visibility(False)
+                        self.charts[card.name] = chart
+                    self.bodies[card.name] = Fragment(states.loading(words))
+        self.area.set_visibility(False)
+
+    async def show(self) -> None:
+        asked = await self._asked()
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        health = await self.board.health()
+        self._top(scene, health)
+        is_empty = not health["leads"] and self.path != "/health"
+        self.notice.show(states.empty(scene) if is_empty else "")
+        self.area.set_visibility(not is_empty)
+        if is_empty:
+            return
+        if self.page.of_leads:
+            self.filters.show(filters.draw(await self.board.options(), scene, self.page))
+        await asyncio.gather(*(self._card(card, asked, scene) for card in self.page.cards))
+
+    async def _card(self, card: Card, asked: View, scene: Scene) -> None:
+        """Draw a card as soon as its own answer is there."""
+        found = await self.board.document(asked, card)
+        now = (found.number, self.dark)
+        if self.drawn.get(card.name) != now:
+            self._draw(card, found.value, scene)
+            self.drawn[card.name] = now
+
+    def _draw(self, card: Card, document: Any, scene: Scene) -> None:
+        body, chart = self.bodies[card.name], self.charts.get(card.name)
+        options: dict[str, Any] = {}
+        try:
+            if isinstance(document, Failed):
+                body.show(states.failed(self.words))
+            else:
+                body.show(card.draw(document, scene))
+                options = card.chart(document, scene, self.palette) if card.chart else {}
+        except Exception:
+            log.exception("live.draw", card=card.name)
+            body.show(states.failed(self.words))
+        if chart:
+            chart.set_visibility(bool(options))
+            if options and chart.options != options:
+                chart.options.clear()
+                chart.options.update(options)
+                chart.update()
 
 
-def _acceptance(figures: list[dict[str, Any]], titles: Mapping[str, str]) -> str:
-    """Return how many were accepted, hand-off by hand-off, beside what other firms have."""
-    found = [one for one in figures if one["kpi"] == "acceptance"]
-    shares = []
-    for one in found:
-        if one["value"] is None:  # the funnel hands nobody off
-            shares.append(str(one["dimensions"].get("why", "")))
-            continue
-        stage = titles.get(one["dimensions"]["handoff"], one["dimensions"]["handoff"])
-        counts = f"{one['numerator']} of {one['denominator']}, {one['pending']} pending"
-        shares.append(f"{stage} {one['value']:.1%} ({counts})")
-    lines = " · ".join(f"{name} {share:.0%}" for name, share in BENCHMARKS.items())
-    return f"acceptance {'; '.join(shares) or 'no hand-off yet'} — firms: {lines}"
+class _LeadScreen(_Screen):
+    """One lead's page."""
+
+    def __init__(self, board: Board, name: str) -> None:
+        super().__init__(board)
+        self.name = name.lower()
+        self.path = f"/leads/{self.name}" if _LEAD.fullmatch(self.name) else "/leads"
+
+    def lay_out(self) -> None:
+        self.body = Fragment()
+
+    def _story(self) -> dict[str, Any] | None:
+        figures = self.board.figures
+        exists = bool(_LEAD.fullmatch(self.name)) and figures.knows(self.name)
+        return stories.story(figures, self.name) if exists else None
+
+    async def show(self) -> None:
+        asked = await self._asked()
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        story = (await self.board.snapshots.get(("lead", self.name), self._story)).value
+        self._top(scene, await self.board.health())
+        self.notice.show("")
+        self.body.show(lead.draw(story, scene) if story else found.draw((), scene))
 
 
-def _funnel_html(
-    rows: list[dict[str, Any]],
-    figures: list[dict[str, Any]],
-    shape: Shape,
-    titles: Mapping[str, str],
-) -> str:
-    """Draw the funnel as a table with bars, for screen readers, phones and tests alike."""
-    most = max((row["entered"] for row in rows), default=1) or 1
-    steps = {
-        figure["dimensions"]["stage"]: figure["value"]
-        for figure in figures
-        if figure["kpi"] == "step_conversion"
-    }
-    heads = "".join(f'<th align="{side}">{name}</th>' for name, side in _HEADS)
-    out = [f'<table class="w-full text-sm"><thead><tr>{heads}</tr></thead><tbody>']
-    for row in rows:
-        step = f"{steps[row['stage']]:.0%}" if steps.get(row["stage"]) is not None else ""
-        colour = "#2563eb" if shape.index(row["stage"]) >= 0 else "#94a3b8"
-        stage = html.escape(row["stage"])
-        title = html.escape(titles.get(row["stage"], row["stage"]))
-        width = 100 * row["entered"] / most
-        bar = f'<div style="height:.7em;width:{width:.1f}%;background:{colour}"></div>'
-        out.append(
-            f'<tr data-stage="{stage}"><td>{title}</td>'
-            f'<td align="right" class="entered">{row["entered"]}</td>'
-            f'<td align="right" class="open">{row["open"]}</td>'
-            f'<td align="right">{step}</td><td style="width:40%">{bar}</td></tr>'
-        )
-    return "".join(out) + "</tbody></table>"
+class _FoundScreen(_Screen):
+    """What a search found."""
 
+    path = "/leads"
 
-def _sankey(flow: list[dict[str, Any]], titles: Mapping[str, str], shape: Shape) -> dict[str, Any]:
-    """Draw the moves. A Sankey can't show a circle, so a move back ends in a stage named again.
+    def __init__(self, board: Board, prefix: str) -> None:
+        super().__init__(board)
+        self.prefix = prefix if _PREFIX.fullmatch(prefix) else ""
 
-    `titles` are those of the stages, which may lack some that the moves have.
-    """
-    order = list(
-        dict.fromkeys(
-            [
-                *shape.ladder,
-                *titles,
-                *(row["from_stage"] for row in flow),
-                *(row["to_stage"] for row in flow),
-            ]
-        )
-    )
-    links = []
-    for row in flow:
-        back = (
-            order.index(row["to_stage"]) < order.index(row["from_stage"])
-            or row["from_stage"] == shape.nurture
-        )
-        source, to = (titles.get(row[end], row[end]) for end in ("from_stage", "to_stage"))
-        target = f"{to} again" if back else to
-        links.append({"source": source, "target": target, "value": row["n"]})
-    names = dict.fromkeys(name for link in links for name in (link["source"], link["target"]))
-    return {
-        "tooltip": dict(_TOOLTIP),
-        "series": [
-            {
-                "type": "sankey",
-                "data": [{"name": name} for name in names],
-                "links": links,
-                "label": {"fontSize": 10},
-            }
-        ],
-    }
+    def lay_out(self) -> None:
+        self.body = Fragment()
 
+    async def show(self) -> None:
+        asked = await self._asked()
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        figures, prefix = self.board.figures, self.prefix
 
-def _by_day(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    days = sorted({row["day"] for row in rows})[-31:]
-    counts = {(row["day"], row["source"]): row["n"] for row in rows}
-    sources = sorted({row["source"] for row in rows})
-    series = [
-        {
-            "type": "bar",
-            "stack": "all",
-            "name": source,
-            "data": [counts.get((day, source), 0) for day in days],
-        }
-        for source in sources
-    ]
-    return {
-        "tooltip": dict(_TOOLTIP),
-        "legend": {"type": "scroll"},
-        "xAxis": {"type": "category", "data": [day[5:] for day in days]},
-        "yAxis": {"type": "value"},
-        "series": series,
-    }
+        def ask() -> list[str]:
+            return work.starting_with(figures, prefix) if prefix else []
+
+        leads = (await self.board.snapshots.get(("found", prefix), ask)).value
+        self._top(scene, await self.board.health())
+        self.notice.show("")
+        self.body.show(found.draw(leads, scene))

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.conftest import ROOT
+from tests.support.live import base, browser, market  # noqa: F401 - fixtures of the live page
 
 SERVE = (
     "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; "
