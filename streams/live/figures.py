@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import OperationalError
 
-from schemas import addresses
 from schemas.errors import LeadstreamError
 from sinks.clickhouse import asking, generations, kpis
 from sinks.clickhouse.catalogue import named
@@ -164,30 +163,6 @@ class Figures:
             "SELECT from_stage, to_stage, count() AS n FROM v_stage_transitions "
             "WHERE test = 0 AND from_stage != '' "
             "GROUP BY from_stage, to_stage ORDER BY n DESC LIMIT 40"
-        )
-
-    def stalled(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the leads past a service level of their present stage, the longest due first."""
-        found = self.rows(
-            "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, "
-            "c.status AS status, s.owner AS owner, "
-            "s.record_url AS record_url, c.due_at AS due_at, c.start AS since FROM "
-            "(SELECT *, event_time AS start FROM v_clocks WHERE test = 0 AND stopped_at IS NULL "
-            "AND status IN ('breached', 'escalated')) AS c "
-            "INNER JOIN v_lead_state AS s "
-            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "ORDER BY due_at LIMIT {limit:UInt32}",
-            limit=limit,
-        )
-        return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
-
-    def feed(self, limit: int = 15) -> list[dict[str, Any]]:
-        """Return the last transitions."""
-        return self.rows(
-            "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time "
-            "FROM v_stage_transitions WHERE test = 0 "
-            "ORDER BY event_time DESC LIMIT {limit:UInt32}",
-            limit=limit,
         )
 
     def health(self) -> dict[str, Any]:

@@ -47,7 +47,7 @@ EVERY_SECONDS = 1.0
 LOOK = Path(__file__).parent / "look"
 _QUASAR = {"en": "en-US"}  # what NiceGUI calls a language, where it is not our name of it
 _LEAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_PREFIX = re.compile(r"[0-9a-f-]{4,36}")
+MOST_FOUND = 20  # leads that a search may name
 _FORM_BYTES = 4_096
 _NAMES = {path: one.name for path, one in PAGES.items()}
 _IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
@@ -93,8 +93,8 @@ def application(settings: Settings, figures: Figures) -> guard.Guard:
         _LeadScreen(board, name).build()
 
     @ui.page("/leads", title="leadstream")
-    def some(prefix: str = "") -> None:
-        _FoundScreen(board, prefix).build()
+    def some(ids: str = "") -> None:
+        _FoundScreen(board, ids).build()
 
     @page.get("/stalled.csv")
     async def export(request: Request) -> Response:
@@ -210,20 +210,15 @@ class Board:
             if len(body) > _FORM_BYTES:
                 return PlainTextResponse("that is no name of a lead\n", 413)
         asked = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5).get("find", [""])[0]
-        text = asked.strip().lower()
+        text = asked.strip()
         try:
-            found = await asyncio.to_thread(self.leads, text)
+            found = await asyncio.to_thread(self.figures.find, text)
         except Away:
             return PlainTextResponse(f"{_words(request)('away')}\n", 503, {"Retry-After": "5"})
         if len(found) == 1:
             return RedirectResponse(f"/leads/{found[0]}", 303)
-        return RedirectResponse(f"/leads?prefix={text}" if found else "/leads", 303)
-
-    def leads(self, text: str) -> list[str]:
-        """Return the leads of an id, or of its beginning."""
-        if _LEAD.fullmatch(text):
-            return [text] if self.figures.knows(text) else []
-        return work.starting_with(self.figures, text) if _PREFIX.fullmatch(text) else []
+        named = ",".join(found)
+        return RedirectResponse(f"/leads?ids={named}" if found else "/leads", 303)
 
 
 def _words(request: Request) -> Words:
@@ -405,9 +400,9 @@ class _FoundScreen(_Screen):
 
     path = "/leads"
 
-    def __init__(self, board: Board, prefix: str) -> None:
+    def __init__(self, board: Board, ids: str) -> None:
         super().__init__(board)
-        self.prefix = prefix if _PREFIX.fullmatch(prefix) else ""
+        self.leads = [one for one in ids.split(",")[:MOST_FOUND] if _LEAD.fullmatch(one)]
 
     def lay_out(self) -> None:
         self.body = Fragment()
@@ -415,12 +410,6 @@ class _FoundScreen(_Screen):
     async def show(self) -> None:
         asked = await self._asked()
         scene = self.board.scene(asked, self.words, await self.board.funnel())
-        figures, prefix = self.board.figures, self.prefix
-
-        def ask() -> list[str]:
-            return work.starting_with(figures, prefix) if prefix else []
-
-        leads = (await self.board.snapshots.get(("found", prefix), ask)).value
         self._top(scene, await self.board.health())
         self.notice.show("")
-        self.body.show(found.draw(leads, scene))
+        self.body.show(found.draw(self.leads, scene))

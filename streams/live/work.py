@@ -9,111 +9,63 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from schemas import addresses
-from schemas.funnel import BUILT_IN
 from sinks.clickhouse.files import statement
 
+from . import lists
+from .lists import Wanted
 from .view import ROWS
 
 if TYPE_CHECKING:
     from schemas.funnel import Funnel
-    from schemas.stages import Clock
 
     from .figures import Figures
     from .view import View
 
-_LEADS = statement(__file__, "work_leads")
-_STALLED = statement(__file__, "work_stalled")
-_TEAMS = statement(__file__, "work_teams")
-_DUE = statement(__file__, "work_due")
-_HOT = statement(__file__, "work_hot")
 _FLOW = statement(__file__, "work_flow")
 _STANDING = statement(__file__, "work_standing")
-_FEED = statement(__file__, "work_feed")
 _COHORTS = statement(__file__, "work_cohorts")
 _OPTIONS = statement(__file__, "work_options")
-_PREFIX = statement(__file__, "work_prefix")
 _HEALTH = statement(__file__, "work_health")
 _LETTERS = statement(__file__, "work_letters")
-# By what a list may be sorted: a column, never a value.
-SORTS = {
-    "late": "due_at, lead",
-    "-late": "due_at DESC, lead",
-    "owner": "owner, due_at, lead",
-    "-owner": "owner DESC, due_at, lead",
-    "stage": "place, due_at, lead",
-    "-stage": "place DESC, due_at, lead",
-}
 EXPORTED = 10_000  # rows of a CSV file
-_OF_STATE = (*BUILT_IN, "owner")  # columns of a lead's state; others are in its map
 
 
 def stalled(figures: Figures, view: View, limit: int = ROWS) -> dict[str, Any]:
-    """Return the leads past a service level of their stage.
+    """Return the leads past a service level of their stage, as lists.stalled does.
 
-    `rows` is a page of them, each with the clock that is late for longest, `teams` how many each
-    team has to move, the most first, and `total` their sum.
+    A row has `needs` beside it: what stops its clock.
     """
-    funnel = figures.funnel
-    asked = _filters(funnel, view)
-    order = SORTS.get(view.sort, SORTS["late"])
-    found = figures.rows(
-        _LEADS + _STALLED.replace("{order}", order),
-        **asked,
-        limit=limit,
-        offset=(view.page - 1) * limit,
-    )
-    counts = figures.rows(_LEADS + _TEAMS, **asked)
-    teams: dict[str, int] = {}
-    for row in counts:
-        team = _team(funnel, row["stage"])
-        teams[team] = teams.get(team, 0) + row["n"]
-    ordered = dict(sorted(teams.items(), key=lambda one: (-one[1], one[0])))
-    return {
-        "rows": [_row(funnel, row) for row in found],
-        "teams": ordered,
-        "total": sum(ordered.values()),
-    }
+    sort = view.sort if view.sort in lists.SORTS else ""
+    wanted = _wanted(view)._replace(sort=sort, limit=limit, offset=(view.page - 1) * limit)
+    return _with_needs(figures.funnel, lists.stalled(figures, wanted))
 
 
 def due(figures: Figures, view: View) -> dict[str, Any]:
-    """Return the clocks that were warned and run, the next due first; `total` is all of them."""
-    asked = _filters(figures.funnel, view)
-    found = figures.rows(_LEADS + _DUE, **asked, limit=ROWS)
-    return _list(figures.funnel, found)
+    """Return the clocks that were warned and run, as lists.about_to_breach does."""
+    return _with_needs(figures.funnel, lists.about_to_breach(figures, _wanted(view)))
 
 
 def hot(figures: Figures, view: View) -> dict[str, Any]:
-    """Return the hot leads whose hand-off nobody has decided, the longest waiting first."""
-    asked = _filters(figures.funnel, view)
-    found = figures.rows(_LEADS + _HOT, **asked, limit=ROWS)
-    return _list(figures.funnel, found)
-
-
-def _list(funnel: Funnel, found: list[dict[str, Any]]) -> dict[str, Any]:
-    return {
-        "rows": [_row(funnel, row) for row in found],
-        "total": found[0]["total"] if found else 0,
-    }
+    """Return the hot leads whose hand-off nobody has decided, as lists.hot_waiting does."""
+    return _with_needs(figures.funnel, lists.hot_waiting(figures, _wanted(view)))
 
 
 def flow(figures: Figures, view: View, start: datetime, end: datetime) -> list[dict[str, Any]]:
     """Return the moves between stages in a period."""
-    asked = _filters(figures.funnel, view)
-    return figures.rows(_LEADS + _FLOW, **asked, start=start, end=end)
+    asked = lists.moved_to(figures.funnel, _wanted(view))
+    return figures.rows(lists.LEADS + _FLOW, **asked, start=start, end=end)
 
 
 def standing(figures: Figures, view: View) -> dict[str, int]:
     """Return how many leads stand in each stage now."""
-    asked = _filters(figures.funnel, view)
-    return {row["stage"]: row["n"] for row in figures.rows(_LEADS + _STANDING, **asked)}
+    asked = lists.parameters_of(figures.funnel, _wanted(view))
+    return {row["stage"]: row["n"] for row in figures.rows(lists.LEADS + _STANDING, **asked)}
 
 
 def feed(figures: Figures, view: View, limit: int = 12) -> list[dict[str, Any]]:
     """Return the last moves of the last 90 days."""
-    asked = _filters(figures.funnel, view)
-    found = figures.rows(_LEADS + _FEED, **asked, limit=limit)
-    return [{**row, "event_time": aware(row["event_time"])} for row in found]
+    rows: list[dict[str, Any]] = lists.feed(figures, _wanted(view)._replace(limit=limit))["rows"]
+    return [{**row, "event_time": aware(row["event_time"])} for row in rows]
 
 
 def cohorts(figures: Figures, view: View, target: str, end: datetime) -> list[dict[str, Any]]:
@@ -121,10 +73,10 @@ def cohorts(figures: Figures, view: View, target: str, end: datetime) -> list[di
 
     `week` is the first day, `size` how many began, `reached` a list by the weeks that it took.
     """
-    asked = _filters(figures.funnel, view)
+    asked = lists.moved_to(figures.funnel, _wanted(view))
     start = figures.funnel.reporting.week_start
     return figures.rows(
-        _LEADS + _COHORTS,
+        lists.LEADS + _COHORTS,
         **asked,
         entry=figures.funnel.shape().entry,
         target=target,
@@ -142,11 +94,6 @@ def options(figures: Figures) -> dict[str, list[str]]:
     return found
 
 
-def starting_with(figures: Figures, prefix: str) -> list[str]:
-    """Return up to ROWS leads whose ids begin with some hexadecimal digits and hyphens."""
-    return [row["lead"] for row in figures.rows(_PREFIX, prefix=prefix, limit=ROWS)]
-
-
 def health(figures: Figures) -> dict[str, Any]:
     """Return how far time has come, how many events came lately, and what could not be read."""
     return {
@@ -161,43 +108,16 @@ def aware(moment: datetime | None) -> datetime | None:
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
 
-def _team(funnel: Funnel, stage: str) -> str:
-    return funnel.stages[stage].owner if stage in funnel.stages else ""
+def _wanted(view: View) -> Wanted:
+    return Wanted(where=view.where, limit=ROWS)
 
 
-def _row(funnel: Funnel, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with aware instants, an address that may be opened, and who owns the move."""
-    moments: dict[str, Any] = {
-        name: aware(row[name]) for name in ("due_at", "since") if name in row
-    }
+def _with_needs(funnel: Funnel, found: dict[str, Any]) -> dict[str, Any]:
+    """Return a list whose rows say what stops their clock."""
+    return {**found, "rows": [{**row, "needs": _needs(funnel, row)} for row in found["rows"]]}
+
+
+def _needs(funnel: Funnel, row: dict[str, Any]) -> tuple[str, ...]:
     spec = funnel.stages.get(row["stage"])
-    clock: Clock | None = spec.clocks.get(row.get("clock", "")) if spec else None
-    needs = (clock.stopped_by or clock.restarted_by) if clock else ()
-    return {
-        **row,
-        **moments,
-        "record_url": addresses.web(row["record_url"]),
-        "team": _team(funnel, row["stage"]),
-        "needs": needs,
-    }
-
-
-def _filters(funnel: Funnel, view: View) -> dict[str, Any]:
-    """Return the filters as parameters; a team's are its stages."""
-    wanted = dict(view.where)
-    team, stage = wanted.pop("team", ""), wanted.pop("stage", "")
-    stages = [
-        name
-        for name, spec in funnel.stages.items()
-        if (not team or spec.owner == team) and (not stage or name == stage)
-    ]
-    named = {name: value for name, value in wanted.items() if name not in (*_OF_STATE, "version")}
-    return {
-        **{name: wanted.get(name, "") for name in _OF_STATE},
-        "version": wanted.get("version", ""),
-        "named": list(named),
-        "values": list(named.values()),
-        "all_stages": not (team or stage),
-        "stages": stages,
-        "order": list(funnel.stages),
-    }
+    clock = spec.clocks.get(row["clock"]) if spec else None
+    return tuple(clock.stopped_by or clock.restarted_by) if clock else ()
