@@ -211,6 +211,16 @@ def test_what_is_over_the_rate_is_one_digest_and_none_is_lost():
     assert sorted(items) == sorted(desk.stalls)
 
 
+def test_a_digest_uses_up_nobodys_rate():
+    one = {"rules": rules(most=1)}
+    desk = Desk()
+    desk.hear(cold(), now=MONDAY + 3 * DAY, **one)
+    friday = at("2026-01-09T08:00")
+    assert desk.tick(friday, **one)[0].digest
+    desk.hear(alert(id="0" * 16, due=friday), **one)
+    assert desk.tick(friday + 10 * MINUTE, **one)
+
+
 def test_a_level_that_was_reached_long_ago_when_it_is_first_seen_waits_for_the_digest():
     desk = Desk()
     now = MONDAY + 3 * DAY
@@ -292,6 +302,7 @@ def test_a_channel_that_takes_a_notice_after_its_retraction_gets_one_of_its_own(
     desk.hear(cold("met", revision=2, owner="12", stopped_at=MONDAY - HOUR), now=MONDAY + HOUR)
     (first,) = desk.tick(MONDAY + 2 * HOUR)
     desk.take(message, "json.0", MONDAY + 2 * HOUR)
+    assert deciding.recovered(desk.messages.values(), desk.stalls) == {}  # after a crash too
     (second,) = desk.tick(MONDAY + 3 * HOUR)
     assert (first.channels, second.channels) == (("mailto.1",), ("json.0",))
     assert desk.tick(MONDAY + 4 * HOUR) == []
