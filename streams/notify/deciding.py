@@ -58,6 +58,11 @@ _INSTEAD = {
     "queue": ("queue", "team"),
     "manager": ("manager", "team"),
 }
+# What a notice is before a message carries it, while one does, and after a channel took that.
+_STEPS = {
+    "notice": ("waiting", "sending", "sent"),
+    "retraction": ("retracting", "recalling", "retracted"),
+}
 _ASKS = (  # what must be done, by the first signal that would stop the clock
     ("human", "call"),
     ("accepted", "accept or reject"),
@@ -503,28 +508,31 @@ def _carried(message: Notification, stalls: Mapping[str, Stall]) -> Iterable[tup
 def recovered(messages: Iterable[Notification], stalls: Mapping[str, Stall]) -> dict[str, Stall]:
     """Return the stalls that a crash left behind their messages, as the messages have them.
 
-    A message is written before the stalls of its notices, so it knows at least as much.
+    A message is written before the stalls of its notices, so it knows at least as much. Those that
+    no channel took come first: what they carried may be in another one by now.
     """
     changed: dict[str, Stall] = {}
-    for message in messages:
-        begun, after = (
-            ("sending", "sent") if message.kind == "notice" else ("recalling", "retracted")
-        )
-        behind = {
-            "notice": ("waiting", "sending"),
-            "retraction": ("retracting", "recalling", "sent"),
-        }
+    for message in sorted(messages, key=lambda one: bool(one.taken) or not closed(one)):
+        failed = closed(message) and not message.taken
+        before, begun, after = _STEPS[message.kind]
         for item in message.items:
-            stall = changed.get(item.stall, stalls.get(item.stall))
+            stall = changed.get(item.stall) or stalls.get(item.stall)
             for notice in stall.notices if stall else ():
                 if stall is None or notice.id != item.notice:
                     continue
-                if notice.state not in behind[message.kind] or (
-                    closed(message) and not message.taken
-                ):
-                    continue
-                update: dict[str, object] = {"state": after if message.taken else begun}
-                if message.kind == "notice":
-                    update["via"] = tuple(dict.fromkeys((*notice.via, *message.taken)))
-                _put(changed, stall, notice.model_copy(update=update))
-    return changed
+                update: dict[str, object] = {}
+                if failed and notice.state == begun:
+                    update["state"] = before
+                elif not failed and (notice.state == begun or _begins(message, notice, before)):
+                    update["state"] = after if message.taken else begun
+                    if message.kind == "notice":
+                        update["via"] = tuple(dict.fromkeys((*notice.via, *message.taken)))
+                if update:
+                    _put(changed, stall, notice.model_copy(update=update))
+    return {name: one for name, one in changed.items() if one != stalls.get(name)}
+
+
+def _begins(message: Notification, notice: Notice, before: str) -> bool:
+    """Return whether a message carries a notice that is not marked so yet."""
+    mine = message.kind == "notice" or bool({*notice.via} & {*message.channels})
+    return notice.state == before and mine

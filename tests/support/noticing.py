@@ -92,6 +92,7 @@ class Desk:
 
     def __init__(self):
         self.stalls, self.messages = {}, {}
+        self.before = {}  # stalls as they were when a channel answered last
 
     def hear(self, *alerts, now=None, **more):
         """Take alerts at an instant; else each a minute after it was due."""
@@ -127,6 +128,7 @@ class Desk:
         self._settled(settled, now, more)
 
     def _settled(self, settled, now, more):
+        self.before = dict(self.stalls)
         self.messages[settled.message.id] = settled.message
         for name, one in settled.stalls.items():
             self.stalls[name] = deciding.decide(one, view(now, **more))

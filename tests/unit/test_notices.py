@@ -211,6 +211,16 @@ def test_what_is_over_the_rate_is_one_digest_and_none_is_lost():
     assert sorted(items) == sorted(desk.stalls)
 
 
+def test_a_digest_uses_up_nobodys_rate():
+    one = {"rules": rules(most=1)}
+    desk = Desk()
+    desk.hear(cold(), now=MONDAY + 3 * DAY, **one)
+    friday = at("2026-01-09T08:00")
+    assert desk.tick(friday, **one)[0].digest
+    desk.hear(alert(id="0" * 16, due=friday), **one)
+    assert desk.tick(friday + 10 * MINUTE, **one)
+
+
 def test_a_level_that_was_reached_long_ago_when_it_is_first_seen_waits_for_the_digest():
     desk = Desk()
     now = MONDAY + 3 * DAY
@@ -285,6 +295,19 @@ def test_a_retraction_goes_only_by_the_channel_that_took_the_notice():
     assert back.channels == (mail,)
 
 
+def test_a_channel_that_takes_a_notice_after_its_retraction_gets_one_of_its_own():
+    desk = heard(cold(owner="12"))
+    (message,) = desk.compose(MONDAY + HOUR)
+    desk.take(message, "mailto.1", MONDAY + HOUR)
+    desk.hear(cold("met", revision=2, owner="12", stopped_at=MONDAY - HOUR), now=MONDAY + HOUR)
+    (first,) = desk.tick(MONDAY + 2 * HOUR)
+    desk.take(message, "json.0", MONDAY + 2 * HOUR)
+    assert deciding.recovered(desk.messages.values(), desk.stalls) == {}  # after a crash too
+    (second,) = desk.tick(MONDAY + 3 * HOUR)
+    assert (first.channels, second.channels) == (("mailto.1",), ("json.0",))
+    assert desk.tick(MONDAY + 4 * HOUR) == []
+
+
 def test_proof_that_comes_while_a_message_is_under_way_takes_it_back_afterwards():
     desk = heard(cold())
     (message,) = desk.compose(MONDAY + HOUR)
@@ -317,6 +340,46 @@ def test_what_no_channel_took_goes_into_the_next_digest():
     (digest,) = desk.compose(at("2026-01-06T08:00"))
     assert digest.digest
     assert digest.items == message.items
+
+
+def test_what_no_channel_took_waits_although_a_crash_left_its_stall_behind():
+    desk = heard(cold())
+    (message,) = desk.compose(MONDAY + HOUR)
+    under_way = dict(desk.stalls)
+    desk.give_up(message, "mailto.0", MONDAY + 2 * HOUR)
+    assert deciding.recovered(desk.messages.values(), desk.stalls) == {}
+    desk.stalls = under_way | deciding.recovered(desk.messages.values(), under_way)
+    assert desk.compose(MONDAY + 3 * HOUR)
+
+
+def test_a_message_that_failed_takes_no_notice_out_of_the_digest_that_carries_it():
+    desk = heard(*numbered(2))
+    first, second = list(desk.stalls.values())
+    desk.stalls = {first.id: first}
+    (message,) = desk.compose(MONDAY + HOUR)
+    desk.give_up(message, "mailto.0", MONDAY + 2 * HOUR)
+    desk.stalls[second.id] = second
+    (digest,) = desk.compose(at("2026-01-06T08:00"))
+    assert len(digest.items) == 2
+    for known in (desk.messages.values(), [*desk.messages.values()][::-1]):
+        assert deciding.recovered(known, desk.stalls) == {}
+
+
+def test_while_a_channel_may_take_it_a_notice_waits_for_no_digest():
+    desk = heard(cold(owner="12"))
+    (message,) = desk.compose(MONDAY + HOUR)
+    desk.give_up(message, "json.0", MONDAY + 2 * HOUR)
+    assert desk.compose(at("2026-01-06T08:00")) == []
+    desk.give_up(message, "mailto.1", MONDAY + 2 * HOUR)
+    assert len(desk.compose(at("2026-01-06T08:00"))) == 1
+
+
+def test_what_one_channel_took_is_not_sent_again_because_another_failed():
+    desk = heard(cold(owner="12"))
+    (message,) = desk.compose(MONDAY + HOUR)
+    desk.take(message, "mailto.1", MONDAY + HOUR)
+    desk.give_up(message, "json.0", MONDAY + 2 * HOUR)
+    assert desk.compose(at("2026-01-06T08:00")) == []
 
 
 def test_what_the_crm_refused_is_not_posted_again():

@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 
+import orjson
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -17,7 +18,7 @@ from schemas.reading import FUNNELS, FunnelError, load
 from schemas.sources import Moved, SourceState
 from schemas.wire import notices
 from schemas.wire.models.notices import Place, Snooze
-from streams import health
+from streams import health, metrics
 from streams.cli.main import app
 from streams.embedded import home as homes
 from streams.embedded import stack, watch
@@ -27,9 +28,12 @@ from streams.notify.files import Files
 from streams.notify.ledger import LaterRelease, Ledger
 from streams.notify.parking import QUIET_MS, Parking
 from streams.notify.sending import Failing
+from streams.notify.service import Notifier
 from streams.notify.shown import Reader
 from streams.settings import Settings
 from tests.conftest import ROOT
+from tests.support import examples
+from tests.support.kafka import record
 from tests.support.noticing import FUNNEL, LEAD, MINUTE, MONDAY, Desk, alert
 
 DOCS = (ROOT / "docs" / "notifications.md").read_text()
@@ -254,12 +258,46 @@ def test_a_ledger_of_a_later_release_stops_the_notifier():
 
 @pytest.mark.parametrize("value", [b"{", b"[]", b'{"record":"stall","version":1}'])
 def test_what_is_no_record_of_ours_is_counted_and_stops_nobody(value):
-    from streams import metrics
-
     counted = metrics.FOREIGN.labels(topics.NOTICES)
     before = counted._value.get()
     Ledger(Kept()).take(b"k", value)
     assert counted._value.get() == before + 1
+
+
+# --- what it hears ----------------------------------------------------------------------------
+
+
+def hears(settings, *values):
+    """Give what a notifier makes of records of lead.alerts, by the clock's id."""
+    changed, one = {}, Notifier(settings)
+    for value in values:
+        one._hear(record(value, topics.ALERTS), changed)
+    return changed
+
+
+def test_an_alert_of_any_version_that_was_released_is_heard(settings):
+    folder = examples.FOLDER / topics.ALERTS
+    for version in (1, 2):
+        body = examples.example(folder / f"alert-raised.{version}.json")
+        ((name, stall),) = hears(settings, orjson.dumps(body["value"])).items()
+        assert name == body["value"]["id"]
+        assert stall.alerts[0].status == "escalated"
+
+
+@pytest.mark.parametrize(
+    "value",
+    [b"", b"{", b"[]", b'{"record":"alert","version":9}', b'{"record":"alert","version":2}'],
+)
+def test_what_is_no_alert_is_counted_and_stops_nobody(settings, value):
+    counted = metrics.FOREIGN.labels(topics.ALERTS)
+    before = counted._value.get()
+    good = alert().model_dump_json().encode()
+    assert hears(settings, value, good).keys() == {alert().id}
+    assert counted._value.get() == before + 1
+
+
+def test_a_retraction_of_what_it_never_heard_of_is_nothing_to_keep(settings):
+    assert hears(settings, alert("met").model_dump_json().encode()) == {}
 
 
 # --- doctor, stack, commands ------------------------------------------------------------------
