@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import orjson
 import typer
 
 from .context import Failed, document, figures, on_home, print_line
@@ -37,7 +36,7 @@ def report(
     end: End = "",
     since: Annotated[
         Path | None,
-        typer.Option(help="What changed: a file of `leadstream kpis --since REPORT --json`."),
+        typer.Option(help="What changed since a report of `leadstream kpis --save`, and why."),
     ] = None,
 ) -> None:
     """Write the weekly report as one file of HTML that needs nothing else: to mail, or to print.
@@ -54,7 +53,7 @@ def report(
     client, watch = clickhouse_client(settings), figures(settings)
     funnel = generations.in_force(client, settings.funnel)
     asked = asking.Asked(start, end, period if period or start or end else "last-week")
-    bridge = _bridge(since)
+    bridge = _bridge(client, funnel, since, now)
     with past.Worlds(settings, client) as worlds:
 
         def ask(question: Asked) -> dict[str, Any]:
@@ -69,28 +68,20 @@ def report(
     print_line(f"wrote {file}: {week.week['period']['from'][:10]} to {week.week['period']['to']}")
 
 
-def _bridge(since: Path | None) -> tuple[dict[str, Any], ...]:
-    """Return the figures of a bridge, each {title, saved, now, parts}.
+def _bridge(
+    client: Any, funnel: Funnel, since: Path | None, now: int
+) -> tuple[dict[str, Any], ...]:
+    """Return what changed in the figures of a saved report, each {title, saved, now, parts}.
 
     Raises:
-        Failed: the file holds none.
+        NotBridged: the file is no saved report.
 
     """
+    from streams.audit import bridge
+
     if since is None:
         return ()
-    try:
-        found = orjson.loads(since.read_bytes())
-    except (OSError, ValueError) as error:
-        raise Failed(f"{since} cannot be read: {error}") from error
-    changed = found.get("figures") if isinstance(found, dict) else found
-    parts = {"saved", "now", "parts"}
-    if not isinstance(changed, list) or not all(
-        isinstance(one, dict) and parts <= one.keys() for one in changed
-    ):
-        raise Failed(
-            f"{since} is no comparison: write one by `leadstream kpis --since REPORT --json`"
-        )
-    return tuple(changed)
+    return tuple(bridge.bridge(client, funnel, bridge.load(since), now)["figures"])
 
 
 @app.command()

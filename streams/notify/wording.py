@@ -120,7 +120,7 @@ def _instant(at: int, zone: str) -> str:
 
 def _page(line: Line, words: Words) -> str:
     lead = str(line.lead)
-    return f"{words.live_url.rstrip('/')}/lead/{lead}" if words.live_url else lead
+    return f"{words.live_url.rstrip('/')}/leads/{lead}" if words.live_url else lead
 
 
 def document(message: Notification, words: Words) -> Webhook:

@@ -14,7 +14,7 @@ from schemas.events import EventType as E
 from sinks.clickhouse import asking
 from streams.audit import attained
 from streams.audit.report import gathering, page, plots
-from streams.cli import main, weekly
+from streams.cli import main
 from streams.cli.context import figures
 from streams.cli.figures import written
 from streams.connections import clickhouse_client
@@ -269,25 +269,17 @@ def test_the_commands_write_the_files(world, tmp_path, monkeypatch):
         value = getattr(world, name)
         shown = value if isinstance(value, str) else value.get_secret_value()
         monkeypatch.setenv(f"LEADSTREAM_{name.upper()}", shown)
-    bridge, file = tmp_path / "bridge.json", tmp_path / "week.html"
-    bridge.write_bytes(orjson.dumps({"figures": BRIDGE}))
-    days = ["--from", "2026-01-19", "--to", "2026-01-26"]
-    done = CliRunner().invoke(main.app, ["report", str(file), *days, "--since", str(bridge)])
+    saved, file = tmp_path / "saved.json", tmp_path / "week.html"
+    done = CliRunner().invoke(main.app, ["kpis", "--kpi", "inflow", "--save", str(saved)])
     assert done.exit_code == 0, done.exception
-    assert "0a0b0c0d" in file.read_text()
+    days = ["--from", "2026-01-19", "--to", "2026-01-26"]
+    done = CliRunner().invoke(main.app, ["report", str(file), *days, "--since", str(saved)])
+    assert done.exit_code == 0, done.exception
     assert Page(file.read_text()).loads == []
     done = CliRunner().invoke(main.app, ["attainment", "--csv"])
     assert done.exit_code == 0, done.exception
     assert attained.broken(done.stdout) is None
     assert len(done.stdout.splitlines()) == 3
-
-
-@pytest.mark.parametrize("content", [b"", b"[1]", b'{"figures": [{"kpi": "inflow"}]}', b"{}"])
-def test_what_is_no_bridge_is_refused_with_how_to_write_one(tmp_path, content):
-    file = tmp_path / "saved.json"
-    file.write_bytes(content)
-    with pytest.raises(LeadstreamError, match=r"is no comparison|cannot be read"):
-        weekly._bridge(file)
 
 
 def test_a_report_without_anything_says_what_is_empty(emptied, engine):

@@ -406,7 +406,7 @@ def test_a_message_says_what_how_late_whose_move_and_where():
         "Due: 2026-01-05 10:00 (Europe/Paris)\n"
         "Team: joint\n"
         "CRM record: https://crm.example.com/77\n"
-        f"Lead: https://leads.example.com/lead/{LEAD}\n"
+        f"Lead: https://leads.example.com/leads/{LEAD}\n"
     )
 
 
