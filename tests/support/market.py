@@ -42,7 +42,7 @@ class Market:
     def write(self):
         """Insert all that was stated since the last time."""
         for table, rows in self.batch.rows.items():
-            self.writer._insert(table, rows)
+            self.writer.write_table(table, rows)
         self.batch = Batch()
 
     def begin(self):

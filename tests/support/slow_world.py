@@ -11,7 +11,7 @@ import orjson
 from schemas.deadletters import Letter
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse.batch import Batch
-from streams.domain import row
+from streams.domain.group import fold_group
 
 MINUTE, DAY = 60_000, 86_400_000
 STATED = {Spend: "spend", Rate: "rate", Target: "target", SurveyAnswer: "answer"}
@@ -23,7 +23,7 @@ class World:
     def __init__(self, stories, records, definitions, now):
         self.now, self.definitions, self.stories = now, definitions, dict(enumerate(stories, 1))
         self.folded = {
-            str(uuid.UUID(int=number)): row.fold_group("lead", frozenset(events), frozenset(),
+            str(uuid.UUID(int=number)): fold_group("lead", frozenset(events), frozenset(),
                                                        definitions, now)
             for number, events in self.stories.items() if events
         }  # fmt: skip
