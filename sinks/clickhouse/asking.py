@@ -112,7 +112,8 @@ def report(
     """Return the figures with their period: {period, before, figures}.
 
     A figure is a document of `kpis.ask`; with `compare` it has `previous`, the same figure of the
-    period before. `past` gives a client that knows where leads stood at an instant (ms).
+    period before; None of a figure of now, which has no period. `past` gives a client that knows
+    where leads stood at an instant (ms).
     """
     moment = int(clock.time() * 1000) if now is None else now
     wanted = read(funnel, asked, moment)
@@ -121,7 +122,7 @@ def report(
     if asked.compare:
         earlier = _before(wanted, asked)
         old = {_key(one): one for one in _ask(client, earlier, asked.kpis, past)}
-        figures = [one | {"previous": _value(old.get(_key(one)))} for one in figures]
+        figures = [one | {"previous": _value(one, old)} for one in figures]
         before = _span(earlier)
     return {"period": _span(wanted), "before": before, "figures": figures}
 
@@ -180,8 +181,10 @@ def _key(figure: Mapping[str, Any]) -> tuple[Any, ...]:
     return figure["kpi"], figure["basis"], tuple(sorted(figure["dimensions"].items()))
 
 
-def _value(figure: Mapping[str, Any] | None) -> float | None:
-    return None if figure is None else figure["value"]
+def _value(figure: Mapping[str, Any], old: Mapping[Any, Mapping[str, Any]]) -> float | None:
+    """Return what a figure was in the period before; one of now would be itself again."""
+    known = None if figure["basis"] == "now" else old.get(_key(figure))
+    return None if known is None else known["value"]
 
 
 def _span(wanted: Question) -> dict[str, str]:

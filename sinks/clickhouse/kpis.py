@@ -291,7 +291,7 @@ def behind(
     if not kpi.members:
         raise ValueError(f"{name} counts no leads")
     if asked.past and kpi.of_states:
-        raise ValueError(PAST_NEEDS_ARCHIVE)
+        raise ValueError(f"who is behind {name} is known as of now only: ask without an instant")
     asked, ignored = _applicable(
         kpi, _in_bucket(asked, dimensions.get("bucket"))._replace(trend="")
     )
