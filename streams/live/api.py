@@ -77,6 +77,11 @@ Sort = Annotated[
     Query(description="a minus turns it"),
     WithJsonSchema({"type": "string", "enum": ["", *SORTS]}),
 ]
+_ABOUT = (
+    "Figures and leads, to read. Where the page asks for a login, send "
+    "`Authorization: Bearer TOKEN`: a token of the role viewer shows figures, one of lead_details "
+    "leads too. Instants are UTC."
+)
 _REFUSED: dict[int | str, dict[str, Any]] = {
     401: {"description": "nobody signed in, or the token is wrong"},
     403: {"model": Problem, "description": "the token shows figures, not leads"},
@@ -173,7 +178,9 @@ def application(figures: Figures) -> FastAPI:
 
     It has no page of its own at /docs: FastAPI's would load from a CDN.
     """
-    app = FastAPI(title="leadstream", version="1", docs_url=None, redoc_url=None)
+    app = FastAPI(
+        title="leadstream", version="1", description=_ABOUT, docs_url=None, redoc_url=None
+    )
     scrape = Scrape(figures)
     app.include_router(_of_figures(figures))
     app.include_router(_of_leads(figures))

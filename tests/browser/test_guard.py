@@ -184,10 +184,10 @@ def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(ch
         page.get_by_role("button").click()
         drawn(page)
         assert page.evaluate("document.cookie") == ""
-        assert httpx.get(f"{address}/api/v1/feed").status_code == 401
+        assert httpx.get(f"{address}/api/v1/flow").status_code == 401
         assert (
             httpx.get(
-                f"{address}/api/v1/feed", headers={"Authorization": f"Bearer {TOKEN}"}
+                f"{address}/api/v1/flow", headers={"Authorization": f"Bearer {TOKEN}"}
             ).status_code
             == 200
         )

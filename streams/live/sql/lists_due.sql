@@ -13,11 +13,11 @@ SELECT
   leads.source AS source,
   indexOf({order:Array(String)}, stage) AS place,
   count() OVER () AS total
-FROM (
+FROM leads
+INNER JOIN (
   SELECT lead_id, journey, stage, clock, status, due_at, event_time
   FROM v_clocks
   WHERE test = 0 AND status = 'warned' AND stopped_at IS NULL AND cancelled_at IS NULL
-) AS running
-INNER JOIN leads USING (lead_id, journey, stage)
+) AS running USING (lead_id, journey, stage)
 ORDER BY {sort}
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}

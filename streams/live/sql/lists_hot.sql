@@ -14,16 +14,19 @@ SELECT
   leads.source AS source,
   indexOf({order:Array(String)}, stage) AS place,
   count() OVER () AS total
-FROM (
+FROM leads
+INNER JOIN (
   SELECT lead_id, journey, stage, event_time, touched_at
   FROM v_handoffs
   WHERE test = 0 AND hot = 1 AND outcome = 'pending'
-) AS offers
-INNER JOIN leads USING (lead_id, journey, stage)
+) AS offers USING (lead_id, journey, stage)
 LEFT JOIN (
   SELECT lead_id, journey, stage, clock, status, due_at
   FROM v_clocks
-  WHERE test = 0 AND stopped_at IS NULL AND cancelled_at IS NULL
+  WHERE test = 0
+    AND stopped_at IS NULL
+    AND cancelled_at IS NULL
+    AND lead_id IN (SELECT lead_id FROM v_handoffs WHERE hot = 1 AND outcome = 'pending')
   ORDER BY due_at
   LIMIT 1 BY lead_id, journey, stage
 ) AS running USING (lead_id, journey, stage)

@@ -1,6 +1,7 @@
--- The leads that a question's filters leave, as they stand. Version is that of the open journey.
+-- The leads that a question's filters leave, as they stand. Version is that of the open journey. They
+-- stand left of every join: the right side is held in memory, and few leads are late.
 WITH leads AS (
-  SELECT *
+  SELECT lead_id, journey, stage, owner, manager, record_url, source, hot, since
   FROM v_lead_state
   WHERE test = 0
     AND ({source:String} = '' OR source = {source:String})

@@ -13,12 +13,12 @@ SELECT
   leads.source AS source,
   indexOf({order:Array(String)}, stage) AS place,
   count() OVER () AS total
-FROM (
+FROM leads
+INNER JOIN (
   SELECT lead_id, journey, stage, clock, status, due_at, since
   FROM v_past_due
   ORDER BY due_at
   LIMIT 1 BY lead_id
-) AS late
-INNER JOIN leads USING (lead_id, journey, stage)
+) AS late USING (lead_id, journey, stage)
 ORDER BY {sort}
 LIMIT {limit:UInt32} OFFSET {offset:UInt32}
