@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import ConfigDict, Field, StringConstraints, model_validator
 
 from schemas import first_form
+from schemas.alerts import Alerts
 from schemas.calendars import Calendar, Reporting, Team
 from schemas.checking import wrong
 from schemas.durations import Duration, Span
@@ -125,6 +126,7 @@ class Funnel(Strict):
     # which they stop are measured.
     sends: dict[str, tuple[Work, ...]] = Field(default_factory=dict)
     kpis: Kpis = Kpis()
+    alerts: Alerts = Alerts()
 
     @model_validator(mode="before")
     @classmethod

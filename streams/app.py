@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import reading, sources, topics
 from streams import connections, metrics
@@ -15,27 +16,29 @@ from streams.agents.resolve import Resolve
 from streams.engine import recovery
 from streams.engine.breaker import Breakers, Limits
 from streams.engine.letters import Post
-from streams.engine.sink import SinkWorker
+from streams.engine.logic import Effects, Logic
+from streams.engine.sink import Refused, SinkWorker
 from streams.engine.stateful import Stateful
 from streams.engine.stateless import Parking, Stateless
 from streams.engine.worker import Hooks
-from streams.settings import WORKERS, Settings, role_of, write_stopped
+from streams.settings import Settings, role_of, write_stopped
 from streams.sources import registry
 from streams.sources.drift import CHANGES
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from faust.types import TP
 
     from streams.engine.recovery import SafeApp
 
+Write = Callable[[Sequence[tuple[Any, Sequence[Any]]]], Sequence[Refused]]
+
 
 def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeApp:
     """Make one worker's Faust app. One app, one consumer group, one set of agents each."""
-    if worker not in WORKERS:
-        raise ValueError(f"worker {worker!r} is none of {', '.join(WORKERS)}")
+    if worker not in topics.WORKERS:
+        raise ValueError(f"worker {worker!r} is none of {', '.join(topics.WORKERS)}")
+    spec = topics.WORKERS[worker]
     datadir = settings.home / "faust" / worker
     datadir.parent.mkdir(parents=True, exist_ok=True)
     app = recovery.build(
@@ -50,58 +53,105 @@ def build(settings: Settings, worker: str, hooks: Hooks | None = None) -> SafeAp
     )
     role = role_of(settings, worker)
     hooks = hooks or _hooks(settings, worker, role)
-    partitions, read = settings.partitions, topics.READS[worker]
-    post = Post(topics.DEADLETTERS, worker, _source_of(worker), role)
-    if worker in ("normalise", "normalise-import"):
-        ignored = Ignored(settings.ignored(), hooks.count)
-        limits = Limits(settings.breaker_window, settings.breaker_share, settings.breaker_least)
-        breakers = Breakers(worker, limits, topics.PARKED, topics.SOURCES)
-        parking = Parking(
-            breakers, lambda: connections.async_consumer(settings, auto_offset_reset="earliest")
-        )
-        if worker == "normalise":
-            zone = (
-                reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
-            )
-            connection = registry.connection(settings.option, zone)
-            look = _drift(settings).look
-            transform, wait = (lambda record: normalise(record, connection, ignored, look)), None
-        else:
-            transform, wait = (
-                (lambda record: normalise_import(record, ignored)),
-                Pace(settings).wait,
-            )
-        tick_to = topics.EVENTS if worker == "normalise" else None
-        Stateless(app, post, read, partitions, hooks, transform, tick_to, parking, wait)
-    elif worker == "resolve":
-        resolve = Resolve(settings.identity(), hooks.count)
-        Stateful(app, post, read[0], partitions, hooks, resolve, topics.RAW_LIVE, topics.TOUCHES)
-    elif worker == "advance":
-        advance = Advance(
-            reading.load_all(settings.funnel),
-            settings.generation,
-            hooks.count,
-            settings.adoption_offsets(),
-        )
-        Stateful(app, post, read[0], partitions, hooks, advance, (topics.EVENTS,), None)
-    else:
-        from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
-
-        deliver = Deliver(Writer(settings))
-        SinkWorker(
-            app,
-            post,
-            read,
-            partitions,
-            hooks,
-            deliver.write,
-            settings.sink_every,
-            settings.sink_rows,
-        )
+    post = Post(topics.DEADLETTERS, worker, _source_of(spec), role)
+    _ENGINES[spec.engine](Frame(app, settings, spec, post, hooks), _PROCESSORS[spec])
     return app
 
 
-def _drift(settings: Settings) -> Drift:
+class Frame(NamedTuple):
+    """What each engine takes, whatever its processor."""
+
+    app: SafeApp
+    settings: Settings
+    spec: topics.Worker
+    post: Post
+    hooks: Hooks
+
+
+def _transform(frame: Frame, make: Callable[[Settings, Hooks], Transform]) -> None:
+    app, settings, spec, post, hooks = frame
+    limits = Limits(settings.breaker_window, settings.breaker_share, settings.breaker_least)
+    breakers = Breakers(spec.name, limits, topics.PARKED, topics.SOURCES)
+    parking = Parking(
+        breakers, lambda: connections.async_consumer(settings, auto_offset_reset="earliest")
+    )
+    made = make(settings, hooks)
+    Stateless(
+        app,
+        post,
+        spec.reads,
+        settings.partitions,
+        hooks,
+        made.turn,
+        spec.tick_to,
+        parking,
+        made.wait,
+    )
+
+
+def _fold(frame: Frame, make: Callable[[Settings, Hooks], Logic]) -> None:
+    app, settings, spec, post, hooks = frame
+    (topic,) = spec.reads
+    logic = make(settings, hooks)
+    Stateful(app, post, topic, settings.partitions, hooks, logic, spec.upstream, spec.tick_to)
+
+
+def _sink(frame: Frame, make: Callable[[Settings, Hooks], Write]) -> None:
+    app, settings, spec, post, hooks = frame
+    write, every, most = make(settings, hooks), settings.sink_every, settings.sink_rows
+    SinkWorker(app, post, spec.reads, settings.partitions, hooks, write, every, most)
+
+
+class Transform(NamedTuple):
+    """The processor of a transform: a record in, outputs out; `wait` may hold a chunk back."""
+
+    turn: Callable[[Any], Effects]
+    wait: Callable[[], Awaitable[None]] | None = None
+
+
+def _normalise(settings: Settings, hooks: Hooks) -> Transform:
+    ignored = Ignored(settings.ignored(), hooks.count)
+    zone = reading.in_force(settings.funnel).reporting.zone if settings.funnel.name else "UTC"
+    connection, look = registry.connection(settings.option, zone), drift_detector(settings).look
+    return Transform(lambda record: normalise(record, connection, ignored, look))
+
+
+def _normalise_import(settings: Settings, hooks: Hooks) -> Transform:
+    ignored = Ignored(settings.ignored(), hooks.count)
+    return Transform(lambda record: normalise_import(record, ignored), Pace(settings).wait)
+
+
+def _resolve(settings: Settings, hooks: Hooks) -> Resolve:
+    return Resolve(settings.identity(), hooks.count)
+
+
+def _advance(settings: Settings, hooks: Hooks) -> Advance:
+    folder, from_offsets = reading.load_all(settings.funnel), settings.adoption_offsets()
+    return Advance(folder, settings.generation, hooks.count, from_offsets)
+
+
+def _deliver(settings: Settings, _hooks: Hooks) -> Write:
+    from sinks.clickhouse.writer import Writer  # noqa: PLC0415 - only the sink needs ClickHouse
+
+    return Deliver(Writer(settings)).write
+
+
+# What a worker does stands here, what it reads and writes in schemas/topics.py.
+_PROCESSORS: dict[topics.Worker, Callable[[Settings, Hooks], Any]] = {
+    topics.NORMALISE: _normalise,
+    topics.NORMALISE_IMPORT: _normalise_import,
+    topics.RESOLVE: _resolve,
+    topics.ADVANCE: _advance,
+    topics.DELIVER: _deliver,
+}
+_ENGINES: dict[topics.Engine, Callable[[Frame, Callable[[Settings, Hooks], Any]], None]] = {
+    topics.Engine.TRANSFORM: _transform,
+    topics.Engine.FOLD: _fold,
+    topics.Engine.SINK: _sink,
+}
+
+
+def drift_detector(settings: Settings) -> Drift:
     """Make the detector of changed bodies; its counters begin at 0, so a first change is a rise."""
     for source in SOURCES:
         for change in CHANGES:
@@ -111,15 +161,15 @@ def _drift(settings: Settings) -> Drift:
     )
 
 
-def _source_of(worker: str) -> Callable[[Any], str]:
+def _source_of(spec: topics.Worker) -> Callable[[Any], str]:
     """Return what names a record's source for a worker: on our own topics only imports are one.
 
     Anybody may claim any name, so names that are none of ours are one source: breakers and labels
     are bounded.
     """
-    if worker == "normalise":
+    if spec is topics.NORMALISE:
         return lambda record: _known(sources.source_of(record.headers))
-    return lambda _record: "import" if worker == "normalise-import" else ""
+    return lambda _record: "import" if spec is topics.NORMALISE_IMPORT else ""
 
 
 class Labels:

@@ -152,7 +152,7 @@ def _file(path: Any) -> str | None:
     return str(path) if path.name else None
 
 
-class _Tokens:
+class Tokens:
     """Keep one token of the client-credentials grant (RFC 6749, 4.4), not quite to its end."""
 
     def __init__(self, settings: Settings) -> None:
@@ -187,7 +187,7 @@ class _PythonTokens(AbstractTokenProvider):
 
     def __init__(self, settings: Settings) -> None:
         super().__init__()
-        self._tokens = _Tokens(settings)
+        self._tokens = Tokens(settings)
 
     def token(self) -> str:
         return self._tokens.current()
@@ -197,7 +197,7 @@ class _AsyncTokens(aiokafka.abc.AbstractTokenProvider):
     """The token provider of aiokafka and Faust."""
 
     def __init__(self, settings: Settings) -> None:
-        self._tokens = _Tokens(settings)
+        self._tokens = Tokens(settings)
 
     async def token(self) -> str:
         return await asyncio.to_thread(self._tokens.current)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.errors import LeadstreamError
 from streams import metrics
+from streams.settings import WORKERS, role_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -119,6 +120,26 @@ def drift(settings: Settings) -> str:
     named = "; ".join(f"{one['source']}: {one['what']}" for one in found[-5:])
     more = f"; and {len(found) - 5} before" if len(found) > 5 else ""
     return f"{named}{more}. See docs/runbooks/schema-drift.md"
+
+
+def workers(settings: Settings) -> str:
+    """Fail if nobody does a worker's work: of a server's processes only their groups are seen.
+
+    Of `advance` it is the generation that people are shown.
+    """
+    from sinks.clickhouse.rows import ACTIVE  # noqa: PLC0415
+    from streams.operate import admin  # noqa: PLC0415
+
+    shown = int(_rows(settings, f"SELECT greatest({ACTIVE}, 1)")[0][0])
+    own = settings.model_copy(update={"generation": shown})
+    roles = {own.app_id(worker): role_of(own, worker) for worker in WORKERS}
+    if dead := admin.without_members(settings, roles):
+        names = ", ".join(roles[group] for group in dead)
+        raise Failing(
+            f"nobody does the work of {names}: start it, or look at why it ended. "
+            "See docs/runbooks/process-down.md"
+        )
+    return "each has a process"
 
 
 def processes(shown: Iterable[dict[str, Any]]) -> str:

@@ -101,21 +101,113 @@ STALLED = Gauge(
     "Open leads past a service level, by stage and owner team",
     ["stage", "owner_team"],
 )
+STALLS = Counter(
+    f"{PREFIX}_stalls",
+    "Clocks that were not stopped in time, by generation, stage and its owner team: each counts "
+    "once, if that was known within a day of its due time, and stays counted",
+    ["generation", "stage", "owner_team"],
+)
+STALLS_RETRACTED = Counter(
+    f"{PREFIX}_stalls_retracted",
+    "Of leadstream_stalls_total, those that late proof took back",
+    ["generation", "stage", "owner_team"],
+)
+HOT_WAITING = Gauge(
+    f"{PREFIX}_hot_leads_waiting",
+    "Hot leads past a service level of their stage that was due within the last day",
+    ["stage", "owner_team"],
+)
+INFLOW_SEEN = Gauge(
+    f"{PREFIX}_inflow_seen",
+    "Leads that came in within the open hours of the last day or week",
+    ["owner_team", "over"],
+)
+INFLOW_EXPECTED = Gauge(
+    f"{PREFIX}_inflow_expected",
+    "Leads that the same open hours brought in earlier weeks, on average",
+    ["owner_team", "over"],
+)
+CONVERSIONS_SEEN = Gauge(
+    f"{PREFIX}_conversions_seen",
+    "Of the journeys that entered a stage a week to two weeks ago, those that moved on in a week",
+    ["stage", "owner_team"],
+)
+CONVERSIONS_EXPECTED = Gauge(
+    f"{PREFIX}_conversions_expected",
+    "As many as would have moved on at the rate of the weeks before",
+    ["stage", "owner_team"],
+)
+CLOCKS_DUE = Gauge(
+    f"{PREFIX}_clocks_due",
+    "Clocks that fell due within the last week and were met or not",
+    ["stage", "owner_team"],
+)
+CLOCKS_MET = Gauge(f"{PREFIX}_clocks_met", "Of these, those that were met", ["stage", "owner_team"])
+HANDOFFS = Gauge(
+    f"{PREFIX}_handoffs_mature",
+    "Hand-offs of the last weeks whose time for an answer is over",
+    ["stage", "owner_team"],
+)
+HANDOFFS_ACCEPTED = Gauge(
+    f"{PREFIX}_handoffs_accepted", "Of these, those accepted in time", ["stage", "owner_team"]
+)
+SPENT = Gauge(
+    f"{PREFIX}_spend_amount",
+    "What a source's ads cost in the last three whole days, in the reporting currency",
+    ["source", "owner_team"],
+)
+SPENT_TOLERATED = Gauge(
+    f"{PREFIX}_spend_tolerated",
+    "What may be spent on a source without a lead: what the least expected number of leads cost "
+    "in earlier weeks, or the funnel file's sum",
+    ["source", "owner_team"],
+)
+SPENT_LEADS = Gauge(
+    f"{PREFIX}_spend_leads",
+    "Leads that a source brought in the last three whole days and since",
+    ["source", "owner_team"],
+)
+DEALS_PAST = Gauge(
+    f"{PREFIX}_deals_past_close_date", "Open deals whose close date has passed", ["owner_team"]
+)
+DEALS_NEWLY_PAST = Gauge(
+    f"{PREFIX}_deals_newly_past_close_date",
+    "Of these, those whose close date passed within the last week",
+    ["owner_team"],
+)
 CONFLICTS = Gauge(
     f"{PREFIX}_identity_conflicts",
     "Links that would join what may not be joined, until the CRM or a person decides",
+    ["owner_team"],
 )
 STALE_KPIS = Gauge(
     f"{PREFIX}_stale_kpis",
     "Targets of an older strategy than the funnel's, or of a period that ended without a next one",
+    ["owner_team"],
+)
+THRESHOLD = Gauge(
+    f"{PREFIX}_alert_threshold",
+    "The thresholds of alerts about leads, as the funnel file states them",
+    ["threshold"],
+)
+FIGURE_FAILED = Gauge(
+    f"{PREFIX}_figure_failed",
+    "1 for each figure of the live page's metrics whose last question failed",
+    ["figure"],
 )
 OPEN = Gauge(f"{PREFIX}_open_leads", "Open leads by stage", ["stage"])
+FACTS_TIME = Gauge(
+    f"{PREFIX}_facts_time_seconds",
+    "How far time has come in ClickHouse, in the shown generation's slowest partition (unix "
+    "seconds)",
+    ["generation"],
+)
 CLICKHOUSE_UP = Gauge(
     f"{PREFIX}_live_clickhouse_up", "Whether ClickHouse answered the last scrape of the live page"
 )
 LIVE_REFUSED = Counter(
     f"{PREFIX}_live_refused_total",
-    "Requests that the live page refused: host, origin or login",
+    "Requests that the live page refused: host, origin, login or role",
     ["why"],
 )
 LOGINS = Counter(

@@ -19,17 +19,28 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from schemas import topics
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
+WORKERS = tuple(topics.WORKERS)
+PER_GENERATION = tuple(name for name, one in topics.WORKERS.items() if one.per_generation)
 MIN_TOKEN = 16  # characters; a shorter bearer token can be guessed
+LIVE_FROM = "live-from.json"  # from which offsets on an adopted generation forwards and notifies
+_LIVE_FROM_FORMERLY = "birth.json"
 DROPPED = "dropped"  # the file that marks a generation's folder: nobody folds it any more
 
 
+def live_from(folder: Path) -> Path:
+    """Return the LIVE_FROM file of an adopted generation's folder, under its former name too."""
+    former = folder / _LIVE_FROM_FORMERLY
+    return former if former.exists() else folder / LIVE_FROM
+
+
 def roles(home: Path) -> list[str]:
-    """Return the workers of a home: each generation that was not dropped keeps its `advance`."""
+    """Return the workers of a home: each generation that was not dropped keeps its own."""
     folders = [
         one
         for one in (home / "generations").glob("*")
@@ -37,8 +48,13 @@ def roles(home: Path) -> list[str]:
     ]
     # A server keeps no folders: LEADSTREAM_GENERATION decides.
     numbers = sorted(int(folder.name) for folder in folders) or [1]
-    advances = ["advance" if number == 1 else f"advance@{number}" for number in numbers]
-    return [*(worker for worker in WORKERS if worker != "advance"), *advances]
+    own = [_role(worker, number) for worker in PER_GENERATION for number in numbers]
+    return [*(worker for worker in WORKERS if worker not in PER_GENERATION), *own]
+
+
+def _role(worker: str, generation: int) -> str:
+    later = worker in PER_GENERATION and generation != 1
+    return f"{worker}@{generation}" if later else worker
 
 
 def split(role: str) -> tuple[str, str]:
@@ -53,8 +69,7 @@ def _entries(text: str) -> list[str]:
 
 def role_of(settings: Settings, worker: str) -> str:
     """Return a worker's role: an `advance` of a later generation carries its number."""
-    generation = settings.generation
-    return f"{worker}@{generation}" if worker == "advance" and generation != 1 else worker
+    return _role(worker, settings.generation)
 
 
 def write_stopped(home: Path, role: str, reason: str) -> None:
@@ -130,7 +145,7 @@ class Settings(BaseSettings):
     session_timeout: float = 6.0
     generation: int = 1
     funnel: Path = Path()  # a definition, or a folder of its versions
-    # Of an adopted generation: a JSON file, {partition: end offset of lead.touches}.
+    # Of an adopted generation: a JSON file, {partition: offset of lead.touches}.
     live_from_file: Path = Path()
     # A source whose last `window` records in a partition hold at least `least` dead letters, and
     # more than `share` of them, is parked there (streams/engine/breaker.py).
@@ -159,8 +174,14 @@ class Settings(BaseSettings):
     allowed_hosts: str = ""
     # Of the live page's login and API; needed outside of loopback.
     live_token: SecretStr = SecretStr("")
+    # Tokens of people and machines with their roles, as hashes; `leadstream token` writes it.
+    # Empty: `tokens` in the home.
+    tokens_file: Path = Path()
     # Set by a proxy of your own once it knows who asks, like X-Forwarded-User.
     trusted_proxy_header: str = ""
+    # What those it names may see, and, with commas between, whom it names that see leads as well.
+    trusted_proxy_role: Literal["viewer", "lead_details"] = "viewer"
+    trusted_proxy_details: str = ""
     # Addresses or networks of proxies of your own, with commas between: of the live page, whose
     # header is believed; of the gateway, whose X-Forwarded-For names the client.
     trusted_proxies: str = ""
@@ -263,6 +284,10 @@ class Settings(BaseSettings):
             }
         }
 
+    def tokens_path(self) -> Path:
+        """Return the file of the live page's tokens."""
+        return self.tokens_file if self.tokens_file.name else self.home / "tokens"
+
     def secret(self, name: str) -> tuple[str, ...]:
         """Return a vendor's secret as it is valid now: the present value, and the one before."""
         found = (
@@ -340,10 +365,10 @@ class Settings(BaseSettings):
     def app_id(self, worker: str) -> str:
         """Return the name of a worker's application, a new one for another number of partitions.
 
-        Fences of different numbers of partitions can't be compared. Each generation of facts has an
-        `advance` of its own; all other workers serve every generation.
+        Fences of different numbers of partitions can't be compared. Each generation of facts has
+        its own workers of PER_GENERATION; all others serve every generation.
         """
-        name = f"{worker}-{self.generation}" if worker == "advance" else worker
+        name = f"{worker}-{self.generation}" if worker in PER_GENERATION else worker
         return f"leadstream-{name}-{self.partitions}"
 
     def changelog(self, worker: str) -> str:
@@ -356,15 +381,17 @@ class Settings(BaseSettings):
         return self.model_copy(update={"generation": int(generation)}) if generation else self
 
     def adoption_offsets(self) -> dict[int, int]:
-        """Return where lead.touches ended when this generation was adopted, by partition.
+        """Return from where in lead.touches this generation forwards and notifies, by partition.
 
-        What lies below was forwarded by the generation before.
+        What lies below, the generation before it has seen to.
         """
         if not self.live_from_file.name:
             return {}
+        named = self.live_from_file
+        path = named if named.exists() else live_from(named.parent)
         return {
             int(partition): int(offset)
-            for partition, offset in json.loads(self.live_from_file.read_text()).items()
+            for partition, offset in json.loads(path.read_text()).items()
         }
 
     def identity(self) -> bytes:

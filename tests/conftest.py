@@ -76,7 +76,7 @@ def complaints(stack):
     from streams.embedded import logs
 
     lines = []
-    for one in list(stack._shown.values()):
+    for one in list(stack.shown.values()):
         lines.append(
             f"{one.role}: {one.state}, restarts {one.restarts}, "
             f"last exit {one.last_exit} {one.reason}"

@@ -45,8 +45,8 @@ D = "streams/domain/"
 CONTROL = Mutant(
     "nothing is removed",
     D + "fold.py",
-    "class Fold(LeadState):",
-    "class Fold(LeadState):  # unchanged",
+    "class Fold(Learning):",
+    "class Fold(Learning):  # unchanged",
 )
 MUTANTS = (
     # history: the set
@@ -89,7 +89,7 @@ MUTANTS = (
     Mutant("9 what a row was told is state", D + "row.py",
         "replace(row, watermark=max(row.watermark, now))",
         "replace(row, watermark=0)"),
-    Mutant("11 a restarted clock makes a fact only when it lapses", D + "moving.py",
+    Mutant("11 a restarted clock makes a fact only when it lapses", D + "timing.py",
         "if clock.restarts and at <= clock.due:\n                continue",
         "if False:\n                continue"),
     # history: facts
@@ -164,7 +164,7 @@ MUTANTS = (
         "if edge.type == UNMERGE and at <= edge.at and",
         "if False and"),
     # history: definitions, bounds
-    Mutant("21 an episode keeps the version it began under", D + "moving.py",
+    Mutant("21 an episode keeps the version it began under", D + "timing.py",
         "        return self.state.under.funnel\n",
         "        return self.current.funnel\n"),
     Mutant("21 a version that reaches back is refused", "streams/agents/versions.py",
@@ -174,13 +174,13 @@ MUTANTS = (
         "self.first // _MINUTE <= event.at // _MINUTE <= self.last // _MINUTE\n            or",
         "False\n            or"),
     Mutant("22 a pack in which something can happen is folded touch by touch", D + "fold.py",
-        "if not self._quiet(pack, touches):",
+        "if not is_quiet(self, pack, touches):",
         "if not self.state.journeys:"),
     # moves: the lifecycle
     Mutant("skipped stages are implied and marked", D + "moving.py",
         "implied=True,\n                        dimensions=known",
         "dimensions=known"),
-    Mutant("a rejection's reason decides where the lead goes", D + "lifecycle.py",
+    Mutant("a rejection's reason decides where the lead goes", D + "intents.py",
         'role = roles.get(reason, "disqualified")',
         'role = "disqualified"'),
     Mutant("a lower stage is an echo", D + "lifecycle.py",
@@ -207,13 +207,13 @@ MUTANTS = (
     Mutant("an opening balance implies nothing", D + "moving.py",
         "if place >= 0 and not opening:",
         "if place >= 0:"),
-    Mutant("origin is per lead and never changes", D + "fold.py",
+    Mutant("origin is per lead and never changes", D + "learning.py",
         "state.origin = state.origin or self.current.origin(body)",
         "state.origin = self.current.origin(body) or state.origin"),
     Mutant("a write by a team that does not own the stage is flagged", D + "fold.py",
         'self.note(event, "not the owner"',
         'False and self.note(event, "not the owner"'),
-    Mutant("an opt-out cancels nurture clocks", D + "moving.py",
+    Mutant("an opt-out cancels nurture clocks", D + "timing.py",
         "if opted_out:\n            self.close_clocks(at, None)",
         "if opted_out:\n            pass"),
     Mutant("a gate has suppression", D + "gates.py",
@@ -229,15 +229,15 @@ MUTANTS = (
     Mutant("escalate at 150 percent", D + "definition.py",
         "calendar.add(start, within, hours, (3, 2))",
         "calendar.add(start, within, hours, (2, 1))"),
-    Mutant("a clock that no source can stop is not started", D + "moving.py",
+    Mutant("a clock that no source can stop is not started", D + "timing.py",
         "if not under.measured(clock):",
         "if False:"),
     # stages by role
-    Mutant("an answer that nobody signs is of the first hand-off", D + "lifecycle.py",
+    Mutant("an answer that nobody signs is of the first hand-off", D + "intents.py",
         ("return about == judge.shape.handoffs[0] "
          "or judge.funnel.receives(about.stage, intent.team)"),
         "return True"),
-    Mutant("an answer that names a hand-off is of that one", D + "lifecycle.py",
+    Mutant("an answer that names a hand-off is of that one", D + "intents.py",
         "return intent.handoff == about.stage",
         "return True"),
     Mutant("a rejection of another hand-off is an echo", D + "lifecycle.py",
@@ -246,13 +246,13 @@ MUTANTS = (
     Mutant("a hand-off may be acknowledged without a move", D + "lifecycle.py",
         "return waits and case.intent.answers and case.intent.counts",
         "return False"),
-    Mutant("with none waiting an acceptance is of the next hand-off", D + "lifecycle.py",
+    Mutant("with none waiting an acceptance is of the next hand-off", D + "intents.py",
         "if shape.index(one.stage) > reached",
         "if True"),
-    Mutant("nobody wins by an acceptance", D + "lifecycle.py",
+    Mutant("nobody wins by an acceptance", D + "intents.py",
         "(goal.accepted == shape.won and goal is not about)",
         "False"),
-    Mutant("a report accepts the hand-off that it lies beyond", D + "lifecycle.py",
+    Mutant("a report accepts the hand-off that it lies beyond", D + "intents.py",
         "if stage and shape.index(intent.to) > shape.index(stage):",
         "if stage:"),
     Mutant("leaving a hand-off upward accepts it, to aside rejects it", D + "moving.py",
@@ -280,10 +280,10 @@ MUTANTS = (
         'return next((stage for stage in shape.gated if shape.index(stage) > reached), "")',
         ("return next((stage for stage in reversed(shape.gated) "
          'if shape.index(stage) > reached), "")')),
-    Mutant("a hot lead's timer has a time of its own", D + "moving.py",
+    Mutant("a hot lead's timer has a time of its own", D + "timing.py",
         "hot or spec.timer.after",
         "spec.timer.after"),
-    Mutant("every hand-off that nobody touched is assigned", D + "fold.py",
+    Mutant("every hand-off that nobody touched is assigned", D + "learning.py",
         "if handoff.touched_at is None or handoff is handoffs[-1]:",
         "if handoff is handoffs[-1]:"),
     Mutant("a loss goes to what stands in for a lost stage", "schemas/shape.py",
@@ -374,13 +374,13 @@ def killed(mutant, python, examples):
             text=True,
             timeout=2 * LIMIT_SECONDS,
         )
-    said = next(
+    failure = next(
         (line for line in done.stdout.splitlines() if line.startswith(("FAILED", "ERROR"))), ""
     )
-    slow = "Timeout" in said  # a busy machine notices nothing
-    return done.returncode == 1 and said.startswith("FAILED") and not slow, said or done.stdout[
-        -300:
-    ]
+    slow = "Timeout" in failure  # a busy machine notices nothing
+    return done.returncode == 1 and failure.startswith(
+        "FAILED"
+    ) and not slow, failure or done.stdout[-300:]
 
 
 def main():
@@ -394,14 +394,14 @@ def main():
     chosen = [mutant for mutant in MUTANTS if options.only in mutant.rule]
     survived = 0
     with ThreadPoolExecutor(options.jobs) as pool:
-        for mutant, (dead, said) in zip(
+        for mutant, (dead, failure) in zip(
             chosen,
             pool.map(lambda one: killed(one, sys.executable, options.examples), chosen),
             strict=True,
         ):
             survived += not dead
             verdict = "noticed " if dead else "SURVIVED"
-            by = said.removeprefix("FAILED tests/")[:160]
+            by = failure.removeprefix("FAILED tests/")[:160]
             sys.stdout.write(f"{verdict}  {mutant.rule}  ({by})\n")
             sys.stdout.flush()
     sys.stdout.write(f"{len(chosen) - survived} of {len(chosen)} rules are held\n")

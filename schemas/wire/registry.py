@@ -206,7 +206,7 @@ CHANNELS: tuple[Channel, ...] = (
         ),
     ),
     Channel(
-        _changelog("advance", "one row a lead, behind checksum and fence"),
+        _changelog(topics.ADVANCE.name, "one row a lead, behind checksum and fence"),
         "the partition of lead.touches that made it",
         (
             Message("LeadRow", rows.LeadRow, "A lead's row.", "an identity", None, LINES),
@@ -216,7 +216,7 @@ CHANNELS: tuple[Channel, ...] = (
         ),
     ),
     Channel(
-        _changelog("resolve", "one row an alias, behind checksum and fence"),
+        _changelog(topics.RESOLVE.name, "one row an alias, behind checksum and fence"),
         "the partition of lead.events that made it",
         (
             Message("AliasRow", rows.AliasRow, "An alias' row.", "the alias' keyed hash"),

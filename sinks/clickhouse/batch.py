@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import orjson
 
-from .rows import OTHERS, STATE, TABLES, body_of, value_of
+from schemas.facts import FactKind
+
+from .rows import LATE, OTHERS, STATE, TABLES, body_of, value_of
 
 if TYPE_CHECKING:
     from schemas.deadletters import Letter, Mark
@@ -61,6 +63,8 @@ class Batch:
         body = body_of(fact["kind"], content) if content else {}
         table, columns = TABLES[fact["kind"]]
         self._add(table, [*head, *(value_of(body, column) for column in columns)])
+        if fact["kind"] == FactKind.CLOCK and body.get("status") in LATE and not body.get("test"):
+            self._breach(fact, body)
         self._add(
             "fact_revisions",
             [
@@ -69,6 +73,11 @@ class Batch:
                 fact["offset"],
             ],
         )  # fmt: skip
+
+    def _breach(self, fact: dict[str, Any], clock: dict[str, Any]) -> None:
+        """Add that a clock of a real lead was late, which no later revision takes out."""
+        place = [fact["generation"], fact["lead"], fact["id"]]
+        self._add("breaches", [*place, clock["stage"], clock["due_at"], fact["revision"]])
 
     def state(self, state: dict[str, Any]) -> None:
         """Add a lead's absolute state; without content the lead is another's now."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import reading
 from schemas.errors import LeadstreamError
+from schemas.facts import FOLD_VERSION
 from schemas.funnel import Funnel
 
 from .files import statement
@@ -23,6 +24,7 @@ _COLUMNS = {
     "funnel": "String",
     "activated_at": "DateTime64(3, 'UTC')",
     "note": "String",
+    "fold": "UInt16",
 }
 
 
@@ -30,13 +32,23 @@ class Differing(LeadstreamError):  # noqa: N818 - whoever runs the workers must 
     """A generation's workers began with different files of one version."""
 
 
+class Outdated(LeadstreamError):  # noqa: N818 - a state, and what ends it
+    """A generation's facts are of another release's fold: there is nothing to hold them against."""
+
+
 class Generation(NamedTuple):
-    """One that was shown: since when (UTC), and why."""
+    """One that was shown: since when (UTC), why, and by which version of the fold it was made."""
 
     generation: int
     funnel: str
     activated_at: datetime
     note: str
+    fold: int
+
+    @property
+    def outdated(self) -> bool:
+        """Return whether this release makes other facts, so that its workers do not carry it on."""
+        return self.fold != FOLD_VERSION
 
 
 def active(client: Any) -> int:
@@ -50,14 +62,33 @@ def active(client: Any) -> int:
 def history(client: Any) -> list[Generation]:
     """Return every switch, the oldest first."""
     rows = client.query(
-        "SELECT generation, funnel, activated_at, note FROM generation_log ORDER BY activated_at"
+        "SELECT generation, funnel, activated_at, note, fold FROM generation_log "
+        "ORDER BY activated_at"
     ).result_rows
     return [Generation(*row) for row in rows]
 
 
+def require_current(client: Any, generation: int) -> None:
+    """Do nothing for a generation that this release carries on, or that was never shown.
+
+    Raises:
+        Outdated: another release made its facts.
+
+    """
+    if any(one.generation == generation and one.outdated for one in history(client)):
+        raise Outdated(
+            f"another release made the facts of generation {generation}, and this one makes others "
+            f"of the same events: `leadstream adopt HOME/generations/{generation}` computes them "
+            "again"
+        )
+
+
 def switch(client: Any, generation: int, name: str, note: str) -> None:
-    """Show another generation from now on, and log it with its funnel's name and a reason."""
-    row = [generation, name, int(time.time() * 1000), note]
+    """Show another generation from now on, and log it with its funnel's name and a reason.
+
+    It must be of this release's fold: whoever shows it has seen that its workers run.
+    """
+    row = [generation, name, int(time.time() * 1000), note, FOLD_VERSION]
     _insert(client, "generation_log", row, _COLUMNS)
     _insert(client, "active_generation", ["live", *row], {"dataset": "String", **_COLUMNS})
 

@@ -22,6 +22,7 @@ SHOWN = (
     "generation_log",
     "funnel_daily",
     "lead_state",
+    "breaches",
     "arrivals",
     "cuts",
     "holes",

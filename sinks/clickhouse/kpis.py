@@ -8,7 +8,6 @@ leads behind one, by `behind`. Both count the same rows, the members that a figu
 from __future__ import annotations
 
 import math
-import re
 from typing import TYPE_CHECKING, Any
 
 from schemas.funnel import BUILT_IN
@@ -291,13 +290,14 @@ def behind(
     if not kpi.members:
         raise ValueError(f"{name} counts no leads")
     asked, ignored = _applicable(kpi, asked._replace(trend=""))
+    columns = _columns(client, kpi, asked)
     kept, values = ["1"], {}
     for place, (key, value) in enumerate(dimensions.items()):
         member = "by" if key == asked.by and key not in ignored.split(", ") else key
-        if member == "by" or member in kpi.rows:
+        if member in columns and (member == "by" or member in kpi.rows):
             kept.append(f"toString({member}) = {{is_{place}:String}}")
             values[f"is_{place}"] = str(value)
-    of_share = [one for one in ("counted", "ripe") if re.search(rf"\b{one}\b", kpi.members)]
+    of_share = [one for one in ("counted", "ripe") if one in columns]
     shown = "".join(f", {one}" for one in of_share)
     highest = "".join(f", max(member.{one}) AS {one}" for one in of_share)
     select = _BEHIND.format(shown=shown, highest=highest, kept=" AND ".join(kept))
@@ -324,9 +324,8 @@ def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
     kpi = named(name)
     asked, _ = _applicable(kpi, asked._replace(trend=""))
     keys = (*(("by",) if kpi.split else ()), *kpi.rows)
-    counts = [
-        one for one in ("counted", "ripe", "converted") if re.search(rf"\b{one}\b", kpi.members)
-    ]
+    there = _columns(client, kpi, asked)
+    counts = [one for one in ("counted", "ripe", "converted") if one in there]
     listed = ", ".join(f"toString({key}) AS key_{key}" for key in keys)
     select = (
         "SELECT toString(lead_id) AS lead, toUInt32(journey) AS journey,"
@@ -343,6 +342,16 @@ def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
         | {"keys": {key: row[f"key_{key}"] for key in keys}}
         for row in rows
     ]
+
+
+def _columns(client: Any, kpi: Kpi, asked: Question) -> tuple[str, ...]:
+    """Return the columns of a figure's members: some rows of a figure are made by its own SQL."""
+    result = client.query(
+        sql(kpi, asked, "SELECT * FROM members LIMIT 0"),
+        parameters=asked.parameters(),
+        settings=_SETTINGS,
+    )
+    return tuple(result.column_names)
 
 
 def _without(row: dict[str, Any], name: str) -> dict[str, Any]:

@@ -93,7 +93,7 @@ class Writer:
         for table in ORDER:
             rows = batch.rows.get(table)
             if rows:
-                refused = self._insert(table, rows)
+                refused = self.write_table(table, rows)
                 written[table] = len(rows) - len(refused)
                 written.refused += refused
         if time.monotonic() > self._roll_at:
@@ -125,7 +125,7 @@ class Writer:
                 batch.rows[table] = list(marks.values())
                 marks.clear()
 
-    def _insert(self, table: str, rows: list[list[Any]]) -> list[Refused]:
+    def write_table(self, table: str, rows: list[list[Any]]) -> list[Refused]:
         """Write a table's rows; return those that it does not take, found by halving.
 
         A row that is sent twice is one row.

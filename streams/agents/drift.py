@@ -38,7 +38,7 @@ class Drift:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Report source and kind of changes to `count`; keep the last in `home` for doctor."""
-        self._count, self._home, self._clock = count, home, clock
+        self.count, self._home, self._clock = count, home, clock
         self._seen: dict[str, Seen] = {}
         self._next: dict[str, float] = {}
 
@@ -54,7 +54,7 @@ class Drift:
 
     def _report(self, source: str, changes: tuple[Change, ...]) -> None:
         for one in changes:
-            self._count(source, one.change)
+            self.count(source, one.change)
         more = f" and {len(changes) - _MOST_NAMED} more" if len(changes) > _MOST_NAMED else ""
         named = "; ".join(map(describe, changes[:_MOST_NAMED]))
         log.warning(

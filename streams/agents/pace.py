@@ -39,37 +39,37 @@ class Pace:
     def __init__(self, settings: Settings) -> None:
         """Connect at the first chunk, since there is no loop before."""
         self._settings, self._partitions = settings, settings.partitions
-        self._consumer: Any = None
+        self.consumer: Any = None
         self._times: dict[int, int] = {}
 
     async def wait(self) -> None:
         """Hold one chunk back while live events wait."""
-        if self._consumer is None:
-            self._consumer = connections.async_consumer(self._settings)
-            await self._consumer.start()
+        if self.consumer is None:
+            self.consumer = connections.async_consumer(self._settings)
+            await self.consumer.start()
             places = [TopicPartition(topics.FACTS, number) for number in range(self._partitions)]
-            self._consumer.assign(places)
-            await self._consumer.seek_to_end(*places)
+            self.consumer.assign(places)
+            await self.consumer.seek_to_end(*places)
         end = time.monotonic() + LONGEST_SECONDS
-        await self._listen(end)
+        await self.listen(end)
         while (
             behind(self._times, self._partitions, int(time.time() * 1000))
             and time.monotonic() < end
         ):
             await asyncio.sleep(0.1)
-            await self._listen(end)
+            await self.listen(end)
 
-    async def _listen(self, end: float) -> None:
+    async def listen(self, end: float) -> None:
         """Read the cuts that have come until now, or until `end`.
 
         Facts that come faster than they are read must not hold the import for ever.
         """
-        places = self._consumer.assignment()
-        ends = await self._consumer.end_offsets(places)
+        places = self.consumer.assignment()
+        ends = await self.consumer.end_offsets(places)
         while time.monotonic() < end:
-            if all([await self._consumer.position(place) >= ends[place] for place in places]):
+            if all([await self.consumer.position(place) >= ends[place] for place in places]):
                 return
-            found = await self._consumer.getmany(timeout_ms=100, max_records=10_000)
+            found = await self.consumer.getmany(timeout_ms=100, max_records=10_000)
             for place, records in found.items():
                 for record in records:
                     if record.value and record.value.startswith(_CUT):

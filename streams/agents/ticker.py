@@ -43,23 +43,23 @@ class Acknowledged:
     def __init__(self, partitions: int) -> None:
         """Count from now: a partition that never acknowledges is silent since the start."""
         now = time.monotonic()
-        self._last = {
+        self.last = {
             (topic, number): now for topic in topics.RAW_LIVE for number in range(partitions)
         }
         self.ever: set[tuple[str, int]] = set()
 
     def note(self, topic: str, partition: int) -> None:
         """Note an acknowledgement."""
-        self._last[topic, partition] = time.monotonic()
+        self.last[topic, partition] = time.monotonic()
         self.ever.add((topic, partition))
 
     def silence(self) -> float:
         """Return for how long the most silent partition has acknowledged nothing (seconds)."""
-        return time.monotonic() - min(self._last.values())
+        return time.monotonic() - min(self.last.values())
 
     def waits_for(self, seconds: float) -> str:
         """Return which partition has acknowledged nothing for so long, or nothing."""
-        topic, partition = min(self._last, key=self._last.__getitem__)
+        topic, partition = min(self.last, key=self.last.__getitem__)
         if (topic, partition) not in self.ever:
             return f"{topic}[{partition}] has acknowledged no tick yet"
         silence = self.silence()

@@ -3,6 +3,9 @@
 They travel as records, in order with the events (history h21). A generation begins with the
 versions of its folder. A later one comes as a record, and must start beyond all that was folded
 before it came; so every worker folds an event under the same version, whenever it reads it.
+
+With them stands the version of the fold that began the generation: a release that makes other facts
+of the same events does not carry it on (history h28).
 """
 
 from __future__ import annotations
@@ -14,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from schemas import topics
+from schemas.facts import FOLD_VERSION
 from schemas.funnel import Funnel
 from schemas.reading import incompatible
 from schemas.wire import facts, touches
@@ -37,8 +41,9 @@ def plain(funnel: Funnel) -> dict[str, Any]:
 
 
 def digest(funnel: Funnel) -> str:
-    """Return 16 hex digits of a definition's content; stages' titles decide nothing."""
+    """Return 16 hex digits of a definition's content; titles and alerts decide nothing."""
     body = plain(funnel)
+    del body["alerts"]
     for stage in (*body["ladder"].values(), *body["aside"].values()):
         del stage["title"], stage["titles"]
     return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
@@ -81,18 +86,19 @@ class Versions:
         """Begin a generation with the folder's versions."""
         self._known[partition] = prepare(*self.folder)
         outs = tuple(self._state(partition, funnel) for funnel in self.folder)
-        return Effects(outs, orjson.dumps([plain(funnel) for funnel in self.folder]))
+        return Effects(outs, dump(self.folder))
 
     def restore_shared(self, partition: int, row: bytes | None) -> None:
         """Take the versions from the log; a folder that says otherwise stops the worker.
 
         Raises:
-            MustAct: the folder and the log disagree.
+            MustAct: the folder and the log disagree, or another fold began this generation.
 
         """
         if row is None:
             self._known.pop(partition, None)
             return
+        self._refuse_other_fold(fold_of(row))
         log, mine = load(row), {funnel.version: funnel for funnel in self.folder}
         for funnel in log:
             if funnel.version not in mine:
@@ -114,6 +120,18 @@ class Versions:
                 ", ".join(waiting),
             )
         self._known[partition] = prepare(*log)
+
+    def _refuse_other_fold(self, fold: int) -> None:
+        """Stop before two folds' facts are mixed in one generation."""
+        began = f"generation {self.generation} was begun by fold version {fold}"
+        if fold > FOLD_VERSION:
+            raise MustAct(f"{began}, this release has {FOLD_VERSION}: run the later release again")
+        if fold < FOLD_VERSION:
+            raise MustAct(
+                f"{began}, and this release makes other facts (fold version {FOLD_VERSION}): "
+                "compute all history again by `leadstream adopt HOME/generations/"
+                f"{self.generation}`; what is shown stays as it is until that is done"
+            )
 
     def apply_shared(self, record: Any, row: bytes | None) -> Effects:
         """Take a later version.
@@ -146,7 +164,7 @@ class Versions:
         self._known[record.partition] = prepare(*known)
         return Effects(
             (self._state(record.partition, fresh),),
-            orjson.dumps([plain(funnel) for funnel in known]),
+            dump(known),
         )
 
     def _state(self, partition: int, funnel: Funnel) -> Out:
@@ -160,6 +178,19 @@ class Versions:
         return Out(topics.FACTS, None, facts.dump("definition", fields), partition)
 
 
+def dump(funnels: Sequence[Funnel]) -> bytes:
+    """Write the shared row: the versions, and the fold that began the generation."""
+    return orjson.dumps({"fold": FOLD_VERSION, "versions": [plain(funnel) for funnel in funnels]})
+
+
 def load(row: bytes) -> list[Funnel]:
-    """Read the versions that a common row holds."""
-    return [Funnel.model_validate(one) for one in orjson.loads(row)]
+    """Read the versions that a shared row holds; before folds had versions it was a bare list."""
+    body = orjson.loads(row)
+    versions = body if isinstance(body, list) else body["versions"]
+    return [Funnel.model_validate(one) for one in versions]
+
+
+def fold_of(row: bytes) -> int:
+    """Return the version of the fold that began a shared row's generation."""
+    body = orjson.loads(row)
+    return 0 if isinstance(body, list) else int(body["fold"])

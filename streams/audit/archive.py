@@ -19,6 +19,7 @@ from sinks.clickhouse import generations
 from sinks.clickhouse.files import statement
 from streams.domain import members, row
 from streams.domain.definition import Definitions, prepare
+from streams.domain.group import fold_group
 from streams.engine.commit import partition_of
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ class Component(NamedTuple):
 
     def fold(self, lead: str, definitions: Definitions, now: int) -> Folded:
         """Return what one of its leads folds to, up to `now` (ms)."""
-        return row.fold_group(lead, self.events, self.edges, definitions, now)
+        return fold_group(lead, self.events, self.edges, definitions, now)
 
 
 def cuts(client: Any, generation: int) -> dict[int, Cut]:

@@ -11,7 +11,7 @@ import orjson
 from schemas.events import RANK, Event, EventType
 from schemas.funnel import Funnel
 from streams.domain.definition import Definition
-from streams.domain.lifecycle import intent_of
+from streams.domain.intents import intent_of
 from streams.domain.reconciliation import Reported
 from streams.sources.files import report
 from streams.sources.files.language import Refused

@@ -6,7 +6,6 @@ What happened when, when we learned it, what we stated and took back. `explain` 
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from datetime import UTC, datetime
 from itertools import pairwise
@@ -18,21 +17,20 @@ from schemas import addresses
 from schemas.events import Event, parse
 from sinks.clickhouse.files import statement
 from streams.domain import aliases
+from streams.domain.duties import duty
 from streams.domain.outlook import outlook
 from streams.domain.row import edge_of
-from streams.sources.values import email_alias
 
-from . import archive, identities
+from . import archive, finding, identities, telling
 
 if TYPE_CHECKING:
+    from schemas.funnel import Funnel
     from streams.domain.definition import Definitions
 
-_LEAD = statement(__file__, "explain_lead")
 _IDENTITY = statement(__file__, "explain_identity")
 _STATE = statement(__file__, "explain_state")
 _EVENTS = statement(__file__, "explain_events")
 _REVISIONS = statement(__file__, "explain_revisions")
-_UUID = re.compile(r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
 
 
 class Unknown(Exception):  # noqa: N818 - the asker must act: another alias, or wait for the event
@@ -68,31 +66,23 @@ class Revision(NamedTuple):
 
 
 def lead_of(client: Any, name: str, key: bytes, generation: int) -> str:
-    """Return the lead of an id or an alias.
-
-    An alias is `email:jane@example.com`, or just the address; `segment:anon:1`.
+    """Return the one lead that a text names (finding.find).
 
     Raises:
-        Unknown: no lead has it.
+        Unknown: no lead has it, or several do; the text says which.
 
     """
-    address = (
-        email_alias(name.removeprefix("email:"))
-        if name.startswith("email:") or ":" not in name
-        else None
-    )
-    found = name if _UUID.match(name) else aliases.origin_id(key, address or name)
-    rows = client.query(
-        _LEAD,
-        parameters={"generation": generation, "name": found},
-    ).result_rows
-    if not rows:
+    found = finding.find(client, name, key, generation)
+    if len(found) > 1:
+        more = " and more" if len(found) == finding.MOST else ""
+        raise Unknown(f"{name} names several leads: {', '.join(found)}{more}")
+    if not found:
         raise Unknown(
             f"no lead has {name}: check the spelling, or wait until its event has arrived "
             "(`leadstream status`); what was sent under an alias alone that never met an email, "
             "a CRM id, a user id or an ad lead id belongs to no lead yet"
         )
-    return str(rows[0][0])
+    return found[0]
 
 
 def known(client: Any, name: str, key: bytes, generation: int) -> None:
@@ -134,7 +124,14 @@ def explain(client: Any, lead: str, generation: int, now: int) -> dict[str, Any]
     ]
     revisions = [
         Revision(
-            fact, kind, journey, at, number, None if gone else content, ingested_at, _cause(*cause)
+            fact,
+            kind,
+            journey,
+            at,
+            number,
+            None if gone else content,
+            ingested_at,
+            cause_of(*cause),
         )
         for fact, kind, journey, at, number, gone, content, ingested_at, *cause in rows
     ]
@@ -158,7 +155,7 @@ def _ends(content: str) -> tuple[str, str]:
     return conflict["a"], conflict["b"]
 
 
-def _cause(kind: str, event: str, copied: int, content: str) -> str | None:
+def cause_of(kind: str, event: str, copied: int, content: str) -> str | None:
     """Name what made a revision: an event, a merge, an unmerge or a link; None is time."""
     if kind == "edge":
         edge = edge_of(orjson.loads(content))
@@ -194,7 +191,7 @@ def story(
     ]
     judged = {fact.get("version") for fact in facts}
     shown = definitions.at(now).funnel
-    return {
+    document = {
         "lead": lead,
         "now": {**stands, "record_url": addresses.web(stands.get("record_url"))}
         if stands
@@ -217,8 +214,20 @@ def story(
         ],
         "ladder": list(definitions.first.funnel.ladder),
         "titles": shown.titles(),
-        "outlook": outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))),
+        "outlook": _with_duties(
+            outlook(lead, mine, definitions, now, opted_out=bool(stands.get("opted_out"))), shown
+        ),
     }
+    return {"headline": telling.headline(document, now, shown.titles()), **document}
+
+
+def _with_duties(view: dict[str, Any], funnel: Funnel) -> dict[str, Any]:
+    """Return what is ahead with the duty of each clock that runs (domain/duties.py)."""
+    running = [
+        {**one, **duty(funnel, *one["clock"].rsplit(".", 1))._asdict()}
+        for one in view.get("running", ())
+    ]
+    return {**view, "running": running} if running else view
 
 
 def _moment(at: int) -> datetime:
@@ -241,7 +250,7 @@ def _event(one: Known) -> dict[str, Any]:
 def _fact(one: Revision, names: dict[str, str]) -> dict[str, Any]:
     body = orjson.loads(one.content) if one.content else {}
     if one.kind == "conflict":
-        body["halves"] = [names.get(half, f"identity {half}") for half in (body["a"], body["b"])]
+        body["identities"] = [names.get(one, f"identity {one}") for one in (body["a"], body["b"])]
     head = {
         "event_time": _moment(one.at),
         "kind": one.kind,

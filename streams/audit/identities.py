@@ -29,7 +29,7 @@ def unsettled(client: Any) -> dict[str, list[dict[str, Any]]]:
     found = leads_and_records(client, sorted({one[end] for one in conflicts for end in ("a", "b")}))
     return {
         "conflicts": [
-            {"since": one["since"], "halves": [found[one["a"]], found[one["b"]]]}
+            {"since": one["since"], "identities": [found[one["a"]], found[one["b"]]]}
             for one in conflicts
         ],
         "shared": _rows(client, _SHARED),

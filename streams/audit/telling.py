@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from schemas import addresses
+from streams.domain import duties
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 _WHAT = {
     "lead.created": "became known",
@@ -32,10 +36,38 @@ _WHAT = {
 _LATE = timedelta(minutes=1)
 
 
+def headline(story: dict[str, Any], now: int, titles: Mapping[str, str]) -> str:
+    """Return the sentence that a salesperson needs: how late, whose move, what; at `now` (ms).
+
+    `titles` are what people read for each stage. Of several clocks the one due first counts.
+    """
+    stands, ahead = story["now"], story["outlook"]
+    if not stands:
+        return "no lead goes by this id now: it was erased, or it is part of another one"
+    name = stands.get("stage", "")
+    stage = titles.get(name, name)
+    running = sorted(ahead.get("running", ()), key=lambda one: (one["due_at"], one["clock"]))
+    if not running:
+        if not ahead.get("timer_at"):
+            return f"nothing is late: in {stage} nothing is due"
+        to = titles.get(ahead["timer_to"], ahead["timer_to"])
+        when = duties.span((ahead["timer_at"] - now) / 1000)
+        return f"nothing is late: it moves from {stage} to {to} by itself within {when}"
+    first = running[0]
+    duty = duties.Duty(first["team"], first["must"])
+    what = duty.sentence(stands.get("owner") or "")
+    seconds = (now - first["due_at"]) / 1000
+    if seconds > 0:
+        return f"{duties.late(seconds)}: {what}"
+    return f"nothing is late in {stage}: {what} within {duties.span(seconds)}"
+
+
 def readable(story: dict[str, Any], zone: str) -> list[str]:
     """Write a story for people."""
     tell = _Teller(ZoneInfo(zone), story["titles"])
     return [
+        story["headline"],
+        "",
         *tell.head(story),
         "",
         "What happened, and when we learned it",
@@ -237,7 +269,7 @@ class _Teller:
                 what, event = fact["what"], fact["event"]
                 return f"{what}: {event} {about} while in {current} ({fact['system']})"
             case "conflict":
-                return f"conflict: {' and '.join(fact['halves'])} would be joined and may not"
+                return f"conflict: {' and '.join(fact['identities'])} would be joined and may not"
             case kind:
                 return str(kind)
 

@@ -111,9 +111,11 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
 
     Raises:
         NotFolded: the generation's workers have read nothing yet.
+        Outdated: another release made the generation's facts.
 
     """
     report, generation = Report(), generation or generations.active(client)
+    generations.require_current(client, generation)
     cuts = archive.cuts(client, generation)
     if len(cuts) < partitions:
         count = f"{len(cuts)} of {partitions} partitions have a cut in ClickHouse"
@@ -124,7 +126,7 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
     components = list(archive.components(read))
     folded = _fold(components, cuts, archive.definitions_of(client, generation), partitions)
     known = _revisions(client, generation, cuts)
-    flight = _in_flight(components, read, cuts)
+    flight = in_flight(components, read, cuts)
 
     report.events = len({(one.id, one.origin) for events in read.events.values() for one in events})
     report.leads = sum(key.kind == _LEAD_STATE for key in folded)
@@ -138,7 +140,7 @@ def verify(client: Any, partitions: int, generation: int | None = None) -> Repor
     def stands(key: Key) -> bool:
         return settled(key) and key.name not in known.moved
 
-    _compare_revisions(_only(settled, folded), _only(settled, known.contents), report)
+    compare_revisions(_only(settled, folded), _only(settled, known.contents), report)
     expected = _only(stands, folded)
     for kind in (*TABLES, _LEAD_STATE):
         _compare_table(client, generation, kind, expected, stands, report)
@@ -188,7 +190,7 @@ def _moved_since(client: Any, generation: int, before: dict[Name, int]) -> set[N
     return {(lead, fact) for lead, fact, newest in rows if before.get((lead, fact)) != newest}
 
 
-def _in_flight(components: list[Component], read: Archive, cuts: dict[int, Cut]) -> Flight:
+def in_flight(components: list[Component], read: Archive, cuts: dict[int, Cut]) -> Flight:
     """Return the leads that a copy of an event has not reached yet."""
     flight = Flight(set(), set(), [])
     now = max((cut.now for cut in cuts.values()), default=0)
@@ -212,7 +214,7 @@ def _in_flight(components: list[Component], read: Archive, cuts: dict[int, Cut])
     return flight
 
 
-def _compare_revisions(expected: dict[Key, str], found: dict[Key, str], report: Report) -> None:
+def compare_revisions(expected: dict[Key, str], found: dict[Key, str], report: Report) -> None:
     """Report how the newest revisions differ from the fold."""
     for key, content in expected.items():
         if key not in found:

@@ -125,13 +125,19 @@ def figures(settings: Settings) -> Figures:
     import time
 
     from sinks.clickhouse import generations
-    from streams.audit import explain, telling
+    from streams.audit import explain, finding, telling
     from streams.live.figures import Figures
 
     def story(client: Any, lead: str) -> dict[str, Any]:
         return explain.explain(client, lead, generations.active(client), int(time.time() * 1000))
 
-    return Figures(settings, story, telling.readable)
+    # A page may run without the identity key: it finds nobody by an address then.
+    key = settings.identity() if settings.identity_key.get_secret_value() else b""
+
+    def find(client: Any, text: str) -> list[str]:
+        return finding.find(client, text, key, generations.active(client))
+
+    return Figures(settings, story, telling.readable, find)
 
 
 def document(value: Any) -> None:

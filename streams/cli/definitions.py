@@ -7,6 +7,8 @@ from typing import Annotated, Any
 
 import typer
 
+from streams.settings import live_from
+
 from .context import Failed, clean, document, errors, on_home, print_line
 from .data import AnyHome
 from .run import Json
@@ -135,10 +137,12 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
 
     client = clickhouse_client(on_home(home))
     shown, log = generations.active(client), generations.history(client)
+    outdated = {one.generation for one in log if one.outdated}
     found: list[dict[str, Any]] = [
         {
             "generation": number,
             "shown": number == shown,
+            "outdated": number in outdated,
             "versions": [
                 {
                     "version": one.version,
@@ -156,6 +160,11 @@ def definitions_list(home: AnyHome = None, as_json: Json = False) -> None:
         return
     for one in found:
         print_line(f"generation {one['generation']}{' (shown)' if one['shown'] else ''}")
+        if one["outdated"]:
+            print_line(
+                "  an earlier release made its facts, and this one does not carry it on: "
+                f"`leadstream adopt` HOME/generations/{one['generation']}"
+            )
         for version in one["versions"]:
             since = f"from {version['effective_from']} {version['strategy']}"
             print_line(f"  version {version['version']} {since}")
@@ -320,7 +329,7 @@ def _ask_for_worker(number: int, folder: Path) -> None:
     variables = {
         "LEADSTREAM_GENERATION": number,
         "LEADSTREAM_FUNNEL": folder,
-        "LEADSTREAM_LIVE_FROM_FILE": folder / "birth.json",
+        "LEADSTREAM_LIVE_FROM_FILE": live_from(folder),
     }
     written = " ".join(f"{name}={value}" for name, value in variables.items())
     compose = f"docker compose -p leadstream-{number} -f deploy/compose.generation.yaml up -d"
@@ -345,8 +354,8 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
     settings = on_home(home)
     client = clickhouse_client(settings)
     shown = generations.active(client)
-    numbers = [one.generation for one in reversed(generations.history(client))]
-    others = (number for number in numbers if number != shown)
+    log = generations.history(client)
+    others = (one.generation for one in reversed(log) if one.generation != shown)
     # a dropped generation has no versions
     earlier = next((number for number in others if generations.versions(client, number)), None)
     if earlier is None:
@@ -354,6 +363,7 @@ def rollback(home: AnyHome = None, as_json: Json = False) -> None:
             f"generation {shown} is the only one that was shown and was not dropped: "
             "there is nothing to go back to"
         )
+    generations.require_current(client, earlier)
     adoption.caught_up(lambda: clickhouse_client(settings), settings, earlier, 60.0)
     name = generations.versions(client, earlier)[-1].funnel
     generations.switch(client, earlier, name, f"rolled back from generation {shown}")

@@ -79,7 +79,7 @@ def demo(
         ) as stack:
             out.print(f"  live page  http://127.0.0.1:{stack.ports['live']}")
             out.print(f"  gateway    http://127.0.0.1:{stack.ports['gateway']}/docs")
-            summary = _Play(stack, home, out, speed).run(seed, wanted, limit)
+            summary = Play(stack, home, out, speed).run(seed, wanted, limit)
     except KeyboardInterrupt:
         out.print(f"  stopped; state stays in {home}, `leadstream demo` goes on from there")
         return
@@ -93,7 +93,7 @@ def demo(
         )
 
 
-class _Play:
+class Play:
     """One run on a stack: history, live, summary."""
 
     def __init__(self, stack: Any, home: Path, out: Any, speed: int) -> None:
@@ -137,7 +137,7 @@ class _Play:
             await play(stop)
             played.keep(self.path, begun, playing=False)
 
-        if asyncio.run(_until_asked(kept)):
+        if asyncio.run(until_asked(kept)):
             raise KeyboardInterrupt
 
     def _settle(self) -> bool:
@@ -229,7 +229,7 @@ class _Play:
         return dict(self.client.query(statement).result_rows)
 
 
-async def _until_asked(
+async def until_asked(
     play: Callable[[asyncio.Event], Coroutine[Any, Any, None]],
 ) -> bool:
     """Play to the end, or for some seconds after a signal; return whether one came."""

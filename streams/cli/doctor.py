@@ -15,6 +15,8 @@ app = typer.Typer()
 def doctor(home: AnyHome = None, as_json: Json = False) -> None:
     """Check everything that a running installation needs; exit 1 if anything is wrong.
 
+    Topics are compared with their declaration, and processes or their groups with what must run.
+
     Example: leadstream doctor
     """
     from streams import health
@@ -22,11 +24,12 @@ def doctor(home: AnyHome = None, as_json: Json = False) -> None:
 
     settings = on_home(home)
     shown = read(settings.home)
-    checks = [*health.CHECKS]
-    if shown:
-        processes = health.Check("processes", lambda _: health.processes(shown["processes"]))
-        checks.insert(0, processes)
-    found = health.examine(settings, checks)
+    dead = (
+        health.Check("processes", lambda _: health.processes(shown["processes"]))
+        if shown
+        else health.Check("workers", health.workers)
+    )
+    found = health.examine(settings, [dead, *health.CHECKS])
     if as_json:
         document([one._asdict() for one in found])
     else:

@@ -30,8 +30,10 @@ def identity(home: AnyHome = None, as_json: Json = False) -> None:
     if as_json:
         document(found)
         return
+    if not any(found.values()):
+        print_line("nothing is unsettled: no conflict, no shared alias, no event of two leads")
     for one in found["conflicts"]:
-        where = " and ".join(map(name, one["halves"]))
+        where = " and ".join(map(name, one["identities"]))
         print_line(f"conflict since {one['since']:%Y-%m-%d}: {where}")
     for one in found["shared"]:
         print_line(f"shared: {shared(one)}")
@@ -69,7 +71,7 @@ def _request(word: str, one: str, other: str, home: Path | None) -> None:
     from streams.connections import clickhouse_client, python_options
     from streams.intake.client import LeadPublisher
 
-    pair = (_alias(one), _alias(other))
+    pair = (as_alias(one), as_alias(other))
     if pair[0] == pair[1]:
         raise Failed(f"{one!r} and {other!r} are the same name: write two")
     settings = on_home(home)
@@ -88,7 +90,7 @@ def _request(word: str, one: str, other: str, home: Path | None) -> None:
     print_line(f"{word} requested; `leadstream explain {one}` shows what follows")
 
 
-def _alias(text: str) -> str:
+def as_alias(text: str) -> str:
     """Return a name as events carry it: an address, with or without `email:`, or a strong alias.
 
     Raises:

@@ -27,6 +27,7 @@ from . import (
     reconciling,
     records,
     run,
+    tokens,
     wire,
 )
 from .context import errors, is_away
@@ -47,6 +48,7 @@ PARTS = (
     records,
     reconciling,
     demo,
+    tokens,
     wire,
 )
 for part in (module.app for module in PARTS):

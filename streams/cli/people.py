@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import csv
+import io
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 
 from .context import Failed, document, figures, on_home, print_line
 from .data import AnyHome
 from .run import Json
+
+if TYPE_CHECKING:
+    from streams.settings import Settings
 
 app = typer.Typer()
 holes_app = typer.Typer(help="What a topic lost before a worker read it.", no_args_is_help=True)
@@ -17,26 +24,27 @@ app.add_typer(holes_app, name="holes")
 
 @app.command()
 def explain(
-    lead: Annotated[str, typer.Argument(help="A lead's id, an email, or any alias.")],
+    lead: Annotated[
+        str,
+        typer.Argument(
+            help="An email, a CRM record's address or id, an alias, or a lead's id or its first "
+            "four digits or more."
+        ),
+    ],
     home: AnyHome = None,
     as_json: Json = False,
 ) -> None:
-    """Explain one lead: its events, facts and corrections.
+    """Explain one lead: whose move it is, its events, facts and corrections.
 
     Example: leadstream explain jane@example.com
     """
     from sinks.clickhouse import generations
-    from streams.audit import explain as audit
     from streams.audit.telling import readable
     from streams.connections import clickhouse_client
 
     settings = on_home(home)
     client, watch = clickhouse_client(settings), figures(settings)
-    try:
-        found = audit.lead_of(client, lead, settings.identity(), generations.active(client))
-    except audit.Unknown as error:
-        raise Failed(str(error)) from error
-    story = watch.story(found)
+    story = watch.story(_lead(client, settings, lead))
     if as_json:
         document(story)
         return
@@ -44,22 +52,104 @@ def explain(
         print_line(line)
 
 
-@app.command()
-def stalled(home: AnyHome = None, as_json: Json = False, limit: int = 100) -> None:
-    """List the leads that are past a service level, the longest overdue first.
+def _lead(client: Any, settings: Settings, text: str) -> str:
+    """Return the one lead that a text names.
 
-    Example: leadstream stalled
+    Raises:
+        Failed: no lead has it, or several do; the text says which.
+
     """
-    found = figures(on_home(home))
-    rows = found.stalled(limit)
+    from sinks.clickhouse import generations
+    from streams.audit import explain as audit
+
+    try:
+        return audit.lead_of(client, text, settings.identity(), generations.active(client))
+    except audit.Unknown as error:
+        raise Failed(str(error)) from error
+
+
+@app.command()
+def stalled(
+    lead: Annotated[
+        str | None, typer.Argument(help="Only this lead: what `leadstream explain` takes.")
+    ] = None,
+    home: AnyHome = None,
+    team: Annotated[str, typer.Option(help="Only what this team must move.")] = "",
+    owner: Annotated[str, typer.Option(help="Only leads of this owner.")] = "",
+    stage: Annotated[str, typer.Option(help="Only leads in this stage.")] = "",
+    source: Annotated[str, typer.Option(help="Only leads of this source.")] = "",
+    sort: Annotated[
+        str, typer.Option(help="late, owner, stage or source; a minus before it turns it.")
+    ] = "late",
+    limit: Annotated[int, typer.Option(help="How many to list.", min=1, max=100_000)] = 100,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print CSV.")] = False,
+    as_json: Json = False,
+) -> None:
+    """List the leads that are past a service level: how late, and who must do what.
+
+    Example: leadstream stalled --team sales
+    """
+    from sinks.clickhouse.asking import Unreadable
+    from streams.connections import clickhouse_client
+    from streams.live import lists
+
+    settings = on_home(home)
+    watch = figures(settings)
+    only = (_lead(clickhouse_client(settings), settings, lead),) if lead else ()
+    wanted = lists.Wanted(team, owner, stage, source, sort, limit, leads=only)
+    try:
+        found = lists.stalled(watch, wanted)
+    except Unreadable as error:
+        raise typer.BadParameter(error.marked("--")) from error
     if as_json:
-        document(rows)
-        return
+        document(found["rows"])
+    elif as_csv:
+        sys.stdout.write(table(found["rows"]))
+    else:
+        for line in late_lines(found, watch.funnel.reporting.zone, lead or ""):
+            print_line(line)
+
+
+_STALLED = (
+    "lead", "move", "team", "owner", "late", "late_seconds", "due_at", "stage", "clock", "status",
+    "hot", "source", "record_url",
+)  # fmt: skip
+# A cell that begins so would be a formula to a spreadsheet.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return stalled leads as CSV; instants are UTC."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_STALLED)
     for row in rows:
-        clock = found.funnel.shown_clock(f"{row['stage']}.{row['clock']}")
-        due = f"{row['due_at']:%Y-%m-%d %H:%M}"
-        owner, record = row["owner"] or "nobody", row["record_url"] or row["lead"]
-        print_line(f"{due} {clock} {row['status']} {owner} {record}")
+        shown = {**row, "due_at": f"{row['due_at']:%Y-%m-%dT%H:%M:%SZ}"}
+        writer.writerow([_plain(shown[name]) for name in _STALLED])
+    return out.getvalue()
+
+
+def _plain(cell: Any) -> Any:
+    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
+def late_lines(found: dict[str, Any], zone: str, lead: str = "") -> list[str]:
+    """Return the stalled leads as lines: two each, the totals by team above."""
+    if not found["rows"]:
+        return [f"{lead} is not stalled: nothing of it is late" if lead else "no lead is stalled"]
+    teams = ", ".join(f"{team or 'nobody'} {n}" for team, n in found["teams"].items())
+    lines = [f"{found['total']} stalled: {teams}"]
+    for row in found["rows"]:
+        due = row["due_at"].astimezone(ZoneInfo(zone))
+        hot = ", hot" if row["hot"] else ""
+        lines.append(f"{row['late']}: {row['move']}")
+        lines.append(
+            f"    {row['title']}.{row['clock']}{hot}, due {due:%Y-%m-%d %H:%M}; "
+            f"{row['record_url'] or row['lead']}"
+        )
+    if missing := found["total"] - len(found["rows"]):
+        lines.append(f"and {missing} more: --limit {found['total']} lists all")
+    return lines
 
 
 @holes_app.command("list")
@@ -76,6 +166,8 @@ def holes_list(home: AnyHome = None, as_json: Json = False) -> None:
     if as_json:
         document([hole._asdict() for hole in found])
         return
+    if not found:
+        print_line("no topic lost a record that a worker needs")
     for hole in found:
         print_line(
             f"{hole.worker}: {hole.topic}[{hole.partition}] {hole.first} to {hole.following - 1}"

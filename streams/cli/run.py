@@ -15,6 +15,7 @@ from typing import Annotated, Any
 
 import typer
 
+from schemas import topics
 from streams.settings import WORKERS, Settings
 
 from .context import Failed, document, errors, figures, print_line
@@ -48,7 +49,10 @@ def _log(level: int = logging.INFO) -> None:
 @app.command()
 def worker(
     name: Annotated[
-        str, typer.Argument(help="normalise, normalise-import, resolve, advance or deliver")
+        str,
+        typer.Argument(
+            help="; ".join(f"{one.name}: {one.meaning}" for one in topics.WORKERS.values())
+        ),
     ],
 ) -> None:
     """Run one worker.

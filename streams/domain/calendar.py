@@ -148,7 +148,7 @@ class OpenHours:
             self._instant(_day(date(year, 1, 1)) * _DAY) for year in (_FIRST, _END)
         )
         anchor = self._instant(_day(date(_ANCHOR, 1, 1)) * _DAY)
-        self._table = _Table(_ANCHOR, _ANCHOR, anchor, anchor, [], [], [], 0)
+        self.table = _Table(_ANCHOR, _ANCHOR, anchor, anchor, [], [], [], 0)
 
     def _offset(self, wall: datetime) -> timedelta:
         return self.zone.utcoffset(wall) or _NONE
@@ -255,7 +255,7 @@ class OpenHours:
 
         It is replaced and never changed, so threads may share it.
         """
-        table = self._table
+        table = self.table
         if table.start <= at < table.end:
             return table
         if not self._limits[0] <= at < self._limits[1]:
@@ -266,7 +266,7 @@ class OpenHours:
             table = self._later(table)
         while at < table.start:
             table = self._earlier(table)
-        self._table = table
+        self.table = table
         return table
 
     def elapsed(self, at: int) -> int:
@@ -298,7 +298,7 @@ class OpenHours:
         target = self.elapsed(at) + budget
         if not budget:
             return at
-        table = self._table
+        table = self.table
         while target > table.total:
             table = self._covering(table.end)
         index = bisect_left(table.before, target) - 1

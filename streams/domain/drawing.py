@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 from schemas.shape import NOWHERE
 
-from .lifecycle import Ask, Intent, Outcome, Place, addressed, outcome
+from .intents import addressed
+from .lifecycle import Ask, Intent, Outcome, Place, outcome
 
 if TYPE_CHECKING:
     from .definition import Definition

@@ -3,6 +3,9 @@
 One pass over the canonical events. Timers fire AT their due time, after every event of their own
 millisecond and before any later one. The state lives only inside a fold; what a row keeps is the
 set.
+
+`Fold` dispatches: learning.py keeps what an event says beside any move, intents.py says what it
+asks for, the table of lifecycle.py what follows, and moving.py does it.
 """
 
 from __future__ import annotations
@@ -11,24 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 from schemas.events import Event, EventType, parse
 from schemas.shape import NOWHERE, Where
-from streams.sources.measuring import AD
 
 from . import statements
-from .gates import judge, only_rises
 from .history import by_stage
-from .journey import NEVER, Deal, Folded, Journey, dimensions
-from .lifecycle import Ask, Intent, Outcome, Place, addressed, intent_of, outcome
-from .moving import LeadState
+from .intents import addressed, intent_of
+from .journey import NEVER, Deal, Folded, dimensions
+from .learning import Learning
+from .lifecycle import Ask, Intent, Outcome, Place, outcome
 from .packs import Pack, key_of
-from .standing import Standing, standing
+from .quiet import is_quiet
+from .standing import standing
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from .definition import Definitions
 
-# What an event knows of the lead itself: the newest statement holds.
-LEAD_FIELDS = ("owner", "queue", "manager", "record_url", "account", "segment")
 # A deal's opening amount is the one stated with it, or in an event right after: HubSpot sends each
 # property by itself, and Salesforce's flows fill fields within minutes. A later one is an estimate
 # that sales worked out, no pipeline that marketing brought.
@@ -52,8 +53,8 @@ def fold(
     identity, given before the merge, does not.
     """
     run = Fold(lead, definitions, lifts)
-    run.judged = judged = standing(events, definitions)
     old = sorted(packs, key=key_of, reverse=True)
+    run.judged = judged = standing(events, definitions, old)
     for event in by_stage(judged.events, definitions):
         while old and key_of(old[-1]) < event.key:
             run.apply_pack(old.pop())
@@ -69,28 +70,8 @@ def fold(
     return statements.of(run.lead, run.state, definitions)
 
 
-def _fields(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what an event says of the lead itself.
-
-    Attributes are `attributes.<name>`, as a gate's rule names them.
-    """
-    fields = {name: body[name] for name in LEAD_FIELDS if body.get(name)}
-    return {
-        **fields,
-        **{f"attributes.{name}": value for name, value in body.get("attributes", {}).items()},
-    }
-
-
-def _page(marketing: Mapping[str, Any]) -> str:
-    """Return a landing page without its query and fragment, which may hold what a person typed."""
-    page: str = marketing.get("landing_page") or ""
-    return page.split("?", 1)[0].split("#", 1)[0]
-
-
-class Fold(LeadState):
+class Fold(Learning):
     """The state of one lead while it is folded, and what each event does to it."""
-
-    judged = Standing([], frozenset(), {}, frozenset())
 
     def apply(self, event: Event) -> None:
         """Apply one event, in its place."""
@@ -98,7 +79,7 @@ class Fold(LeadState):
             return
         state, body = self.state, parse(event.body)
         if event.type in (EventType.LINKED, EventType.MERGE):
-            self._identify(event, body)
+            self.identify(event, body)
             return
         self.fire(event.at)
         if event.type == EventType.ERASE:
@@ -106,7 +87,7 @@ class Fold(LeadState):
             return
         self.current = self.definitions.at(event.at)
         state.horizon = max(state.horizon, event.at)
-        learned = self._know(event, body)
+        learned = self.know(event, body)
         intent = intent_of(event, self.current, state.under if state.journeys else self.current)
         if event in self.judged.undone:  # a win that the deal took back: it was open
             intent = intent._replace(to=self.shape.opens)
@@ -128,40 +109,10 @@ class Fold(LeadState):
         if silent:
             self.note(event, "no authority", stage=silent)
         journey = state.journeys[-1]
-        if self._touch(event, body, journey) or learned:
+        if self.touch(event, body, journey) or learned:
             self._gate(event, body)
         if deal and not silent:
             self._deal(event, deal, body, heard)
-
-    def _identify(self, event: Event, body: Mapping[str, Any]) -> None:
-        """Take what an event that joins identities says beside it.
-
-        That is the record that is left, the account, that it is a test, the campaign. It is no
-        activity, moves nothing, and makes no lead of somebody of whom nothing else is known.
-        """
-        state = self.state
-        names = ("account", "record_url") if event.type == EventType.MERGE else ("account",)
-        state.lead.update({name: body[name] for name in names if body.get(name)})
-        state.test = state.test or bool(body.get("test"))
-        for journey in state.journeys:
-            journey.test = journey.test or state.test
-        marketing = body.get("marketing")
-        if not marketing:
-            return
-        state.marketing = {**state.marketing, **marketing}
-        if state.journeys:
-            self._campaign(state.journeys[-1], self.definitions.at(event.at).attribution(marketing))
-
-    @staticmethod
-    def _campaign(journey: Journey, known: tuple[str, str, str]) -> None:
-        """Complete where a journey came from by a campaign that was named later."""
-        campaign = journey.attribution[2]
-        if (
-            (not campaign or campaign.startswith(AD))
-            and journey.attribution[:2] == known[:2]
-            and known[2]
-        ):
-            journey.attribution = known
 
     def _no_authority(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> str:
         """Return the stage that a system reports without authority over it; empty when it may."""
@@ -180,7 +131,7 @@ class Fold(LeadState):
         Day by day, where none of them can do more than add points and restart clocks.
         """
         touches = [(parse(pack.bodies[place]), count, last) for place, count, last in pack.counts]
-        if not self._quiet(pack, touches):
+        if not is_quiet(self, pack, touches):
             for event in pack.events():
                 self.apply(event)
             return
@@ -198,63 +149,6 @@ class Fold(LeadState):
                 state.last_human = last
             journey.score.add(kind, last, count)
             self.signal((direction,), last)
-
-    def _quiet(self, pack: Pack, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
-        """Return whether nothing can happen within a pack, as the lead stands before it."""
-        state = self.state
-        if not state.journeys or state.timer < pack.last or state.before is not None:
-            return False
-        if self.definitions.at(pack.first) is not self.definitions.at(pack.last):
-            return False
-        journey, version = state.journeys[-1], self.definitions.at(pack.first)
-        for body in map(parse, pack.bodies):
-            kind, direction = body.get("kind", ""), body.get("direction", "inbound")
-            worth = self.funnel.scoring.points.get(kind)
-            known = self._knows(_fields(body))
-            named = state.origin or not version.origin(body)
-            attributed = journey.attribution != ("", "", "") or not body.get("marketing")
-            first_human = (
-                direction == "human"
-                and journey.handoffs
-                and journey.handoffs[-1].touched_at is None
-            )
-            stops = any(direction in clock.stops for clock in state.running)
-            if (
-                not (known and named and attributed)
-                or first_human
-                or stops
-                or (worth and worth.points < 0)
-            ):
-                return False
-            if kind in self.funnel.scoring.hot and not journey.hot:
-                return False
-        return self._in_time(touches) and self._shut(touches)
-
-    def _in_time(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
-        """Return whether every clock that the touches restart is restarted before it lapses."""
-        for clock in self.state.running:
-            due, spec = clock.due, clock.under.stages[clock.stage].clocks[clock.name]
-            for body, _, last in touches:
-                if body.get("direction", "inbound") in clock.restarts:
-                    if last > due:
-                        return False
-                    due = clock.under.clock_times(clock.stage, spec, last, clock.hot)[1]
-        return True
-
-    def _shut(self, touches: list[tuple[Mapping[str, Any], int, int]]) -> bool:
-        """Return whether the gate stays shut.
-
-        Points of one day only add up: shut after the last of a day is shut all day.
-        """
-        stage = self.next_gate()
-        if not stage:
-            return True
-        gate, score = self.funnel.gate_of(stage), self.state.journeys[-1].score.copy()
-        for body, count, last in touches:
-            score.add(body.get("kind", ""), last, count)
-            if judge(gate, self.values(score.at(last))).passed:
-                return False
-        return only_rises(gate)
 
     def _first(self, event: Event, intent: Intent, body: Mapping[str, Any]) -> None:
         state = self.state
@@ -470,72 +364,6 @@ class Fold(LeadState):
         if self.state.stage == intent.to:
             self.begin_anew(event.at)
         self.signal(intent.signals, event.at)
-
-    def _know(self, event: Event, body: Mapping[str, Any]) -> bool:
-        """Keep what an event says of the lead itself; return whether that may change a verdict."""
-        state = self.state
-        before = (state.origin, state.suppressed, state.opted_out)
-        fields = _fields(body) | (
-            {"assigned_at": event.at} if event.type == EventType.ASSIGNED else {}
-        )
-        if event.origin in self.judged.gone:
-            fields.pop("record_url", None)  # of a record that is gone: nobody finds anything there
-        if event.type == EventType.ASSIGNED and body.get("owner") == "":
-            fields = dict.fromkeys(("owner", "assigned_at"))
-        known = self._knows(fields)
-        state.lead.update(fields)
-        state.last_activity = max(state.last_activity, event.at)
-        state.origin = state.origin or self.current.origin(body)
-        persona = body.get("attributes", {}).get("persona", "")
-        if persona in self.current.funnel.scoring.suppressed:
-            state.suppressed = persona
-        if body.get("test") and "test" in self.current.funnel.scoring.suppressed:
-            state.suppressed = "test"
-        if event.type == EventType.ASSIGNED:
-            self._assign(event.at if fields["assigned_at"] else None)
-        if event.type == EventType.CONSENT:
-            self.opt_out(event)
-        return not known or before != (state.origin, state.suppressed, state.opted_out)
-
-    def _assign(self, at: int | None) -> None:
-        """Take that every hand-off which nobody touched has an owner, or waits for one again."""
-        handoffs = self.state.journeys[-1].handoffs if self.state.journeys else []
-        for handoff in handoffs:
-            if handoff.touched_at is None or handoff is handoffs[-1]:
-                handoff.assigned_at = (handoff.assigned_at or at) if at else None
-
-    def _knows(self, fields: dict[str, Any]) -> bool:
-        return all(self.state.lead.get(name) == value for name, value in fields.items())
-
-    def _touch(self, event: Event, body: Mapping[str, Any], journey: Journey) -> bool:
-        """Note a touch's attribution, first human touch of a hand-off, and points.
-
-        Return whether that may change a gate's verdict.
-        """
-        state, known = self.state, (journey.attribution, journey.hot)
-        journey.test = journey.test or state.test or bool(body.get("test"))
-        # What brings a lead back is the next journey's source.
-        over = state.stage in self.shape.detours
-        if body.get("marketing") and journey.attribution == ("", "", "") and not over:
-            journey.attribution = self.current.attribution(body["marketing"])
-            journey.landing_page = journey.landing_page or _page(body["marketing"])
-            if state.marketing:
-                self._campaign(journey, self.current.attribution(state.marketing))
-        if event.type not in (EventType.TOUCH, EventType.CREATED):
-            return known != (journey.attribution, journey.hot)
-        direction, kind = body.get("direction", "inbound"), body.get("kind", "")
-        state.last_touch = event.at
-        if direction != "inbound":
-            state.last_outbound = event.at
-        if direction == "human":
-            state.last_human = event.at
-            for handoff in journey.handoffs:
-                handoff.touched_at = handoff.touched_at or event.at
-        journey.hot = journey.hot or kind in self.funnel.scoring.hot
-        return bool(journey.score.add(kind, event.at)) or known != (
-            journey.attribution,
-            journey.hot,
-        )
 
     def _gate(self, event: Event, body: Mapping[str, Any]) -> None:
         """Ask the gates about what has become known, upward until one is shut."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from schemas.events import Event, EventType, parse, short
 
-from .lifecycle import intent_of
+from .intents import intent_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

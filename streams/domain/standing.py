@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas.events import Event, EventType, parse
 
-from .lifecycle import Ask, intent_of
+from .intents import intent_of
+from .lifecycle import Ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from .definition import Definitions
+    from .packs import Pack
 
 _OF_DEALS = frozenset({
     EventType.OPPORTUNITY_CREATED, EventType.OPPORTUNITY_STAGE_CHANGED,
@@ -46,8 +48,8 @@ class Standing(NamedTuple):
     gone: frozenset[str]  # identities of records that were deleted
 
 
-def standing(events: list[Event], definitions: Definitions) -> Standing:
-    """Judge canonical events as a whole."""
+def standing(events: list[Event], definitions: Definitions, packs: Iterable[Pack] = ()) -> Standing:
+    """Judge canonical events as a whole; a record may be known by touches of `packs` alone."""
     if not any(event.type in _JUDGED for event in events):
         return Standing(events, frozenset(), {}, frozenset())
     deals = _deals(events)
@@ -58,7 +60,7 @@ def standing(events: list[Event], definitions: Definitions) -> Standing:
         if event.type not in _DEAL_ENDS
         and (event.type in _JOINS or not (_deal(event) in deals.gone or event.origin in nobody))
     ]
-    records = _records(kept)
+    records = _records(kept, packs)
     kept = [
         event
         for event in kept
@@ -168,7 +170,7 @@ class _Records(NamedTuple):
     ending_nothing: frozenset[Event]  # deletions that end no lead
 
 
-def _records(events: list[Event]) -> _Records:
+def _records(events: list[Event], packs: Iterable[Pack]) -> _Records:
     """Return which records are gone.
 
     A deletion ends no lead where the record was restored, or where another record of its system is
@@ -182,7 +184,8 @@ def _records(events: list[Event]) -> _Records:
     final = {
         event.origin: event for event in deletions if event.key > restored.get(event.origin, (0,))
     }
-    seen, converted = _first_seen(events), _converted(events)
+    touches = [event for one in packs for event in one.events()]
+    seen, converted = _first_seen(sorted([*events, *touches])), _converted(events)
     outlived = [
         deletion
         for deletion in final.values()

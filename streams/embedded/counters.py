@@ -56,8 +56,9 @@ def sold(client: Any) -> dict[str, int]:
     """Count the won deals of leads that are no test, and sum what they brought, in whole units."""
     statement = (
         "SELECT count(), sum(amount) FROM "
-        "(SELECT deal, any(amount) AS amount FROM v_deals AS d INNER JOIN "
-        "(SELECT lead_id, journey FROM v_journeys WHERE test = 0) AS j USING (lead_id, journey) "
+        "(SELECT deal, any(amount) AS amount FROM v_deals AS deals INNER JOIN "
+        "(SELECT lead_id, journey FROM v_journeys WHERE test = 0) AS journeys "
+        "USING (lead_id, journey) "
         "WHERE role = 'primary' AND status = 'won' GROUP BY deal)"
     )
     won, revenue = client.query(statement).first_row

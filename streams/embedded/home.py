@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from schemas.errors import LeadstreamError
 from schemas.reading import FunnelError, load_all, shipped
-from streams.settings import DROPPED, WORKERS
+from streams.settings import DROPPED, WORKERS, live_from
 from streams.sources.registry import SOURCES
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 IDENTITY = "identity_key"
 # Names may be added: an older home gets those that it lacks. The identity key is made once.
-_SECRETS = (
+SECRETS = (
     IDENTITY,
     "clickhouse_password",
     "clickhouse_viewer_password",
@@ -177,7 +177,7 @@ def load_secrets(home: Path, say: Callable[[str], None] = lambda _text: None) ->
             )
         if path.exists():
             say(f"{path} was broken and is made again: the home has no data yet")
-    lacking = [name for name in _SECRETS if not known.get(name)]
+    lacking = [name for name in SECRETS if not known.get(name)]
     if lacking:
         if known:
             say(f"made the secrets that {path} lacks: {', '.join(lacking)}")
@@ -261,7 +261,7 @@ def check_generations(home: Path) -> None:
             if folder.name != "1":
                 {
                     int(partition): int(end)
-                    for partition, end in json.loads((folder / "birth.json").read_text()).items()
+                    for partition, end in json.loads(live_from(folder).read_text()).items()
                 }
         except (FunnelError, OSError, ValueError, AttributeError, TypeError, IndexError) as error:
             raise StackError(

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import orjson
 
 from streams.sources.proof import hex_digest
-from streams.sources.vendors import hubspot
+from streams.sources.vendors.hubspot.signature import sign
 
 
 class Sent(NamedTuple):
@@ -36,7 +36,7 @@ def signed(vendor: str, secret: str, body: bytes, address: str = "", now: int = 
             return _by_header(body, "X-LI-Signature", stated)
         case "hubspot":
             stamp = str(now)
-            stated = hubspot.sign(secret, "POST", address, body, stamp)
+            stated = sign(secret, "POST", address, body, stamp)
             headers = {"X-HubSpot-Signature-v3": stated, "X-HubSpot-Request-Timestamp": stamp}
             return Sent(body, headers, {})
         case "calendly":

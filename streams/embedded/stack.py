@@ -19,7 +19,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from streams.settings import WORKERS, Settings, roles, split
+from streams.settings import WORKERS, Settings, live_from, roles, split
 from streams.sources.registry import retrievable
 
 from . import answers, broker, logs, pids, stopped
@@ -87,8 +87,8 @@ class Stack:
             raise
         self.ending = threading.Event()
         self._children = Children(self.home)
-        self._processes: dict[str, subprocess.Popen[bytes]] = {}
-        self._shown: dict[str, Process] = {}
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.shown: dict[str, Process] = {}
         self._memories: dict[str, Memory] = {}
         self._written: tuple[str, int] = ("", 0)
         self._watch = Watch(self, Settings())
@@ -164,8 +164,8 @@ class Stack:
         self._stopped = True
         self._children.call(lambda: None)  # what was being started is known now
         self._watch.stop()
-        for layer in in_order(list(self._processes)):
-            self._end([self._processes[role] for role in layer if role in self._processes])
+        for layer in in_order(list(self.processes)):
+            self._end([self.processes[role] for role in layer if role in self.processes])
         self._children.close()
         (self.home / "stack.json").unlink(missing_ok=True)
         self._lock.close()
@@ -219,16 +219,16 @@ class Stack:
                 )
             else:
                 arguments = ["worker", split(role)[0]] if split(role)[0] in WORKERS else [role]
-                environment = {**os.environ, **self.environment(), **self._own(role)}
+                environment = {**os.environ, **self.environment(), **self.own_environment(role)}
                 command = [sys.executable, "-m", "streams.cli.main", *arguments]
                 process = self._children.start(role, command, environment, log, log)
-        self._processes[role] = process
-        before = self._shown.get(role)
+        self.processes[role] = process
+        before = self.shown.get(role)
         port = self.ports.get(role) or self.ports.get(f"metrics-{role}") or 0
         address, log_path = f"127.0.0.1:{port}" if port else "", str(logs.path(self.home, role))
         restarts, last_exit = (before.restarts, before.last_exit) if before else (0, None)
         began = pids.started(process.pid)
-        self._shown[role] = Process(
+        self.shown[role] = Process(
             role, process.pid, "starting", address, restarts, began, last_exit, log=log_path
         )
         self.memory(role).begins(time.monotonic())
@@ -239,7 +239,7 @@ class Stack:
     ) -> subprocess.Popen[bytes]:
         return self._children.start(role, program(command), environment, log, log)
 
-    def _own(self, role: str) -> dict[str, str]:
+    def own_environment(self, role: str) -> dict[str, str]:
         """Return the variables of one role beside those of the home."""
         own: dict[str, str] = {}
         generation = split(role)[1]
@@ -249,7 +249,7 @@ class Stack:
             own |= {
                 "GENERATION": generation,
                 "FUNNEL": str(folder),
-                "LIVE_FROM_FILE": str(folder / "birth.json"),
+                "LIVE_FROM_FILE": str(live_from(folder)),
             }
         own |= {
             "PORT": str(self.ports.get(role, 0)),
@@ -259,8 +259,8 @@ class Stack:
 
     def drop(self, role: str) -> None:
         """End a role for good."""
-        self._end([self._processes.pop(role)])
-        del self._shown[role]
+        self._end([self.processes.pop(role)])
+        del self.shown[role]
         self._memories.pop(role, None)
         self.show()
 
@@ -303,7 +303,7 @@ class Stack:
             "started": self._began,
             "address": f"127.0.0.1:{self.ports['supervisor']}",
             "environment": self.environment(),
-            "processes": [asdict(process) for process in self._shown.values()],
+            "processes": [asdict(process) for process in self.shown.values()],
         }
         text = json.dumps(shown, indent=1)
         size = path.stat().st_size if path.exists() else -1
@@ -319,7 +319,7 @@ class Stack:
                 {role: self._watch.question(role) for role in left}
             ).items():
                 self._watch.hear(role, answer)
-                code = self._processes[role].poll()
+                code = self.processes[role].poll()
                 if answer.ready or (code == os.EX_CONFIG and split(role)[0] in WORKERS):
                     del left[role]
                 elif code is not None:

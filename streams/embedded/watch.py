@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 from streams import health, metrics
 from streams.probe import Probe
-from streams.settings import WORKERS, Settings, roles, split
+from streams.settings import PER_GENERATION, WORKERS, Settings, roles, split
 
 from . import answers, logs, stopped
 from .answers import Answer, Question
@@ -46,8 +46,7 @@ class Watch:
     def __init__(self, stack: Stack, settings: Settings) -> None:
         """Watch over a stack, as patiently as `settings` have it."""
         self._stack, self._settings = stack, settings
-        # Watch and stack are two parts of one thing, in two files.
-        self._processes, self._shown = stack._processes, stack._shown  # noqa: SLF001
+        self._processes, self._shown = stack.processes, stack.shown
         self._thread: threading.Thread | None = None
         self._asked = self._rotated = time.monotonic()
         self._findings: tuple[float, list[health.Finding]] = (0.0, [])
@@ -102,14 +101,16 @@ class Watch:
         """Start the workers of adopted generations, end those of dropped ones."""
         stack = self._stack
         wanted = roles(stack.home)
-        for asked in stack.home.glob("start-advance@*"):
+        for asked in stack.home.glob("start-*@*"):
             role = asked.name.removeprefix("start-")
             if role not in self._processes:
                 asked.unlink(missing_ok=True)
                 if role in wanted:
                     stack.spawn(role)
         for role in [
-            role for role in self._processes if role.startswith("advance") and role not in wanted
+            role
+            for role in self._processes
+            if split(role)[0] in PER_GENERATION and role not in wanted
         ]:
             stack.drop(role)
 
@@ -167,7 +168,7 @@ class Watch:
         for role, answer in found.items():
             if not stack.ending.is_set():
                 self.hear(role, answer, passed)
-                self._kill_if_it_hangs(role, found)
+                self.kill_if_it_hangs(role, found)
 
     def hear(self, role: str, answer: Answer, passed: float = 0.0) -> None:
         """Note what a role answered, and what state that means."""
@@ -183,7 +184,7 @@ class Watch:
         elif not memory.was_ready:
             shown.reason = answer.reason if answer.alive else ""
 
-    def _kill_if_it_hangs(self, role: str, found: dict[str, Answer]) -> None:
+    def kill_if_it_hangs(self, role: str, found: dict[str, Answer]) -> None:
         memory, settings = self._stack.memory(role), self._settings
         patience = settings.supervise_server if role in SERVERS else settings.supervise_worker
         patience = settings.supervise_ticker if role == "ticker" else patience

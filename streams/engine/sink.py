@@ -64,10 +64,10 @@ class SinkWorker(Worker):
         app.task(self._run)
 
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
-        fresh = await self.from_next(tp, records, self.position(tp, generation))
+        fresh = await self.undone(tp, records, self.next_offset(tp, generation))
         if fresh is None:
             return self.drop(event)
-        self._next[tp] = (generation, records[-1].offset + 1)
+        self.did(tp, generation, records)
         self._waiting.append((tp, fresh, generation, event))
         if sum(len(chunk[1]) for chunk in self._waiting) >= self.most:
             self._room.clear()

@@ -147,7 +147,7 @@ class Stateful(Worker):
                 partition,
             )
         known = self.table.marker(partition)
-        fresh = await self.from_next(tp, records, known.next_offset if known else None)
+        fresh = await self.undone(tp, records, known.next_offset if known else None)
         if fresh is None:
             return self.drop(event)
         if not fresh:

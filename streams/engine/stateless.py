@@ -67,7 +67,7 @@ class Stateless(Worker):
     async def handle(self, tp: TP, records: Sequence[Any], generation: int, event: Any) -> bool:
         if self._next.get(tp, (None,))[0] != generation:
             await self._restore(tp, generation)
-        fresh = await self.from_next(tp, records, self.position(tp, generation))
+        fresh = await self.undone(tp, records, self.next_offset(tp, generation))
         if fresh is None:
             return self.drop(event)
         if self.wait:
@@ -87,7 +87,7 @@ class Stateless(Worker):
         self.hooks.between("outputs sent")
         if generation != self.app.consumer_generation_id:
             return self.drop(event)
-        self._next[tp] = (generation, records[-1].offset + 1)
+        self.did(tp, generation, records)
         return True
 
     async def _restore(self, tp: TP, generation: int) -> None:
@@ -133,7 +133,7 @@ class Stateless(Worker):
                 if tick.now <= record.timestamp + ticks.AHEAD_MS:
                     now = max(now, tick.now)
                 continue
-            outs += self._resumed(tp, record) or self._one(tp, record)
+            outs += self._resumed(tp, record) or self.one(tp, record)
         return outs, now
 
     def _resumed(self, tp: TP, record: Any) -> list[Out]:
@@ -144,7 +144,7 @@ class Stateless(Worker):
         self.hooks.parked(name, tp, False)
         return self.breakers.resume(tp, name, record)
 
-    def _one(self, tp: TP, record: Any) -> list[Out]:
+    def one(self, tp: TP, record: Any) -> list[Out]:
         source = self.post.source_of(record)
         parked = self.breakers.parks(tp, source, record)
         if parked and parked.size <= MAX_RECORD:

@@ -24,10 +24,11 @@ A death between two steps:
 - after 3: the offset is behind. What lies below the marker is dropped when it is read again.
 
 What would break it: acknowledging a chunk that failed, so any surprise ends the process at once
-(`die`), before Faust can; skipping a hole in the offsets, so `from_next` seeks back, and stops the
-worker for a person where the topic no longer has the records; trusting that we still own a
-partition, so the generation is compared after every wait and the changelog's offsets are checked;
-an output that depends on the borders of a chunk, so effects are made record by record.
+(`die`), before Faust can; skipping a hole in the offsets, so each chunk's position is classified
+first (position.py), and a worker stops for a person where the topic no longer has the records;
+trusting that we still own a partition, so the generation is compared after every wait and the
+changelog's offsets are checked; an output that depends on the borders of a chunk, so effects are
+made record by record.
 
 Exit codes tell the supervisor what to do: 75 start again (a foreign write), 78 wait for a person,
 70 anything else.
@@ -48,6 +49,7 @@ from .chunks import chunk_topic
 from .commit import ForeignWrite
 from .letters import Failures
 from .logic import MustAct
+from .position import Held, Kind, Position, position
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -135,7 +137,7 @@ class Worker(ABC):
         self.app.consumer._unacked_messages.discard(event.message)
         return False
 
-    def position(self, tp: TP, generation: int) -> int | None:
+    def next_offset(self, tp: TP, generation: int) -> int | None:
         """Return the next offset of a worker without a table.
 
         It is what the worker did in this consumer generation, else what was committed.
@@ -146,47 +148,50 @@ class Worker(ABC):
         committed: int | None = self.app.consumer._committed_offset.get(tp)
         return committed
 
-    async def from_next(
+    def did(self, tp: TP, generation: int, records: Sequence[Any]) -> None:
+        """Note that a worker without a table did a chunk; one that is read again moves nothing."""
+        known, following = self._next.get(tp), records[-1].offset + 1
+        if known and known[0] == generation:
+            following = max(following, known[1])
+        self._next[tp] = (generation, following)
+
+    async def undone(
         self, tp: TP, records: Sequence[Any], following: int | None
     ) -> Sequence[Any] | None:
-        """Return the records that are not done yet; at a gap seek back and return None. Never skip.
+        """Return the records that are not done yet; None where they must be read again.
 
-        A gap in which the broker has no record is none: a transaction's marker, or what compaction
-        removed. An offset that the topic no longer holds, or does not reach, stops the worker with
-        a text that says what is missing.
+        None is skipped: what the topic no longer has, or does not reach, stops the worker.
         """
-        consumer = self.app.consumer
         if following is None:
-            following = (await consumer.earliest_offsets(tp))[tp]
-        if records[0].offset > following and self._seeking.get(tp) != following:
+            following = (await self.app.consumer.earliest_offsets(tp))[tp]
+        found = await self._position(tp, records, following)
+        match found.kind:
+            case Kind.LOST | Kind.AHEAD:
+                self.stop(found.remedy(tp, self.role))
+            case Kind.NEXT | Kind.DUPLICATE:
+                self._seeking.pop(tp, None)
+                return found.undone(records)
+            case Kind.GAP:
+                await self._seek_back(tp, found)
+            case Kind.OUTDATED:
+                pass  # what lies between comes again by itself
+        return None
+
+    async def _position(self, tp: TP, records: Sequence[Any], following: int) -> Position:
+        """Classify a chunk; the broker is asked about holes only, which are rare."""
+        consumer, first = self.app.consumer, records[0].offset
+        earliest = present = None
+        if first > following and self._seeking.get(tp) != following:
             earliest = (await consumer.earliest_offsets(tp))[tp]
-            if earliest > following:
-                self.stop(
-                    f"{tp.topic}[{tp.partition}] holds {earliest} and later, but {following} was "
-                    "not read yet: retention was shorter than the outage, or the topic was made "
-                    "again. Restore it from its backup, or accept the hole: "
-                    f"`leadstream holes list`, then `leadstream holes accept {self.role}`"
-                )
-            self._seeking[tp] = following
-            log.warning(
-                "%s: hole in %s[%s]: want %s, got %s", self.name, *tp, following, records[0].offset
-            )
-            await consumer.seek_wait({tp: following})
-            return None
-        if (
-            records[0].offset > following
-            and await self.app.first_from(tp, following) < records[0].offset
-        ):
-            return None  # fetched before the seek; what lies between comes again
-        self._seeking.pop(tp, None)
-        end = consumer.highwater(tp)
-        if end is not None and following > end:
-            self.stop(
-                f"{tp.topic}[{tp.partition}] ends at {end}, but {following} was to be read next: "
-                "the topic was made again. Restore it, or accept the hole: "
-                f"`leadstream holes list`, then `leadstream holes accept {self.role}`"
-            )
-        return [record for record in records if record.offset >= following]
+        elif first > following:
+            present = await self.app.first_from(tp, following)
+        held = Held(consumer.highwater(tp), earliest, present)
+        return position(first, records[-1].offset, following, held)
+
+    async def _seek_back(self, tp: TP, gap: Position) -> None:
+        self._seeking[tp] = gap.following
+        log.warning("%s: hole in %s[%s]: want %s, got %s", self.name, *tp, gap.following, gap.first)
+        await self.app.consumer.seek_wait({tp: gap.following})
 
     def stop(self, reason: str) -> NoReturn:
         """End the process for a reason that no restart helps; the text says what to do."""

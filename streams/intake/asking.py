@@ -241,10 +241,10 @@ class Asker:
             value = decoded(bytes(body))
         except ValueError:
             value = None
-        return _Reply(response.status_code, _seconds(response.headers.get("retry-after")), value)
+        return _Reply(response.status_code, retry_after(response.headers.get("retry-after")), value)
 
 
-def _seconds(header: str | None) -> float | None:
+def retry_after(header: str | None) -> float | None:
     """Return the seconds of Retry-After, a number or a date (RFC 9110); None if unreadable."""
     if not header:
         return None

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from clickhouse_connect.driver.exceptions import OperationalError
 
-from schemas import addresses
 from schemas.errors import LeadstreamError
 from sinks.clickhouse import asking, generations, kpis
+from sinks.clickhouse.catalogue import named
 from sinks.clickhouse.rows import ACTIVE
 from streams.connections import clickhouse_client
 
@@ -52,9 +52,15 @@ class Figures:
         settings: Settings,
         explain: Callable[[Any, str], dict[str, Any]],
         readable: Callable[[dict[str, Any], str], list[str]],
+        find: Callable[[Any, str], list[str]] = lambda _client, _text: [],
     ) -> None:
-        """Connect on the first query. `explain` and `readable` show a lead as the CLI does."""
+        """Connect on the first query.
+
+        `explain`, `readable` and `find` show and find a lead as the CLI does; without `find` nobody
+        is found.
+        """
         self.settings, self._explain, self._readable = settings, explain, readable
+        self._find = find
         self._funnel: tuple[float, Funnel] | None = None
         self._client: Any = None
         self._connecting = threading.Lock()
@@ -121,8 +127,15 @@ class Figures:
         limit: int = 50,
         offset: int = 0,
     ) -> dict[str, Any]:
-        """Return the leads behind a figure of a report: {total, leads} (kpis.behind)."""
-        funnel = self.funnel
+        """Return the leads behind a figure of a report: {total, leads} (kpis.behind).
+
+        Raises:
+            ValueError: a word that can't be read, or nobody knows the leads of that instant.
+
+        """
+        funnel, now = self.funnel, int(time.time() * 1000)
+        if named(name).of_states and asking.read(funnel, asked, now).past:
+            raise ValueError(kpis.PAST_NEEDS_ARCHIVE)
         return self._ask(
             lambda client: asking.behind(client, funnel, asked, name, dimensions, limit, offset)
         )
@@ -152,41 +165,6 @@ class Figures:
             "GROUP BY from_stage, to_stage ORDER BY n DESC LIMIT 40"
         )
 
-    def stalled(self, limit: int = 50) -> list[dict[str, Any]]:
-        """Return the leads past a service level of their present stage, the longest due first."""
-        found = self.rows(
-            "SELECT toString(c.lead_id) AS lead, c.stage AS stage, c.clock AS clock, "
-            "c.status AS status, s.owner AS owner, "
-            "s.record_url AS record_url, c.due_at AS due_at, c.start AS since FROM "
-            "(SELECT *, event_time AS start FROM v_clocks WHERE test = 0 AND stopped_at IS NULL "
-            "AND status IN ('breached', 'escalated')) AS c "
-            "INNER JOIN v_lead_state AS s "
-            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "ORDER BY due_at LIMIT {limit:UInt32}",
-            limit=limit,
-        )
-        return [{**row, "record_url": addresses.web(row["record_url"])} for row in found]
-
-    def stalled_by_stage(self) -> dict[str, int]:
-        """Return how many leads are past a service level of the stage they stand in, by stage."""
-        found = self.rows(
-            "SELECT c.stage AS stage, uniqExact(c.lead_id) AS n FROM v_clocks AS c "
-            "INNER JOIN v_lead_state AS s "
-            "ON s.lead_id = c.lead_id AND s.stage = c.stage AND s.journey = c.journey "
-            "WHERE c.test = 0 AND c.stopped_at IS NULL "
-            "AND c.status IN ('breached', 'escalated') GROUP BY stage"
-        )
-        return {row["stage"]: row["n"] for row in found}
-
-    def feed(self, limit: int = 15) -> list[dict[str, Any]]:
-        """Return the last transitions."""
-        return self.rows(
-            "SELECT toString(lead_id) AS lead, from_stage, to_stage, why, event_time "
-            "FROM v_stage_transitions WHERE test = 0 "
-            "ORDER BY event_time DESC LIMIT {limit:UInt32}",
-            limit=limit,
-        )
-
     def health(self) -> dict[str, Any]:
         """Return how far time has come, and what has arrived."""
         watermark = self.rows(
@@ -197,6 +175,13 @@ class Figures:
         counts = self.rows("SELECT count() AS leads FROM v_lead_state")[0]
         age = time.time() - watermark / 1000 if watermark else None
         return {"tick_age_seconds": age, "leads": counts["leads"]}
+
+    def find(self, text: str) -> list[str]:
+        """Return the ids of the leads that a text names, as audit.finding.find does.
+
+        It may be an id or its first digits, an email, an alias, a CRM record's address or id.
+        """
+        return self._ask(lambda client: self._find(client, text))
 
     def knows(self, lead: str) -> bool:
         """Return whether the shown generation has a lead of this id."""

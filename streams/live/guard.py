@@ -7,6 +7,10 @@ and whatever is not a simple GET must name its origin. No answer allows another 
 also where NiceGUI would (its socket.io allows all). Reached from outside of this machine the page
 needs a login (login.py).
 
+Whoever is signed in has a role: a viewer sees figures, and neither leads nor owners' lists. The
+role stands in the scope (`ROLE`) for whoever draws an answer. On this machine, without a login,
+all is shown.
+
 Open without a login are the form itself, /healthz and /readyz (they answer ok or not, whatever name
 a probe asks for) and /metrics (numbers by stage and team, no person; Prometheus asks for it by a
 name in LEADSTREAM_ALLOWED_HOSTS).
@@ -28,8 +32,9 @@ from starlette.responses import PlainTextResponse
 from schemas.errors import LeadstreamError
 from streams import metrics
 
+from .login import OUT, Login, Proxy, Visitor
 from .login import PATH as LOGIN
-from .login import Login
+from .tokens import Tokens
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -38,6 +43,10 @@ if TYPE_CHECKING:
 
 PROBES = ("/healthz", "/readyz")
 OPEN = (*PROBES, "/metrics", LOGIN)
+ROLE = "leadstream.role"  # in the scope: what whoever asks may see
+# The page's addresses that show leads; the API judges its own routes.
+OF_LEADS = ("/leads", "/work", "/stalled.csv", "/find")
+LOOK_SECONDS = 5.0  # how often a websocket's session is looked at
 NONCE = "leadstream.nonce"  # in the scope: what marks a script as ours
 SHORTEST_TOKEN = 16
 _HOST = re.compile(
@@ -59,6 +68,7 @@ _DIRECTIVES = (
     "frame-ancestors 'none'",
 )
 _POLICY = "; ".join(_DIRECTIVES)
+_NO_LEADS = "your token shows figures: leads need one of the role lead_details\n"
 _HEADERS = {
     "X-Frame-Options": "DENY",
     "X-Content-Type-Options": "nosniff",
@@ -143,6 +153,7 @@ def login(settings: Settings) -> Login | None:
     """
     token = settings.live_token.get_secret_value()
     header, words = settings.trusted_proxy_header.strip(), _words(settings.trusted_proxies)
+    tokens = Tokens(settings.tokens_path())
     if token and len(token) < SHORTEST_TOKEN:
         raise Unprotected(
             f"LEADSTREAM_LIVE_TOKEN is shorter than {SHORTEST_TOKEN} characters: "
@@ -166,17 +177,32 @@ def login(settings: Settings) -> Login | None:
             "LEADSTREAM_TRUSTED_PROXIES names every address, so anybody could send the header: "
             "name the proxy's"
         )
-    if token or header:
-        return Login(token, header, proxies)
+    try:
+        entries = tokens.read()
+    except (OSError, UnicodeDecodeError) as error:
+        raise Unprotected(f"LEADSTREAM_TOKENS_FILE cannot be read: {error}") from error
+    if token or header or entries:
+        details = frozenset(_words(settings.trusted_proxy_details))
+        return Login(token, Proxy(header, proxies, settings.trusted_proxy_role, details), tokens)
     reached = sorted(names(settings)) or ([] if loopback(settings.host) else [settings.host])
     if reached:
         raise Unprotected(
             f"the live page would be open to whoever reaches {', '.join(reached)}: set "
-            f"LEADSTREAM_LIVE_TOKEN (at least {SHORTEST_TOKEN} characters), or "
-            "LEADSTREAM_TRUSTED_PROXY_HEADER and LEADSTREAM_TRUSTED_PROXIES; or leave "
-            "LEADSTREAM_HOST at 127.0.0.1 and LEADSTREAM_ALLOWED_HOSTS empty"
+            f"LEADSTREAM_LIVE_TOKEN (at least {SHORTEST_TOKEN} characters), make tokens by "
+            "`leadstream token NAME`, or set LEADSTREAM_TRUSTED_PROXY_HEADER and "
+            "LEADSTREAM_TRUSTED_PROXIES; or leave LEADSTREAM_HOST at 127.0.0.1 and "
+            "LEADSTREAM_ALLOWED_HOSTS empty"
         )
     return None
+
+
+def sees_leads(scope: Scope) -> bool:
+    """Return whether whoever asks may see leads and whose they are."""
+    return scope.get(ROLE) == "lead_details"
+
+
+def _of_leads(path: str) -> bool:
+    return any(path == one or path.startswith(f"{one}/") for one in OF_LEADS)
 
 
 class Guard:
@@ -204,19 +230,44 @@ class Guard:
         if self.login and scope["path"] == LOGIN and scope["type"] == "http":
             await self.login.form(scope, receive, send)
             return
-        until = None
+        if self.login and scope["path"] == OUT and scope["type"] == "http":
+            await self.login.out(scope, receive, send)
+            return
+        visitor = None
         if self.login and scope["path"] not in OPEN:
-            until = self.login.until(scope)
-            if until is None:
+            visitor = self.login.visitor(scope)
+            if visitor is None:
                 metrics.LIVE_REFUSED.labels("login").inc()
                 answer = (
                     self.login.ask(scope) if scope["type"] == "http" else PlainTextResponse("", 401)
                 )
                 await _refuse(answer, scope, receive, send)
                 return
-        await self.app(
-            scope, _ending(receive, until) if scope["type"] == "websocket" else receive, send
-        )
+        scope[ROLE] = visitor.role if visitor else "viewer" if self.login else "lead_details"
+        if _of_leads(scope["path"]) and not sees_leads(scope):
+            metrics.LIVE_REFUSED.labels("role").inc()
+            await _refuse(PlainTextResponse(_NO_LEADS, 403), scope, receive, send)
+            return
+        if scope["type"] == "websocket" and visitor:
+            receive = self._ending(receive, visitor)
+        await self.app(scope, receive, send)
+
+    def _ending(self, receive: Receive, visitor: Visitor) -> Receive:
+        """End a websocket with its session: the page lives by it, for as long as it is open."""
+        coming: asyncio.Future[Message] | None = None
+
+        async def wrapped() -> Message:
+            nonlocal coming
+            coming = coming or asyncio.ensure_future(receive())
+            while self.login and self.login.holds(visitor):
+                wait = min(LOOK_SECONDS, max(0.0, visitor.until - time.time()))
+                if (await asyncio.wait({coming}, timeout=wait))[0]:
+                    done, coming = coming, None
+                    return done.result()
+            coming.cancel()
+            return {"type": "websocket.disconnect", "code": 1008}
+
+        return wrapped
 
     def _refusal(self, scope: Scope) -> tuple[str, int, str] | None:
         """Return why a request is refused, the status and the text; None where it may go on."""
@@ -292,20 +343,6 @@ def _hardened(send: Send, nonce: str) -> Send:
             headers.setdefault("Cache-Control", "no-store")
             headers["Content-Security-Policy"] = _POLICY.format(nonce=nonce)
         await send(message)
-
-    return wrapped
-
-
-def _ending(receive: Receive, until: float | None) -> Receive:
-    """End a websocket with its session: the page lives by it, for as long as it is open."""
-
-    async def wrapped() -> Message:
-        if until is None or until == float("inf"):
-            return await receive()
-        try:
-            return await asyncio.wait_for(receive(), max(0.0, until - time.time()))
-        except TimeoutError:
-            return {"type": "websocket.disconnect", "code": 1008}
 
     return wrapped
 

@@ -1,20 +1,22 @@
-"""The live page's login: one token, typed once a session or sent as a bearer, or a trusted proxy.
+"""The live page's login: a token, typed once a session or sent as a bearer, or a trusted proxy.
 
-There are no accounts: whoever has the token may see the page, and the page changes nothing. A
-trusted proxy that knows who asks states it in a header. A session is a signed time in a cookie, so
-nothing is kept here, and another token ends all sessions.
+There are no accounts and no passwords. The installation's own token (LEADSTREAM_LIVE_TOKEN) shows
+all; `leadstream token` makes others, each with a name and a role (tokens.py). A trusted proxy that
+knows who asks states the name in a header, and settings say what such a name may see.
+
+A session is a signed cookie that names its token's entry: it ends after its time, by signing out,
+and when the token is withdrawn or replaced. Only what was signed out is kept here.
 """
 
 from __future__ import annotations
 
 import hashlib
-import hmac
 import ipaddress
 import math
 import secrets
 import time
 from collections import OrderedDict
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import parse_qs
 
 from itsdangerous import BadSignature, TimestampSigner
@@ -23,16 +25,20 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 
 from streams import metrics
 
+from .tokens import Entry, Role, Tokens, entry, match
+
 if TYPE_CHECKING:
     from starlette.types import Receive, Scope, Send
 
     Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 PATH = "/login"
+OUT = "/logout"
 COOKIE = "leadstream_session"
 SESSION_SECONDS = 12 * 3_600
 FAILURES, WINDOW_SECONDS = 10, 60.0  # wrong tokens from one address before it has to wait
-_REMEMBERED = 10_000  # addresses
+_REMEMBERED = 10_000  # addresses, and sessions that were signed out
+OWN = "leadstream"  # the name of the installation's own token
 _FORM_BYTES = 4_096
 _PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
@@ -42,76 +48,122 @@ body{display:grid;place-items:center;min-height:90vh}form{display:grid;gap:1em;w
 <label for="token">Token</label>
 <input id="token" name="token" type="password" autocomplete="current-password" autofocus required>
 <button>Sign in</button></form></html>"""
-_AGAIN = "That token is not the one that LEADSTREAM_LIVE_TOKEN holds."
+_AGAIN = "That token is not the one: ask whoever runs leadstream for yours."
 _WAIT = "Too many wrong tokens came from your address: wait a minute."
 
 
-class Login:
-    """Decides whether a request may see the page. Pure but for the count of failures."""
+class Visitor(NamedTuple):
+    """Who asks, what they may see, and until when (unix seconds)."""
 
-    def __init__(self, token: str, header: str = "", proxies: tuple[Network, ...] = ()) -> None:
-        """`header` is believed from `proxies` only; an empty token or header admits nobody."""
-        self._token, self._header, self._proxies = token, header.lower(), proxies
-        self._signer = (
-            TimestampSigner(token, salt="leadstream live session", digest_method=hashlib.sha256)
-            if token
-            else None
+    name: str
+    role: Role
+    until: float
+    session: str = ""  # of a session: what names it
+
+
+class Proxy(NamedTuple):
+    """A proxy of one's own that states who asks, in a header that is believed from `networks` only.
+
+    Whoever it names has `role`; those in `details` have lead details.
+    """
+
+    header: str = ""
+    networks: tuple[Network, ...] = ()
+    role: Role = "viewer"
+    details: frozenset[str] = frozenset()
+
+
+class Login:
+    """Decides who asks. It keeps the count of failures, and which sessions were signed out."""
+
+    def __init__(self, token: str, proxy: Proxy, tokens: Tokens) -> None:
+        """Take the installation's own token, its proxy, and others' tokens; each may be empty."""
+        self._proxy, self._tokens = proxy, tokens
+        self._own = (entry(OWN, "lead_details", token),) if token else ()
+        # Without a token of its own the installation's sessions end with the process.
+        secret = token or secrets.token_urlsafe(32)
+        self._signer = TimestampSigner(
+            secret, salt="leadstream live session", digest_method=hashlib.sha256
         )
         self._failures: OrderedDict[str, tuple[int, float]] = OrderedDict()
+        self._ended: OrderedDict[str, None] = OrderedDict()
 
-    def until(self, scope: Scope) -> float | None:
-        """Return until when (unix seconds) a request may go on, None if it may not."""
+    def _entries(self) -> tuple[Entry, ...]:
+        return (*self._own, *self._tokens.entries())
+
+    def visitor(self, scope: Scope) -> Visitor | None:
+        """Return who asks, None for whoever did not sign in."""
         connection = HTTPConnection(scope)
-        if self._by_proxy(connection):
-            return math.inf
+        if visitor := self._by_proxy(connection):
+            return visitor
         kind, _, token = connection.headers.get("authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            return math.inf if self._check(token.strip(), connection) == "accepted" else None
+            _, found = self._check(token.strip(), connection)
+            return Visitor(found.name, found.role, math.inf) if found else None
         return self._session(connection.cookies.get(COOKIE, ""))
 
-    def _by_proxy(self, connection: HTTPConnection) -> bool:
-        if not self._header or not self._trusted(_peer(connection)):
-            return False
-        found = connection.headers.getlist(self._header)
-        return len(found) == 1 and bool(found[0].strip())
+    def holds(self, visitor: Visitor) -> bool:
+        """Return whether a session that began goes on: for a websocket, which asks only once."""
+        if not visitor.session:
+            return True
+        goes_on = visitor.session not in self._ended and time.time() < visitor.until
+        return goes_on and self._entry(visitor.session) is not None
+
+    def _by_proxy(self, connection: HTTPConnection) -> Visitor | None:
+        proxy = self._proxy
+        if not proxy.header or not self._trusted(_peer(connection)):
+            return None
+        found = [one.strip() for one in connection.headers.getlist(proxy.header)]
+        if len(found) != 1 or not found[0]:
+            return None
+        role: Role = "lead_details" if found[0] in proxy.details else proxy.role
+        return Visitor(found[0], role, math.inf)
 
     def _trusted(self, peer: str) -> bool:
         try:
             address = ipaddress.ip_address(peer)
         except ValueError:
             return False
-        return any(address in network for network in self._proxies)
+        return any(address in network for network in self._proxy.networks)
 
-    def _session(self, cookie: str) -> float | None:
-        if not self._signer or not cookie:
+    def _session(self, cookie: str) -> Visitor | None:
+        if not cookie:
             return None
         try:
-            _, since = self._signer.unsign(cookie, max_age=SESSION_SECONDS, return_timestamp=True)
-        except BadSignature:
+            signed, since = self._signer.unsign(
+                cookie, max_age=SESSION_SECONDS, return_timestamp=True
+            )
+            session = signed.decode("ascii")
+        except (BadSignature, UnicodeDecodeError):
             return None
-        return since.timestamp() + SESSION_SECONDS
+        found = None if session in self._ended else self._entry(session)
+        if found is None:
+            return None
+        return Visitor(found.name, found.role, since.timestamp() + SESSION_SECONDS, session)
 
-    def _check(self, token: str, connection: HTTPConnection) -> str:
+    def _entry(self, session: str) -> Entry | None:
+        key = session.partition(":")[0]
+        return next((one for one in self._entries() if one.key == key), None)
+
+    def _check(self, token: str, connection: HTTPConnection) -> tuple[str, Entry | None]:
         """Compare a token; after too many wrong ones it is `limited`, without a look at it."""
         address, now = self._address(connection), time.monotonic()
         count, since = self._failures.get(address, (0, now))
         if now - since > WINDOW_SECONDS:
             count, since = 0, now
+        found = None
         if count >= FAILURES:
             result = "limited"
         else:
-            made, given = (
-                hashlib.sha256(text.encode(errors="replace")).digest()
-                for text in (self._token, token)
-            )
-            result = "accepted" if self._token and hmac.compare_digest(made, given) else "refused"
+            found = match(self._entries(), token)
+            result = "accepted" if found else "refused"
         if result == "refused":
             self._failures[address] = (count + 1, since)
             self._failures.move_to_end(address)
             while len(self._failures) > _REMEMBERED:
                 self._failures.popitem(last=False)
         metrics.LOGINS.labels(result).inc()
-        return result
+        return result, found
 
     def _address(self, connection: HTTPConnection) -> str:
         """Return the client's address, by a trusted proxy if there is one; of IPv6 the network."""
@@ -132,11 +184,12 @@ class Login:
         wants_page = scope["method"] == "GET" and "text/html" in connection.headers.get(
             "accept", ""
         )
-        if self._token and wants_page:
+        by_token = bool(self._entries())
+        if by_token and wants_page:
             return RedirectResponse(PATH, 303)
         how = (
-            "send `Authorization: Bearer <LEADSTREAM_LIVE_TOKEN>`"
-            if self._token
+            "send `Authorization: Bearer <your token>`"
+            if by_token
             else "come through the proxy that signs you in"
         )
         return PlainTextResponse(
@@ -146,14 +199,31 @@ class Login:
     async def form(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve the form, and take what was typed into it."""
         request = Request(scope, receive)
-        if not self._token or request.method not in ("GET", "HEAD", "POST"):
+        by_token = bool(self._entries())
+        if not by_token or request.method not in ("GET", "HEAD", "POST"):
             answer: Response = PlainTextResponse(
-                "there is no form here\n", 405 if self._token else 404
+                "there is no form here\n", 405 if by_token else 404
             )
         elif request.method == "POST":
             answer = await self._typed(request)
         else:
             answer = HTMLResponse(_PAGE % "Figures of people's work: sign in to see them.")
+        answer.headers["Cache-Control"] = "no-store"
+        await answer(scope, receive, send)
+
+    async def out(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """End a session, and everything that it opened."""
+        request = Request(scope, receive)
+        if request.method == "POST":
+            visitor = self._session(request.cookies.get(COOKIE, ""))
+            if visitor:
+                self._ended[visitor.session] = None
+                while len(self._ended) > _REMEMBERED:
+                    self._ended.popitem(last=False)
+            answer: Response = RedirectResponse(PATH, 303)
+            answer.delete_cookie(COOKIE, httponly=True, samesite="strict")
+        else:
+            answer = PlainTextResponse("post here to sign out\n", 405, {"Allow": "POST"})
         answer.headers["Cache-Control"] = "no-store"
         await answer(scope, receive, send)
 
@@ -167,23 +237,22 @@ class Login:
             token = parse_qs(body.decode("ascii"), max_num_fields=5).get("token", [""])[0]
         except ValueError:
             return PlainTextResponse("that is no form\n", 400)
-        match self._check(token, request):
-            case "accepted" if self._signer:
-                answer: Response = RedirectResponse("/", 303)
-                value = self._signer.sign(secrets.token_urlsafe(12)).decode()
-                answer.set_cookie(
-                    COOKIE,
-                    value,
-                    SESSION_SECONDS,
-                    httponly=True,
-                    samesite="strict",
-                    secure=self._encrypted(request),
-                )
-                return answer
-            case "limited":
+        result, found = self._check(token, request)
+        if found is None:
+            if result == "limited":
                 return HTMLResponse(_PAGE % _WAIT, 429, {"Retry-After": str(int(WINDOW_SECONDS))})
-            case _:
-                return HTMLResponse(_PAGE % _AGAIN, 401)
+            return HTMLResponse(_PAGE % _AGAIN, 401)
+        answer: Response = RedirectResponse("/", 303)
+        value = self._signer.sign(f"{found.key}:{secrets.token_urlsafe(12)}").decode()
+        answer.set_cookie(
+            COOKIE,
+            value,
+            SESSION_SECONDS,
+            httponly=True,
+            samesite="strict",
+            secure=self._encrypted(request),
+        )
+        return answer
 
     def _encrypted(self, request: Request) -> bool:
         forwarded = (

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from schemas import addresses
 from schemas.funnel import BUILT_IN
 from sinks.clickhouse.files import statement
+from streams.domain.duties import Duty, duty
 
 from .view import ROWS
 
 if TYPE_CHECKING:
     from schemas.funnel import Funnel
-    from schemas.stages import Clock
 
     from .figures import Figures
     from .view import View
@@ -32,7 +32,6 @@ _STANDING = statement(__file__, "work_standing")
 _FEED = statement(__file__, "work_feed")
 _COHORTS = statement(__file__, "work_cohorts")
 _OPTIONS = statement(__file__, "work_options")
-_PREFIX = statement(__file__, "work_prefix")
 _HEALTH = statement(__file__, "work_health")
 _LETTERS = statement(__file__, "work_letters")
 # By what a list may be sorted: a column, never a value.
@@ -142,11 +141,6 @@ def options(figures: Figures) -> dict[str, list[str]]:
     return found
 
 
-def starting_with(figures: Figures, prefix: str) -> list[str]:
-    """Return up to ROWS leads whose ids begin with some hexadecimal digits and hyphens."""
-    return [row["lead"] for row in figures.rows(_PREFIX, prefix=prefix, limit=ROWS)]
-
-
 def health(figures: Figures) -> dict[str, Any]:
     """Return how far time has come, how many events came lately, and what could not be read."""
     return {
@@ -166,19 +160,20 @@ def _team(funnel: Funnel, stage: str) -> str:
 
 
 def _row(funnel: Funnel, row: dict[str, Any]) -> dict[str, Any]:
-    """Return a row with aware instants, an address that may be opened, and who owns the move."""
+    """Return a row with aware instants, an address that may be opened, and whose move it is."""
     moments: dict[str, Any] = {
         name: aware(row[name]) for name in ("due_at", "since") if name in row
     }
-    spec = funnel.stages.get(row["stage"])
-    clock: Clock | None = spec.clocks.get(row.get("clock", "")) if spec else None
-    needs = (clock.stopped_by or clock.restarted_by) if clock else ()
+    if row.get("clock"):
+        todo = duty(funnel, row["stage"], row["clock"])
+    else:  # a hand-off's stage in which no clock runs
+        todo = Duty(_team(funnel, row["stage"]), "decide" if row.get("touched") else "call")
     return {
         **row,
         **moments,
         "record_url": addresses.web(row["record_url"]),
-        "team": _team(funnel, row["stage"]),
-        "needs": needs,
+        "team": todo.team,
+        "must": todo.must,
     }
 
 

@@ -8,7 +8,7 @@ somebody added to a topic are noted.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, NewTopic
@@ -152,6 +152,16 @@ def _found(client: KafkaAdminClient) -> dict[str, Found]:
     resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in sorted(ours)]
     answers = by_topic(client.describe_configs(resources, config_filter="all"))
     return {name: _topic(described[name], answers[name]) for name in ours}
+
+
+def without_members(settings: Settings, groups: Collection[str]) -> list[str]:
+    """Return those of these consumer groups to which no process belongs."""
+    client = connections.admin(settings, client_id="leadstream-groups")
+    try:
+        found = client.describe_groups(list(groups))
+        return [group for group in groups if not found.get(group, {}).get("members")]
+    finally:
+        client.close()
 
 
 def by_topic(answer: Any) -> dict[str, Any]:

@@ -21,13 +21,15 @@ from sinks.clickhouse import generations
 from streams import connections
 from streams.engine.changelog import COMMON
 from streams.intake import arrival
-from streams.settings import DROPPED
+from streams.settings import DROPPED, LIVE_FROM
 
 from . import holes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
+
+    from kafka import TopicPartition
 
     from schemas.funnel import Funnel
     from streams.settings import Settings
@@ -101,8 +103,8 @@ def _send(settings: Settings, record: bytes) -> None:
 def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     """Write a new generation's folder, and return the generation's number.
 
-    It holds the definitions, and where lead.touches ends now: alerts are raised only for what
-    comes later.
+    It holds the definitions, and from which offsets of lead.touches on it forwards and notifies:
+    what lies below, the generation that is shown has seen to.
 
     Raises:
         FunnelError: the definitions can't be used.
@@ -118,11 +120,31 @@ def prepare_generation(settings: Settings, client: Any, source: Path) -> int:
     fresh.mkdir()
     for file in sorted(source.glob("*.yaml")) if source.is_dir() else [source]:
         shutil.copy(file, fresh)
-    ends = arrival.ends(settings, topics.TOUCHES)
-    text = json.dumps({str(place.partition): end for place, end in ends.items()})
-    (fresh / "birth.json").write_text(text)
+    text = json.dumps(
+        {str(place.partition): at for place, at in _seen_to(settings, client).items()}
+    )
+    (fresh / LIVE_FROM).write_text(text)
     fresh.rename(root / str(number))  # whole or not at all: somebody may start a worker on it
     return number
+
+
+def _seen_to(settings: Settings, client: Any) -> dict[TopicPartition, int]:
+    """Return up to where the shown generation has read lead.touches.
+
+    A worker that was stopped, since this release does not carry its generation on, is behind.
+    """
+    ends = arrival.ends(settings, topics.TOUCHES)
+    shown = settings.model_copy(update={"generation": generations.active(client)})
+    consumer = connections.consumer(settings)
+    try:
+        ran = shown.changelog(topics.ADVANCE.name) in consumer.topics()
+    finally:
+        consumer.close()
+    known = holes.positions(shown, topics.ADVANCE.name, list(ends)) if ran else {}
+    return {
+        place: min(end, known[place].next_offset) if place in known else end
+        for place, end in ends.items()
+    }
 
 
 def caught_up(
@@ -159,18 +181,18 @@ def drop(settings: Settings, client: Any, generation: int) -> None:
     if folder.is_dir():
         (folder / DROPPED).touch()  # the stack ends its worker, and starts it no more
     own = settings.model_copy(update={"generation": generation})
-    worker = own.app_id("advance")
+    worker = own.app_id(topics.ADVANCE.name)
     admin = connections.admin(settings)
     try:
         if holes.members(admin, worker, settings.session_timeout + STOPS_SECONDS):
             running = f"the worker of generation {generation} runs"
             raise NotReady(f"{running}: stop it, then run this again")
         ends = arrival.ends(settings, topics.FACTS)
-        arrival.read_by(settings, settings.app_id("deliver"), ends, lambda _: None)
+        arrival.read_by(settings, settings.app_id(topics.DELIVER.name), ends, lambda _: None)
         generations.drop(client, generation)
         with contextlib.suppress(GroupIdNotFoundError):
             admin.delete_groups([worker])
         with contextlib.suppress(UnknownTopicOrPartitionError):
-            admin.delete_topics([own.changelog("advance")])
+            admin.delete_topics([own.changelog(topics.ADVANCE.name)])
     finally:
         admin.close()

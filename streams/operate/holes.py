@@ -19,7 +19,7 @@ from schemas.errors import LeadstreamError
 from schemas.wire import facts
 from streams import connections
 from streams.engine.changelog import Marker, marker_key, seal, unseal
-from streams.settings import split
+from streams.settings import PER_GENERATION, split
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -57,7 +57,7 @@ def _find(settings: Settings, role: str) -> list[tuple[Hole, Marker]]:
         for number in range(settings.partitions)
     ]
     # before the ends: a worker that reads on meanwhile must not seem to be beyond an older end
-    known = _positions(settings, worker, places)
+    known = positions(settings, worker, places)
     consumer = connections.consumer(settings)
     try:
         begin, end = consumer.beginning_offsets(places), consumer.end_offsets(places)
@@ -113,7 +113,7 @@ def accept(settings: Settings, role: str) -> list[Hole]:
 def _state(settings: Settings, worker: str, producer: Any, hole: Hole) -> None:
     """State a hole in lead.facts."""
     fact = {
-        "generation": settings.generation if worker == "advance" else 0,
+        "generation": settings.generation if worker in PER_GENERATION else 0,
         "accepted_at": int(time.time() * 1000),
         **hole._asdict(),
         "worker": worker,
@@ -135,7 +135,7 @@ def _members(admin: KafkaAdminClient, group: str) -> list[Any]:
     return list(described.get("members", ()))
 
 
-def _positions(
+def positions(
     settings: Settings, worker: str, places: list[TopicPartition]
 ) -> dict[TopicPartition, Marker]:
     """Return where a worker stands in each partition that it ever read.

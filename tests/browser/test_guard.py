@@ -16,7 +16,7 @@ from playwright.sync_api import sync_playwright
 
 from tests.browser.served import EVIL, LEAD
 from tests.conftest import ROOT, tool
-from tests.integration.conftest import _free_port
+from tests.integration.conftest import free_port
 from tests.support.browsers import FLAGS
 from tests.support.jobs import until
 
@@ -26,7 +26,7 @@ TOKEN = secrets.token_hex(16)
 
 @contextmanager
 def served(**environment):
-    port = _free_port()
+    port = free_port()
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
     more = {f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()}
     process = subprocess.Popen(
@@ -87,7 +87,7 @@ def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base
             page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=3)
     asked = "?by=segment&compare=1"
     others = ("/work", "/sources", "/targets", "/cohorts", "/definition", "/health")
-    leads = (f"/leads?prefix={LEAD[:8]}", f"/leads/{LEAD}")
+    leads = (f"/leads?ids={LEAD},{LEAD}", f"/leads/{LEAD}")
     for path in (f"/{asked}", f"/handoffs{asked}", *others, *leads):
         page.goto(f"{base}{path}")
         until(lambda: page.locator(".freshness:not(:empty)").count(), f"the figures of {path}")
@@ -134,7 +134,7 @@ def test_another_site_reads_nothing_opens_no_websocket_and_no_frame(base, page):
     try:
         page.goto(f"http://localhost:{site.server_port}/")
         read = "url => fetch(url).then(answer => answer.text()).catch(() => 'refused')"
-        assert page.evaluate(read, f"{base}/api/feed") == "refused"
+        assert page.evaluate(read, f"{base}/api/v1/feed") == "refused"
         assert (
             page.evaluate(read, f"{base}/_nicegui_ws/socket.io/?EIO=4&transport=polling")
             == "refused"
@@ -162,7 +162,7 @@ def test_the_same_page_by_a_name_that_is_not_ours_is_refused_as_dns_rebinding_wo
     with subprocess.Popen(
         [
             tool("chromium", "chromium"), "--headless", *flags, "--dump-dom",
-            f"http://rebound.example:{port}/api/feed",
+            f"http://rebound.example:{port}/api/v1/feed",
         ],
         stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
     ) as browser:  # fmt: skip
@@ -184,10 +184,10 @@ def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(ch
         page.get_by_role("button").click()
         drawn(page)
         assert page.evaluate("document.cookie") == ""
-        assert httpx.get(f"{address}/api/feed").status_code == 401
+        assert httpx.get(f"{address}/api/v1/feed").status_code == 401
         assert (
             httpx.get(
-                f"{address}/api/feed", headers={"Authorization": f"Bearer {TOKEN}"}
+                f"{address}/api/v1/feed", headers={"Authorization": f"Bearer {TOKEN}"}
             ).status_code
             == 200
         )

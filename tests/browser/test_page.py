@@ -54,7 +54,7 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, p
     def api():
         return {
             row["stage"]: [row["entered"], row["open"]]
-            for row in httpx.get(f"{base}/api/funnel", timeout=PATIENCE).json()
+            for row in httpx.get(f"{base}/api/v1/funnel", timeout=PATIENCE).json()
         }
 
     def agree():
@@ -63,7 +63,9 @@ def test_the_page_shows_the_figures_of_the_api_and_of_the_kpi_sql(stack, base, p
 
     until(agree, "page and API to agree")
     asof = int(time.time() * 1000)
-    figures = httpx.get(f"{base}/api/kpis", params={"as_of": asof}, timeout=PATIENCE).json()
+    figures = httpx.get(f"{base}/api/v1/kpis", params={"as_of": asof}, timeout=PATIENCE).json()[
+        "figures"
+    ]
     inflow = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "inflow"}
     assert {stage: entered for stage, (entered, _) in shown(page).items() if entered} == inflow
     balance = {f["dimensions"]["stage"]: int(f["value"]) for f in figures if f["kpi"] == "balance"}
@@ -87,7 +89,7 @@ def test_nothing_on_the_page_is_fetched_from_elsewhere(base, page):
 def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_once_it_does(
     stack, base, page
 ):
-    clickhouse = stack._processes["clickhouse"].pid
+    clickhouse = stack.processes["clickhouse"].pid
     os.kill(clickhouse, signal.SIGSTOP)
     try:
         page.reload()

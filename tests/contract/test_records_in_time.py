@@ -14,6 +14,7 @@ from streams import metrics
 from streams.engine.changelog import Marker, fence
 from streams.engine.logic import MustAct, PayloadRejected
 from tests.support import examples
+from tests.support.counters import value_of
 from tests.support.examples import READERS, as_record, example, named, newest, paths
 
 NEWEST = newest()
@@ -156,9 +157,9 @@ def test_each_kind_of_record_has_an_example_of_each_of_its_versions():
 
 def test_a_letter_of_a_later_version_is_counted_and_stops_nobody():
     counted = metrics.FOREIGN.labels(topics.DEADLETTERS)
-    before = counted._value.get()
+    before = value_of(counted)
     body = example(examples.FOLDER / topics.DEADLETTERS / "letter.1.json")
     body["headers"]["leadstream-letter"]["version"] = 2
     read = READERS[topics.DEADLETTERS](as_record(topics.DEADLETTERS, body))
     assert read == (None, [{}])
-    assert counted._value.get() == before + 1
+    assert value_of(counted) == before + 1

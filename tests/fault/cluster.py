@@ -224,7 +224,7 @@ class Cluster(System):
         paths = {
             "clickhouse": "/ping",
             "gateway": "/healthz",
-            "live": "/api/leads/-",
+            "live": "/api/v1/leads/-",
             **dict.fromkeys(BROKERS, answers.KAFKA),
         }
         while not self._over.wait(0.5):

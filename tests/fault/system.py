@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 from streams.embedded import home, pids
-from streams.settings import Settings
+from streams.settings import WORKERS, Settings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE = 240.0  # seconds until anything must have happened, faults of the broker included
 GONE_SECONDS = 10.0  # in which the children of a dead supervisor must have ended
-WORKERS = ("normalise", "normalise-import", "resolve", "advance", "deliver")
 ROLES = (*WORKERS, "gateway", "ticker", "live", "clickhouse", "broker")
 # A freeze is a fault of ours, not one for the supervisor to end: it waits longer than the longest.
 # What hangs is its own matter (tests/integration/test_supervision.py).

@@ -19,9 +19,9 @@ def behind(kafka: int, clickhouse: int) -> type[stack.Stack]:
         def environment(self) -> dict[str, str]:
             return {**super().environment(), "LEADSTREAM_BROKERS": f"127.0.0.1:{kafka}"}
 
-        def _own(self, role: str) -> dict[str, str]:
+        def own_environment(self, role: str) -> dict[str, str]:
             through = {"LEADSTREAM_CLICKHOUSE_URL": f"http://127.0.0.1:{clickhouse}"}
-            return super()._own(role) | (through if role in ("deliver", "live") else {})
+            return super().own_environment(role) | (through if role in ("deliver", "live") else {})
 
     return Behind
 

@@ -19,7 +19,7 @@ SERVE = (
 )
 
 
-def _free_port():
+def free_port():
     with socket.socket() as one:
         one.bind(("127.0.0.1", 0))
         return one.getsockname()[1]
@@ -32,7 +32,7 @@ def engine(tmp_path_factory):
     from streams.connections import clickhouse_client
     from streams.settings import Settings
 
-    port, password, viewer = _free_port(), secrets.token_hex(8), secrets.token_hex(8)
+    port, password, viewer = free_port(), secrets.token_hex(8), secrets.token_hex(8)
     command = [
         sys.executable,
         "-c",

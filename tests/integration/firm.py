@@ -28,15 +28,17 @@ class Firm:
         self.client, self.writer, self.leads = client, Writer(settings), 0
         self.funnel, self.definitions = funnel, prepare(funnel)
 
-    def lead(self, *stated, until=100.0):
-        self.leads += 1
+    def lead(self, *stated, until=100.0, again=0):
+        """Add a lead; or state the newest one anew, by revision `again`."""
+        self.leads += not again
         events = history(*stated)
         folded, batch, name = (
             fold(events, until, self.definitions),
             Batch(),
             str(uuid.UUID(int=self.leads)),
         )
-        common = {"generation": 1, "lead": name, "partition": 0, "offset": 1, "revision": 1}
+        common = {"generation": 1, "lead": name, "partition": 0, "offset": 1}
+        common["revision"] = again or 1
         for fact in folded.facts.values():
             batch.fact(
                 {
@@ -67,7 +69,7 @@ class Firm:
 
     def insert(self, batch):
         for table, rows in batch.rows.items():
-            self.writer._insert(table, rows)
+            self.writer.write_table(table, rows)
 
     def spend(
         self,

@@ -7,6 +7,7 @@ import pytest
 import schemathesis
 from hypothesis import HealthCheck, given, settings
 from schemathesis import GenerationMode
+from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from sinks.clickhouse.rows import ORDER
 from sinks.clickhouse.writer import insert
@@ -40,20 +41,29 @@ def schema(engine):
 
 LONGER = max(1, int(os.environ.get("LEADSTREAM_FUZZ_SECONDS", "40")) // 40)
 PATHS = [
-    "/api/kpis",
-    "/api/funnel",
-    "/api/flow",
-    "/api/stalled",
-    "/api/feed",
-    "/api/health",
-    "/api/leads/{lead}",
+    "/api/v1/kpis",
+    "/api/v1/catalogue",
+    "/api/v1/funnel",
+    "/api/v1/flow",
+    "/api/v1/health",
+    "/api/v1/kpis/{kpi}/leads",
+    "/api/v1/stalled",
+    "/api/v1/about-to-breach",
+    "/api/v1/hot-waiting",
+    "/api/v1/feed",
+    "/api/v1/leads",
+    "/api/v1/leads/{lead}",
 ]
+COSTLY = {"/api/v1/kpis": 8}  # all statements of the KPIs cost 3 s
+# What a schema of single parameters cannot say: that `from` comes before `to`, which dimensions
+# and stages the funnel has.
+BETWEEN = (positive_data_acceptance,)
 
 
 @pytest.mark.ci
 @pytest.mark.parametrize("path", PATHS)
 def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
-    number = (8 if path == "/api/kpis" else 60) * LONGER  # all statements of the KPIs cost 3 s
+    number = COSTLY.get(path, 40) * LONGER
 
     @settings(
         max_examples=number, deadline=None, database=None, suppress_health_check=list(HealthCheck)
@@ -63,7 +73,7 @@ def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
         | schema[path]["GET"].as_strategy(GenerationMode.NEGATIVE)
     )
     def ask(case):
-        case.call_and_validate()
+        case.call_and_validate(excluded_checks=BETWEEN, timeout=120)
 
     ask()
 
@@ -72,7 +82,7 @@ def test_whatever_is_asked_is_answered_as_the_openapi_says(schema, path):
 def test_a_lead_that_is_there_is_shown_as_the_openapi_has_it_without_an_address_that_would_run(
     schema,
 ):
-    operation = schema["/api/leads/{lead}"]["GET"]
+    operation = schema["/api/v1/leads/{lead}"]["GET"]
     for number in (1, 2, 3):
         story = operation.Case(
             path_parameters={"lead": str(uuid.UUID(int=number))}

@@ -553,9 +553,9 @@ def test_a_flood_of_viewers_gets_a_clear_no_and_stops_nobody_else(owner, viewer)
 
 
 def test_an_engine_ends_though_a_query_runs(tmp_path):
-    from tests.integration.conftest import SERVE, _free_port
+    from tests.integration.conftest import SERVE, free_port
 
-    port = _free_port()
+    port = free_port()
     command = [sys.executable, "-c", SERVE, str(tmp_path / "data"), str(port), "owner", "viewer"]
     process = subprocess.Popen(command, cwd=ROOT)
     try:

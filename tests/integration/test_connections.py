@@ -282,7 +282,7 @@ def test_a_worker_starts_over_it(secured, tmp_path, way):
 def test_a_token_is_asked_for_once_while_it_lasts(secured, token_server):
     _, asked = token_server
     settings = secured("OAUTHBEARER")
-    tokens = connections._Tokens(settings)
+    tokens = connections.Tokens(settings)
     before = len(asked)
     assert {tokens.current() for _ in range(5)}
     assert len(asked) == before + 1

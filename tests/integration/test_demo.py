@@ -30,7 +30,7 @@ def play(stack, monkeypatch):
             small = replace(begun, market=replace(begun.market, rate=60.0))
             played.keep(path, small, playing=False)
         out = Console(file=io.StringIO())
-        found = demo._Play(stack, stack.home, out, speed).run(7, FAULTS, 3.0)
+        found = demo.Play(stack, stack.home, out, speed).run(7, FAULTS, 3.0)
         assert found["differs"] == {}
         assert (found["agrees"], found["verified"], found["drained"]) == (True, True, True)
         assert found["ledger"]["refused"] == 0

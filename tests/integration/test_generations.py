@@ -152,13 +152,13 @@ def test_a_worker_whose_folder_disagrees_with_the_log_stops_and_says_so(stack):
     good = path.read_text()
     path.write_text(good.replace("excluded: [duplicate, spam]", "excluded: [spam]"))
     try:
-        stack._processes["advance"].terminate()
-        until(lambda: stack._shown["advance"].state == "stopped", "the worker that stops")
+        stack.processes["advance"].terminate()
+        until(lambda: stack.shown["advance"].state == "stopped", "the worker that stops")
         assert "put the file back" in (stack.home / "logs" / "advance.log").read_text()
     finally:
         path.write_text(good)
         (stack.home / "start-advance").touch()
-    until(lambda: stack._shown["advance"].state == "running", "the worker's return")
+    until(lambda: stack.shown["advance"].state == "running", "the worker's return")
     invariants.hold(*invariants.of(stack))
 
 
@@ -188,7 +188,7 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     }
     assert {table: gone for table, (_, gone) in left.items() if gone} == {}
     assert sum(stays for stays, _ in left.values()) > 6
-    assert "advance" not in stack._processes
+    assert "advance" not in stack.processes
     assert [
         one["generation"] for one in run_cli("definitions", "list", "--json", home=stack.home)[1]
     ] == [2]
@@ -198,6 +198,6 @@ def test_a_generation_that_is_dropped_takes_its_facts_and_its_worker_with_it_and
     invariants.hold(client, settings)
     stack.stop()
     with Stack(stack.home) as again:
-        assert {role for role in again._processes if role.startswith("advance")} == {"advance@2"}
+        assert {role for role in again.processes if role.startswith("advance")} == {"advance@2"}
         invariants.hold(*invariants.of(again))
         assert figures_now(stack.home) == before

@@ -42,7 +42,7 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_fa
         until(lambda: leads() == 8, "the first leads")
         arrival.settled(lambda: client, settings.partitions)  # a marker in every partition
         run_cli("adopt", FUNNELS / "default.yaml", "--json", home=home)
-        running = {role: stack._processes[role].pid for role in ROLES}
+        running = {role: stack.processes[role].pid for role in ROLES}
         for pid in running.values():
             os.kill(pid, signal.SIGSTOP)
         post("lost")
@@ -64,7 +64,7 @@ def test_a_lost_record_stops_its_worker_until_a_person_accepts_the_hole_which_fa
         for pid in running.values():
             os.kill(pid, signal.SIGKILL)
         for role in ROLES:
-            until(lambda role=role: stack._shown[role].state == "stopped", f"{role} that stops")
+            until(lambda role=role: stack.shown[role].state == "stopped", f"{role} that stops")
             assert (
                 f"`leadstream holes accept {role}`" in (home / "logs" / f"{role}.log").read_text()
             )

@@ -118,7 +118,7 @@ def _kill_at(stack, role, share, importing):
         arrived = _arrived(stack)
         if arrived >= share:
             running = importing.poll() is None
-            os.kill(stack._processes[role].pid, signal.SIGKILL)
+            os.kill(stack.processes[role].pid, signal.SIGKILL)
             return role, arrived, running
         assert importing.poll() is None, importing.communicate()[1][-3000:]
     raise AssertionError(f"{share:.0%} did not arrive within {LIMIT} s")

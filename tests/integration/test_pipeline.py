@@ -118,7 +118,7 @@ def test_a_lead_of_web_and_crm_counts_once_and_a_redelivery_changes_nothing(
 
 def test_a_backlog_that_disproves_a_breach_raises_none(stack, clickhouse):
     """Twelve hours of backlog: a hot lead was called after two minutes, the workers were away."""
-    workers = [stack._processes[role].pid for role in ("normalise", "resolve", "advance")]
+    workers = [stack.processes[role].pid for role in ("normalise", "resolve", "advance")]
     # The ticks of the outage stand behind the backlog in the log, as they do when a fleet was down.
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)
@@ -241,9 +241,9 @@ def test_a_source_that_can_not_be_read_is_parked_alone_and_comes_back_whole(
     until(lambda: standing(clickhouse, "beside@example.com", stack), "a lead of another source")
     assert clickhouse.query("SELECT max(now) > now64() - INTERVAL 10 SECOND FROM cuts").first_row[0]
     assert not standing(clickhouse, "parked@example.com", stack)
-    stack._processes["normalise"].kill()  # whoever comes next must know it
+    stack.processes["normalise"].kill()  # whoever comes next must know it
     until(
-        lambda: stack._processes["normalise"].poll() is None and stack._shown["normalise"].restarts,
+        lambda: stack.processes["normalise"].poll() is None and stack.shown["normalise"].restarts,
         "the worker's heir",
     )
     send(orjson.dumps(lead))
@@ -277,10 +277,10 @@ def test_the_publisher_client_publishes_and_flush_tells_how_many(stack, clickhou
 
 
 def test_a_dead_process_is_started_again(stack):
-    first = stack._processes["gateway"].pid
+    first = stack.processes["gateway"].pid
     os.kill(first, signal.SIGKILL)
     until(
-        lambda: stack._shown["gateway"].pid != first and stack._shown["gateway"].restarts == 1,
+        lambda: stack.shown["gateway"].pid != first and stack.shown["gateway"].restarts == 1,
         "the gateway's return",
     )
     base = stack.environment()["LEADSTREAM_PUBLIC_URL"]
@@ -423,7 +423,9 @@ def test_a_conflict_is_listed_with_both_crm_records_until_a_person_decides(stack
     def listed():
         found = run_cli("identity", "--json", home=stack.home)[1]["conflicts"]
         return [
-            one for one in found if {half["record"][-3:] for half in one["halves"]} & {"901", "902"}
+            one
+            for one in found
+            if {side["record"][-3:] for side in one["identities"]} & {"901", "902"}
         ]
 
     until(listed, "the conflict")

@@ -17,6 +17,7 @@ from sinks.clickhouse.rows import ORDER, columns_of
 from sinks.clickhouse.writer import Writer
 from streams import metrics
 from streams.connections import clickhouse_client
+from tests.support.counters import value_of
 
 DAY = date(2026, 1, 5)
 
@@ -112,7 +113,7 @@ def count(client, table="rates"):
 
 
 def refused(table):
-    return metrics.REFUSED.labels(table)._value.get()
+    return value_of(metrics.REFUSED.labels(table))
 
 
 @pytest.mark.parametrize(
@@ -143,13 +144,13 @@ def refused(table):
 )
 def test_a_passing_error_is_waited_out_and_counted(emptied, between, error):
     name = errors.TRANSIENT.get(error[0])
-    before = metrics.SINK_RETRIES.labels(name)._value.get() if name else 0
+    before = value_of(metrics.SINK_RETRIES.labels(name)) if name else 0
     for _ in range(2):
         between.say(error)
     written = Writer(between.settings).write(rates(Decimal(1), Decimal(2)))
     assert (written["rates"], written.refused, count(emptied)) == (2, [], 2)
     if name:
-        assert metrics.SINK_RETRIES.labels(name)._value.get() == before + 2
+        assert value_of(metrics.SINK_RETRIES.labels(name)) == before + 2
 
 
 def test_a_row_that_clickhouse_refuses_does_not_stop_the_others(emptied, sink):
@@ -244,7 +245,7 @@ def test_an_address_that_cannot_be_used_sets_nothing_aside(engine):
         Writer(engine.model_copy(update={"clickhouse_url": "ftp://x"})).write(rates(Decimal(1)))
     writer = Writer(engine.model_copy(update={"clickhouse_url": "ftp://x"}))
     with pytest.raises(ValueError, match="LEADSTREAM_CLICKHOUSE_URL"):
-        writer._insert("rates", rates(Decimal(1)).rows["rates"])
+        writer.write_table("rates", rates(Decimal(1)).rows["rates"])
 
 
 def test_codes_have_the_names_that_clickhouse_gives_them(emptied):

@@ -136,6 +136,14 @@ def test_a_stack_that_is_well_says_so_everywhere(up):
     assert "leadstream_topic_differences 0.0" in metrics
 
 
+def test_without_a_supervisor_a_worker_that_is_dead_is_seen_by_its_group(up):
+    settings = up.settings()
+    assert health.workers(settings) == "each has a process"
+    others = settings.model_copy(update={"partitions": 7})  # whose groups nobody ever joined
+    with pytest.raises(health.Failing, match=r"nobody does the work of normalise, .*advance"):
+        health.workers(others)
+
+
 def test_nobody_else_may_read_a_home(up):
     files = [
         path for path in (up.home, *up.home.rglob("*")) if path.exists() and not path.is_symlink()

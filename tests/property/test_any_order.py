@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from schemas.events import EventType
 from streams.domain import members, packs, row
 from streams.domain.definition import prepare
+from streams.domain.group import fold_group
 from tests.property.strategies import (
     HOUSES,
     ORIGINS,
@@ -30,7 +31,7 @@ def batch(events, edges, now, definitions):
     for origin in ORIGINS:
         group = groups.of(origin)
         if members.survivor(group, edges) == origin:
-            folded = row.fold_group(origin, frozenset(events), frozenset(edges), definitions, now)
+            folded = fold_group(origin, frozenset(events), frozenset(edges), definitions, now)
             facts.update(
                 {(origin, fact.id, fact.at): fact.content for fact in folded.facts.values()}
             )
@@ -52,9 +53,9 @@ def deliveries(draw):
     definitions, words, handoffs = draw(definitions_and_words())
     events = draw(event_sets(10, ORIGINS, words, handoffs))
     edges = draw(edge_sets())
-    said = {"source": "hubspot", "deal": {"id": "d9"}}
+    stated = {"source": "hubspot", "deal": {"id": "d9"}}
     events += [
-        event(edge.at, EventType.LINKED, edge.event, said, origin=edge.a.id)
+        event(edge.at, EventType.LINKED, edge.event, stated, origin=edge.a.id)
         for edge in edges
         if edge.event
     ]
@@ -85,8 +86,8 @@ def test_any_order_any_ticks_any_redelivery_and_any_crash_give_the_facts_of_one_
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(packs, "KEEP", keep)
         patch.setattr(packs, "SLACK", keep // 2)
-        facts, states, told = arrived(inputs, ticks, random, definitions)
-    assert (facts, states) == batch(events, edges, told, definitions)
+        facts, states, reached = arrived(inputs, ticks, random, definitions)
+    assert (facts, states) == batch(events, edges, reached, definitions)
 
 
 def arrived(inputs, ticks, random, definitions):
@@ -96,7 +97,7 @@ def arrived(inputs, ticks, random, definitions):
     """
     rows = {name: row.Row(name) for name in ORIGINS}
     due = dict.fromkeys(ORIGINS)
-    sink, queue, told, later = Sink(), list(inputs), 0, list(ticks)
+    sink, queue, reached, later = Sink(), list(inputs), 0, list(ticks)
 
     def visit(name, step):
         sink.take(name, step)
@@ -111,8 +112,8 @@ def arrived(inputs, ticks, random, definitions):
 
     while queue:
         if later and random.random() < 0.2:
-            told = max(told, later.pop())
-            tick_all(told)
+            reached = max(reached, later.pop())
+            tick_all(reached)
         kind, to, value = queue.pop(
             random.randrange(min(len(queue), 6))
         )  # messages overtake each other
@@ -129,9 +130,9 @@ def arrived(inputs, ticks, random, definitions):
             ("copy" if forward.kind == "event" else "edge", forward.to, _value(forward))
             for forward in step.forwards
         ]
-    told = max([told, *ticks])
-    tick_all(told)
-    return sink.visible(), sink.standing(), told
+    reached = max([reached, *ticks])
+    tick_all(reached)
+    return sink.visible(), sink.standing(), reached
 
 
 def _value(forward):

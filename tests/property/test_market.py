@@ -16,7 +16,7 @@ from schemas.reading import FUNNELS, load
 from streams.audit import archive
 from streams.domain import aliases, identity, row
 from streams.domain.definition import Definition, prepare
-from streams.domain.lifecycle import intent_of
+from streams.domain.intents import intent_of
 from streams.embedded.ledger import count
 from streams.embedded.market import faults, person, schedule
 from streams.embedded.market.faults import Faults

@@ -204,7 +204,7 @@ def outcome(source, value, headers=()):
         headers=[("leadstream-source", source.encode()), *headers],
         timestamp=1_769_900_000_000,
     )
-    outs = Stateless._one(worker, HERE, sent)
+    outs = Stateless.one(worker, HERE, sent)
     letters = [out for out in outs if out.topic == "lead.deadletters"]
     return [
         (deadletters.described(out.headers), deadletters.opened(out.value)) for out in letters

@@ -1,9 +1,11 @@
 """What is deployed, as Docker and Kafka's image read it: compose files, and a broker of them."""
 
+import importlib.util
 import os
 import re
 import socket
 import subprocess
+import sys
 import time
 
 import yaml
@@ -126,3 +128,12 @@ class Broker:
             self.process.terminate()
             self.process.wait(60)
             self.process = None
+
+
+def builder(part):
+    """Load the script that writes a part of deploy/."""
+    spec = importlib.util.spec_from_file_location(f"build_{part}", DEPLOY / part / "build.py")
+    built = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = built
+    spec.loader.exec_module(built)
+    return built

@@ -4,14 +4,14 @@ from streams.embedded.sending import signed
 from streams.sources.proof import hex_digest
 from streams.sources.registry import SOURCES
 from streams.sources.vendor import Call
-from streams.sources.vendors import hubspot
+from streams.sources.vendors.hubspot.signature import sign
 
 
 def segment(secret, body):
     return hex_digest(secret, body, "sha1")
 
 
-hubspot_sign = hubspot.sign
+hubspot_sign = sign
 
 
 def proven(vendor, secret, body, headers=(), address="", now=0, query=()):

@@ -54,7 +54,7 @@ FOLLOWED = """
     assert measuring.silent(funnel) == []
     assert "mql.decision" in measuring.not_measured(funnel)
     assert "mql.first_touch" not in measuring.not_measured(funnel)
-    assert "acme_secret" in home._SECRETS
+    assert "acme_secret" in home.SECRETS
 """
 
 

@@ -289,7 +289,7 @@ def test_a_pace_gives_a_burst_then_its_rate_and_nothing_while_it_is_held():
     ],
 )
 def test_retry_after_is_seconds_or_a_date_and_has_a_bound(text, seconds):
-    assert asking._seconds(text) == seconds
+    assert asking.retry_after(text) == seconds
 
 
 @pytest.mark.parametrize(

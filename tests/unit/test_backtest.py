@@ -13,8 +13,8 @@ from schemas.events import RANK, Event, EventType, short
 from schemas.reading import FUNNELS, load
 from streams.agents.advance import Advance
 from streams.audit import backtest
-from streams.domain import row
 from streams.domain.definition import prepare
+from streams.domain.group import fold_group
 from streams.engine.ticks import Tick
 
 FUNNEL = load(FUNNELS / "default.yaml")
@@ -117,7 +117,7 @@ def test_a_backtest_counts_the_alerts_that_a_simulated_clock_raises(seed):
     facts = [
         fact
         for lead, events in histories(seed)
-        for fact in row.fold_group(
+        for fact in fold_group(
             lead, frozenset(events), frozenset(), DEFINITIONS, until
         ).facts.values()
     ]
@@ -139,7 +139,7 @@ def test_a_backtest_names_the_recipient_and_the_week():
         EventType.STAGE_REPORTED.value,
         body,
     )
-    facts = row.fold_group(
+    facts = fold_group(
         name_of(0), frozenset({event}), frozenset(), DEFINITIONS, T0 + 10 * DAY
     ).facts.values()
     found = backtest.documents(backtest.count(facts, DEFINITIONS, T0 + 10 * DAY))

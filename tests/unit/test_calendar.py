@@ -248,12 +248,12 @@ def test_years_are_built_when_they_are_asked_for_and_once():
     calendar = Calendar(zone="Europe/Paris", days=WEEK, hours=("09:00-18:00",))
     assert open_hours(calendar) is open_hours(calendar.model_copy())
     hours = OpenHours(calendar)
-    assert not hours._table.opens
+    assert not hours.table.opens
     hours.elapsed(at("2026-06-15T09:00"))
-    built = hours._table
+    built = hours.table
     assert (built.first, built.last) == (2020, 2030)
     hours.add(at("2021-06-15T09:00"), 90 * HOUR)
-    assert hours._table is built
+    assert hours.table is built
 
 
 @pytest.mark.parametrize("year", [1987, 2004, 2026, 2038, 2039])

@@ -14,7 +14,7 @@ from schemas.errors import LeadstreamError
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse.asking import Asked, Unreadable, read
 from streams.cli import context, main
-from streams.cli.identity import _alias
+from streams.cli.identity import as_alias
 
 FUNNEL = load(FUNNELS / "default.yaml")
 NOW = 1_800_000_000_000
@@ -113,7 +113,7 @@ NAMES = [
 
 @pytest.mark.parametrize(("typed", "alias"), NAMES)
 def test_a_name_is_written_as_events_carry_it(typed, alias):
-    assert _alias(typed) == alias
+    assert as_alias(typed) == alias
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_a_name_is_written_as_events_carry_it(typed, alias):
 )
 def test_what_names_nobody_strongly_is_refused(typed):
     with pytest.raises(context.Failed, match=r"is not a strong alias|is no email address"):
-        _alias(typed)
+        as_alias(typed)
 
 
 @pytest.fixture

@@ -287,7 +287,7 @@ def test_normalise_shows_each_body_it_can_decode_and_no_other():
 
 
 def test_every_counter_begins_at_zero_so_that_a_first_change_is_a_rise(tmp_path):
-    looks = app._drift(Settings(home=tmp_path))
+    looks = app.drift_detector(Settings(home=tmp_path))
     for source in SOURCES:
         for change in drift.CHANGES:
             assert (
@@ -299,7 +299,7 @@ def test_every_counter_begins_at_zero_so_that_a_first_change_is_a_rise(tmp_path)
     before = REGISTRY.get_sample_value(
         "leadstream_schema_drift_total", {"source": "meta", "change": "vanished"}
     )
-    looks._count("meta", "vanished")
+    looks.count("meta", "vanished")
     assert (
         REGISTRY.get_sample_value(
             "leadstream_schema_drift_total", {"source": "meta", "change": "vanished"}

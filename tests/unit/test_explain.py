@@ -11,9 +11,9 @@ import orjson
 import pytest
 
 from schemas.events import RANK, Event, short
-from streams.audit.explain import Known, Revision, _cause, story
-from streams.audit.telling import readable
-from streams.domain import row
+from streams.audit.explain import Known, Revision, cause_of, story
+from streams.audit.telling import headline, readable
+from streams.domain import duties, row
 from streams.domain.members import Edge, Origin
 from tests.support.stories import DAY, DEFINITION, MQL, T0, E
 
@@ -165,7 +165,7 @@ def play(until, course):
             current = keep(
                 row.connect(current, edge, DEFINITION),
                 seen,
-                _cause("edge", "", 0, orjson.dumps(edge.plain())),
+                cause_of("edge", "", 0, orjson.dumps(edge.plain())),
             )
             continue
         body = orjson.dumps({"source": "segment", **content}, option=orjson.OPT_SORT_KEYS).decode()
@@ -178,7 +178,7 @@ def play(until, course):
         current = keep(
             row.advance(current, event, DEFINITION, copied=copied),
             seen,
-            _cause("event", name, copied, ""),
+            cause_of("event", name, copied, ""),
         )
     end = int(T0 + until * DAY)
     tick(end)
@@ -212,3 +212,58 @@ def test_no_nurture_clock_is_ahead_of_a_lead_parted_from_one_who_had_opted_out(
     _, known, revisions, end = play(6, [(0, None, E.CREATED, {"kind": "form"})])
     view = story("lead", {"opted_out": opted_out}, known, revisions, DEFINITION, end, {})["outlook"]
     assert any(one["clock"].startswith("nurturing.") for one in view["running"]) is not opted_out
+
+
+def test_a_story_begins_with_whose_move_it_is_and_how_late_it_is():
+    state, known, revisions, end = play(*CASES["opening-balance-at-the-cut-over"])
+    found = story("lead", state, known, revisions, DEFINITION, end, SIDES)
+    assert found["headline"] == "10 days late: bob must call"
+    early = end - 20 * DAY
+    assert headline(found, early, {"opportunity": "Deal"}) == (
+        "nothing is late in Deal: bob must call within 10 days"
+    )
+    alone = {**found, "now": {**found["now"], "owner": ""}}
+    assert headline(alone, end, {}) == "10 days late: sales (nobody owns it) must call"
+    quiet = {**found, "outlook": {}}
+    assert headline(quiet, end, {}) == "nothing is late: in opportunity nothing is due"
+    timed = {**found, "outlook": {"timer_at": end + 3 * DAY, "timer_to": "lost"}}
+    assert headline(timed, end, {"lost": "Lost"}) == (
+        "nothing is late: it moves from opportunity to Lost by itself within 3 days"
+    )
+    assert "erased" in headline({**found, "now": {}}, end, {})
+
+
+WAITS = [
+    ((), "look"),
+    (("human", "accepted", "rejected"), "call"),
+    (("accepted", "rejected"), "decide"),
+    (("accepted",), "accept"),
+    (("onboarded",), "onboard"),
+    (("human", "automated"), "write"),
+    (("leave",), "go_on"),
+    (("inbound", "moved"), "go_on"),
+    (("inbound",), "look"),
+]
+
+
+@pytest.mark.parametrize(("waits", "what"), WAITS)
+def test_a_duty_is_what_stops_the_clock(waits, what):
+    assert duties.must(waits) == what
+    assert duties.WORDS[what]
+
+
+def test_a_clock_or_stage_that_the_funnel_no_longer_has_is_looked_at():
+    funnel = DEFINITION.first.funnel
+    assert duties.duty(funnel, "mql", "gone") == ("joint", "look")
+    assert duties.duty(funnel, "gone", "first_touch").sentence("") == "nobody must look at it"
+
+
+SPANS = [
+    (0, "0 minutes"), (60, "1 minute"), (7_199, "119 minutes"), (7_200, "2 hours"),
+    (172_799, "47 hours"), (172_800, "2 days"), (-86_400 * 28, "28 days"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("seconds", "shown"), SPANS)
+def test_a_span_is_in_the_largest_unit_that_comes_to_two(seconds, shown):
+    assert duties.span(seconds) == shown

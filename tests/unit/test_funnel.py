@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from schemas import documents, first_form
+from schemas.alerts import Alerts
 from schemas.checking import nowhere_to_go
 from schemas.durations import Duration
 from schemas.funnel import Funnel
@@ -127,15 +128,15 @@ ERRORS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("good", "bad", "said"), ERRORS)
-def test_an_error_names_its_line_and_what_to_write(tmp_path, good, bad, said):
+@pytest.mark.parametrize(("good", "bad", "stated"), ERRORS)
+def test_an_error_names_its_line_and_what_to_write(tmp_path, good, bad, stated):
     text = (FUNNELS / "default.yaml").read_text()
     assert good in text
     path = tmp_path / "funnel.yaml"
     path.write_text(text.replace(good, bad))
     with pytest.raises(FunnelError) as caught:
         load(path)
-    assert re.search(said, str(caught.value))
+    assert re.search(stated, str(caught.value))
     if bad:  # what is missing has no line but its parent's
         wanted = next(
             n
@@ -190,7 +191,7 @@ def test_titles_are_shown_in_a_language_that_has_one_and_else_the_title_or_the_n
     assert shown == ["Lead", "Prospect", "Lead", "customer"]
 
 
-def test_what_a_file_lacks_and_what_its_names_lack_is_told_in_one_go_for_every_file_of_a_folder(
+def test_what_a_file_lacks_and_what_its_names_lack_is_reported_at_once_for_every_file_of_a_folder(
     tmp_path,
 ):
     text = (FUNNELS / "default.yaml").read_text()
@@ -202,14 +203,14 @@ def test_what_a_file_lacks_and_what_its_names_lack_is_told_in_one_go_for_every_f
     (tmp_path / "d.yaml").write_text(text)
     with pytest.raises(FunnelError) as caught:
         load_all(tmp_path)
-    said = str(caught.value)
+    stated = str(caught.value)
     for name, what in (
         ("a", "scoring.half_live"),
         ("a", "'nobody' is no team"),
         ("b", "'home' is no calendar"),
         ("d", "two files have this version"),
     ):
-        assert re.search(rf"{name}\.yaml:\d+: .*{what}", said), (name, what)
+        assert re.search(rf"{name}\.yaml:\d+: .*{what}", stated), (name, what)
     with pytest.raises(FunnelError, match="can't be read"):
         load(tmp_path / "none.yaml")
 
@@ -252,11 +253,11 @@ CLASHES = [
 ]
 
 
-@pytest.mark.parametrize(("changes", "said"), CLASHES)
-def test_versions_that_can_not_follow_each_other_are_refused_with_a_hint(changes, said):
+@pytest.mark.parametrize(("changes", "stated"), CLASHES)
+def test_versions_that_can_not_follow_each_other_are_refused_with_a_hint(changes, stated):
     first = load(FUNNELS / "default.yaml")
     later = first.model_copy(update={"version": "2", "effective_from": date(2026, 1, 1), **changes})
-    assert any(said in clash.text for clash in incompatible([first, later]))
+    assert any(stated in clash.text for clash in incompatible([first, later]))
 
 
 @pytest.mark.parametrize("zone", ["Europe/Paris", "Pacific/Kiritimati", "America/Sao_Paulo", "UTC"])
@@ -284,11 +285,13 @@ NAMES = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "said"), [one[1:] for one in NAMES], ids=[one[0] for one in NAMES])
-def test_names_are_letters_digits_and_two_signs_of_any_script(tmp_path, bad, said):
+@pytest.mark.parametrize(
+    ("bad", "stated"), [one[1:] for one in NAMES], ids=[one[0] for one in NAMES]
+)
+def test_names_are_letters_digits_and_two_signs_of_any_script(tmp_path, bad, stated):
     path = tmp_path / "funnel.yaml"
     path.write_text((FUNNELS / "default.yaml").read_text().replace("  churned:", f"  '{bad}':"))
-    with pytest.raises(FunnelError, match=said):
+    with pytest.raises(FunnelError, match=stated):
         load(path)
 
 
@@ -318,7 +321,7 @@ def test_rewritten_it_says_what_the_shipped_file_says_but_for_the_titles(tmp_pat
     assert max(map(len, path.read_text().splitlines())) <= 100
 
 
-def test_a_record_of_an_older_form_is_read_as_what_it_said():
+def test_a_record_of_an_older_form_is_read_as_what_it_stated():
     raw = documents.read(FIRST_FORM / "default.first.yaml").value
     assert plain(Funnel.model_validate(raw)) == plain(load(FUNNELS / "default.yaml"))
 
@@ -335,3 +338,18 @@ def test_another_title_is_no_other_definition():
     funnel = load(FUNNELS / "default.yaml")
     titled = funnel.model_copy(update=stages(funnel, mql={"title": "Chaud", "titles": {"fr": "C"}}))
     assert digest(titled) == digest(funnel)
+
+
+def test_thresholds_of_alerts_decide_no_fact_so_they_are_no_other_definition():
+    funnel = load(FUNNELS / "default.yaml")
+    assert funnel.alerts == Alerts()  # the file writes the defaults out
+    stricter = funnel.model_copy(update={"alerts": Alerts(newly_stalled=1)})
+    assert digest(stricter) == digest(funnel)
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"newly_stalled": 0}, {"inflow_drop": 1.0}, {"inflow_drop": 50}, {"stalled": 3}]
+)
+def test_a_threshold_that_would_never_or_always_fire_is_refused(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Alerts(**wrong)

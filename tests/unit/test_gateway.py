@@ -24,6 +24,7 @@ from streams.sources.registry import SOURCES
 from streams.sources.vendor import Call
 from tests.attack.server import SECRETS, Acknowledging
 from tests.support import signing
+from tests.support.counters import value_of
 from tests.support.gateways import BEARER, EVENT, TOKEN, Gateway, events, problem
 
 # ------------------------------------------------------------ what broke parsers
@@ -492,7 +493,7 @@ def test_a_client_that_hangs_up_is_counted_and_leaves_no_traceback(caplog):
 
     gateway = Gateway()
     counter = metrics.ACCEPTED.labels("segment", "disconnected")
-    before = counter._value.get()
+    before = value_of(counter)
     messages = iter(
         [{"type": "http.request", "body": b"{", "more_body": True}, {"type": "http.disconnect"}]
     )
@@ -518,7 +519,7 @@ def test_a_client_that_hangs_up_is_counted_and_leaves_no_traceback(caplog):
         pass
 
     asyncio.run(gateway.app(scope, receive, send))
-    assert counter._value.get() == before + 1
+    assert value_of(counter) == before + 1
     assert not caplog.records
 
 

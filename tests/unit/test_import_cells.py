@@ -86,7 +86,7 @@ TIMES = [
 
 @pytest.mark.parametrize(("text", "form", "zone", "at"), TIMES)
 def test_a_time_is_read_whatever_wrote_it(text, form, zone, at):
-    assert times.moment(text, (times._known(form),), zone) == at
+    assert times.moment(text, (times.checked_format(form),), zone) == at
 
 
 def test_of_several_formats_the_one_that_fits_holds_and_where_two_fit_nobody_guesses():
@@ -110,7 +110,7 @@ def test_of_several_formats_the_one_that_fits_holds_and_where_two_fit_nobody_gue
 )
 def test_what_is_no_time_says_like_what_it_should_be(text, form):
     with pytest.raises(ValueError, match="is no time like"):
-        times.moment(text, (times._known(form),), "UTC")
+        times.moment(text, (times.checked_format(form),), "UTC")
 
 
 @pytest.mark.parametrize(
@@ -128,4 +128,4 @@ def test_what_is_no_time_says_like_what_it_should_be(text, form):
 )
 def test_a_format_that_can_read_no_time_is_refused_before_the_first_row(form, why):
     with pytest.raises(ValueError, match=why):
-        times._known(form)
+        times.checked_format(form)

@@ -208,7 +208,7 @@ def test_a_full_disk_has_its_own_error(tmp_path, monkeypatch):
     write(tmp_path, spec(order="lead"), a_csv=rows(3_000))
     mapping = files.load(tmp_path / "mapping.yaml", tmp_path)
     monkeypatch.setattr(
-        "streams.sources.files.spool._SCHEMA", spool._SCHEMA + "PRAGMA max_page_count = 1;"
+        "streams.sources.files.spool.SCHEMA", spool.SCHEMA + "PRAGMA max_page_count = 1;"
     )
     with pytest.raises(
         files.MappingError, match="free some space, or name another folder by TMPDIR"

@@ -178,10 +178,10 @@ RULES = [
 
 
 @pytest.mark.parametrize(
-    ("said", "until", "expected"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES]
+    ("stated", "until", "expected"), [rule[1:] for rule in RULES], ids=[rule[0] for rule in RULES]
 )
-def test_rule(said, until, expected):
-    assert path(fold(history(*said), until)) == expected
+def test_rule(stated, until, expected):
+    assert path(fold(history(*stated), until)) == expected
 
 
 def test_a_deal_won_before_its_contact_enters_inquiry_once_the_contact_says_so_and_is_flagged():
@@ -229,9 +229,9 @@ def test_a_late_proof_turns_a_breach_into_met_under_a_higher_revision():
             if c.kind == "clock" and c.content
         ]
         return next(
-            (revision, said["status"])
-            for revision, said in changes
-            if said["clock"] == "first_touch"
+            (revision, stated["status"])
+            for revision, stated in changes
+            if stated["clock"] == "first_touch"
         )
 
     assert clock(breached)[1] in ("breached", "escalated")
@@ -242,19 +242,21 @@ def test_a_late_proof_turns_a_breach_into_met_under_a_higher_revision():
 def test_a_hot_lead_must_be_touched_within_five_minutes_also_at_night():
     at_night = history((0.6, E.CREATED, {"kind": "demo_form"}))
     clock = next(
-        said for _, said, _ in facts(fold(at_night, 1), "clock") if said["clock"] == "first_touch"
+        stated
+        for _, stated, _ in facts(fold(at_night, 1), "clock")
+        if stated["clock"] == "first_touch"
     )
     assert clock["due_at"] == at_night[0].at + 300_000
 
 
 def test_disagreement_of_gate_and_crm_is_a_fact():
     folded = fold(history((0, E.STAGE_REPORTED, MQL)), 1)
-    said = facts(folded, "disagreement")[0][1]
-    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in said.pop("rules")] == [
+    stated = facts(folded, "disagreement")[0][1]
+    assert [(rule["rule"], rule["passed"], rule["value"]) for rule in stated.pop("rules")] == [
         ("score", False, "0"),
         ("suppressed", True, ""),
     ]
-    assert said == {
+    assert stated == {
         "at": T0,
         "funnel": "default",
         "gate": False,
@@ -275,7 +277,9 @@ def test_a_decision_keeps_each_rule_with_the_value_seen():
 def test_an_opt_out_cancels_the_nurture_clock():
     folded = fold(history((0, E.CREATED, {}), (5, E.CONSENT, {"granted": False})), 100)
     assert folded.state["opted_out"] is True
-    assert [said for _, said, _ in facts(folded, "clock") if said["stage"] == "nurturing"] == []
+    assert [
+        stated for _, stated, _ in facts(folded, "clock") if stated["stage"] == "nurturing"
+    ] == []
 
 
 def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
@@ -283,9 +287,9 @@ def test_a_clock_that_no_enabled_source_can_stop_is_not_started_but_named():
     assert measuring.not_measured(olist.first.funnel) == []
     quiet = prepare(DEFINITION.first.funnel.model_copy(update={"enabled_sources": ("segment",)}))
     assert "mql.decision" in measuring.not_measured(quiet.first.funnel)
-    said = history((0, E.STAGE_REPORTED, MQL))
+    stated = history((0, E.STAGE_REPORTED, MQL))
     started = [
-        {clock["clock"] for _, clock, _ in facts(fold(said, 2, under), "clock")}
+        {clock["clock"] for _, clock, _ in facts(fold(stated, 2, under), "clock")}
         for under in (DEFINITION, quiet)
     ]
     assert started == [{"first_touch", "decision"}, set()]

@@ -7,6 +7,7 @@ import pytest
 
 from schemas.events import RANK, Event, EventType, short
 from streams.domain import members, row
+from streams.domain.group import fold_group
 from streams.domain.members import LINK, MERGE, UNMERGE, Edge, Origin
 from tests.support.stories import DEFINITION
 
@@ -105,7 +106,7 @@ def test_both_leads_state_that_they_are_in_conflict():
         {stated("h1", 1, EventType.CREATED, "h1"), stated("h2", 2, EventType.CREATED, "h2")}
     )
     for lead in ("h1", "h2"):
-        folded = row.fold_group(lead, events, both, DEFINITION, 100)
+        folded = fold_group(lead, events, both, DEFINITION, 100)
         assert folded.state["conflicts"] == 1
         assert [
             orjson.loads(fact.content) for fact in folded.facts.values() if fact.kind == "conflict"
@@ -122,7 +123,7 @@ PARTED = frozenset({edge(10, MERGE, A, B), edge(20, UNMERGE, A, B)})
 
 
 def opted_out(lead, *events, edges=PARTED):
-    folded = row.fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100)
+    folded = fold_group(lead, frozenset([*KNOWN, *events]), edges, DEFINITION, 100)
     return folded.state["opted_out"]
 
 

@@ -43,6 +43,6 @@ class Facts:
 
 def test_an_import_hears_what_has_come_and_no_more_however_fast_facts_follow():
     pace = Pace(Settings(partitions=1))
-    pace._consumer = facts = Facts()
-    asyncio.run(asyncio.wait_for(pace._listen(time.monotonic() + 60), 30))
+    pace.consumer = facts = Facts()
+    asyncio.run(asyncio.wait_for(pace.listen(time.monotonic() + 60), 30))
     assert facts.at == 5

@@ -7,8 +7,9 @@ import pytest
 
 from schemas.events import RANK, Event, EventType, short
 from schemas.reading import FUNNELS, load
-from streams.domain import packs, row
+from streams.domain import members, packs, row
 from streams.domain.definition import prepare
+from streams.domain.group import fold_group
 
 DEFINITION = prepare(load(FUNNELS / "default.yaml"))
 T0, HOUR = 1_767_600_000_000, 3_600_000
@@ -46,7 +47,7 @@ def old(decade):
 
 
 def folded(events, now):
-    return row.fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
+    return fold_group("lead", frozenset(events), frozenset(), DEFINITION, now)
 
 
 def test_a_row_of_four_hundred_newsletters_is_small_and_says_what_the_whole_history_says(
@@ -152,3 +153,23 @@ def test_a_row_of_the_first_form_is_read_with_its_packs(old):
     }  # fmt: skip
     assert row.load(orjson.dumps(first_form)) == old
     assert row.due_of(orjson.dumps(first_form)) == 7
+
+
+def test_a_record_that_is_known_by_packed_touches_alone_outlives_the_deletion_of_another():
+    early = [
+        event(f"o{n}", T0 + n * HOUR, source="hubspot", kind="email_open")._replace(origin="other")
+        for n in range(20)
+    ]
+    later = [one._replace(at=one.at + 30 * HOUR) for one in newsletters(300)]
+    deleted = event("gone", later[-1].at + HOUR, EventType.DELETED, source="hubspot")
+    events = [*early, event("first", T0 + 25 * HOUR, EventType.CREATED), *later, deleted]
+    edge = members.Edge(
+        T0, 0, "e", "link", members.Origin(1, "", "lead", ""), members.Origin(2, "", "other", "")
+    )
+    current = row.connect(row.Row("lead"), edge, DEFINITION).row
+    for each in events:
+        current = row.advance(current, each, DEFINITION, copied=each.origin == "other").row
+    assert not any(one.origin == "other" for one in current.events)
+    whole = fold_group("lead", frozenset(events), frozenset({edge}), DEFINITION, current.watermark)
+    assert row.state_of(current, DEFINITION) == whole
+    assert whole.state["stage"] != "disqualified"

@@ -16,6 +16,9 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
     for kind in TABLES:
         batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": "{}"})
         batch.fact({**common, "id": "f", "kind": kind, "journey": 1, "at": 0, "content": None})
+    late = {"stage": "mql", "status": "breached", "due_at": 1}
+    clock = {"id": "f", "kind": "clock", "journey": 1, "at": 0}
+    batch.fact({**common, **clock, "content": orjson.dumps(late).decode()})
     batch.state({**common, "content": orjson.dumps({"stage": "mql"}).decode()})
     batch.touch(
         0,
@@ -90,6 +93,21 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         names, types = columns_of(table)
         assert len(names) == len(types)
         assert {len(row) for row in rows} == {len(names)}, table
+
+
+def test_each_revision_by_which_a_real_leads_clock_is_late_is_kept_and_no_other():
+    batch = Batch()
+    fact = {"lead": "l", "generation": 1, "id": "f", "kind": "clock", "journey": 1, "at": 0}
+    states = ("warned", "breached", "escalated", "met", "cancelled")
+    for revision, status in enumerate(states):
+        for test in (0, 1):
+            clock = {"stage": "mql", "status": status, "due_at": 7, "test": test}
+            content = orjson.dumps(clock).decode()
+            batch.fact(
+                {**fact, "revision": revision, "partition": 0, "offset": 1, "content": content}
+            )
+    batch.fact({**fact, "revision": 9, "partition": 0, "offset": 1, "content": None})
+    assert batch.rows["breaches"] == [[1, "l", "f", "mql", 7, 1], [1, "l", "f", "mql", 7, 2]]
 
 
 def test_a_mark_replaces_its_letter_and_a_letter_written_again_behind_it_does_not():

@@ -139,18 +139,20 @@ CLOCKS = [
 
 def clock(folded, name):
     found = [
-        said for _, said, _ in facts(folded, "clock") if f"{said['stage']}.{said['clock']}" == name
+        stated
+        for _, stated, _ in facts(folded, "clock")
+        if f"{stated['stage']}.{stated['clock']}" == name
     ]
     return found[-1] if found else None
 
 
 @pytest.mark.parametrize(
-    ("said", "until", "name", "expected"),
+    ("stated", "until", "name", "expected"),
     [row[1:] for row in CLOCKS],
     ids=[row[0] for row in CLOCKS],
 )
-def test_clock(said, until, name, expected):
-    found = clock(fold(history(*said), until), name)
+def test_clock(stated, until, name, expected):
+    found = clock(fold(history(*stated), until), name)
     assert found is not None
     assert {key: found[key] for key in expected} == expected
 
@@ -169,10 +171,10 @@ NONE = [
 
 
 @pytest.mark.parametrize(
-    ("said", "until", "name"), [row[1:] for row in NONE], ids=[row[0] for row in NONE]
+    ("stated", "until", "name"), [row[1:] for row in NONE], ids=[row[0] for row in NONE]
 )
-def test_no_clock(said, until, name):
-    assert clock(fold(history(*said), until), name) is None
+def test_no_clock(stated, until, name):
+    assert clock(fold(history(*stated), until), name) is None
 
 
 VENDORS = [
@@ -196,11 +198,11 @@ def test_a_vendors_stage_is_the_agreed_stage(source, word, to):
 
 
 def test_salesforces_closed_not_converted_is_a_rejection():
-    said = history(
+    stated = history(
         (0, E.STAGE_REPORTED, MQL),
         (1, E.STAGE_REPORTED, {"source": "salesforce", "stage": "Closed - Not Converted"}),
     )
-    assert facts(fold(said, 2), "handoff")[0][1]["outcome"] == "rejected"
+    assert facts(fold(stated, 2), "handoff")[0][1]["outcome"] == "rejected"
 
 
 REASONS = {
@@ -246,13 +248,13 @@ def test_origin_is_the_leads_and_never_changes_while_source_and_channel_are_the_
         "marketing": {"platform": "google", "campaign": "c"},
         "kind": "ad_lead_form",
     }
-    said = [
+    stated = [
         (0, E.CREATED, {"origin": "Partner"}),
         (1, E.STAGE_REPORTED, MQL),
         (2, E.REJECTED, {"reason": "not-ready"}),
         (200, E.TOUCH, ad),
     ]
-    journeys = [fact for _, fact, _ in facts(fold(history(*said), 201), "journey")]
+    journeys = [fact for _, fact, _ in facts(fold(history(*stated), 201), "journey")]
     assert [(one["lead_origin"], one["source"]) for one in journeys] == [
         ("partner", ""),
         ("partner", "google"),
@@ -261,8 +263,8 @@ def test_origin_is_the_leads_and_never_changes_while_source_and_channel_are_the_
 
 @pytest.mark.parametrize("name", ["facebook", "fb", "meta"])
 def test_a_sources_aliases_are_one_source(name):
-    said = history((0, E.CREATED, {"marketing": {"utm_source": name, "utm_medium": "social"}}))
-    assert facts(fold(said, 0.1), "journey")[0][1]["source"] == "meta"
+    stated = history((0, E.CREATED, {"marketing": {"utm_source": name, "utm_medium": "social"}}))
+    assert facts(fold(stated, 0.1), "journey")[0][1]["source"] == "meta"
 
 
 def test_what_no_rule_of_the_source_table_matches_is_shown_as_unattributed():
@@ -278,18 +280,18 @@ def test_an_opening_balance_is_marked_and_its_clocks_start_at_the_cut_over():
 
 def test_a_hand_off_has_two_sides_and_a_joint_stage_two_owners():
     for team in ("marketing", "sales"):
-        said = history(
+        stated = history(
             (0, E.STAGE_REPORTED, MQL), (0.1, E.ACCEPTED, {"attributes": {"team": team}})
         )
-        assert [note["what"] for _, note, _ in facts(fold(said, 0.2), "note")] == []
+        assert [note["what"] for _, note, _ in facts(fold(stated, 0.2), "note")] == []
 
 
 def test_a_journey_disqualified_as_spam_leaves_the_denominators_however_the_crm_says_it():
-    said = history(
+    stated = history(
         (0, E.STAGE_REPORTED, MQL),
         (0.1, E.STAGE_REPORTED, {"stage": "disqualified", "reason": "spam"}),
     )
-    folded = fold(said, 1)
+    folded = fold(stated, 1)
     assert facts(folded, "journey")[0][1]["excluded"] == "spam"
     assert facts(folded, "handoff")[0][1]["outcome"] == "rejected"
 
@@ -303,14 +305,17 @@ def test_a_first_word_that_no_mapping_knows_is_counted():
 def test_the_gate_is_asked_whenever_it_may_read_something_new(field):
     rules = (*FIRST.gates["ready"].all, Rule(name=field, field=field, op="known"))
     under = prepare(variant(**gate(all=rules)))
-    said = history((0, E.CREATED, {"kind": "demo_form"}), (0.1, E.ASSIGNED, {field: "acme"}))
-    assert [path(fold(said[:count], 0.2, under)) for count in (1, 2)] == ["inquiry", "inquiry mql"]
+    stated = history((0, E.CREATED, {"kind": "demo_form"}), (0.1, E.ASSIGNED, {field: "acme"}))
+    assert [path(fold(stated[:count], 0.2, under)) for count in (1, 2)] == [
+        "inquiry",
+        "inquiry mql",
+    ]
 
 
 def test_an_implied_entry_that_is_reported_begins_its_clocks_and_timers_then():
-    said = history((0, E.TOUCH, {"kind": "page_view"}), (0.3, E.CREATED, {}))
+    stated = history((0, E.TOUCH, {"kind": "page_view"}), (0.3, E.CREATED, {}))
     assert (
-        fold(said, 0.31).state["timer_at"]
+        fold(stated, 0.31).state["timer_at"]
         == fold(history((0.3, E.CREATED, {})), 0.31).state["timer_at"]
     )
 
@@ -323,8 +328,8 @@ def test_an_open_episode_keeps_where_its_rejection_leads():
             "rejections": {**FIRST.rejections, "no-fit": "recycled"},
         }
     )
-    said = history((0, E.STAGE_REPORTED, MQL), (3, E.REJECTED, {"reason": "no-fit"}))
-    assert fold(said, 4, prepare(FIRST, later)).state["stage"] == "disqualified"
+    stated = history((0, E.STAGE_REPORTED, MQL), (3, E.REJECTED, {"reason": "no-fit"}))
+    assert fold(stated, 4, prepare(FIRST, later)).state["stage"] == "disqualified"
 
 
 def test_a_loss_is_taken_back_for_90_days_also_where_no_timer_ends_it():
@@ -345,17 +350,17 @@ def test_a_loss_is_taken_back_for_90_days_also_where_no_timer_ends_it():
 
 
 def test_a_write_by_a_team_that_does_not_own_the_stage_is_flagged_and_not_lost():
-    said = history((0, E.CREATED, {}), (0.1, E.ACCEPTED, {"attributes": {"team": "sales"}}))
-    folded = fold(said, 0.2)
+    stated = history((0, E.CREATED, {}), (0.1, E.ACCEPTED, {"attributes": {"team": "sales"}}))
+    folded = fold(stated, 0.2)
     assert folded.state["stage"] == "sal"
     assert [note["what"] for _, note, _ in facts(folded, "note")] == ["not the owner"]
 
 
 def test_a_deal_of_two_leads_is_influenced_for_whoever_is_not_its_primary_contact():
-    said = history(
+    stated = history(
         (0, E.CREATED, {}), (0.1, E.OPPORTUNITY_WON, {"deal": {"id": "x", "role": "influencer"}})
     )
-    assert facts(fold(said, 0.2), "deal")[0][1]["role"] == "influencer"
+    assert facts(fold(stated, 0.2), "deal")[0][1]["role"] == "influencer"
 
 
 def test_a_test_lead_is_kept_and_flagged():
@@ -375,7 +380,7 @@ def test_equal_timestamps_go_by_the_stage_they_speak_of():
         0.1,
     )
     assert path(folded).replace("*", "") == "inquiry mql sal sql opportunity customer"
-    assert [said["to"] for _, said, _ in facts(folded, "transition") if said["implied"]] == [
+    assert [stated["to"] for _, stated, _ in facts(folded, "transition") if stated["implied"]] == [
         "sql",
         "opportunity",
     ]
@@ -388,8 +393,8 @@ def test_equal_rank_goes_by_the_sources_sequence():
 
 
 def test_a_suppressed_lead_never_passes_the_gate():
-    said = history((0, E.CREATED, {"attributes": {"persona": "student"}, "kind": "demo_form"}))
-    assert fold(said, 0.1).state["stage"] == "inquiry"
+    stated = history((0, E.CREATED, {"attributes": {"persona": "student"}, "kind": "demo_form"}))
+    assert fold(stated, 0.1).state["stage"] == "inquiry"
 
 
 def test_hot_is_who_asks_for_a_demo_or_a_call_and_nobody_else():
@@ -404,11 +409,11 @@ def test_hot_is_who_asks_for_a_demo_or_a_call_and_nobody_else():
     }
 
 
-def folded_under(definitions, *said, until=400.0):
+def folded_under(definitions, *stated, until=400.0):
     from streams.domain import row
 
     current = row.Row("lead")
-    for event in history(*said):
+    for event in history(*stated):
         current = row.advance(current, event, definitions).row
     return row.state_of(row.tick(current, int(T0 + until * DAY), definitions).row, definitions)
 
@@ -433,10 +438,10 @@ WHO = [
 ]
 
 
-@pytest.mark.parametrize(("decided_by", "said", "stands", "disagreement"), WHO)
-def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, said, stands, disagreement):
+@pytest.mark.parametrize(("decided_by", "stated", "stands", "disagreement"), WHO)
+def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, stated, stands, disagreement):
     folded = folded_under(
-        prepare(variant(**stages(mql={"decided_by": decided_by}))), said, until=0.1
+        prepare(variant(**stages(mql={"decided_by": decided_by}))), stated, until=0.1
     )
     assert folded.state["stage"] == stands
     found = [fact for _, fact, _ in facts(folded, "disagreement")]
@@ -448,7 +453,7 @@ def test_who_decides_and_whoever_disagrees_is_a_fact(decided_by, said, stands, d
     )
 
 
-def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_said_is_kept():
+def test_a_system_without_authority_over_a_stage_moves_nobody_and_what_it_stated_is_kept():
     definitions = prepare(variant(**stages(mql={"authority": ("salesforce",)})))
     folded = folded_under(definitions, (0, E.CREATED, {}), (0.1, E.STAGE_REPORTED, MQL), until=0.2)
     assert folded.state["stage"] == "inquiry"
@@ -469,14 +474,14 @@ def test_a_changed_definition_binds_new_episodes_and_leaves_open_ones_their_own(
     definitions = prepare(FIRST, variant(version="2", effective_from=date(2026, 1, 8), **shorter))
     before = folded_under(definitions, (0, E.STAGE_REPORTED, MQL), until=20)
     after = folded_under(definitions, (4, E.STAGE_REPORTED, MQL), until=20)
-    assert [at for at, said, _ in facts(before, "transition") if said["to"] == "recycled"] == [
+    assert [at for at, stated, _ in facts(before, "transition") if stated["to"] == "recycled"] == [
         T0 + 14 * DAY
     ]
-    assert [at for at, said, _ in facts(after, "transition") if said["to"] == "recycled"] == [
+    assert [at for at, stated, _ in facts(after, "transition") if stated["to"] == "recycled"] == [
         T0 + 6 * DAY
     ]
-    assert [said["version"] for _, said, _ in facts(before, "clock")][:1] == ["1"]
-    assert [said["version"] for _, said, _ in facts(after, "clock")][:1] == ["2"]
+    assert [stated["version"] for _, stated, _ in facts(before, "clock")][:1] == ["1"]
+    assert [stated["version"] for _, stated, _ in facts(after, "clock")][:1] == ["2"]
 
 
 GATES = [
@@ -523,11 +528,11 @@ GATES = [
 ]
 
 
-@pytest.mark.parametrize(("rules", "said", "passes"), GATES)
-def test_a_gate_is_named_rules_and_says_what_each_saw(rules, said, passes):
+@pytest.mark.parametrize(("rules", "stated", "passes"), GATES)
+def test_a_gate_is_named_rules_and_says_what_each_saw(rules, stated, passes):
     changed = gate(**{"all": (), "any": (), "none": (), **rules})
     folded = folded_under(
-        prepare(variant(**changed)), (0, E.CREATED, {"kind": "form", **said}), until=0.1
+        prepare(variant(**changed)), (0, E.CREATED, {"kind": "form", **stated}), until=0.1
     )
     assert (folded.state["stage"] == "mql") is passes
     if passes:
@@ -551,7 +556,7 @@ def test_a_firm_without_a_marketing_department_gives_every_stage_to_sales():
     folded = folded_under(
         prepare(variant(**to_sales)), (0, E.STAGE_REPORTED, MQL), (1, E.ACCEPTED, {}), until=2
     )
-    assert {said["owner_team"] for _, said, _ in facts(folded, "transition")} == {"sales"}
+    assert {stated["owner_team"] for _, stated, _ in facts(folded, "transition")} == {"sales"}
 
 
 def test_facts_carry_the_version_under_which_they_were_decided():
@@ -576,12 +581,12 @@ def test_of_two_contents_of_one_event_the_smallest_counts_whichever_came_first()
     for order in (twice, twice[::-1]):
         folded = fold(order, 2)
         assert folded.state["score"] == 30
-        assert [at for at, said, _ in facts(folded, "transition") if said["to"] == "inquiry"] == [
-            T0
-        ]
+        assert [
+            at for at, stated, _ in facts(folded, "transition") if stated["to"] == "inquiry"
+        ] == [T0]
 
 
-def test_a_clock_is_judged_up_to_the_last_thing_that_happened_though_nobody_told_the_time():
+def test_a_clock_is_judged_up_to_the_last_thing_that_happened_though_no_watermark_rose():
     from streams.domain import row
 
     current = row.Row("lead")
@@ -599,15 +604,15 @@ def test_the_diagram_in_the_documentation_is_drawn_from_the_table():
 
 def test_a_qualification_that_the_gate_refuses_leaves_the_present_episode_as_it_was():
     definitions = prepare(variant(**stages(mql={"decided_by": "gate"})))
-    said = [
+    stated = [
         (0, E.CREATED, {"kind": "demo_form"}),
         (20, E.STAGE_REPORTED, MQL),
         (21, E.ACCEPTED, {}),
     ]
-    refused = folded_under(definitions, *said[:2], until=200)
+    refused = folded_under(definitions, *stated[:2], until=200)
     assert clock(refused, "recycled.review")["status"] == "escalated"
     assert [one["gate"] for _, one, _ in facts(refused, "disagreement")] == [False]
-    taken_back = folded_under(definitions, *said, until=22)
+    taken_back = folded_under(definitions, *stated, until=22)
     assert (taken_back.state["stage"], taken_back.state["journey"]) == ("sal", 1)
 
 

@@ -208,14 +208,14 @@ def test_a_signal_lets_what_is_on_its_way_arrive_and_leaves_the_handlers_as_they
         await asyncio.sleep(0)
         done.append("drained")
 
-    assert asyncio.run(demo._until_asked(play)) is True
+    assert asyncio.run(demo.until_asked(play)) is True
     assert done == ["drained"]
     assert {sign: signal.getsignal(sign) for sign in SIGNALS} == before
 
     async def over(_stop):
         done.append("over")
 
-    assert asyncio.run(demo._until_asked(over)) is False
+    assert asyncio.run(demo.until_asked(over)) is False
     assert done == ["drained", "over"]
 
 
@@ -231,7 +231,7 @@ def test_what_does_not_end_when_it_is_asked_to_is_cancelled(monkeypatch):
         finally:
             ended.append(True)
 
-    assert asyncio.run(demo._until_asked(play)) is True
+    assert asyncio.run(demo.until_asked(play)) is True
     assert ended == [True]
 
 
@@ -244,7 +244,7 @@ def test_what_is_ignored_stays_ignored_and_stops_nothing():
         assert not stop.is_set()
 
     try:
-        assert asyncio.run(demo._until_asked(play)) is False
+        assert asyncio.run(demo.until_asked(play)) is False
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
@@ -255,7 +255,7 @@ def test_what_went_wrong_while_playing_is_not_swallowed():
         raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
-        asyncio.run(demo._until_asked(play))
+        asyncio.run(demo.until_asked(play))
 
 
 @pytest.mark.parametrize(

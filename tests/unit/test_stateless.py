@@ -32,21 +32,21 @@ def kinds(outs):
 def test_a_body_of_half_a_million_bad_parts_is_one_letter():
     """A letter for each filled the memory, and the worker was killed as hanging at each start."""
     bad = worker(lambda _record: Effects(rejected=tuple(Rejected("no") for _ in range(500_000))))
-    outs = Stateless._one(bad, HERE, record(b"[0]", HERE.topic))
+    outs = Stateless.one(bad, HERE, record(b"[0]", HERE.topic))
     assert kinds(outs) == ["refused"]
     assert deadletters.described(outs[0].headers).reason.startswith("500000 of its parts")
     few = worker(lambda _record: Effects(rejected=tuple(Rejected("no") for _ in range(MOST_PARTS))))
-    assert len(Stateless._one(few, HERE, record(b"[0]", HERE.topic))) == MOST_PARTS
+    assert len(Stateless.one(few, HERE, record(b"[0]", HERE.topic))) == MOST_PARTS
 
 
 def test_a_record_of_a_parked_source_that_kafka_would_refuse_is_a_letter():
     """It came compressed: as it is, the broker would refuse it at each start again."""
     made = worker(lambda _record: Effects(), least=1, share=0.1)
     made.breakers.count(HERE, "hubspot", record(b"", HERE.topic, offset=0), dead=True)
-    large = Stateless._one(made, HERE, record(b"x" * (MAX_RECORD + 1), HERE.topic, offset=5))
+    large = Stateless.one(made, HERE, record(b"x" * (MAX_RECORD + 1), HERE.topic, offset=5))
     assert set(kinds(large)) == {"too_large"}
     assert max(out.size for out in large) < MAX_RECORD
-    (small,) = Stateless._one(made, HERE, record(b"x", HERE.topic, offset=6))
+    (small,) = Stateless.one(made, HERE, record(b"x", HERE.topic, offset=6))
     assert small.topic == "lead.parked"
 
 

@@ -16,10 +16,13 @@ from types import SimpleNamespace
 
 import psutil
 import pytest
+import typer
+from typer.testing import CliRunner
 
 from schemas.topics import TOPICS
 from streams import health
 from streams.agents import ticker
+from streams.cli import doctor as doctor_command
 from streams.embedded import answers, children, home, logs, pids, stopped
 from streams.embedded.process import FIRST_ANSWER_SECONDS, Memory, Process
 from streams.embedded.watch import Watch
@@ -335,19 +338,32 @@ def test_a_wide_home_is_tightened_and_what_is_not_ours_in_that_folder_is_left(tm
     assert wide == {"mine", "mine/notes"}
 
 
-@pytest.mark.parametrize("file", ["1/default.yaml", "2/default.yaml", "2/birth.json"])
+@pytest.mark.parametrize("file", ["1/default.yaml", "2/default.yaml", "2/live-from.json"])
 @pytest.mark.parametrize("text", [None, "", "{"])
 def test_a_broken_generation_is_refused_and_says_restore(tmp_path, file, text):
     home.choose_funnel(tmp_path, "default")
     one, two = (tmp_path / "generations" / number for number in "12")
     two.mkdir()
     (two / "default.yaml").write_bytes((one / "default.yaml").read_bytes())
-    (two / "birth.json").write_text('{"0": 5}')
+    (two / "live-from.json").write_text('{"0": 5}')
     home.check_generations(tmp_path)
     path = tmp_path / "generations" / file
     path.unlink() if text is None else path.write_text(text)
     with pytest.raises(home.StackError, match=f"generation {file[0]} can't be read"):
         home.check_generations(tmp_path)
+
+
+def test_a_generation_that_an_earlier_build_adopted_is_read_by_its_files_former_name(tmp_path):
+    """A server's compose file names one of the two, whichever build wrote the folder."""
+    home.choose_funnel(tmp_path, "default")
+    one, two = (tmp_path / "generations" / number for number in "12")
+    two.mkdir()
+    (two / "default.yaml").write_bytes((one / "default.yaml").read_bytes())
+    for written, named in (("birth.json", "live-from.json"), ("live-from.json", "birth.json")):
+        (two / written).write_text('{"0": 5}')
+        home.check_generations(tmp_path)
+        assert Settings(live_from_file=two / named).adoption_offsets() == {0: 5}
+        (two / written).unlink()
 
 
 def test_a_home_with_data_and_without_its_definitions_is_refused(tmp_path):
@@ -472,8 +488,8 @@ def watched(tmp_path):
         home=tmp_path,
         say=messages.append,
         memory=memories.__getitem__,
-        _processes=processes,
-        _shown=shown,
+        processes=processes,
+        shown=shown,
     )
     watch = Watch(stack, Settings(supervise_ticker=10.0))
 
@@ -483,7 +499,7 @@ def watched(tmp_path):
         found = {"broker": broker, "ticker": ticker}
         for role, answer in found.items():
             watch.hear(role, answer, seconds)
-        watch._kill_if_it_hangs("ticker", found)
+        watch.kill_if_it_hangs("ticker", found)
         return processes["ticker"].sent
 
     return hear, shown, messages
@@ -665,10 +681,10 @@ def test_a_ticker_whose_clients_never_even_end_ends_itself(ticking):
 
 def test_one_partition_that_is_silent_is_named():
     acknowledged = ticker.Acknowledged(2)
-    for topic, partition in list(acknowledged._last):
+    for topic, partition in list(acknowledged.last):
         acknowledged.note(topic, partition)
     assert acknowledged.waits_for(5) == ""
-    acknowledged._last["lead.raw.ads", 1] -= 7
+    acknowledged.last["lead.raw.ads", 1] -= 7
     assert acknowledged.waits_for(5) == "lead.raw.ads[1] has acknowledged no tick for 7 s"
 
 
@@ -733,6 +749,61 @@ def test_a_check_that_hangs_or_breaks_does_not_keep_the_others_from_speaking():
         ("breaks", False, "ZeroDivisionError: integer division or modulo by zero"),
         ("fails", False, "two leads are lost"),
     ]
+
+
+def doctor(monkeypatch, *differences, workers="each has a process"):
+    """Run the doctor on a server; return its exit code and its findings by name."""
+    monkeypatch.setenv("LEADSTREAM_BROKERS", "127.0.0.1:1")
+    monkeypatch.setenv("LEADSTREAM_HOME", "/nonexistent")
+    monkeypatch.setattr(admin, "apply", lambda _settings, dry: list(differences) if dry else None)
+    monkeypatch.setattr(health, "CHECKS", [health.Check("kafka topics", health.topics)])
+
+    def check(_settings):
+        if isinstance(workers, Exception):
+            raise workers
+        return workers
+
+    monkeypatch.setattr(health, "workers", check)
+    app = typer.Typer()
+    app.registered_commands += doctor_command.app.registered_commands
+    ran = CliRunner().invoke(app, ["--json"])
+    found = json.loads(ran.stdout)
+    return ran.exit_code, {one["check"]: one for one in found}
+
+
+def test_a_doctor_is_content_with_topics_as_declared_also_where_somebody_added_a_setting(
+    monkeypatch,
+):
+    assert doctor(monkeypatch)[0] == 0
+    added = admin.Difference("lead.events", "flush.ms=7 is set and not declared", admin.NOTE)
+    code, found = doctor(monkeypatch, added)
+    assert (code, found["kafka topics"]["ok"]) == (0, True)
+    assert "flush.ms=7 is set and not declared" in found["kafka topics"]["detail"]
+
+
+@pytest.mark.parametrize("kind", [admin.MAKE, admin.SET, admin.STANDS])
+def test_a_doctor_fails_on_what_differs(monkeypatch, kind):
+    differences = [admin.Difference(f"lead.t{n}", "retention.ms: 5 -> 6", kind) for n in range(7)]
+    code, found = doctor(monkeypatch, *differences)
+    assert (code, found["kafka topics"]["ok"]) == (1, False)
+    assert found["kafka topics"]["detail"].startswith("7 differences: lead.t0: retention.ms")
+    assert "and 2 more" in found["kafka topics"]["detail"]
+
+
+def test_a_doctor_fails_on_what_is_dead(monkeypatch):
+    dead = health.Failing("nobody does the work of resolve")
+    code, found = doctor(monkeypatch, workers=dead)
+    assert (code, found["workers"]["ok"]) == (1, False)
+
+
+def test_a_group_that_nobody_belongs_to_is_a_dead_worker(monkeypatch):
+    answer = {
+        "a": {"group_state": "Stable", "members": [{"member_id": "m"}]},
+        "b": {"group_state": "Empty", "members": []},
+    }
+    client = SimpleNamespace(describe_groups=lambda groups: answer, close=lambda: None)
+    monkeypatch.setattr(admin.connections, "admin", lambda *_, **__: client)
+    assert admin.without_members(None, ["a", "b", "c"]) == ["b", "c"]
 
 
 def test_time_that_stands_fails():

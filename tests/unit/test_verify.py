@@ -1,8 +1,12 @@
 """What verify calls in flight, and what it calls lost."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from schemas.events import EventType, LeadEvent, to_event
+from schemas.facts import FOLD_VERSION
+from sinks.clickhouse import generations
 from streams.audit import archive, verify
 from streams.domain import members
 
@@ -42,8 +46,27 @@ def merged(joined_at):
 @pytest.mark.parametrize(("ago", "lost"), [(MINUTE // 2, 0), (2 * MINUTE, 1)])
 def test_the_copy_of_an_old_event_is_in_flight_for_a_minute_after_its_lead_was_merged(ago, lost):
     read = merged(NOW - ago)
-    flight = verify._in_flight(list(archive.components(read)), read, {0: archive.Cut(9, NOW)})
+    flight = verify.in_flight(list(archive.components(read)), read, {0: archive.Cut(9, NOW)})
     assert (len(flight.lost), len(flight.leads)) == (lost, 1 - lost)
+
+
+class Log:
+    """A database whose log of generations holds these: number and version of the fold."""
+
+    def __init__(self, *shown):
+        self.rows = [(number, "default", None, "", fold) for number, fold in shown]
+
+    def query(self, statement):
+        assert "generation_log" in statement
+        return SimpleNamespace(result_rows=self.rows)
+
+
+def test_a_generation_of_another_releases_fold_is_held_against_nothing():
+    log = Log((1, FOLD_VERSION - 1), (2, FOLD_VERSION))
+    with pytest.raises(generations.Outdated, match="`leadstream adopt HOME/generations/1`"):
+        verify.verify(log, 4, 1)
+    generations.require_current(log, 2)
+    generations.require_current(log, 3)  # one that is being adopted was not shown yet
 
 
 def key(fact, journey=1):
@@ -52,7 +75,7 @@ def key(fact, journey=1):
 
 def test_facts_are_compared_by_their_keys_and_each_difference_names_the_fact():
     report = verify.Report()
-    verify._compare_revisions(
+    verify.compare_revisions(
         {key("same"): "{}", key("changed"): "{}", key("lost"): "{}", key("moved"): "{}"},
         {key("same"): "{}", key("changed"): "[]", key("made"): "{}", key("moved", 2): "{}"},
         report,

@@ -1,13 +1,13 @@
 -- Of each identity its lead, and the newest address of a CRM record: what a person opens to decide.
 -- An identity that only links name has no lead yet.
 SELECT
-  o.origin AS origin,
-  s.lead AS lead,
-  if(s.record_url != '', s.record_url, t.record) AS record
-FROM (SELECT arrayJoin({o:Array(String)}) AS origin) AS o
+  asked.origin AS origin,
+  states.lead AS lead,
+  if(states.record_url != '', states.record_url, reported.record) AS record
+FROM (SELECT arrayJoin({o:Array(String)}) AS origin) AS asked
 LEFT JOIN (
   SELECT toString(lead_id) AS lead, record_url, arrayJoin(origins) AS origin FROM v_lead_state
-) AS s ON s.origin = o.origin
+) AS states ON states.origin = asked.origin
 LEFT JOIN (
   SELECT
     origin,
@@ -19,4 +19,4 @@ LEFT JOIN (
   FROM touches
   WHERE kind = 'event' AND has({o:Array(String)}, origin)
   GROUP BY origin
-) AS t ON t.origin = o.origin
+) AS reported ON reported.origin = asked.origin

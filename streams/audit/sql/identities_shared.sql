@@ -3,11 +3,15 @@ SELECT
   alias,
   any(kind) AS kind,
   toBool(max(what = 'full')) AS full,
-  if(full, uniqExact(a.origin), uniqExact(if(s.lead = '', a.origin, s.lead))) AS leads
-FROM aliases AS a
+  if(
+    full,
+    uniqExact(aliases.origin),
+    uniqExact(if(states.lead = '', aliases.origin, states.lead))
+  ) AS leads
+FROM aliases
 LEFT JOIN (
   SELECT toString(lead_id) AS lead, arrayJoin(origins) AS origin FROM v_lead_state
-) AS s ON s.origin = a.origin
+) AS states ON states.origin = aliases.origin
 WHERE alias IN (SELECT alias FROM aliases WHERE what NOT IN ('leads', 'crowded'))
   AND what != 'crowded'
 GROUP BY alias

@@ -5,12 +5,12 @@ SELECT
   groupUniqArray(lead) AS leads
 FROM (
   SELECT
-    t.event_id AS event_id,
-    toString(s.lead_id) AS lead
-  FROM touches AS t FINAL
-  INNER JOIN (SELECT lead_id, arrayJoin(origins) AS origin FROM v_lead_state) AS s
-    ON s.origin = t.origin
-  WHERE t.kind = 'event' AND t.copied = 0
+    touches.event_id AS event_id,
+    toString(states.lead_id) AS lead
+  FROM touches FINAL
+  INNER JOIN (SELECT lead_id, arrayJoin(origins) AS origin FROM v_lead_state) AS states
+    ON states.origin = touches.origin
+  WHERE touches.kind = 'event' AND touches.copied = 0
 )
 GROUP BY event_id
 HAVING length(leads) > 1

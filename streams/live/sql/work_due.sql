@@ -5,6 +5,7 @@
   WHERE test = 0
     AND status = 'warned'
     AND stopped_at IS NULL
+    AND cancelled_at IS NULL
     AND ({all_stages:Bool} OR has({stages:Array(String)}, stage))
 )
 SELECT

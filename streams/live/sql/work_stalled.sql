@@ -2,13 +2,10 @@
 -- late ones are the small side of the join, so they stand on its right.
 , late AS (
   SELECT lead_id, journey, stage, clock, status, due_at
-  FROM v_clocks
-  WHERE test = 0
-    AND stopped_at IS NULL
-    AND status IN ('breached', 'escalated')
-    AND ({all_stages:Bool} OR has({stages:Array(String)}, stage))
+  FROM v_past_due
+  WHERE {all_stages:Bool} OR has({stages:Array(String)}, stage)
   ORDER BY due_at
-  LIMIT 1 BY lead_id, journey, stage
+  LIMIT 1 BY lead_id
 )
 SELECT
   toString(lead_id) AS lead,

@@ -24,7 +24,7 @@ _NO_ROOM = (
     "the import's temporary files can't be written: "
     "free some space, or name another folder by TMPDIR"
 )
-_SCHEMA = """
+SCHEMA = """
 PRAGMA journal_mode = OFF;
 PRAGMA synchronous = OFF;
 PRAGMA temp_store = FILE;
@@ -54,7 +54,7 @@ class Spool:
         try:
             self._folder = tempfile.TemporaryDirectory(prefix="leadstream-import-")
             self._db = sqlite3.connect(Path(self._folder.name) / "spool", isolation_level=None)
-            self._db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB};{_SCHEMA}BEGIN")
+            self._db.executescript(f"PRAGMA cache_size = -{_CACHE_KIB};{SCHEMA}BEGIN")
         except (sqlite3.Error, OSError) as error:
             raise MappingError(_NO_ROOM) from error
         self._waiting: list[tuple[str, int, bytes]] = []

@@ -53,7 +53,7 @@ _NUMBER = re.compile(r"[0-9]{1,19}([.,][0-9]{1,20})?")
 _FRACTION = re.compile(r"(\d:\d\d:\d\d)[.,](\d{1,6})\d*", re.ASCII)
 
 
-def _known(text: str) -> str:
+def checked_format(text: str) -> str:
     """Check a format.
 
     Raises:
@@ -80,7 +80,7 @@ def _known(text: str) -> str:
     return text
 
 
-Format = Annotated[str, AfterValidator(_known)]
+Format = Annotated[str, AfterValidator(checked_format)]
 
 
 def needs_zone(formats: tuple[str, ...]) -> bool:

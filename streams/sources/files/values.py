@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from streams.sources.vendors.salesforce import canonical
+from streams.sources.vendors.salesforce.words import canonical
 
 from .cells import Exact, Items
 from .language import TimeOf, ValueOf, When, columns_in, parts_of

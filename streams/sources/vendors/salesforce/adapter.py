@@ -1,31 +1,11 @@
-"""Salesforce Change Data Capture as JSON, through a relay.
-
-It reads leads, contacts, opportunities, contact roles, tasks and events.
-
-Fields: Salesforce CDC developer guide. An event stands bare, in a `payload` (Pub/Sub), in `data`
-(CometD) or in `detail` (EventBridge). In the Pub/Sub shape an update carries null for UNCHANGED
-fields, so only `nulledFields` shows that one was cleared; one event may carry several recordIds;
-GAP_* means that the record must be read again, GAP_OVERFLOW (id 000000000000000AAA) that all must.
-Ids are made 18 characters long: 15 are case-sensitive, the last three their checksum.
-"""
+"""What change events, and records that were read of the REST API, become."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from schemas import topics
 from schemas.events import EventType
-from streams.sources.adapter import Connection, Normalised, digest, each, written
-from streams.sources.retrieval import (
-    Answer,
-    Ask,
-    Retrieval,
-    Verdict,
-    by_status,
-    each_once,
-    named_error,
-)
+from streams.sources.adapter import Connection, Normalised, digest, each
 from streams.sources.values import (
     aliases,
     day_in,
@@ -39,58 +19,17 @@ from streams.sources.values import (
     record,
     text,
 )
-from streams.sources.vendor import Option, Route, Secret, Vendor
 
-_KINDS = {"Lead": "lead", "Contact": "contact", "Opportunity": "opportunity"}
-_WRAPS = ("payload", "data", "detail", "event", "message")
-_CHECKSUM = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
-_ID = re.compile(r"([A-Za-z0-9]{15})([A-Za-z0-9]{3})?")
-# Fields that Salesforce or a formula keeps: a change of nothing else is no activity of anybody.
-_COMPUTED = (
-    "LastModified*", "SystemModstamp", "LastActivityDate", "LastViewedDate", "LastReferencedDate",
-    "LastCUUpdateDate", "LastCURequestDate", "IsUnreadByOwner", "*Score*", "Jigsaw*", "CleanStatus",
-    "IndividualId", "EmailBounced*", "FirstCallDateTime", "FirstEmailDateTime", "ActivityMetricId",
-    "PhotoUrl", "GeocodeAccuracy", "Latitude", "Longitude", "*GeocodeAccuracy", "LastStageChange*",
-    "Has*", "IsClosed", "IsWon", "ForecastCategory*", "Probability", "ExpectedRevenue", "Fiscal*",
-    "PushCount", "AgeInDays",
-)  # fmt: skip
+from .words import API, COMPUTED, KINDS, READ_AGAIN, canonical, parts_of, unwrapped
+
 # Of a record that is read: what it had when it was made, and who it is.
 _MADE, _WHO = ("LeadSource", "Company"), ("Email", "PersonEmail", "Phone", "MobilePhone", "OwnerId")
-_API = Option(
-    "salesforce_api",
-    "",
-    "the org's address, where a retriever reads again what a gap event names: "
-    "https://<domain>.my.salesforce.com",
-)
-_SOBJECTS = "/services/data/v60.0/sobjects"
-_READ_AGAIN = frozenset({"GAP_CREATE", "GAP_UPDATE", "GAP_UNDELETE"})
 _PERSON_PREFIX = {"003": "contact", "00Q": "lead"}  # what a WhoId names
-
-
-def canonical(key: str) -> str:
-    """Make an id 18 characters long: one more for each five, which marks their capitals.
-
-    The last three of a longer id are made anew: exports and people get them wrong, and the first 15
-    are the id.
-    """
-    found = _ID.fullmatch(key)
-    if not found:
-        return key
-    fives = (found[1][place : place + 5] for place in (0, 5, 10))
-    return found[1] + "".join(
-        _CHECKSUM[sum(1 << place for place, letter in enumerate(five) if "A" <= letter <= "Z")]
-        for five in fives
-    )
 
 
 def normalise(body: Any, received_at: int, connection: Connection) -> Normalised:
     """Transform one change event, or a list of them, however wrapped."""
-    return each(_parts(body), received_at, lambda part, out: _one(part, connection, out))
-
-
-def _parts(body: Any) -> list[Any]:
-    parts = body if isinstance(body, list) else record(body).get("events", body)
-    return parts if isinstance(parts, list) else [parts]
+    return each(parts_of(body), received_at, lambda part, out: _one(part, connection, out))
 
 
 def _one(part: Any, connection: Connection, out: Normalised) -> None:
@@ -98,25 +37,6 @@ def _one(part: Any, connection: Connection, out: Normalised) -> None:
         _read(part, connection, out)
     else:
         _change(part, connection, out)
-
-
-def _unwrapped(part: Any) -> dict[str, Any]:
-    """Return the change event within what a relay put around it.
-
-    Raises:
-        ValueError: there is none.
-
-    """
-    found = part
-    for _ in range(len(_WRAPS)):
-        if "ChangeEventHeader" in record(found):
-            return dict(found)
-        found = next(
-            (inner for name in _WRAPS if isinstance(inner := record(found).get(name), dict)), None
-        )
-    raise ValueError(
-        "no ChangeEventHeader: a change event stands bare, or in payload, data or detail"
-    )
 
 
 class _Change:
@@ -161,17 +81,17 @@ class _Change:
         """Return the aliases of a lead or contact: the record, and its addresses."""
         emails = (email_alias(self.fields.get(name)) for name in ("Email", "PersonEmail"))
         phones = (phone_alias(self.fields.get(name)) for name in ("Phone", "MobilePhone"))
-        return aliases(self.alias(_KINDS[self.entity], self.key), *emails, *phones)
+        return aliases(self.alias(KINDS[self.entity], self.key), *emails, *phones)
 
     @property
     def only_computed(self) -> bool:
         """Return whether nothing changed but what machines keep."""
-        patterns = self.connection.get("salesforce_computed", ",".join(_COMPUTED))
+        patterns = self.connection.get("salesforce_computed", ",".join(COMPUTED))
         return all(named_by(name, patterns) for name in (*self.fields, *self.cleared))
 
 
 def _change(part: Any, connection: Connection, out: Normalised) -> None:
-    part = _unwrapped(part)
+    part = unwrapped(part)
     header = part["ChangeEventHeader"]
     kind, entity = header["changeType"], str(header["entityName"])
     if kind == "GAP_OVERFLOW":
@@ -181,7 +101,7 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
     if kind in ("GAP_DELETE", "GAP_UNDELETE") and entity in _HANDLERS:
         # A record that is read does not show that it was away.
         header = {**header, "changeType": kind.removeprefix("GAP_")}
-    elif kind in _READ_AGAIN and entity in _KINDS and connection.get(_API.name):
+    elif kind in READ_AGAIN and entity in KINDS and connection.get(API.name):
         out.ignored.append(kind)  # the record that a retriever reads has its present state
         return
     elif str(kind).startswith("GAP_"):
@@ -202,44 +122,11 @@ def _change(part: Any, connection: Connection, out: Normalised) -> None:
         handle(_Change(header, fields, canonical(str(key)), connection), out)
 
 
-def wanted(body: Any, _connection: Connection) -> tuple[Ask, ...]:
-    """Ask for the records that gap events name."""
-    return each_once(_parts(body), _asks)
-
-
-def _asks(part: Any) -> list[Ask]:
-    if "attributes" in part:  # a record that was read
-        return []
-    header = _unwrapped(part)["ChangeEventHeader"]
-    entity = str(header["entityName"])
-    if header["changeType"] not in _READ_AGAIN or entity not in _KINDS:
-        return []
-    keys = [
-        canonical(key)
-        for key in map(str, header["recordIds"])
-        if _ID.fullmatch(key) and key.strip("0")
-    ]
-    return [Ask(key, f"{_SOBJECTS}/{entity}/{key}") for key in keys]
-
-
-def answers(_ask: Ask, answer: Any) -> Answer:
-    """Return the record as it came."""
-    if not (isinstance(record(answer).get("attributes"), dict) and answer.get("Id")):
-        raise ValueError("the answer is no record (attributes, Id)")
-    return Answer((written(answer),))
-
-
-def judged(status: int, answer: Any) -> Verdict:
-    """Judge an answer; the limit of a day's requests comes as 403."""
-    limited = status == 403 and named_error(answer) == "REQUEST_LIMIT_EXCEEDED"
-    return Verdict.LATER if limited else by_status(status, answer)
-
-
 def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> None:
     """Transform a record of the REST API as two changes would: its creation, and its state now."""
     entity, key = text(found["attributes"].get("type"), 40) or "", canonical(str(found["Id"]))
     handle = _HANDLERS.get(entity)
-    if handle is None or entity not in _KINDS:
+    if handle is None or entity not in KINDS:
         out.ignored.append(entity or "record")
         return
     fields = {
@@ -267,7 +154,7 @@ def _read(found: dict[str, Any], connection: Connection, out: Normalised) -> Non
     # It was deleted because it became part of another.
     if gone and master and entity in ("Lead", "Contact"):
         one = _Change({**header, "entityName": entity}, {}, key, connection)
-        both = (one.alias(_KINDS[entity], master), one.alias(_KINDS[entity], key))
+        both = (one.alias(KINDS[entity], master), one.alias(KINDS[entity], key))
         out.add(id=f"{one.name}:merged", type=EventType.MERGE, aliases=aliases(*both), **one.common)
         return
     handle(_Change({**header, "entityName": entity}, state, key, connection), out)
@@ -516,70 +403,3 @@ _HANDLERS = {
     "Task": _activity,
     "Event": _activity,
 }
-
-_EXAMPLE: Any = {
-    "ChangeEventHeader": {
-        "entityName": "Lead",
-        "changeType": "CREATE",
-        "recordIds": ["00Q000000000001"],
-        "transactionKey": "an-example",
-        "commitTimestamp": 1769850000000,
-    },
-    "Email": "jane@example.com",
-    "Status": "Open - Not Contacted",
-}
-
-VENDOR = Vendor(
-    name="salesforce",
-    title="Salesforce Change Data Capture",
-    topic=topics.RAW_CRM,
-    normalise=normalise,
-    sends=frozenset({"human", "automated", "inbound", "accepted", "rejected", "leave", "moved"}),
-    evidence="seen",
-    documentation=(
-        "https://developer.salesforce.com/docs/atlas.en-us.change_data_capture.meta"
-        "/change_data_capture/"
-    ),
-    routes=(
-        Route(
-            "/v1/salesforce",
-            "Take a change event of Salesforce from the relay.",
-            keys=("id", "transactionKey"),
-            example=_EXAMPLE,
-        ),
-    ),
-    options=(
-        Option("salesforce_org", "default", "the org's name in aliases, where several orgs send"),
-        Option(
-            "salesforce_computed",
-            ",".join(_COMPUTED),
-            "patterns of fields that machines keep, with commas between",
-        ),
-        _API,
-    ),
-    records=("lead", "contact"),
-    deals=("opportunity",),
-    canonical=canonical,
-    stages={
-        "Open": "inquiry",
-        "Open - Not Contacted": "inquiry",
-        "Working": "sal",
-        "Working - Contacted": "sal",
-        "Closed - Converted": "sql",
-        "Closed - Not Converted": "rejected",
-    },
-    won=("Closed Won",),
-    lost=("Closed Lost",),
-    retries="a relay's: events can be replayed for 72 hours",
-    retrieval=Retrieval(
-        address=_API,
-        token=Secret(
-            "salesforce_token",
-            "an access token of a user who may read leads, contacts and opportunities",
-        ),
-        wanted=wanted,
-        answers=answers,
-        rate=5.0,
-        judged=judged,
-    ),
-)
