@@ -24,6 +24,7 @@ class Card(NamedTuple):
     gather: Callable[[Figures, View], Any]
     draw: Callable[[Any, Scene], Markup]
     chart: Callable[[Any, Scene, Palette], dict[str, Any]] | None = None
+    of_leads: bool = False  # it names leads, so not everybody may see it
 
 
 class Page(NamedTuple):
@@ -33,6 +34,7 @@ class Page(NamedTuple):
     cards: tuple[Card, ...]
     of_period: bool = True
     of_leads: bool = True
+    details: bool = False  # the guard lets only those here who may see leads
 
 
 class Failed(NamedTuple):

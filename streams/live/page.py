@@ -17,6 +17,7 @@ from urllib.parse import parse_qs
 
 import structlog
 import uvicorn
+from clickhouse_connect.driver.exceptions import DatabaseError
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import PlainTextResponse, RedirectResponse
 from nicegui import core, ui
@@ -47,9 +48,7 @@ EVERY_SECONDS = 1.0
 LOOK = Path(__file__).parent / "look"
 _QUASAR = {"en": "en-US"}  # what NiceGUI calls a language, where it is not our name of it
 _LEAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-MOST_FOUND = 20  # leads that a search may name
 _FORM_BYTES = 4_096
-_NAMES = {path: one.name for path, one in PAGES.items()}
 _IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 _ON_SCHEME = (
     "matchMedia('(prefers-color-scheme: dark)')"
@@ -210,15 +209,17 @@ class Board:
             if len(body) > _FORM_BYTES:
                 return PlainTextResponse("that is no name of a lead\n", 413)
         asked = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5).get("find", [""])[0]
-        text = asked.strip()
         try:
-            found = await asyncio.to_thread(self.figures.find, text)
+            leads = await asyncio.to_thread(self.figures.find, asked.strip())
+        except DatabaseError:  # this page's user may not read names
+            log.exception("live.find")
+            return PlainTextResponse(f"{_words(request)('card_failed')}\n", 500)
         except Away:
             return PlainTextResponse(f"{_words(request)('away')}\n", 503, {"Retry-After": "5"})
-        if len(found) == 1:
-            return RedirectResponse(f"/leads/{found[0]}", 303)
-        named = ",".join(found)
-        return RedirectResponse(f"/leads?ids={named}" if found else "/leads", 303)
+        if len(leads) == 1:
+            return RedirectResponse(f"/leads/{leads[0]}", 303)
+        listed = ",".join(leads[: view.ROWS])
+        return RedirectResponse(f"/leads?ids={listed}" if leads else "/leads", 303)
 
 
 def _words(request: Request) -> Words:
@@ -236,6 +237,10 @@ class _Screen:
         self.client = ui.context.client
         self.request: Request = self.client.request
         self.words = _words(self.request)
+        self.details = guard.sees_leads(self.request.scope)
+        self.names = {
+            path: one.name for path, one in PAGES.items() if self.details or not one.details
+        }
         self.dark: bool | None = None
 
     def build(self) -> None:
@@ -246,7 +251,9 @@ class _Screen:
         ui.add_head_html('<link rel="stylesheet" href="/look/page.css">')
         ui.dark_mode(value=None)  # as the visitor's system has it
         with ui.header(fixed=False, add_scroll_padding=False).classes("top"):
-            self.header = Fragment(header.draw(self.words, self.path, _NAMES))
+            self.header = Fragment(
+                header.draw(self.words, self.path, self.names, details=self.details)
+            )
         self.spoken = Fragment(tag="p").classes("aloud").props('role="status"')
         with ui.element("div").props('id="content" tabindex="-1"').classes("content"):
             self.notice = Fragment(states.loading(self.words)).classes("notice")
@@ -283,12 +290,18 @@ class _Screen:
     def _scheme(self, event: Any) -> None:
         self.dark = bool(event.args)
 
+    async def _scene(self, asked: View) -> Scene:
+        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        return scene._replace(details=self.details)
+
     async def _asked(self) -> View:
         return await self.board.view(self.path, self.request.query_params)
 
     def _top(self, scene: Scene, health: dict[str, Any]) -> None:
         shown, spoken = header.freshness(self.words, health, scene)
-        self.header.show(header.draw(self.words, self.path, _NAMES, scene, shown))
+        self.header.show(
+            header.draw(self.words, self.path, self.names, scene, shown, details=self.details)
+        )
         self.spoken.show(spoken)
 
     @property
@@ -303,17 +316,18 @@ class _CardScreen(_Screen):
     def __init__(self, board: Board, path: str, page: Page) -> None:
         super().__init__(board)
         self.path, self.page = path, page
+        self.cards = [one for one in page.cards if self.details or not one.of_leads]
         self.bodies: dict[str, Fragment] = {}
         self.charts: dict[str, ui.echart] = {}
         self.drawn: dict[str, Any] = {}
 
     def lay_out(self) -> None:
         words = self.words
-        Fragment(f"<h1>{words(_NAMES[self.path])}</h1>")
+        Fragment(f"<h1>{words(self.page.name)}</h1>")
         self.filters = Fragment()
         self.area = ui.element("div").classes("cards")
         with self.area:
-            for card in self.page.cards:
+            for card in self.cards:
                 with (
                     ui.element("section")
                     .classes(f"card {card.name}")
@@ -330,7 +344,7 @@ class _CardScreen(_Screen):
 
     async def show(self) -> None:
         asked = await self._asked()
-        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        scene = await self._scene(asked)
         health = await self.board.health()
         self._top(scene, health)
         is_empty = not health["leads"] and self.path != "/health"
@@ -339,8 +353,11 @@ class _CardScreen(_Screen):
         if is_empty:
             return
         if self.page.of_leads:
-            self.filters.show(filters.draw(await self.board.options(), scene, self.page))
-        await asyncio.gather(*(self._card(card, asked, scene) for card in self.page.cards))
+            options = await self.board.options()
+            if not self.details:  # whose leads there are is part of them
+                options = {name: values for name, values in options.items() if name != "owner"}
+            self.filters.show(filters.draw(options, scene, self.page))
+        await asyncio.gather(*(self._card(card, asked, scene) for card in self.cards))
 
     async def _card(self, card: Card, asked: View, scene: Scene) -> None:
         """Draw a card as soon as its own answer is there."""
@@ -388,7 +405,7 @@ class _LeadScreen(_Screen):
 
     async def show(self) -> None:
         asked = await self._asked()
-        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        scene = await self._scene(asked)
         story = (await self.board.snapshots.get(("lead", self.name), self._story)).value
         self._top(scene, await self.board.health())
         self.notice.show("")
@@ -402,14 +419,13 @@ class _FoundScreen(_Screen):
 
     def __init__(self, board: Board, ids: str) -> None:
         super().__init__(board)
-        self.leads = [one for one in ids.split(",")[:MOST_FOUND] if _LEAD.fullmatch(one)]
+        self.leads = [one for one in ids.split(",")[: view.ROWS] if _LEAD.fullmatch(one)]
 
     def lay_out(self) -> None:
         self.body = Fragment()
 
     async def show(self) -> None:
-        asked = await self._asked()
-        scene = self.board.scene(asked, self.words, await self.board.funnel())
+        scene = await self._scene(await self._asked())
         self._top(scene, await self.board.health())
         self.notice.show("")
         self.body.show(found.draw(self.leads, scene))

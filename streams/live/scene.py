@@ -26,6 +26,7 @@ class Scene(NamedTuple):
     funnel: Funnel
     now: datetime
     gateway: str = ""
+    details: bool = True  # whether this visitor may see leads
 
     @property
     def titles(self) -> dict[str, str]:

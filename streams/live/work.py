@@ -16,8 +16,6 @@ from .lists import Wanted
 from .view import ROWS
 
 if TYPE_CHECKING:
-    from schemas.funnel import Funnel
-
     from .figures import Figures
     from .view import View
 
@@ -31,23 +29,20 @@ EXPORTED = 10_000  # rows of a CSV file
 
 
 def stalled(figures: Figures, view: View, limit: int = ROWS) -> dict[str, Any]:
-    """Return the leads past a service level of their stage, as lists.stalled does.
-
-    A row has `needs` beside it: what stops its clock.
-    """
+    """Return the leads past a service level of their stage, as lists.stalled does."""
     sort = view.sort if view.sort in lists.SORTS else ""
     wanted = _wanted(view)._replace(sort=sort, limit=limit, offset=(view.page - 1) * limit)
-    return _with_needs(figures.funnel, lists.stalled(figures, wanted))
+    return lists.stalled(figures, wanted)
 
 
 def due(figures: Figures, view: View) -> dict[str, Any]:
     """Return the clocks that were warned and run, as lists.about_to_breach does."""
-    return _with_needs(figures.funnel, lists.about_to_breach(figures, _wanted(view)))
+    return lists.about_to_breach(figures, _wanted(view))
 
 
 def hot(figures: Figures, view: View) -> dict[str, Any]:
     """Return the hot leads whose hand-off nobody has decided, as lists.hot_waiting does."""
-    return _with_needs(figures.funnel, lists.hot_waiting(figures, _wanted(view)))
+    return lists.hot_waiting(figures, _wanted(view))
 
 
 def flow(figures: Figures, view: View, start: datetime, end: datetime) -> list[dict[str, Any]]:
@@ -110,14 +105,3 @@ def aware(moment: datetime | None) -> datetime | None:
 
 def _wanted(view: View) -> Wanted:
     return Wanted(where=view.where, limit=ROWS)
-
-
-def _with_needs(funnel: Funnel, found: dict[str, Any]) -> dict[str, Any]:
-    """Return a list whose rows say what stops their clock."""
-    return {**found, "rows": [{**row, "needs": _needs(funnel, row)} for row in found["rows"]]}
-
-
-def _needs(funnel: Funnel, row: dict[str, Any]) -> tuple[str, ...]:
-    spec = funnel.stages.get(row["stage"])
-    clock = spec.clocks.get(row["clock"]) if spec else None
-    return tuple(clock.stopped_by or clock.restarted_by) if clock else ()

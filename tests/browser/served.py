@@ -66,7 +66,6 @@ class Hostile(Figures):
             work._FEED: [_MOVE],
             work._STANDING: [{"stage": EVIL, "n": 1}],
             work._OPTIONS: [{"name": "source", "value": EVIL, "n": 1}],
-            work._PREFIX: [{"lead": LEAD}, {"lead": LEAD}],
             work._HEALTH: [_HEALTH],
             work._LETTERS: [{"topic": EVIL, "n": 1}],
         }
@@ -96,9 +95,6 @@ class Hostile(Figures):
             ]
         }
 
-    def feed(self, limit=15):
-        return [_MOVE]
-
     def health(self):
         return {"tick_age_seconds": 1.0, "leads": 7}
 
@@ -120,4 +116,4 @@ class Hostile(Figures):
 
 if __name__ == "__main__":
     settings = Settings(port=int(sys.argv[1]))
-    serve(settings, Hostile(settings, None, None))
+    serve(settings, Hostile(settings, None, None, None))

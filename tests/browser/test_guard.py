@@ -87,7 +87,7 @@ def test_what_a_source_sends_is_text_everywhere_and_the_policy_is_never_met(base
             page.mouse.move(box["x"] + box["width"] * share, box["y"] + box["height"] / 2, steps=3)
     asked = "?by=segment&compare=1"
     others = ("/work", "/sources", "/targets", "/cohorts", "/definition", "/health")
-    leads = (f"/leads?ids={LEAD}", f"/leads/{LEAD}")
+    leads = (f"/leads?ids={LEAD},{LEAD}", f"/leads/{LEAD}")
     for path in (f"/{asked}", f"/handoffs{asked}", *others, *leads):
         page.goto(f"{base}{path}")
         until(lambda: page.locator(".freshness:not(:empty)").count(), f"the figures of {path}")

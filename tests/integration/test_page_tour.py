@@ -98,7 +98,7 @@ def test_hot_leads_that_wait_come_first_with_how_long(page):
     card = page.locator("section.card").first
     assert card.locator("h2").inner_text() == "Hot leads waiting"
     first = card.locator("tbody tr").first
-    assert re.search(r"owner-\d\s+call or write\s+\d+ (minutes|hours)", first.inner_text())
+    assert re.search(r"owner-\d\s+call\s+\d+ (minutes|hours)", first.inner_text())
 
 
 def test_the_commands_of_the_tour_run(market, engine, tmp_path):

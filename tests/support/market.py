@@ -41,9 +41,12 @@ class Market:
 
     def write(self):
         """Insert all that was stated since the last time."""
-        for table, rows in self.batch.rows.items():
+        batch, self.batch = self.batch, Batch()
+        self.insert(batch)
+
+    def insert(self, batch):
+        for table, rows in batch.rows.items():
             self.writer.write_table(table, rows)
-        self.batch = Batch()
 
     def begin(self):
         """State the definition and how far time has come."""
@@ -61,9 +64,9 @@ class Market:
 
     def tick(self, now):
         """State that time has come to `now` (ms)."""
-        cut = {"generation": 1, "partition": 0, "next_offset": 10, "now": now}
-        self.batch.cut(cut)
-        self.write()
+        batch = Batch()
+        batch.cut({"generation": 1, "partition": 0, "next_offset": 10, "now": now})
+        self.insert(batch)
 
     def lead(self, *stated, name=None):
         """Write a lead of (ms before now, type, fields); return its id."""

@@ -29,7 +29,7 @@ PAGES = {
         "page_funnel",
         (headlines.CARD, compared.CARD, funnel.CARD, flow.CARD, inflow.CARD, feed.CARD),
     ),
-    "/work": Page("page_work", (hot.CARD, stalled.CARD, due.CARD), of_period=False),
+    "/work": Page("page_work", (hot.CARD, stalled.CARD, due.CARD), of_period=False, details=True),
     "/handoffs": Page("page_handoffs", (ledger.CARD, levels.CARD)),
     "/sources": Page("page_sources", (sources.CARD,)),
     "/targets": Page("page_targets", (targets.CARD,)),

@@ -46,7 +46,9 @@ def _stage(scene: Scene, name: str, standing: int) -> Markup:
     words, funnel = scene.words, scene.funnel
     spec = funnel.stages[name]
     count = words("stand_here", n=standing)
-    shown = link(scene.link(scene.view.at("/work").filtered("stage", name)), scene.title(name))
+    shown: object = scene.title(name)
+    if scene.details:
+        shown = link(scene.link(scene.view.at("/work").filtered("stage", name)), shown)
     return tag(
         "li",
         tag("span", shown, class_="stage"),

@@ -1,31 +1,17 @@
-"""Who must do what about a clock: the sentence of a headline, and the cells of a list."""
+"""Whose move it is, in the reader's language: streams/domain/duties.py says what it is."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
+    from streams.domain.duties import Duty
     from streams.live.wording import Words
 
-# By what a clock waits for; the first that fits.
-_DUTIES = (
-    ({"human"}, "call"),
-    ({"accepted", "rejected"}, "decide"),
-    ({"accepted"}, "accept"),
-    ({"onboarded"}, "onboard"),
-    ({"automated"}, "write"),
-    ({"leave"}, "go_on"),
-    ({"moved"}, "go_on"),
-)
 
-
-def duty(words: Words, needs: Iterable[str]) -> str:
+def must(words: Words, what: str) -> str:
     """Return what must be done, as it follows "must"."""
-    waits = set(needs)
-    name = next((name for parts, name in _DUTIES if parts <= waits), "look")
-    return words(f"duty_{name}")
+    return words(f"duty_{what}")
 
 
 def who(words: Words, owner: str, team: str) -> str:
@@ -33,10 +19,10 @@ def who(words: Words, owner: str, team: str) -> str:
     return owner or words("no_owner", team=team or words("nobody"))
 
 
-def headline(words: Words, seconds: float, owner: str, team: str, needs: Iterable[str]) -> str:
+def headline(words: Words, seconds: float, owner: str, todo: Duty) -> str:
     """Return a lead's headline: how late, who, what; before its time, how long there is."""
-    key, span = ("headline_late", seconds) if seconds >= 0 else ("headline_due", -seconds)
-    what = duty(words, needs)
-    named = who(words, owner, team)
-    late = words.late(span) if seconds >= 0 else words("in_time", span=words.span(span))
-    return words(key, late=late, who=named, duty=what)
+    named, what = who(words, owner, todo.team), must(words, todo.must)
+    if seconds < 0:
+        left = words("in_time", span=words.span(-seconds))
+        return words("headline_due", late=left, who=named, duty=what)
+    return words("headline_late", late=words.late(seconds), who=named, duty=what)

@@ -48,4 +48,4 @@ def reason(scene: Scene, row: dict[str, Any]) -> str:
     return f"{shown} ({row['reason']})" if row.get("reason") else shown
 
 
-CARD = Card("feed", gather, draw)
+CARD = Card("feed", gather, draw, of_leads=True)

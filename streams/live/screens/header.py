@@ -17,9 +17,18 @@ FIND = "/find"
 
 
 def draw(
-    words: Words, path: str, names: dict[str, str], scene: Scene | None = None, freshness: str = ""
+    words: Words,
+    path: str,
+    names: dict[str, str],
+    scene: Scene | None = None,
+    freshness: str = "",
+    *,
+    details: bool = True,
 ) -> Markup:
-    """Draw it; before the first answer without a scene, so that nothing from outside is in it."""
+    """Draw it; before the first answer without a scene, so that nothing from outside is in it.
+
+    Whoever may not see leads has nothing to search.
+    """
     ways = join(
         tag(
             "li",
@@ -36,7 +45,7 @@ def draw(
             link("#content", words("skip"), class_="skip"),
             link("/", "leadstream", class_="brand"),
             tag("nav", tag("ul", ways), aria_label=words("pages_of")),
-            _search(words),
+            _search(words) if details else "",
             _languages(words, path, scene.view if scene else None, scene),
             tag("p", freshness, class_="freshness"),
         )

@@ -9,7 +9,6 @@ from streams.live.card import Card
 from streams.live.drawing import Markup, join, table, tag
 
 from . import lists, states
-from .duties import who
 
 if TYPE_CHECKING:
     from streams.live.figures import Figures
@@ -44,16 +43,10 @@ def draw(document: dict[str, Any], scene: Scene) -> Markup:
 def _row(scene: Scene, row: dict[str, Any]) -> Markup:
     words = scene.words
     waits = words.span((scene.now - row["since"]).total_seconds())
-    todo = "duty_decide" if row["touched"] else "duty_call"
     return tag(
         "tr",
         tag("td", scene.lead(row["lead"])),
-        tag(
-            "td",
-            tag("strong", who(words, row["owner"], row["team"])),
-            tag("br"),
-            words(todo),
-        ),
+        lists.acting(scene, row),
         tag("td", waits, class_=None if row["touched"] else "late"),
         tag("td", scene.moment(row["since"])),
         tag("td", words("answer_yes" if row["touched"] else "answer_no")),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from schemas import addresses
+from streams.domain.duties import duty
 from streams.live.drawing import Markup, join, outside, tag
 
 from .duties import headline, who
@@ -65,10 +66,9 @@ def summary(story: dict[str, Any], scene: Scene) -> str:
     if not now:
         return words("lead_gone")
     if running:
-        due, stage, _, clock = running[0]
+        due, stage, name, _ = running[0]
         late = (scene.now - due).total_seconds()
-        needs = (clock.stopped_by or clock.restarted_by) if clock else ()
-        return headline(words, late, now.get("owner") or "", _team(scene, stage), needs)
+        return headline(words, late, now.get("owner") or "", duty(scene.funnel, stage, name))
     ahead = story["outlook"]
     if ahead.get("timer_at"):
         at = words.moment(_moment(ahead["timer_at"]), scene.view.zone)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from streams.live.drawing import Markup, aloud, join, link, outside, tag
 from streams.live.view import ROWS
 
-from .duties import duty, who
+from .duties import must, who
 
 if TYPE_CHECKING:
     from streams.live.scene import Scene
@@ -20,7 +20,7 @@ def acting(scene: Scene, row: dict[str, Any]) -> Markup:
         "td",
         tag("strong", who(words, row["owner"], row["team"])),
         tag("br"),
-        duty(words, row["needs"]),
+        must(words, row["must"]),
     )
 
 

@@ -12,7 +12,7 @@ from streams.live.drawing import Markup, join, link, table, tag
 from streams.sources import measuring
 
 from . import lists, states
-from .duties import duty, who
+from .duties import must, who
 
 if TYPE_CHECKING:
     from schemas.funnel import Funnel
@@ -109,7 +109,7 @@ def export(figures: Figures, scene: Scene) -> str:
             for cell in (
                 row["lead"],
                 who(words, row["owner"], row["team"]),
-                duty(words, row["needs"]),
+                must(words, row["must"]),
                 lists.late(scene, row),
                 row["due_at"].isoformat(timespec="seconds"),
                 scene.title(row["stage"]),
