@@ -14,6 +14,8 @@ import orjson
 from schemas.facts import FactKind
 from schemas.first_form import HANDOFF
 
+from . import terms
+
 TIME = "DateTime64(3, 'UTC')"
 WHEN = f"Nullable({TIME})"
 WORD = "LowCardinality(String)"
@@ -336,7 +338,11 @@ def added(existing: dict[str, set[str]]) -> list[str]:
     return [
         f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
         + (f" DEFAULT {OLDER[table, column.name]}" if (table, column.name) in OLDER else "")
-        for table, columns in (*TABLES.values(), ("lead_state", STATE))
+        for table, columns in (
+            *TABLES.values(),
+            ("lead_state", STATE),
+            ("definitions", OTHERS["definitions"]),
+        )
         for column in columns
         if existing.get(table) and column.name not in existing[table]
     ]
@@ -372,7 +378,7 @@ def ddl() -> list[str]:
         "CREATE OR REPLACE VIEW v_funnel_daily AS "
         f"SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
     )
-    return [*statements, _STAGES, _PAST_DUE]
+    return [*statements, _STAGES, _PAST_DUE, terms.view(ACTIVE)]
 
 
 def body_of(kind: str, content: str) -> dict[str, Any]:
@@ -478,6 +484,7 @@ OTHERS: dict[str, tuple[Column, ...]] = {
         Column("effective_from", TIME),
         Column("digest", "String"),
         Column("content", "String"),
+        Column("terms", "String"),
     ),
     "aliases": (
         Column("alias", "String"),
