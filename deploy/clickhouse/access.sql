@@ -83,6 +83,6 @@ ALTER USER grafana DEFAULT ROLE leadstream_reading;
 
 CREATE QUOTA IF NOT EXISTS leadstream_grafana KEYED BY user_name;
 
-ALTER QUOTA leadstream_grafana KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 600, errors =
-  300, execution_time = 240, FOR INTERVAL 1 hour MAX queries = 20000, read_rows = 50000000000 TO
+ALTER QUOTA leadstream_grafana KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 1200, errors =
+  300, execution_time = 240, FOR INTERVAL 1 hour MAX queries = 45000, read_rows = 50000000000 TO
   grafana;

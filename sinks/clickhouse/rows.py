@@ -273,6 +273,7 @@ SELECT
     JSONExtractString(named.2, 'title') = '', named.1, JSONExtractString(named.2, 'title')
   ) AS title,
   JSONExtractString(named.2, 'role') AS role,
+  JSONExtractString(named.2, 'owner') AS team,
   rowNumberInAllBlocks() AS place
 FROM (
   SELECT content

@@ -94,9 +94,7 @@ def view(active: str) -> str:
 
     Without a definition its one row is empty, so that a figure has no rows instead of an error.
     """
-    columns = ",\n  ".join(
-        f"JSONExtract(terms, '{name}', '{kind}') AS {name}" for name, kind in TYPES.items()
-    )
+    columns = ",\n  ".join(f"{_column(name, kind)} AS {name}" for name, kind in TYPES.items())
     return f"""
 CREATE OR REPLACE VIEW v_funnel_terms AS
 SELECT
@@ -113,6 +111,12 @@ FROM (
   )
 )
 """
+
+
+def _column(name: str, kind: str) -> str:
+    value = f"JSONExtract(terms, '{name}', '{kind}')"
+    # ClickHouse takes no empty name of a zone, not even where no row needs it
+    return f"if({value} = '', 'UTC', {value})" if name.endswith("zone") else value
 
 
 def _limit(funnel: Funnel, role: str) -> Mapping[str, Any]:

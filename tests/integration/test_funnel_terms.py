@@ -47,6 +47,8 @@ def test_every_parameter_of_a_figure_has_a_term():
 def test_without_a_definition_there_is_one_row_of_empty_terms(emptied):
     found = shown(emptied)
     assert set(found) == set(terms.TYPES)
+    zones = {found.pop(name) for name in list(found) if name.endswith("zone")}
+    assert zones == {"UTC"}
     assert not any(found.values())
 
 
