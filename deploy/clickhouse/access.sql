@@ -25,14 +25,14 @@ GRANT SELECT ON lead.journeys, SELECT ON lead.stage_transitions, SELECT ON lead.
   lead.v_stage_transitions, SELECT ON lead.v_clocks, SELECT ON lead.v_handoffs, SELECT ON
   lead.v_decisions, SELECT ON lead.v_disagreements, SELECT ON lead.v_notes, SELECT ON lead.v_deals,
   SELECT ON lead.v_conflicts, SELECT ON lead.v_lead_state, SELECT ON lead.v_funnel_daily, SELECT ON
-  lead.v_stages, SELECT ON lead.v_past_due, SELECT ON lead.active_generation, SELECT ON
-  lead.generation_log, SELECT ON lead.funnel_daily, SELECT ON lead.lead_state, SELECT ON
-  lead.breaches, SELECT ON lead.arrivals, SELECT ON lead.cuts, SELECT ON lead.holes, SELECT ON
-  lead.definitions, SELECT ON lead.spend, SELECT ON lead.targets, SELECT ON lead.rates, SELECT ON
-  lead.surveys, SELECT(id, topic, worker, received_at) ON lead.dead_letters, SELECT(kind, copied,
-  source_partition, source_offset) ON lead.touches, SELECT ON system.one, SELECT ON system.settings,
-  SELECT ON system.databases, SELECT ON system.tables, SELECT ON system.columns, SELECT ON
-  system.functions TO leadstream_reading WITH REPLACE OPTION;
+  lead.v_stages, SELECT ON lead.v_past_due, SELECT ON lead.v_funnel_terms, SELECT ON
+  lead.active_generation, SELECT ON lead.generation_log, SELECT ON lead.funnel_daily, SELECT ON
+  lead.lead_state, SELECT ON lead.breaches, SELECT ON lead.arrivals, SELECT ON lead.cuts, SELECT ON
+  lead.holes, SELECT ON lead.definitions, SELECT ON lead.spend, SELECT ON lead.targets, SELECT ON
+  lead.rates, SELECT ON lead.surveys, SELECT(id, topic, worker, received_at) ON lead.dead_letters,
+  SELECT(kind, copied, source_partition, source_offset) ON lead.touches, SELECT ON system.one,
+  SELECT ON system.settings, SELECT ON system.databases, SELECT ON system.tables, SELECT ON
+  system.columns, SELECT ON system.functions TO leadstream_reading WITH REPLACE OPTION;
 
 CREATE SETTINGS PROFILE IF NOT EXISTS leadstream_writing;
 
@@ -83,6 +83,6 @@ ALTER USER grafana DEFAULT ROLE leadstream_reading;
 
 CREATE QUOTA IF NOT EXISTS leadstream_grafana KEYED BY user_name;
 
-ALTER QUOTA leadstream_grafana KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 600, errors =
-  300, execution_time = 240, FOR INTERVAL 1 hour MAX queries = 20000, read_rows = 50000000000 TO
+ALTER QUOTA leadstream_grafana KEYED BY user_name FOR INTERVAL 1 minute MAX queries = 1200, errors =
+  300, execution_time = 240, FOR INTERVAL 1 hour MAX queries = 45000, read_rows = 50000000000 TO
   grafana;

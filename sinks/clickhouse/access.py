@@ -45,9 +45,9 @@ _READS = (
 )
 _WRITES = "async_insert = 0, max_partitions_per_insert_block = 10000"
 _QUOTAS = {
-    "grafana": (
-        "FOR INTERVAL 1 minute MAX queries = 600, errors = 300, execution_time = 240, "
-        "FOR INTERVAL 1 hour MAX queries = 20000, read_rows = 50000000000"
+    "grafana": (  # 20 dashboards a minute of up to 25 panels, with their variables
+        "FOR INTERVAL 1 minute MAX queries = 1200, errors = 300, execution_time = 240, "
+        "FOR INTERVAL 1 hour MAX queries = 45000, read_rows = 50000000000"
     ),
     "leadstream_viewer": (
         "FOR INTERVAL 1 minute MAX queries = 1200, errors = 300, execution_time = 240, "

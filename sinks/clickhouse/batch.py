@@ -10,6 +10,7 @@ import orjson
 
 from schemas.facts import FactKind
 
+from . import terms
 from .rows import LATE, OTHERS, STATE, TABLES, body_of, value_of
 
 if TYPE_CHECKING:
@@ -162,7 +163,11 @@ class Batch:
 
     def definition(self, definition: dict[str, Any]) -> None:
         """Add a version of the funnel, as a partition took it."""
-        row = {**definition, "version": definition["funnel_version"]}
+        row = {
+            **definition,
+            "version": definition["funnel_version"],
+            "terms": terms.written(definition["content"]),
+        }
         self._add("definitions", [row[column.name] for column in OTHERS["definitions"]])
 
     def alias(self, alias: dict[str, Any]) -> None:

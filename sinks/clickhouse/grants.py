@@ -68,7 +68,8 @@ def checked(name: str) -> str:
 def readable() -> list[str]:
     """Return the tables and views that a reader sees in full."""
     facts = [table for table, _ in TABLES.values()]
-    views = [f"v_{table}" for table in (*facts, "lead_state", "funnel_daily", "stages", "past_due")]
+    others = ("lead_state", "funnel_daily", "stages", "past_due", "funnel_terms")
+    views = [f"v_{table}" for table in (*facts, *others)]
     return [*facts, *views, *SHOWN, *STATED]
 
 

@@ -10,7 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from . import errors, generations
+from . import errors, generations, terms
 from .files import statement
 from .rows import added, ddl, renamed
 
@@ -67,6 +67,7 @@ def apply(client: Any, database: str, funnel: str, generation: int = 1) -> list[
         client.command(one)
     for one in (*added(_columns(client)), *ddl()):
         client.command(one)
+    terms.fill(client)
     shown = client.query("SELECT count() FROM active_generation WHERE dataset = 'live'")
     if not shown.first_row[0]:
         generations.switch(client, generation, funnel, "first")

@@ -14,6 +14,8 @@ import orjson
 from schemas.facts import FactKind
 from schemas.first_form import HANDOFF
 
+from . import terms
+
 TIME = "DateTime64(3, 'UTC')"
 WHEN = f"Nullable({TIME})"
 WORD = "LowCardinality(String)"
@@ -274,6 +276,7 @@ SELECT
     JSONExtractString(named.2, 'title') = '', named.1, JSONExtractString(named.2, 'title')
   ) AS title,
   JSONExtractString(named.2, 'role') AS role,
+  JSONExtractString(named.2, 'owner') AS team,
   rowNumberInAllBlocks() AS place
 FROM (
   SELECT content
@@ -360,7 +363,11 @@ def added(existing: dict[str, set[str]]) -> list[str]:
     return [
         f"ALTER TABLE {table} ADD COLUMN IF NOT EXISTS {column.name} {column.type}"
         + (f" DEFAULT {OLDER[table, column.name]}" if (table, column.name) in OLDER else "")
-        for table, columns in (*TABLES.values(), ("lead_state", STATE))
+        for table, columns in (
+            *TABLES.values(),
+            ("lead_state", STATE),
+            ("definitions", OTHERS["definitions"]),
+        )
         for column in columns
         if existing.get(table) and column.name not in existing[table]
     ]
@@ -396,7 +403,7 @@ def ddl() -> list[str]:
         "CREATE OR REPLACE VIEW v_funnel_daily AS "
         f"SELECT * FROM funnel_daily FINAL WHERE generation = {ACTIVE} AND n > 0"
     )
-    return [*statements, _STAGES, _PAST_DUE]
+    return [*statements, _STAGES, _PAST_DUE, terms.view(ACTIVE)]
 
 
 def body_of(kind: str, content: str) -> dict[str, Any]:
@@ -510,6 +517,7 @@ OTHERS: dict[str, tuple[Column, ...]] = {
         Column("effective_from", TIME),
         Column("digest", "String"),
         Column("content", "String"),
+        Column("terms", "String"),
     ),
     "aliases": (
         Column("alias", "String"),

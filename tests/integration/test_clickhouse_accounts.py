@@ -4,7 +4,6 @@ import base64
 import concurrent.futures
 import contextlib
 import gzip
-import importlib.util
 import json
 import socket
 import subprocess
@@ -24,6 +23,7 @@ from sinks.clickhouse import grants, kpis
 from streams.connections import clickhouse_client
 from streams.settings import Settings
 from tests.conftest import ROOT
+from tests.support.panels import expanded, statements
 
 pytestmark = pytest.mark.ci  # a minute and a half
 SECRET = "a-person@example.com"
@@ -405,23 +405,14 @@ def test_every_kpi_and_panel_works_for_a_viewer(engine, viewer):
     )
     now = int(time.time() * 1000)
     kpis.ask(client, kpis.question(load(FUNNELS / "default.yaml"), 0, now, now, "source"))
-    for panel in panels():
-        client.query(panel)
+    for sql in statements().values():
+        client.query(expanded(sql))
     readable = {name for (name,) in client.query("SHOW TABLES").result_rows}
     assert readable == {*grants.readable(), *grants.COLUMNS}
     for table in grants.readable():
         client.query(f"SELECT * FROM {table} LIMIT 1")
     for table, columns in grants.COLUMNS.items():
         client.query(f"SELECT {', '.join(columns)} FROM {table} FINAL")
-
-
-def panels():
-    from tests.support.panels import expanded
-
-    spec = importlib.util.spec_from_file_location("build", ROOT / "deploy" / "grafana" / "build.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return [expanded(sql) for sql in module.PANELS.values()]
 
 
 def test_clients_that_others_wrote_can_look_around(viewer):

@@ -4,9 +4,8 @@ import pytest
 
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse import kpis
-from tests.integration.firm import E, Firm
+from tests.integration.firm import Firm
 from tests.support.firms import lives
-from tests.support.panels import dashboard, expanded
 from tests.support.slow_figures import Slow, approx, asked_of, figures
 from tests.support.variants import stages, variant
 
@@ -47,27 +46,6 @@ def test_what_a_funnel_lacks_is_not_applicable_with_the_reason(emptied, engine):
     assert why["recycle"] == "no stage is recycled"
     assert why["disagreement"] == "no stage has a gate"
     assert all(one["value"] is None and one["n"] is None for one in lacking.values())
-
-
-def test_grafana_shows_stages_by_the_titles_of_the_firm(emptied, engine):
-    firm = Firm(emptied, engine, funnel_of("japanese"))
-    stated = [[1, "1", 0, "d", firm.funnel.model_dump_json()]]
-    emptied.insert(
-        "definitions",
-        stated,
-        column_names=["generation", "version", "effective_from", "digest", "content"],
-        column_type_names=["UInt16", "String", "DateTime64(3, 'UTC')", "String", "String"],
-    )
-    firm.lead((0, E.CREATED, {"source": "crm"}))
-    found = emptied.query(expanded(dashboard().PANELS["Open now"])).result_rows
-    assert found == [("お問い合わせ", 1)]
-
-
-def test_where_no_definition_was_stated_grafana_shows_their_names(emptied, engine):
-    firm = Firm(emptied, engine)
-    firm.lead((0, E.CREATED, {}), until=0.01)
-    found = emptied.query(expanded(dashboard().PANELS["Open now"])).result_rows
-    assert found == [("inquiry", 1)]
 
 
 def test_the_command_line_shows_figures_by_the_titles_of_the_firm():
