@@ -133,7 +133,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 def late_lines(found: dict[str, Any], zone: str, lead: str = "") -> list[str]:
     """Return the stalled leads as lines: two each, the totals by team above."""
     if not found["rows"]:
-        return [f"{lead} is not stalled: nothing of it is late" if lead else "no lead is stalled"]
+        return [f"{lead} is not stalled: nothing is late" if lead else "no lead is stalled"]
     teams = ", ".join(f"{team or 'nobody'} {n}" for team, n in found["teams"].items())
     lines = [f"{found['total']} stalled: {teams}"]
     for row in found["rows"]:

@@ -6,11 +6,13 @@ from datetime import UTC, datetime
 
 import pytest
 from starlette.testclient import TestClient
+from typer.testing import CliRunner
 
+from schemas.errors import LeadstreamError
 from schemas.events import EventType as E
 from sinks.clickhouse import asking, catalogue
 from streams.audit import explain, finding
-from streams.cli import people
+from streams.cli import main, people
 from streams.cli.context import figures
 from streams.connections import clickhouse_client
 from streams.domain import aliases
@@ -281,10 +283,35 @@ def test_the_command_lists_the_stalled_in_lines_and_as_csv_that_no_spreadsheet_r
     assert people.late_lines(few, "Europe/Paris")[-1].startswith(f"and {found['total'] - 1} more")
     nothing = {"rows": [], "total": 0, "teams": {}}
     assert people.late_lines(nothing, "Europe/Paris") == ["no lead is stalled"]
-    assert "nothing of it is late" in people.late_lines(nothing, "Europe/Paris", "77")[0]
+    assert "nothing is late" in people.late_lines(nothing, "Europe/Paris", "77")[0]
 
 
 def test_moments_of_rows_are_aware(watch):
     row = lists.stalled(watch, Wanted(limit=1))["rows"][0]
     assert row["due_at"].tzinfo is not None
     assert row["due_at"] < datetime.now(UTC)
+
+
+def test_the_commands_take_what_people_have_at_hand_and_begin_with_whose_move_it_is(
+    world, monkeypatch
+):
+    monkeypatch.setenv("LEADSTREAM_BROKERS", "127.0.0.1:1")
+    monkeypatch.setenv("LEADSTREAM_CLICKHOUSE_URL", world.clickhouse_url)
+    password = world.clickhouse_password.get_secret_value()
+    monkeypatch.setenv("LEADSTREAM_CLICKHOUSE_PASSWORD", password)
+    monkeypatch.setenv("LEADSTREAM_IDENTITY_KEY", KEY.decode())
+
+    def run(*arguments):
+        return CliRunner().invoke(main.app, arguments)
+
+    assert "days late: " in run("explain", "77").stdout.splitlines()[0]
+    assert run("stalled", "77").stdout.splitlines()[0] == "1 stalled: sales 1"
+    assert run("stalled", lead_id(2)).stdout == f"{lead_id(2)} is not stalled: nothing is late\n"
+    assert run("stalled", "--source", "nowhere").stdout == "no lead is stalled\n"
+    assert "sales (nobody owns it) must call" in run("stalled", "--csv", "--team", "sales").stdout
+    wrong = run("stalled", "--team", "hr")
+    assert (wrong.exit_code, "--team 'hr' is none; ask for one of" in wrong.output) == (2, True)
+    for command in ("explain", "stalled"):
+        several = run(command, "0000").exception
+        assert isinstance(several, LeadstreamError)
+        assert f"names several leads: {lead_id(1)}, {lead_id(2)}" in str(several)
