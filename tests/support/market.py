@@ -34,7 +34,7 @@ class Market:
     def __init__(self, settings, now, seed=14):
         """`now` is ms."""
         self.now, self.random = now, random.Random(seed)
-        self.writer, self.leads = Writer(settings), []
+        self.writer, self.leads, self.folded = Writer(settings), [], {}
         self.batch = Batch()
         self.funnel = load(FUNNELS / "default.yaml")
         self.definitions = prepare(self.funnel)
@@ -81,7 +81,8 @@ class Market:
             kept.append(event)
             current = row.advance(current, event, self.definitions).row
         current = row.tick(current, int(self.now), self.definitions).row
-        folded, batch = row.state_of(current, self.definitions), self.batch
+        folded = self.folded[name] = row.state_of(current, self.definitions)
+        batch = self.batch
         common = {"generation": 1, "lead": name, "partition": 0, "offset": 1, "revision": 1}
         for fact in folded.facts.values():
             batch.fact(
