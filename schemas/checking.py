@@ -8,6 +8,7 @@ from __future__ import annotations
 import unicodedata
 from typing import TYPE_CHECKING
 
+from schemas.notify import LEVELS, ROLES
 from schemas.shape import ASIDE, DETOURS, HERE, REJECTED_TO
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def wrong(funnel: Funnel) -> list[str]:
         found += _handoff(funnel, where, name, stage)
         found += _gate(funnel, where, name, stage)
         found += _timer(funnel, where, name, stage)
-    return [*found, *_circles(funnel), *_words(funnel), *_figures(funnel)]
+    return [*found, *_circles(funnel), *_words(funnel), *_figures(funnel), *_notify(funnel)]
 
 
 def _need(name: str | None, known: Iterable[str], where: str, what: str) -> Iterator[str]:
@@ -200,6 +201,20 @@ def _words(funnel: Funnel) -> Iterator[str]:
 def _figures(funnel: Funnel) -> Iterator[str]:
     for name in funnel.kpis.windows.model_extra or {}:
         yield from _need(name, funnel.ladder, f"kpis.windows.{name}", "stage of the ladder")
+
+
+def _notify(funnel: Funnel) -> Iterator[str]:
+    known = (*ROLES, *funnel.teams)
+    for name in funnel.notify.teams:
+        yield from _need(name, funnel.teams, f"notify.teams.{name}", "team")
+    for where, levels in (
+        ("notify", funnel.notify),
+        *((f"notify.teams.{name}", one) for name, one in funnel.notify.teams.items()),
+    ):
+        for level in LEVELS:
+            spec = getattr(levels, level)
+            for one in spec.to if spec else ():
+                yield from _need(one, known, f"{where}.{level}.to", "role or team")
 
 
 def nowhere_to_go(funnel: Funnel) -> list[str]:

@@ -20,6 +20,7 @@ from schemas.calendars import Calendar, Reporting, Team
 from schemas.checking import wrong
 from schemas.durations import Duration, Span
 from schemas.gates import Gate, Scoring
+from schemas.notify import Notify
 from schemas.shape import ASIDE, HERE, HandoffStage, Role, Shape
 from schemas.stages import Stage
 from schemas.strict import Strict
@@ -127,6 +128,7 @@ class Funnel(Strict):
     sends: dict[str, tuple[Work, ...]] = Field(default_factory=dict)
     kpis: Kpis = Kpis()
     alerts: Alerts = Alerts()
+    notify: Notify = Notify()
 
     @model_validator(mode="before")
     @classmethod

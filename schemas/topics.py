@@ -66,6 +66,7 @@ TOUCHES = "lead.touches"
 FACTS = "lead.facts"
 STATE = "lead.state"
 ALERTS = "lead.alerts"
+NOTICES = "lead.notices"
 SPEND = "lead.spend"
 TARGETS = "lead.targets"
 RATES = "lead.rates"
@@ -212,9 +213,17 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         ALERTS,
         "",
-        "alert, anyone",
+        "notifier, anyone",
         30 * DAY_MS,
         "stalled and breached leads, and their retractions",
+    ),
+    Topic(
+        NOTICES,
+        "notifier, people",
+        "notifier",
+        -1,
+        "whom the notifier has notified of what, and what people snoozed",
+        _COMPACTED,
     ),
     Topic(
         SPEND,
@@ -267,7 +276,7 @@ TOPICS: tuple[Topic, ...] = (
     Topic(
         SOURCES,
         "people",
-        "people",
+        "notifier, people",
         -1,
         "what is parked",
         _COMPACTED,

@@ -142,6 +142,24 @@ def workers(settings: Settings) -> str:
     return "each has a process"
 
 
+def notices(settings: Settings) -> str:
+    """Fail if somebody who is to hear of stalled leads can't be reached."""
+    from streams.notify import report  # noqa: PLC0415
+
+    if not settings.notify_book.name:
+        return "off: LEADSTREAM_NOTIFY_BOOK names no book"
+    found = report.read(settings.home)
+    wrong = [
+        f"{one['to']} {one['channel']} takes no messages: {one['why']}"
+        for one in found.get("failing", [])
+    ]
+    wrong += [f"the book has nobody for {one}" for one in found.get("nobody", [])]
+    if wrong:
+        more = f"; and {len(wrong) - 5} more" if len(wrong) > 5 else ""
+        raise Failing(f"{'; '.join(wrong[:5])}{more}. See docs/runbooks/notifier.md")
+    return "all channels that were tried took their messages"
+
+
 def processes(shown: Iterable[dict[str, Any]]) -> str:
     """Fail if a process of the stack does not run; `shown` is what `status` shows."""
     wrong = [one for one in shown if one["state"] != "running"]
@@ -169,6 +187,7 @@ CHECKS: list[Check] = [
     Check("watermark", watermark),
     Check("sources", sources),
     Check("schema drift", drift),
+    Check("notices", notices),
 ]
 
 

@@ -240,3 +240,22 @@ TICKER_PRODUCERS = Counter(
     f"{PREFIX}_ticker_producers_replaced_total",
     "Producers that the ticker gave up because they were silent",
 )
+NOTICES = Counter(
+    f"{PREFIX}_notices_total",
+    "What the notifier did: notices sent, retracted, digest (put into one), limited (over a "
+    "recipient's rate, so put into the next digest), withdrawn (taken back or overtaken before "
+    "they were sent), failed (no channel took them, so they wait), refused (by the CRM, for good); "
+    "and messages, each of one or more notices to one recipient",
+    ["what"],
+)
+NOTICES_WAITING = Gauge(
+    f"{PREFIX}_notices_waiting",
+    "Notices that wait, by why: due, digest, snoozed, parked, quiet, sending; "
+    "nobody: stalls for which the book has nobody",
+    ["why"],
+)
+NOTICE_CHANNELS_FAILING = Gauge(
+    f"{PREFIX}_notice_channels_failing",
+    "Channels that took no message when they were tried last, by kind of recipient and scheme",
+    ["recipient", "scheme"],
+)

@@ -228,6 +228,15 @@ class Settings(BaseSettings):
     ingest_tokens: SecretStr = SecretStr("")
     # Everything else under the prefix: secrets and options of vendors (streams/sources/vendors).
     others: Annotated[dict[str, SecretStr], NoDecode] = Field(default_factory=dict, repr=False)
+    # The notifier (docs/notifications.md) runs once its book is named: a YAML file of addresses.
+    notify_book: Path = Path()
+    notify_secret: SecretStr = SecretStr("")  # signs the webhook to the CRM
+    # Seconds until proof of a clock is usually here, of sources that were not heard in a week.
+    notify_delay: float = Field(default=60.0, ge=0)
+    # A level that was reached more seconds ago when it is first seen waits for the next digest.
+    notify_old: float = Field(default=86_400.0, gt=0)
+    notify_patience: float = Field(default=3_600.0, gt=0)  # seconds to try a message for
+    live_url: str = ""  # the live page as people reach it, for links to leads
     public_url: str = ""  # what HubSpot signs: the address it has, not the one behind a proxy
     broker_port: int = Field(default=0, ge=0)
     # Supervision, in seconds: how long a process may be silent until it is killed and restarted.

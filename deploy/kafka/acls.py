@@ -29,6 +29,7 @@ ROLES = {
     "resolve": "works out whose event it is",
     "advance": "folds a lead's history (one user for all generations)",
     "deliver": "writes to ClickHouse",
+    "notifier": "notifies people of stalled leads",
     "publisher": "a program outside that publishes events",
     "reader": "a program outside that follows lead.state and lead.alerts",
     "importer": "whoever runs `leadstream import`",
@@ -42,7 +43,7 @@ WRITERS = {
     "people": ("operator",),
     "every worker": WORKERS,
 }
-READERS = {"anyone": ("reader",), "people": ("operator",), "alert": ("reader",)}
+READERS = {"anyone": ("reader",), "people": ("operator",)}
 
 
 class Rule(NamedTuple):

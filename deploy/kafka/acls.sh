@@ -57,6 +57,10 @@ allow deliver --operation Read --operation Describe --topic "lead.touches" --top
 allow deliver --operation Write --operation Describe --topic "lead.deadletters"
 allow deliver --operation Read --operation Describe --group "leadstream-deliver-$PARTITIONS"
 
+# notifier: notifies people of stalled leads
+allow notifier --operation Read --operation Describe --topic "lead.alerts" --topic "lead.notices" --topic "lead.sources"
+allow notifier --operation Write --operation Describe --topic "lead.notices"
+
 # publisher: a program outside that publishes events
 allow publisher --operation Write --operation Describe --topic "lead.raw.web" --topic "lead.raw.ads" --topic "lead.raw.crm"
 

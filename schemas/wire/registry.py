@@ -8,7 +8,7 @@ from typing import Any
 from schemas import deadletters, sources, topics
 from schemas.events import LeadEvent
 
-from .models import alerts, events, facts, letters, raw, rows, stated, touches
+from .models import alerts, events, facts, letters, notices, raw, rows, stated, touches
 
 JSON, BYTES, LINES = "application/json", "application/octet-stream", "application/jsonl"
 
@@ -126,6 +126,39 @@ CHANNELS: tuple[Channel, ...] = (
         (
             Message(
                 "Alert", alerts.Alert, "A level that a clock reached, or took back.", "the lead"
+            ),
+        ),
+    ),
+    Channel(
+        _TOPIC[topics.NOTICES],
+        _BY_KEY,
+        (
+            Message(
+                "Stall",
+                notices.Stall,
+                "A clock that somebody is notified of: its alerts and notices.",
+                'JSON: ["stall", the fact\'s id]',
+            ),
+            Message(
+                "Notification",
+                notices.Notification,
+                "A message to one recipient, and which channels took it.",
+                'JSON: ["message", id]',
+            ),
+            Message(
+                "Snooze",
+                notices.Snooze,
+                "A lead or a clock of which nobody is notified for a while.",
+                'JSON: ["snooze", subject, when it was asked for]',
+            ),
+            Message(
+                "Place",
+                notices.Place,
+                "How far a partition of lead.alerts was read.",
+                'JSON: ["place", partition]',
+            ),
+            Message(
+                "Shown", notices.Shown, "The generation that was shown last.", 'JSON: ["shown"]'
             ),
         ),
     ),

@@ -19,6 +19,7 @@ VERSIONS: Mapping[str, Mapping[str, int]] = {
     topics.FACTS: {"fact": 2, "state": 2, "cut": 2, "alias": 2, "definition": 2, "hole": 2},
     topics.STATE: {"state": 2},
     topics.ALERTS: {"alert": 2},
+    topics.NOTICES: {"stall": 1, "message": 1, "snooze": 1, "place": 1, "shown": 1},
     topics.SPEND: {"spend": 2},
     topics.TARGETS: {"target": 1},
     topics.RATES: {"rate": 1},

@@ -31,6 +31,9 @@ PERIODS = (
     "last-quarter", "this-year", "last-year", "last-7-days", "last-30-days", "last-90-days",
 )  # fmt: skip
 _MONTHS = {"month": 1, "quarter": 3, "year": 12}
+# What a named period is compared with lies so long before it: a running week with the same weekdays
+# of the week before, a running quarter with as much of the quarter before.
+_STEPS = {"week": (7, "day"), **{unit: (months, "month") for unit, months in _MONTHS.items()}}
 
 
 class Unreadable(LeadstreamError, ValueError):  # noqa: N818 - it names the word, not the code
@@ -80,7 +83,7 @@ def read(funnel: Funnel, asked: Asked, now: int) -> Question:
         named(name)
     if asked.trend not in get_args(Trend):
         raise Unreadable(f"§trend goes by day, week or month, not by {asked.trend!r}")
-    asof = _instant(asked.as_of, place) if asked.as_of else now
+    asof = instant(asked.as_of, place) if asked.as_of else now
     start, end = _period(asked, funnel.reporting, place, asof)
     where: dict[str, tuple[str, ...]] = {}
     for name, value in asked.where:
@@ -141,10 +144,12 @@ def behind(
 def _ask(
     client: Any, wanted: Question, names: tuple[str, ...], past: Callable[[int], Any] | None
 ) -> list[dict[str, Any]]:
-    """Ask; where leads stood at a past instant is asked of whoever knows it."""
-    if not wanted.past or past is None:
+    """Ask; where leads stood at a past instant is asked of whoever knows it, if it is asked for."""
+    of_states = {
+        kpi.name for kpi in kpis.catalogue() if kpi.of_states and (not names or kpi.name in names)
+    }
+    if not wanted.past or past is None or not of_states:
         return kpis.ask(client, wanted, names)
-    of_states = {kpi.name for kpi in kpis.catalogue() if kpi.of_states}
     then = kpis.ask(past(wanted.asof), wanted._replace(past=False), of_states)
     figures = []
     for kpi in kpis.catalogue():
@@ -163,7 +168,11 @@ def _before(wanted: Question, asked: Asked) -> Question:
     end = wanted.end
     if asked.end or asked.period:  # a period that was cut at now is compared as it was meant
         end = max(wanted.end, wanted.start + 1)
-    start, until = spans.before(wanted.start, end, wanted.zone)
+    step = _STEPS.get(asked.period.partition("-")[2])
+    if step:
+        start, until = spans.moved(wanted.start, end, wanted.zone, *step)
+    else:
+        start, until = spans.before(wanted.start, end, wanted.zone)
     return wanted._replace(start=start, end=until)
 
 
@@ -216,17 +225,27 @@ def _days(period: str, reporting: Reporting, today: date) -> tuple[date, date]:
         first = today - timedelta(days=into)
         return (first, first + timedelta(7)) if which == "this" else (first - timedelta(7), first)
     months = _MONTHS[what]
-    year_month = int(reporting.fiscal_year_start[:2]) if months > 1 else 1
-    into = (today.month - year_month) % months
-    first = _months_on(today.replace(day=1), -into)
+    fiscal = reporting.fiscal_year_start if months > 1 else "01-01"
+    year_month, day = (int(part) for part in fiscal.split("-"))
+    month = today.replace(day=1)
+    if today < _on(month, day):
+        month = _months_on(month, -1)
+    first = _months_on(month, -((month.month - year_month) % months))
     if which == "last":
-        return _months_on(first, -months), first
-    return first, _months_on(first, months)
+        return _on(_months_on(first, -months), day), _on(first, day)
+    return _on(first, day), _on(_months_on(first, months), day)
 
 
-def _months_on(day: date, months: int) -> date:
-    count = day.year * 12 + day.month - 1 + months
+def _months_on(first: date, months: int) -> date:
+    """Return the first day of the month so many months after one."""
+    count = first.year * 12 + first.month - 1 + months
     return date(count // 12, count % 12 + 1, 1)
+
+
+def _on(first: date, day: int) -> date:
+    """Return a day of the month that begins on `first`; its last, where the month is shorter."""
+    last = _months_on(first, 1) - timedelta(days=1)
+    return first.replace(day=min(day, last.day))
 
 
 def _zone(name: str) -> ZoneInfo:
@@ -236,7 +255,13 @@ def _zone(name: str) -> ZoneInfo:
         raise Unreadable(f"§zone {name!r} is none: write one like Europe/Paris") from error
 
 
-def _instant(text: str, place: ZoneInfo) -> int:
+def instant(text: str, place: ZoneInfo, name: str = "as-of") -> int:
+    """Return a time (ms); one without a zone is of `place`. `name` is the option that had it.
+
+    Raises:
+        Unreadable: it is no time; the message has an example.
+
+    """
     try:
         if text.isdigit():
             return _bounded(int(text))
@@ -246,7 +271,7 @@ def _instant(text: str, place: ZoneInfo) -> int:
         return _bounded(calendar.to_ms(moment))
     except (ValueError, OverflowError) as error:
         raise Unreadable(
-            f"§as-of {text!r} is not a time: write one like 2026-01-31T09:00 (in {place.key}) "
+            f"§{name} {text!r} is not a time: write one like 2026-01-31T09:00 (in {place.key}) "
             "or 2026-01-31T08:00:00Z, from 1970 to 2099"
         ) from error
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 KPI = "attainment"
 # Metrics that grow with the days of a period: half of it should show half of the target. A share
 # does not.
-ADDS = ("inflow", "outflow", "pipeline")
+ADDS = ("inflow", "outflow", "pipeline", "revenue")
 
 
 class Target(NamedTuple):

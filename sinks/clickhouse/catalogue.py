@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, get_args
 
@@ -80,7 +80,20 @@ class Kpi(NamedTuple):
     @property
     def split(self) -> bool:
         """Return whether it can be asked by a dimension."""
-        return bool(re.search(r"\bby\b", self.members))
+        return "by" in self.columns
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Return the columns of its members; a file's outer FROM begins a line."""
+        text = re.sub(r"--.*", "", self.members)
+        head = re.split(r"^FROM\b", text, maxsplit=1, flags=re.MULTILINE)[0]
+        ends, depth = [], 0
+        for place, letter in enumerate(head):
+            depth += (letter in "([{") - (letter in ")]}")
+            if letter == "," and not depth:
+                ends.append(place)
+        items = (head[a:b] for a, b in pairwise([0, *ends, len(head)]))
+        return tuple(found[0] for item in items if (found := re.findall(r"(\w+)\s*$", item)))
 
     @property
     def of_states(self) -> bool:

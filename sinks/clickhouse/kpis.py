@@ -279,25 +279,29 @@ def behind(
 ) -> dict[str, Any]:
     """Return the leads behind a figure: {total, leads: [{lead, journey, at, counted, ...}]}.
 
-    `dimensions` are those of the figure's document. Of a share, `counted` says who is in its
-    numerator; of a cohort, `ripe` who is mature.
+    `dimensions` are those of the figure's document, a trend's `bucket` too; of a figure that has
+    two bases, `basis` may stand with them. Of a share, `counted` says who is in its numerator; of a
+    cohort, `ripe` who is mature.
 
     Raises:
-        ValueError: there is no such figure, or it counts no leads.
+        ValueError: there is no such figure, it counts no leads, or not as of that instant.
 
     """
     kpi = named(name)
     if not kpi.members:
         raise ValueError(f"{name} counts no leads")
-    asked, ignored = _applicable(kpi, asked._replace(trend=""))
-    columns = _columns(client, kpi, asked)
+    if asked.past and kpi.of_states:
+        raise ValueError(PAST_NEEDS_ARCHIVE)
+    asked, ignored = _applicable(
+        kpi, _in_bucket(asked, dimensions.get("bucket"))._replace(trend="")
+    )
     kept, values = ["1"], {}
     for place, (key, value) in enumerate(dimensions.items()):
-        member = "by" if key == asked.by and key not in ignored.split(", ") else key
-        if member in columns and (member == "by" or member in kpi.rows):
-            kept.append(f"toString({member}) = {{is_{place}:String}}")
+        split = key == asked.by and key not in ignored.split(", ")
+        if split or (key in kpi.rows and key in kpi.columns):
+            kept.append(f"toString({'by' if split else key}) = {{is_{place}:String}}")
             values[f"is_{place}"] = str(value)
-    of_share = [one for one in ("counted", "ripe") if one in columns]
+    of_share = [one for one in ("counted", "ripe") if one in kpi.columns]
     shown = "".join(f", {one}" for one in of_share)
     highest = "".join(f", max(member.{one}) AS {one}" for one in of_share)
     select = _BEHIND.format(shown=shown, highest=highest, kept=" AND ".join(kept))
@@ -324,8 +328,8 @@ def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
     kpi = named(name)
     asked, _ = _applicable(kpi, asked._replace(trend=""))
     keys = (*(("by",) if kpi.split else ()), *kpi.rows)
-    there = _columns(client, kpi, asked)
-    counts = [one for one in ("counted", "ripe", "converted") if one in there]
+    keys = tuple(key for key in keys if key in kpi.columns)
+    counts = [one for one in ("counted", "ripe", "converted") if one in kpi.columns]
     listed = ", ".join(f"toString({key}) AS key_{key}" for key in keys)
     select = (
         "SELECT toString(lead_id) AS lead, toUInt32(journey) AS journey,"
@@ -344,14 +348,19 @@ def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
     ]
 
 
-def _columns(client: Any, kpi: Kpi, asked: Question) -> tuple[str, ...]:
-    """Return the columns of a figure's members: some rows of a figure are made by its own SQL."""
-    result = client.query(
-        sql(kpi, asked, "SELECT * FROM members LIMIT 0"),
-        parameters=asked.parameters(),
-        settings=_SETTINGS,
-    )
-    return tuple(result.column_names)
+def _in_bucket(asked: Question, bucket: str | None) -> Question:
+    """Return the question of one bucket of a trend; without one, the question as it is.
+
+    Raises:
+        ValueError: the trend has no such bucket.
+
+    """
+    if bucket is None:
+        return asked
+    for first, start, end in buckets(asked):
+        if first == bucket:
+            return asked._replace(start=start, end=end)
+    raise ValueError(f"the trend has no bucket {bucket!r}: name its first day, like 2026-01-31")
 
 
 def _without(row: dict[str, Any], name: str) -> dict[str, Any]:

@@ -91,7 +91,7 @@ class Question(NamedTuple):
             "aliases": [one for one, _ in self.aliases],
             "names": [name for _, name in self.aliases],
             "ad": measuring.AD,
-            "unmeasured": list(self.unmeasured),
+            "unmeasured": [one for one in self.unmeasured if self._shows(one)],
             "handoffs": [one.stage for one in shape.handoffs],
             "handoff": first,
         }
@@ -102,6 +102,10 @@ class Question(NamedTuple):
         }
         values |= {f"keep_{name_of(name)}": list(kept) for name, kept in self.where}
         return {**moments, **spans, **limits, **values}
+
+    def _shows(self, clock: str) -> bool:
+        kept = dict(self.where).get(STAGE)
+        return not kept or clock.rpartition(".")[0] in kept
 
     def without(self, names: set[str]) -> Question:
         """Return the question without filters of these names."""

@@ -29,17 +29,21 @@ def before(start: int, end: int, zone: str) -> tuple[int, int]:
         months = (last.year - first.year) * 12 + last.month - first.month
         return calendar.add_wall(start, -months, "month", place), start
     if first.day == 1 and (first.year, first.month) == (last.year, last.month):
-        return (
-            calendar.add_wall(start, -1, "month", place),
-            calendar.add_wall(end, -1, "month", place),
-        )
+        return moved(start, end, zone, 1, "month")
     days = (last.date() - first.date()).days
     if whole and days:
         return calendar.add_wall(start, -days, "day", place), start
     days += last.time() > first.time()
-    moved = (calendar.add_wall(at, -max(days, 1), "day", place) for at in (start, end))
-    earlier, until = moved
-    return earlier, until
+    return moved(start, end, zone, max(days, 1), "day")
+
+
+def moved(start: int, end: int, zone: str, amount: int, unit: str) -> tuple[int, int]:
+    """Return a span so many days or months earlier (ms), at the same times of the wall."""
+    place = ZoneInfo(zone)
+    return (
+        calendar.add_wall(start, -amount, unit, place),
+        calendar.add_wall(end, -amount, unit, place),
+    )
 
 
 def buckets(asked: Question) -> Iterator[tuple[str, int, int]]:

@@ -41,9 +41,13 @@ def plain(funnel: Funnel) -> dict[str, Any]:
 
 
 def digest(funnel: Funnel) -> str:
-    """Return 16 hex digits of a definition's content; titles and alerts decide nothing."""
+    """Return 16 hex digits of a definition's content.
+
+    Stages' titles, thresholds of alerts and who is notified decide nothing of a lead, so they may
+    change in place.
+    """
     body = plain(funnel)
-    del body["alerts"]
+    del body["alerts"], body["notify"]
     for stage in (*body["ladder"].values(), *body["aside"].values()):
         del stage["title"], stage["titles"]
     return blake2b(orjson.dumps(body, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()

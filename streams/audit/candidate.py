@@ -7,6 +7,7 @@ the facts of its share of the leads.
 from __future__ import annotations
 
 import os
+import secrets
 import time
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
@@ -62,7 +63,8 @@ def scratch(settings: Settings, client: Any, funnel: Funnel) -> Iterator[Setting
     for (left,) in client.query(known, parameters={"m": mark}).result_rows:
         if int(left.removeprefix(mark).partition("_")[0]) < time.time() - _ABANDONED_SECONDS:
             client.command(f"DROP DATABASE IF EXISTS {left}")
-    name = f"{mark}{int(time.time())}_{os.getpid()}"
+    # one process may have several in one second: of several instants
+    name = f"{mark}{int(time.time())}_{os.getpid()}_{secrets.token_hex(4)}"
     client.command(f"CREATE DATABASE IF NOT EXISTS {name}")
     try:
         own = settings.model_copy(update={"clickhouse_database": name})

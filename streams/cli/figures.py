@@ -5,12 +5,15 @@ from __future__ import annotations
 import csv
 import io
 import sys
+import textwrap
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import orjson
 import typer
+
+from sinks.clickhouse.catalogue import NOT_APPLICABLE
 
 from .context import document, on_home, print_line
 from .data import AnyHome
@@ -213,7 +216,9 @@ def readable(found: dict[str, Any], funnel: Funnel) -> list[str]:
     """Return a report as lines of at most 80 columns, but for names that are longer themselves."""
     period = found["period"]
     begins = period["from"][:10] or "the beginning"
-    lines = [f"{begins} to {period['to'][:16]}, {period['zone']}; as of {period['as_of'][:16]}"]
+    lines = _wrapped(
+        f"{begins} to {period['to'][:16]}, {period['zone']}; as of {period['as_of'][:16]}", 0
+    )
     if found["before"]:
         before = found["before"]
         lines.append(f"compared with {before['from'][:10]} to {before['to'][:16]}")
@@ -221,15 +226,15 @@ def readable(found: dict[str, Any], funnel: Funnel) -> list[str]:
     for figure in found["figures"]:
         if figure["kpi"] != shown:
             shown = figure["kpi"]
-            lines += ["", f"{figure['title']} ({shown})"]
+            lines += ["", *_wrapped(f"{figure['title']} ({shown})", 0)]
         lines += _figure(figure, funnel)
     return lines
 
 
 def _figure(figure: dict[str, Any], funnel: Funnel) -> list[str]:
     dimensions = funnel.shown(figure["dimensions"])
-    if "why" in dimensions and figure["value"] is None:
-        return [f"  not applicable: {dimensions['why']}"]
+    if figure["basis"] == NOT_APPLICABLE:
+        return _wrapped(f"not applicable: {dimensions['why']}", 2)
     label = ", ".join(_label(name, value) for name, value in dimensions.items() if value != "")
     if figure["basis"] in ("period", "cohort") and figure["kpi"] in (
         "win_rate",
@@ -239,13 +244,24 @@ def _figure(figure: dict[str, Any], funnel: Funnel) -> list[str]:
         label = ", ".join(filter(None, (label, figure["basis"])))
     value = written(figure["value"], figure["format"], dimensions.get("currency", ""))
     details = _details(figure, dimensions.get("currency", ""))
-    line = f"  {label:<{_LABEL}}{value:>{_VALUE}}  "
+    lines, line = [], f"  {label:<{_LABEL}}{value:>{_VALUE}}  "
     if len(label) > _LABEL - 1:
-        line = f"  {label}\n  {'':<{_LABEL}}{value:>{_VALUE}}  "
-    room = WIDTH - 4 - _LABEL - _VALUE
-    if len(details) <= room:
-        return (line + details).rstrip().split("\n")
-    return [*line.rstrip().split("\n"), f"      {details}"]
+        lines, line = _wrapped(label, 2), f"  {'':<{_LABEL}}{value:>{_VALUE}}  "
+    if len(line) + len(details) <= WIDTH:
+        return [*lines, (line + details).rstrip()]
+    return [*lines, line.rstrip(), *_wrapped(details, 6)]
+
+
+def _wrapped(text: str, indent: int) -> list[str]:
+    """Return a text as lines that fit; a name that is longer than a line stays whole."""
+    return textwrap.wrap(
+        text,
+        WIDTH,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def _label(name: str, value: Any) -> str:

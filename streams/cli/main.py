@@ -23,11 +23,13 @@ from . import (
     figures,
     identity,
     importing,
+    notifying,
     people,
     reconciling,
     records,
     run,
     tokens,
+    weekly,
     wire,
 )
 from .context import errors, is_away
@@ -40,6 +42,7 @@ PARTS = (
     data,
     figures,
     people,
+    notifying,
     deadletters,
     doctor,
     definitions,
@@ -49,6 +52,7 @@ PARTS = (
     reconciling,
     demo,
     tokens,
+    weekly,
     wire,
 )
 for part in (module.app for module in PARTS):

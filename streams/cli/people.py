@@ -114,23 +114,20 @@ _STALLED = (
     "lead", "move", "team", "owner", "late", "late_seconds", "due_at", "stage", "clock", "status",
     "hot", "source", "record_url",
 )  # fmt: skip
-# A cell that begins so would be a formula to a spreadsheet.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table(rows: list[dict[str, Any]]) -> str:
     """Return stalled leads as CSV; instants are UTC."""
+    from streams.audit.attained import plain
+
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(_STALLED)
     for row in rows:
         shown = {**row, "due_at": f"{row['due_at']:%Y-%m-%dT%H:%M:%SZ}"}
-        writer.writerow([_plain(shown[name]) for name in _STALLED])
+        cells = (shown[name] for name in _STALLED)
+        writer.writerow([plain(cell) if isinstance(cell, str) else cell for cell in cells])
     return out.getvalue()
-
-
-def _plain(cell: Any) -> Any:
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def late_lines(found: dict[str, Any], zone: str, lead: str = "") -> list[str]:

@@ -137,6 +137,7 @@ def choose_ports(
         *workers,
         "metrics-ticker",
         "metrics-retriever",
+        "metrics-notifier",
         "supervisor",
     )
     ports: dict[str, int] = {}

@@ -51,9 +51,13 @@ _SECOND_SIGNAL_SECONDS = 1.0
 
 
 def wanted(home: Path, settings: Settings) -> tuple[str, ...]:
-    """Return a home's roles beside its servers. A retriever runs once a vendor's token is set."""
+    """Return a home's roles beside its servers.
+
+    A retriever runs once a vendor's token is set, the notifier once its book is named.
+    """
     asking = ("retriever",) if retrievable(settings.secret) else ()
-    return ("gateway", "live", *roles(home), "ticker", *asking)
+    notifying = ("notifier",) if settings.notify_book.name else ()
+    return ("gateway", "live", *roles(home), "ticker", *asking, *notifying)
 
 
 class Stack:
@@ -103,7 +107,8 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the variables under which every process and command works on this home."""
-        gateway = f"http://127.0.0.1:{self.ports['gateway']}"
+        gateway, live = (f"http://127.0.0.1:{self.ports[one]}" for one in ("gateway", "live"))
+        book = os.environ.get("LEADSTREAM_NOTIFY_BOOK")
         values = {
             **{name.upper(): value for name, value in self.secrets.items()},
             "HOME": str(self.home),
@@ -112,6 +117,8 @@ class Stack:
             "GATEWAY_URL": gateway,
             "PUBLIC_URL": os.environ.get("LEADSTREAM_PUBLIC_URL")
             or gateway,  # behind a proxy or a tunnel, whoever starts us knows it
+            "LIVE_URL": os.environ.get("LEADSTREAM_LIVE_URL") or live,
+            "NOTIFY_BOOK": str(Path(book).resolve()) if book else "",
             "FUNNEL": str(self.funnel),
             "PARTITIONS": str(self.partitions),
         }

@@ -243,4 +243,9 @@ class Watch:
 def in_order(roles_running: list[str]) -> list[tuple[str, ...]]:
     """Return the roles by when they end: workers before what they write to."""
     workers = (*WORKERS, *(role for role in roles_running if split(role)[1]))
-    return [("ticker", "live", "gateway", "retriever"), workers, ("clickhouse",), ("broker",)]
+    return [
+        ("ticker", "live", "gateway", "retriever", "notifier"),
+        workers,
+        ("clickhouse",),
+        ("broker",),
+    ]

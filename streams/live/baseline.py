@@ -12,6 +12,7 @@ alert that is not true.
 
 from __future__ import annotations
 
+from math import fsum
 from typing import TYPE_CHECKING, NamedTuple
 
 from streams.domain.calendar import add_wall
@@ -30,7 +31,7 @@ _DAY_MS = 86_400_000
 class Compared(NamedTuple):
     """What was seen in a window, and what was to be expected."""
 
-    seen: float
+    seen: int
     expected: float
 
 
@@ -41,11 +42,12 @@ class Window(NamedTuple):
 
     def compare(self, counts: Mapping[int, int]) -> Compared:
         """Compare events by the quarter they fell in (ms)."""
-        seen = expected = 0.0
-        for quarter, earlier in self.quarters:
-            seen += counts.get(quarter, 0)
-            expected += sum(counts.get(one, 0) for one in earlier) / len(earlier)
-        return Compared(seen, expected)
+        seen = sum(counts.get(quarter, 0) for quarter, _ in self.quarters)
+        means = (
+            sum(counts.get(one, 0) for one in earlier) / len(earlier)
+            for _, earlier in self.quarters
+        )
+        return Compared(seen, fsum(means))
 
 
 def begin(now: int, weeks: int) -> int:

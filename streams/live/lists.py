@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from schemas import addresses
+from schemas.funnel import BUILT_IN
 from sinks.clickhouse.asking import Unreadable
 from sinks.clickhouse.files import statement
 from streams.domain.duties import Duty, duty, late, span
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 MOST = 500
 FARTHEST = 1_000_000  # no page begins beyond this row
-_LEADS = statement(__file__, "lists_leads")
+LEADS = statement(__file__, "lists_leads")
 _STALLED = statement(__file__, "lists_stalled")
 _TEAMS = statement(__file__, "lists_teams")
 _DUE = statement(__file__, "lists_due")
@@ -40,13 +41,15 @@ SORTS = {
     "source": "source, due_at, lead",
     "-source": "source DESC, due_at, lead",
 }
+_COLUMNS = (*BUILT_IN, "owner")  # of a lead's state; other dimensions are in its map
 _WAITING = "touched, since, lead"  # the untouched first, the longest waiting of them
 
 
 class Wanted(NamedTuple):
     """Which rows somebody wants: filters ("" keeps all), the order, and the page.
 
-    `leads` keeps only these ids; none keeps all.
+    `leads` keeps only these ids; none keeps all. `where` are filters by any dimension and by
+    `version`, the funnel's that the open journey began under.
     """
 
     team: str = ""
@@ -57,6 +60,13 @@ class Wanted(NamedTuple):
     limit: int = 50
     offset: int = 0
     leads: tuple[str, ...] = ()
+    where: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def kept(self) -> dict[str, str]:
+        """Return all filters by name."""
+        own = {name: getattr(self, name) for name in ("team", "owner", "stage", "source")}
+        return {name: value for name, value in own.items() if value} | dict(self.where)
 
 
 def stalled(figures: Figures, wanted: Wanted) -> dict[str, Any]:
@@ -70,9 +80,9 @@ def stalled(figures: Figures, wanted: Wanted) -> dict[str, Any]:
 
     """
     found = _list(figures, _STALLED, wanted)
-    parameters = _parameters(figures.funnel, wanted)
+    parameters = parameters_of(figures.funnel, wanted)
     counts: Counter[str] = Counter()
-    for row in figures.rows(_LEADS + _TEAMS, **parameters):
+    for row in figures.rows(LEADS + _TEAMS, **parameters):
         counts[_team(figures.funnel, row["stage"])] += row["n"]
     return {**found, "total": counts.total(), "teams": dict(counts.most_common())}
 
@@ -104,9 +114,8 @@ def feed(figures: Figures, wanted: Wanted) -> dict[str, Any]:
         Unreadable: there is no such team or stage.
 
     """
-    parameters = _parameters(figures.funnel, wanted)
-    moved = {**parameters, "stages": [], "to": parameters["stages"], "limit": wanted.limit + 1}
-    rows = figures.rows(_LEADS + _FEED, **moved)
+    moved = moved_to(figures.funnel, wanted._replace(limit=wanted.limit + 1))
+    rows = figures.rows(LEADS + _FEED, **moved)
     more = len(rows) > wanted.limit
     return {"rows": rows[: wanted.limit], "next": _next(wanted) if more else None}
 
@@ -116,7 +125,7 @@ def named(figures: Figures, leads: list[str]) -> list[dict[str, Any]]:
     if not leads:
         return []
     wanted = Wanted(leads=tuple(leads), limit=MOST)
-    rows = figures.rows(_LEADS + _NAMED, **_parameters(figures.funnel, wanted))
+    rows = figures.rows(LEADS + _NAMED, **parameters_of(figures.funnel, wanted))
     return [{**row, "record_url": addresses.web(row["record_url"])} for row in rows]
 
 
@@ -127,7 +136,7 @@ def _list(
         raise Unreadable(f"§sort {wanted.sort!r} is none; sort by one of {', '.join(SORTS)}")
     order = SORTS.get(wanted.sort, order)
     funnel, now = figures.funnel, time.time()
-    rows = figures.rows(_LEADS + question.replace("{sort}", order), **_parameters(funnel, wanted))
+    rows = figures.rows(LEADS + question.replace("{sort}", order), **parameters_of(funnel, wanted))
     total = rows[0]["total"] if rows else 0
     more = wanted.offset + len(rows) < total
     return {
@@ -142,31 +151,48 @@ def _next(wanted: Wanted) -> int | None:
     return following if following <= FARTHEST else None
 
 
-def _parameters(funnel: Funnel, wanted: Wanted) -> dict[str, Any]:
+def parameters_of(funnel: Funnel, wanted: Wanted) -> dict[str, Any]:
+    """Return the parameters of a list's query; a team's leads are those in its stages.
+
+    Raises:
+        Unreadable: there is no such team or stage.
+
+    """
+    kept = wanted.kept
+    team, stage = kept.pop("team", ""), kept.pop("stage", "")
     teams = {spec.owner for spec in funnel.stages.values()}
-    if wanted.team and wanted.team not in teams:
-        raise Unreadable(
-            f"§team {wanted.team!r} is none; ask for one of {', '.join(sorted(teams))}"
-        )
-    if wanted.stage and wanted.stage not in funnel.stages:
-        raise Unreadable(
-            f"§stage {wanted.stage!r} is none; ask for one of {', '.join(funnel.stages)}"
-        )
+    if team and team not in teams:
+        raise Unreadable(f"§team {team!r} is none; ask for one of {', '.join(sorted(teams))}")
+    if stage and stage not in funnel.stages:
+        raise Unreadable(f"§stage {stage!r} is none; ask for one of {', '.join(funnel.stages)}")
     stages = [
         name
         for name, spec in funnel.stages.items()
-        if wanted.team in ("", spec.owner) and wanted.stage in ("", name)
+        if team in ("", spec.owner) and stage in ("", name)
     ]
+    named = {name: value for name, value in kept.items() if name not in (*_COLUMNS, "version")}
     return {
-        "owner": wanted.owner,
-        "source": wanted.source,
+        **{name: kept.get(name, "") for name in (*_COLUMNS, "version")},
+        "named": list(named),
+        "values": list(named.values()),
         # A stage that no team of those in force owns may hold leads all the same.
-        "stages": (stages or ["-"]) if wanted.team or wanted.stage else [],
+        "stages": (stages or ["-"]) if team or stage else [],
         "order": list(funnel.stages),
         "leads": list(wanted.leads),
         "limit": wanted.limit,
         "offset": wanted.offset,
     }
+
+
+def moved_to(funnel: Funnel, wanted: Wanted) -> dict[str, Any]:
+    """Return the parameters of a query of moves: a stage is the one that was moved to.
+
+    Raises:
+        Unreadable: there is no such team or stage.
+
+    """
+    parameters = parameters_of(funnel, wanted)
+    return {**parameters, "stages": [], "to": parameters["stages"]}
 
 
 def _team(funnel: Funnel, stage: str) -> str:

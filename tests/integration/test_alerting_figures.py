@@ -53,6 +53,57 @@ def test_the_stalled_are_those_past_a_service_level_of_the_stage_they_stand_in(f
     assert values(alerting.stalled(ask(7))) == {"stalled_leads": {("mql", "joint"): 1}}
 
 
+BY_VIEWS = """
+SELECT clocks.lead_id, clocks.stage, clocks.hot, clocks.due_at
+FROM v_clocks AS clocks
+INNER JOIN v_lead_state AS standing
+  ON standing.lead_id = clocks.lead_id
+  AND standing.stage = clocks.stage
+  AND standing.journey = clocks.journey
+WHERE clocks.test = 0 AND clocks.stopped_at IS NULL AND clocks.status IN ('breached', 'escalated')
+"""
+
+
+def test_the_stalled_are_what_the_views_say_whatever_revisions_there_are(emptied, viewer):
+    number = "leftPad(toString(cityHash64(number, 1) % 40), 12, '0')"
+    lead = f"toUUID(concat('018f0000-0000-8000-8000-', {number}))"
+    of = {
+        "generation": "1 + intDiv(cityHash64(number, 2) % 8, 7)",
+        "revision": "cityHash64(number, 4) % 6",
+    }
+    # of one revision of a fact there is one content
+    place = "(lead_id, fact_id, generation, event_time, revision)"
+    varied = {
+        "is_deleted": f"cityHash64({place}, 1) % 5 = 0",
+        "journey": f"1 + cityHash64({place}, 2) % 2",
+        "stage": f"['mql', 'sal'][1 + cityHash64({place}, 3) % 2]",
+        "status": f"['warned', 'breached', 'escalated', 'met'][1 + cityHash64({place}, 4) % 4]",
+        "hot": f"cityHash64({place}, 5) % 2",
+        "stopped_at": f"if(cityHash64({place}, 6) % 4 = 0, toDateTime64(9, 3), NULL)",
+    }
+    emptied.command(
+        "INSERT INTO clocks (lead_id, fact_id, generation, event_time, revision, due_at, test, "
+        f"{', '.join(varied)}) SELECT lead_id, fact_id, generation, event_time, revision, "
+        f"toDateTime64(7, 3), cityHash64(lead_id) % 9 = 0, {', '.join(varied.values())} FROM ("
+        f"SELECT {lead} AS lead_id, toString(cityHash64(number, 6) % 3) AS fact_id, "
+        f"toDateTime64(cityHash64(number, 7) % 2, 3) AS event_time, "
+        f"{of['generation']} AS generation, {of['revision']} AS revision FROM numbers(2000))"
+    )
+    emptied.command(
+        "INSERT INTO lead_state (lead_id, generation, revision, is_deleted, journey, stage) "
+        "SELECT lead_id, generation, revision, cityHash64(lead_id, revision) % 7 = 0, "
+        "1 + cityHash64(lead_id, revision, 1) % 2, "
+        "['mql', 'sal'][1 + cityHash64(lead_id, revision, 2) % 2] FROM ("
+        f"SELECT {lead} AS lead_id, {of['generation']} AS generation, {of['revision']} AS revision "
+        "FROM numbers(300))"
+    )
+    by_views = sorted(map(str, emptied.query(BY_VIEWS).result_rows))
+    assert len(by_views) > 3
+    rows = viewer.rows(alerting.STALLED)
+    mine = [(one["lead_id"], one["stage"], one["hot"], one["due_at"]) for one in rows]
+    assert sorted(map(str, mine)) == by_views
+
+
 def test_a_hot_lead_waits_for_a_day_at_most(firm, ask):
     firm.lead((0, E.TOUCH, HOT), (0.001, E.STAGE_REPORTED, MQL), until=0.02)
     assert values(alerting.stalled(ask(0.5)))["hot_leads_waiting"] == {("mql", "joint"): 1}

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from schemas import deadletters, sources, topics
 from schemas.reading import FUNNELS, load
-from schemas.wire import facts, registry, touches, versions
+from schemas.wire import facts, notices, registry, touches, versions
 from sinks.clickhouse.writer import Written
 from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
@@ -132,6 +132,7 @@ READERS = {
     topics.FACTS: _delivered,
     topics.STATE: lambda one: {**facts.load(one.value), "version": None, "body": None},
     topics.ALERTS: lambda one: _unversioned(versions.read(topics.ALERTS, one.value)),
+    topics.NOTICES: lambda one: notices.load(one.value),
     topics.SPEND: _delivered,
     topics.TARGETS: _delivered,
     topics.RATES: _delivered,

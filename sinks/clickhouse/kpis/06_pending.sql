@@ -6,5 +6,5 @@
 -- unit: share
 -- better: neither
 -- meaning: share of a cohort that has not reached the next stage and still has time
-SELECT at, lead_id, journey, by, stage, NOT ripe AND NOT reached AS counted
+SELECT at, lead_id, journey, by, stage, ripe, NOT ripe AND NOT reached AS counted
 FROM steps

@@ -5,7 +5,7 @@
 -- rows: stage
 -- unit: hours
 -- better: lower
--- meaning: median hours that open leads have stood in their stage
+-- meaning: median hours that leads have stood in their stage, without duplicates and spam
 SELECT
   {asof:DateTime64(3, 'UTC')} AS at,
   lead_id,
@@ -14,5 +14,5 @@ SELECT
   stage,
   dateDiff('millisecond', assumeNotNull(since), {asof:DateTime64(3, 'UTC')}) / 3600000 AS span,
   0 AS waits
-FROM standing
+FROM lead_states
 WHERE since IS NOT NULL

@@ -21,10 +21,10 @@ FROM (
   FROM clean
   WHERE opening = 0 AND given_back_at IS NOT NULL
 ) AS gone
--- a recycled lead that qualifies again does so in its next journey
+-- a recycled lead that qualifies again does so in its next journey, whatever brought it back
 LEFT JOIN (
   SELECT lead_id, toUInt32(journey) AS following, qualifying_at AS again_at
-  FROM parents
+  FROM everybody
   WHERE excluded = ''
 ) AS later USING (lead_id, following)
 WHERE given_back_at >= {start:DateTime64(3, 'UTC')}

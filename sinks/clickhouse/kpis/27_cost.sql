@@ -20,7 +20,9 @@ FROM (
     AND (
       to_stage != {won:String}
       OR (lead_id, journey) NOT IN (
-        SELECT lead_id, journey FROM v_deals WHERE role = 'primary' AND status = 'won'
+        SELECT lead_id, journey
+        FROM v_deals
+        WHERE role = 'primary' AND status = 'won' AND closed_at <= {asof:DateTime64(3, 'UTC')}
       )
     )
   UNION ALL

@@ -2,8 +2,8 @@
 WITH
   {owns}
   -- Every journey but test ones, which count nowhere, as far as it had come at the instant asked
-  -- for. `by` is the dimension asked for.
-  parents AS (
+  -- for, whatever is filtered by. `by` is the dimension asked for.
+  everybody AS (
     SELECT
       *,
       {by} AS by,
@@ -18,9 +18,11 @@ WITH
       SELECT
         * REPLACE (mapFilter((_, at) -> at <= {asof:DateTime64(3, 'UTC')}, entered) AS entered)
       FROM v_journeys
-      WHERE test = 0 AND event_time <= {asof:DateTime64(3, 'UTC')} AND {kept}
+      WHERE test = 0 AND event_time <= {asof:DateTime64(3, 'UTC')}
     )
   ),
+  -- Those that a question by a dimension of journeys keeps.
+  parents AS (SELECT * FROM everybody WHERE {kept}),
   -- Those that a question by a dimension of the funnel file keeps: facts have a value of their own.
   journeys AS (SELECT * FROM parents WHERE {own_kept}),
   -- Journeys without duplicates and spam.
@@ -107,8 +109,8 @@ WITH
     FROM v_past_due AS late
     INNER JOIN (SELECT lead_id, by FROM standing) AS leads USING (lead_id)
   ),
-  -- Each deal id once, on the first clean journey of a primary contact. `carried` came with an
-  -- opening balance; what came already closed is nobody's win here.
+  -- Each deal id once, on the first clean journey of a primary contact, whatever is filtered by.
+  -- `carried` came with an opening balance; what came already closed is nobody's win here.
   deals AS (
     SELECT *
     FROM (
@@ -121,7 +123,9 @@ WITH
         parents.lead_origin AS lead_origin,
         parents.entry_at AS began,
         parents.opening AS opening,
-        parents.opening = 1 AND opportunities.event_time = parents.first_at AS carried
+        (lead_id, journey, event_time) IN (
+          SELECT lead_id, journey, event_time FROM v_stage_transitions WHERE opening = 1
+        ) AS carried
       FROM v_deals AS opportunities
       INNER JOIN (
         SELECT
@@ -130,9 +134,8 @@ WITH
           by AS journey_by,
           lead_origin,
           entry_at,
-          opening,
-          event_time AS first_at
-        FROM parents
+          opening
+        FROM everybody
         WHERE excluded = ''
       ) AS parents USING (lead_id, journey)
       WHERE role = 'primary'
@@ -141,7 +144,7 @@ WITH
       ORDER BY event_time, lead_id, journey
       LIMIT 1 BY deal
     )
-    WHERE {own_kept}
+    WHERE {own_kept} AND (lead_id, journey) IN (SELECT lead_id, journey FROM parents)
   ),
   -- Deals' amounts in their own currency: when opened, when won, and the margin of what was won.
   sums AS (

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def draw(leads: Sequence[str], scene: Scene) -> Markup:
-    """Draw the leads of a prefix; what was searched for is never repeated: it may be an address."""
+    """Draw the leads of a search; what was searched for is never repeated: it may be an address."""
     words = scene.words
     if not leads:
         shown = [

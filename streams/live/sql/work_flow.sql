@@ -6,7 +6,7 @@ WHERE moves.test = 0
   AND opening = 0
   AND event_time >= {start:DateTime64(3, 'UTC')}
   AND event_time < {end:DateTime64(3, 'UTC')}
-  AND ({all_stages:Bool} OR has({stages:Array(String)}, to_stage))
+  AND (empty({to:Array(String)}) OR has({to:Array(String)}, to_stage))
   AND lead_id IN (SELECT lead_id FROM leads)
 GROUP BY from_stage, to_stage
 ORDER BY n DESC, from_stage, to_stage

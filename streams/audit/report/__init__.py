@@ -1,0 +1,1 @@
+"""The weekly report for the meeting of marketing and sales: gathered, drawn, one file of HTML."""

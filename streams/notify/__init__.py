@@ -1,0 +1,1 @@
+"""The notifier: people are notified of stalled leads (docs/notifications.md)."""
