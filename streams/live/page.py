@@ -23,6 +23,8 @@ from fastapi.responses import PlainTextResponse, RedirectResponse
 from nicegui import core, ui
 from nicegui.element import Element
 
+from sinks.clickhouse.asking import Unreadable
+
 from . import api, guard, palette, stories, view, work
 from .card import Failed
 from .figures import Away
@@ -165,13 +167,14 @@ class Board:
 
         Raises:
             Away: ClickHouse does not answer.
+            Unreadable: there is no such team, stage or order.
 
         """
 
         def ask() -> Any:
             try:
                 return card.gather(self.figures, asked)
-            except Away:
+            except (Away, Unreadable):
                 raise
             except Exception as error:
                 log.exception("live.card", card=card.name)
@@ -194,7 +197,7 @@ class Board:
             asked = await self.view("/work", request.query_params)
             scene = self.scene(asked, words, await self.funnel())
             shown = await asyncio.to_thread(stalled.export, self.figures, scene)
-        except view.Unclear as error:
+        except (view.Unclear, Unreadable) as error:
             return PlainTextResponse(f"{error}\n", 422)
         except Away:
             return PlainTextResponse(f"{words('away')}\n", 503, {"Retry-After": "5"})
@@ -277,7 +280,7 @@ class _Screen:
             await self.show()
         except Away:
             self._wrong(states.away(self.words), self.words("away"))
-        except view.Unclear as error:
+        except (view.Unclear, Unreadable) as error:
             self._wrong(states.unclear(self.words, str(error), self.path), self.words("unclear"))
         except Exception:
             log.exception("live.show")
