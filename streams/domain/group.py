@@ -113,7 +113,8 @@ def _carried(
 ) -> dict[Event, int]:
     """Return the opt-outs of others that bind a group after an unmerge, and since when (ms).
 
-    The others' own voids count. A consent that another gave does not bind the group.
+    The others' own voids count, but for those of an erased identity: its row keeps nothing but the
+    erasure. A consent that another gave does not bind the group.
     """
     if not any(edge.type == members.UNMERGE for edge in edges):
         return {}
@@ -123,7 +124,7 @@ def _carried(
         own = canonical(
             e
             for e in spread
-            if e.origin in other and (e.type != EventType.CONSENT or e.origin not in erased)
+            if e.origin in other and (e.type == EventType.ERASE or e.origin not in erased)
         )
         found += [
             e for e in own if e.type == EventType.ERASE or not parse(e.body).get("granted", False)

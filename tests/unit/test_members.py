@@ -135,6 +135,14 @@ def test_what_forbade_contact_before_the_two_were_parted_stays_on_both(kind):
     assert opted_out("b", no)
 
 
+def test_an_erasure_stays_whatever_the_erased_one_takes_back():
+    erased, taken_back = (
+        stated("gone", 15, EventType.ERASE, "a"),
+        stated("void", 16, EventType.VOID, "a", voids="gone"),
+    )
+    assert opted_out("b", erased, taken_back)
+
+
 def test_what_one_says_after_they_were_parted_is_its_own():
     no = stated("no", 25, EventType.CONSENT, "a")
     assert opted_out("a", no)
