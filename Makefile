@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint fuzz mutants bench bench-preview bench-import lock clean
+.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint fuzz mutants bench bench-viewers bench-preview bench-import lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -51,6 +51,9 @@ mutants: setup ## remove rules one by one; the tests must notice each (about hal
 
 bench: setup ## latency from gateway to ClickHouse at 200 events/s
 	$(PY) -m tests.benchmarks.latency
+
+bench-viewers: setup ## that latency while 20 people look at pages and dashboards, against nobody
+	$(PY) -m tests.benchmarks.viewers $(ARGS)
 
 bench-preview: setup ## a preview of 20,000 leads, held to a full re-import (about 6 minutes)
 	$(PY) -m tests.benchmarks.preview $(ARGS)
