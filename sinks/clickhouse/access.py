@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from .grants import READER, WRITER, of_reader, of_writer
+from .grants import READER, TELLER, WRITER, of_reader, of_teller, of_writer
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -32,7 +32,7 @@ class User(NamedTuple):
 
 USERS = (
     User("leadstream_writer", WRITER, "writer_hash"),
-    User("leadstream_viewer", READER, "viewer_hash"),
+    User("leadstream_viewer", TELLER, "viewer_hash"),  # the live page, behind its login
     User("grafana", READER, "grafana_hash"),
 )
 _READS = (
@@ -64,6 +64,7 @@ def roles(database: str) -> list[str]:
     made = []
     for role, grants, settings in (
         (READER, of_reader(database), _READS),
+        (TELLER, of_teller(database), _READS),
         (WRITER, of_writer(database), _WRITES),
     ):
         made += [

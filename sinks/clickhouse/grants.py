@@ -1,9 +1,11 @@
 """Who may do what in ClickHouse: the one list that the embedded engine and a server's users take.
 
-Two roles. A reader sees the figures: the facts, which hold no personal data, their views, and what
-people state beside events. It sees neither the archive of contents (`touches`), nor aliases, nor
-revisions, nor why a dead letter could not be read, since that may quote what came in. A writer owns
-the tables of one database and the scratch databases of `preview`, and nothing beside them.
+Three roles. A reader sees the figures: the facts, which hold no personal data, their views, and
+what people state beside events. It sees neither the archive of contents (`touches`), nor aliases,
+nor revisions, nor why a dead letter could not be read, since that may quote what came in. A teller,
+the live page of a server, sees beside them what a lead's story is made of: its events, revisions
+and aliases. A writer owns the tables of one database and the scratch databases of `preview`, and
+nothing beside them.
 """
 
 from __future__ import annotations
@@ -13,7 +15,8 @@ from typing import NamedTuple
 
 from .rows import TABLES
 
-READER, WRITER = "leadstream_reading", "leadstream_writing"
+READER, TELLER, WRITER = "leadstream_reading", "leadstream_telling", "leadstream_writing"
+STORIES = ("touches", "fact_revisions", "aliases")  # what `explain` and a search ask
 
 # What figures are made of, beside the facts and their views.
 STATED = ("spend", "targets", "rates", "surveys")
@@ -83,6 +86,14 @@ def of_reader(database: str) -> list[Grant]:
             for table, names in COLUMNS.items()
         ),
         *(Grant("SELECT", f"system.{table}") for table in SYSTEM),
+    ]
+
+
+def of_teller(database: str) -> list[Grant]:
+    """Return what the live page reads: figures, and the stories of leads."""
+    return [
+        *of_reader(database),
+        *(Grant("SELECT", f"{database}.{table}") for table in STORIES),
     ]
 
 
