@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
 SECONDS = 1.0
+RETRY_SECONDS = 2.0  # after a failure
 SHARE = 0.3  # of the time of one core, that all questions together may take
 MOST = 256  # questions
 _LOOKING_SECONDS = 5.0  # a question that nobody asked for so long counts no more
@@ -82,6 +83,8 @@ class Snapshots:
 
     def _due(self, entry: _Entry) -> bool:
         now = self._clock()
+        if entry.error:  # how long it was waited for says nothing of what the answer costs
+            return now - entry.ended >= RETRY_SECONDS
         alive = sum(now - one.wanted < _LOOKING_SECONDS for one in self._entries.values())
         return now - entry.ended >= max(SECONDS, entry.took * alive / SHARE)
 

@@ -7,7 +7,7 @@ import sys
 from datetime import UTC, datetime
 
 from schemas.reading import FUNNELS, load
-from streams.live import work
+from streams.live import lists, work
 from streams.live.figures import Figures
 from streams.live.page import serve
 from streams.settings import Settings
@@ -58,12 +58,12 @@ class Hostile(Figures):
 
     def rows(self, statement, **parameters):
         answers = {
-            work._STALLED.partition("{order}")[0]: [_ROW],
-            work._TEAMS: [{"stage": EVIL, "n": 1}],
-            work._DUE: [_ROW],
-            work._HOT: [_ROW],
+            lists._STALLED.partition("{sort}")[0]: [_ROW],
+            lists._TEAMS: [{"stage": EVIL, "n": 1}],
+            lists._DUE.partition("{sort}")[0]: [_ROW],
+            lists._HOT.partition("{sort}")[0]: [_ROW],
             work._FLOW: [_MOVE],
-            work._FEED: [_MOVE],
+            lists._FEED: [_MOVE],
             work._STANDING: [{"stage": EVIL, "n": 1}],
             work._OPTIONS: [{"name": "source", "value": EVIL, "n": 1}],
             work._HEALTH: [_HEALTH],

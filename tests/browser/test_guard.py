@@ -14,6 +14,7 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
+from streams.live.tokens import Tokens
 from tests.browser.served import EVIL, LEAD
 from tests.conftest import ROOT, tool
 from tests.integration.conftest import free_port
@@ -191,4 +192,26 @@ def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(ch
             ).status_code
             == 200
         )
+        context.close()
+
+
+def test_who_may_see_figures_only_finds_no_lead_and_no_way_to_one(chromium, tmp_path):
+    token = Tokens(tmp_path / "tokens").add("ann", "viewer")
+    with served(tokens_file=tmp_path / "tokens") as address:
+        context = chromium.new_context()
+        page = context.new_page()
+        page.goto(f"{address}/")
+        page.get_by_label("Token").fill(token)
+        page.get_by_role("button").click()
+        drawn(page)
+        until(lambda: page.locator('[data-state="loading"]').count() == 0, "the answer")
+        assert page.get_by_role("searchbox").count() == 0
+        assert page.locator(".card.feed").count() == 0
+        assert page.get_by_role("link", name="To do now").count() == 0
+        page.goto(f"{address}/definition")
+        until(lambda: page.locator(".ladder").count(), "the ladder")
+        assert LEAD not in page.content()
+        assert page.locator('a[href*="/leads"], a[href*="/work"]').count() == 0
+        assert page.goto(f"{address}/work").status == 403
+        assert page.goto(f"{address}/leads/{LEAD}").status == 403
         context.close()

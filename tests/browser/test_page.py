@@ -93,8 +93,8 @@ def test_the_page_opens_while_clickhouse_does_not_answer_and_shows_the_funnel_on
     os.kill(clickhouse, signal.SIGSTOP)
     try:
         page.reload()
-        assert page.get_by_role("navigation", name="Pages").is_visible()
-        until(lambda: page.locator('[data-state="error"]').is_visible(), "the notice")
+        page.get_by_role("navigation", name="Pages").wait_for()
+        until(lambda: page.locator('.notice [data-state="error"]').count(), "the notice")
         assert shown(page) == {}
     finally:
         os.kill(clickhouse, signal.SIGCONT)

@@ -101,6 +101,20 @@ def test_a_failure_reaches_all_who_ask_until_it_is_due_again_and_the_next_answer
     assert run(story) == (1, "well")
 
 
+def test_a_failure_that_took_long_is_tried_again_soon():
+    async def story(board, clock):
+        def time_out():
+            clock.now += 10.0
+            raise ValueError("away")
+
+        with pytest.raises(ValueError, match="away"):
+            await board.get("q", time_out)
+        clock.now += 2.0
+        return (await board.get("q", lambda: "well")).value
+
+    assert run(story) == "well"
+
+
 def test_the_cache_forgets_what_was_looked_at_longest_ago():
     async def story(board, clock):
         for number in range(MOST + 10):
