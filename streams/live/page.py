@@ -13,7 +13,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import structlog
 import uvicorn
@@ -31,7 +31,7 @@ from .figures import Away
 from .scene import Scene
 from .screens import PAGES, filters, found, header, lead, stalled, states
 from .snapshots import Snapshot, Snapshots
-from .wording import Words, chosen
+from .wording import LANGUAGES, Words, chosen
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -211,7 +211,9 @@ class Board:
             body += chunk
             if len(body) > _FORM_BYTES:
                 return PlainTextResponse("that is no name of a lead\n", 413)
-        asked = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5).get("find", [""])[0]
+        form = parse_qs(body.decode("utf-8", "replace"), max_num_fields=5)
+        asked, language = (form.get(name, [""])[0] for name in ("find", "lang"))
+        kept = {"lang": language} if language in LANGUAGES else {}
         try:
             leads = await asyncio.to_thread(self.figures.find, asked.strip())
         except DatabaseError:  # this page's user may not read names
@@ -219,10 +221,10 @@ class Board:
             return PlainTextResponse(f"{_words(request)('card_failed')}\n", 500)
         except Away:
             return PlainTextResponse(f"{_words(request)('away')}\n", 503, {"Retry-After": "5"})
-        if len(leads) == 1:
-            return RedirectResponse(f"/leads/{leads[0]}", 303)
-        listed = ",".join(leads[: view.ROWS])
-        return RedirectResponse(f"/leads?ids={listed}" if leads else "/leads", 303)
+        path = f"/leads/{leads[0]}" if len(leads) == 1 else "/leads"
+        listed = {"ids": ",".join(leads[: view.ROWS])} if len(leads) > 1 else {}
+        query = urlencode(listed | kept, safe=",")
+        return RedirectResponse(f"{path}?{query}" if query else path, 303)
 
 
 def _words(request: Request) -> Words:

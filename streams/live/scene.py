@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlencode
 from zoneinfo import ZoneInfo
 
 from . import drawing
@@ -43,11 +44,13 @@ class Scene(NamedTuple):
 
     def lead(self, lead: str) -> Markup:
         """Return a link to a lead's own page, named by the first digits of its id."""
-        asked = {name: value for name, value in self._kept().items() if value}
-        query = "&".join(f"{name}={value}" for name, value in asked.items())
-        address = f"/leads/{lead}" + (f"?{query}" if query else "")
         named = self.words("lead_link", lead=lead[:8])
-        return drawing.link(address, lead[:8], class_="lead", aria_label=named)
+        return drawing.link(self.address(lead), lead[:8], class_="lead", aria_label=named)
+
+    def address(self, lead: str) -> str:
+        """Return the address of a lead's own page, in the same language and zone."""
+        query = urlencode({name: value for name, value in self._kept().items() if value})
+        return f"/leads/{lead}" + (f"?{query}" if query else "")
 
     def _kept(self) -> dict[str, str]:
         """Return what stays the same on a lead's page."""

@@ -18,6 +18,8 @@ from schemas.funnel import BUILT_IN
 from sinks.clickhouse import asking
 from sinks.clickhouse.asking import Asked
 
+from .wording import LANGUAGES
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -179,7 +181,7 @@ def read(path: str, query: Mapping[str, str], funnel: Funnel, now: datetime) -> 
         given.get("sort", ""),
         _number(given.get("page", "1")),
         given.get("per", ""),
-        given.get("lang", ""),
+        given["lang"] if given.get("lang") in LANGUAGES else "",
     )
 
 

@@ -151,6 +151,14 @@ def test_a_search_finds_a_lead_by_its_id_or_its_beginning_and_says_when_there_is
     page.get_by_role("button", name="Find").click()
     page.get_by_text("No lead found").wait_for()
     assert "nobody" not in page.url
+    page.goto(f"{base}/?lang=fr")
+    settled(page)
+    page.get_by_role("searchbox").fill(market.late[:8])
+    page.keyboard.press("Enter")
+    page.wait_for_url(f"**/leads/{market.late}?lang=fr")
+    page.get_by_text("de retard", exact=False).first.wait_for()
+    page.goto(f"{base}/leads")
+    settled(page)
     assert "nobody" not in page.locator("main").inner_text()
 
 

@@ -97,6 +97,11 @@ def test_a_period_that_goes_on_ends_today_and_one_to_come_is_its_first_day():
     assert (ahead.first, ahead.last) == (date(2027, 1, 1), date(2027, 1, 1))
 
 
+def test_a_language_that_there_is_not_is_no_part_of_any_link():
+    assert view(lang="ja").address("Europe/Paris") == "/work?lang=ja"
+    assert view(lang='"><b>').address("Europe/Paris") == "/work"
+
+
 def test_another_filter_begins_at_the_first_page_again():
     seen = view(page="7", owner="ann").filtered("owner", "bob").filtered("team", "sales")
     assert (seen.page, seen.where) == (1, (("owner", "bob"), ("team", "sales")))

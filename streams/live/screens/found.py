@@ -21,6 +21,6 @@ def draw(leads: Sequence[str], scene: Scene) -> Markup:
             tag("p", words("found_none_hint")),
         ]
         return tag("section", *shown, class_="card state nothing", data_state="nothing")
-    ways = (tag("li", link(f"/leads/{lead}", tag("code", lead))) for lead in leads)
+    ways = (tag("li", link(scene.address(lead), tag("code", lead))) for lead in leads)
     shown = [tag("h1", words("found_many", n=len(leads)), id="headline"), tag("ul", *ways)]
     return tag("section", *shown, class_="card")

@@ -43,22 +43,23 @@ def draw(
     return join(
         (
             link("#content", words("skip"), class_="skip"),
-            link("/", "leadstream", class_="brand"),
+            link(scene.link(scene.view.at("/")) if scene else "/", "leadstream", class_="brand"),
             tag("nav", tag("ul", ways), aria_label=words("pages_of")),
-            _search(words) if details else "",
+            _search(words, scene.view.lang if scene else "") if details else "",
             _languages(words, path, scene.view if scene else None, scene),
             tag("p", freshness, class_="freshness"),
         )
     )
 
 
-def _search(words: Words) -> Markup:
+def _search(words: Words, language: str) -> Markup:
     """Return the search. It is posted: an address of a person must not stand in an address."""
     return tag(
         "form",
         tag("label", words("find"), for_="find", class_="aloud"),
         tag("input", type="search", id="find", name="find", placeholder=words("find"),
             required=True, maxlength="320", autocomplete="off"),
+        tag("input", type="hidden", name="lang", value=language) if language else "",
         tag("button", words("find_go"), type="submit"),
         method="post",
         action=FIND,
