@@ -39,6 +39,7 @@ def test_a_story_names_a_record_by_an_address_of_the_web_only(address, shown):
 
 
 STORY = {
+    "headline": "ann must call",
     "lead": "018f0000-0000-8000-8000-000000000001", "definitions": [], "events": [], "facts": [],
     "restated": [], "ladder": [], "titles": {},
     "outlook": {"score": 0.0, "rules": [], "clocks": [], "timer": None},
