@@ -10,7 +10,7 @@ from schemas.reading import FUNNELS, load
 from schemas.records import Rate, Spend, SurveyAnswer, Target
 from sinks.clickhouse import kpis
 from sinks.clickhouse.batch import Batch
-from sinks.clickhouse.writer import Writer
+from sinks.clickhouse.writer import Writer, insert
 from streams.domain.definition import prepare
 from tests.support.stories import DAY, T0, fold, history
 
@@ -155,6 +155,15 @@ class Firm:
         found = self.ask(name, *args, **kwargs)
         assert len(found) == 1, found
         return found[0]
+
+
+def state(client, funnel=FUNNEL):
+    """Let ClickHouse know a definition, as a partition took it."""
+    batch = Batch()
+    row = {"generation": 1, "funnel_version": funnel.version, "effective_from": 0, "digest": "d"}
+    batch.definition({**row, "content": funnel.model_dump_json()})
+    for table, rows in batch.rows.items():
+        insert(client, table, rows)
 
 
 def deal(name, amount=None, currency=None, margin=None, **more):

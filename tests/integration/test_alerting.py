@@ -20,10 +20,9 @@ import yaml
 
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse.rows import ORDER
-from sinks.clickhouse.writer import insert
 from streams.connections import clickhouse_client
 from tests.conftest import ROOT, lacking, tool
-from tests.integration.firm import FUNNEL, OURS, E, Firm
+from tests.integration.firm import FUNNEL, OURS, E, Firm, state
 from tests.support.deployed import builder, free_ports
 from tests.support.stories import DAY, MQL, T0
 
@@ -91,7 +90,7 @@ def watched(engine, hook, tmp_path_factory):
     client = clickhouse_client(engine)
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
-    insert(client, "definitions", [[1, FUNNEL.version, 0, "d", FUNNEL.model_dump_json()]])
+    state(client)
     live, prometheus, manager = free_ports(3)
     running = {}
 

@@ -10,12 +10,11 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from sinks.clickhouse.rows import ORDER
-from sinks.clickhouse.writer import insert
 from streams.cli.context import figures
 from streams.connections import clickhouse_client
 from streams.live import api
 from streams.live.guard import Guard
-from tests.integration.firm import FUNNEL, NOT_READY, OURS, E, Firm, deal
+from tests.integration.firm import NOT_READY, OURS, E, Firm, deal, state
 from tests.support.stories import MQL
 
 
@@ -24,7 +23,7 @@ def schema(engine):
     client = clickhouse_client(engine)
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
-    insert(client, "definitions", [[1, FUNNEL.version, 0, "d", FUNNEL.model_dump_json()]])
+    state(client)
     firm = Firm(client, engine)
     firm.lead((0, E.STAGE_REPORTED, {**MQL, **OURS}), (1, E.REJECTED, NOT_READY), until=30)
     firm.lead((0, E.OPPORTUNITY_CREATED, {**OURS, **deal("d1", "100", "EUR")}))

@@ -17,6 +17,8 @@ from tests.support.panels import expanded, panels, wide
 from tests.support.stories import DAY, T0
 from tests.support.variants import stages, variant
 
+pytestmark = pytest.mark.ci
+
 START, END = int(T0), int(T0 + 70 * DAY)
 CAME_BY = (
     {"utm_source": "facebook", "utm_medium": "paid_social", "utm_campaign": "Spring"},

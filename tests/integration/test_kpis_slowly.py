@@ -16,6 +16,8 @@ from tests.support.slow_histories import DAY, DEFINITIONS, FUNNEL, NOW, T0, hist
 from tests.support.slow_world import World
 from tests.support.stories import MQL
 
+pytestmark = pytest.mark.ci
+
 PERIOD = {"start": "2026-01-20", "end": "2026-07-01"}
 EARLIER = str(T0 + 100 * DAY)
 # By seed, so that each firm is asked something else.

@@ -19,7 +19,7 @@ from streams.domain import aliases
 from streams.live import api, lists
 from streams.live.guard import Guard
 from streams.live.lists import Wanted
-from tests.integration.firm import FUNNEL, NOT_READY, OURS, Firm, deal
+from tests.integration.firm import FUNNEL, NOT_READY, OURS, Firm, deal, state
 from tests.support.stories import MQL
 
 KEY = b"0123456789abcdef"
@@ -34,12 +34,11 @@ def lead_id(number):
 def world(engine):
     """A firm of seven leads, some of them late; its settings."""
     from sinks.clickhouse.rows import ORDER
-    from sinks.clickhouse.writer import insert
 
     client = clickhouse_client(engine)
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
-    insert(client, "definitions", [[1, FUNNEL.version, 0, "d", FUNNEL.model_dump_json()]])
+    state(client)
     firm = Firm(client, engine)
     known = {"source": "hubspot", "record_url": "https://app.example/contacts/1/record/0-1/77"}
     firm.lead((0, E.STAGE_REPORTED, {**MQL, **OURS, "owner": "ann"}), until=6)  # 1: late

@@ -27,6 +27,8 @@ from tests.support.slow_histories import (
 from tests.support.slow_world import World
 from tests.support.stories import MQL
 
+pytestmark = pytest.mark.ci
+
 OF_STATES = tuple(kpi.name for kpi in catalogue() if kpi.of_states)
 
 

@@ -20,7 +20,7 @@ from streams.cli.figures import written
 from streams.connections import clickhouse_client
 from streams.live import lists
 from streams.live.lists import Wanted
-from tests.integration.firm import FUNNEL, NOT_READY, OURS, SPAM, Firm, deal
+from tests.integration.firm import FUNNEL, NOT_READY, OURS, SPAM, Firm, deal, state
 from tests.support.markup import Page
 from tests.support.stories import DAY, MQL, T0
 
@@ -45,12 +45,11 @@ BRIDGE = (
 @pytest.fixture(scope="module")
 def world(engine):
     from sinks.clickhouse.rows import ORDER
-    from sinks.clickhouse.writer import insert
 
     client = clickhouse_client(engine)
     for table in ORDER:
         client.command(f"TRUNCATE TABLE {table}")
-    insert(client, "definitions", [[1, FUNNEL.version, 0, "d", FUNNEL.model_dump_json()]])
+    state(client)
     firm = Firm(client, engine)
     meta = {"marketing": {"platform": "meta"}}
     for day in (0, 1, 8, 15, 15.5, 16):

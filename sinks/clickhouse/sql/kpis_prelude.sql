@@ -105,9 +105,11 @@ WITH
   lead_states AS (SELECT * FROM standing WHERE excluded = ''),
   -- Clocks that run past their due time, of the stage that their lead stands in.
   past_due AS (
-    SELECT late.*, by
+    SELECT late.*, by, owner, queue, manager, record_url, source
     FROM v_past_due AS late
-    INNER JOIN (SELECT lead_id, by FROM standing) AS leads USING (lead_id)
+    INNER JOIN (
+      SELECT lead_id, by, owner, queue, manager, record_url, source FROM standing
+    ) AS leads USING (lead_id)
   ),
   -- Each deal id once, on the first clean journey of a primary contact, whatever is filtered by.
   -- `carried` came with an opening balance; what came already closed is nobody's win here.
