@@ -10,6 +10,8 @@ from streams.live import alerting
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, TEST, E, deal, parts
 from tests.support.stories import DAY, MQL, T0, stage
 
+pytestmark = pytest.mark.ci
+
 HOT = {"kind": "demo_form", "direction": "inbound"}
 SAL = {**stage("Working"), "source": "salesforce"}
 

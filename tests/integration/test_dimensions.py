@@ -77,7 +77,7 @@ def test_every_figure_answers_by_every_dimension_and_says_which_it_ignores(firm)
 
 def test_one_that_nobody_named_is_refused_with_what_to_write():
     with pytest.raises(ValueError, match="name another under `dimensions`"):
-        kpis.question(FUNNEL, 0, 1, 1, "owner")
+        kpis.question(FUNNEL, 0, 1, 1, "account")
 
 
 def test_tables_of_an_older_release_gain_the_columns_and_keep_what_they_say(emptied, engine):

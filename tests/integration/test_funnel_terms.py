@@ -21,7 +21,7 @@ def stated(engine, *versions):
         batch.definition(row | {"content": funnel.model_dump_json()})
     writer = Writer(engine)
     for table, made in batch.rows.items():
-        writer._insert(table, made)
+        writer.write_table(table, made)
 
 
 def shown(client):

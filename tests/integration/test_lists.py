@@ -22,6 +22,8 @@ from streams.live.lists import Wanted
 from tests.integration.firm import FUNNEL, NOT_READY, OURS, Firm, deal, state
 from tests.support.stories import MQL
 
+pytestmark = pytest.mark.ci
+
 KEY = b"0123456789abcdef"
 ASKED = asking.Asked(start="2026-01-01", end="2026-02-01")
 

@@ -24,6 +24,8 @@ from tests.integration.firm import FUNNEL, NOT_READY, OURS, SPAM, Firm, deal, st
 from tests.support.markup import Page
 from tests.support.stories import DAY, MQL, T0
 
+pytestmark = pytest.mark.ci
+
 EVIL = "<script>alert(1)</script>\"'&<b>"
 NOW = T0 + 28 * DAY
 ASKED = asking.Asked(start="2026-01-19", end="2026-01-26")
