@@ -12,6 +12,11 @@ import pytest
 DAYS = {"day": 1, "week": 7, "month": 30}
 
 
+def share(part, whole):
+    """Return a share, of nobody none."""
+    return len(part) / len(whole) if whole else None
+
+
 def days(span):
     return span.amount * DAYS[span.unit]
 
@@ -61,15 +66,16 @@ class Slow:
         found = {}
         for stage, following in self.chain():
             window = self.windows[stage]
-            cohort = [life for life in self.clean if self.ripe(life.first(stage), window)]
+            began = [life for life in self.clean if self.within(life.first(stage))]
+            cohort = [life for life in began if self.ripe(life.first(stage), window)]
             reached = [
                 life
                 for life in cohort
                 if (at := life.first(following)) is not None and at < life.first(stage) + window
             ]
-            if cohort:
+            if began:
                 key = (("next_stage", following), ("stage", stage))
-                found[key] = (len(reached) / len(cohort), len(reached), len(cohort))
+                found[key] = (share(reached, cohort), len(reached), len(cohort))
         return found
 
     def conversion(self):
@@ -81,7 +87,7 @@ class Slow:
                 (at := life.first(stage)) is not None and at < life.first(self.shape.entry) + window
                 for life in cohort
             )
-            found[(("stage", stage),)] = (n / len(cohort), n, len(cohort))
+            found[(("stage", stage),)] = (n / len(cohort) if cohort else None, n, len(cohort))
         return found
 
     def throughput(self):
@@ -148,7 +154,7 @@ class Slow:
         window = self.windows["figures.won"]
         cohort = [life for life in self.clean if self.ripe(life.first(self.shape.entry), window)]
         n = sum(life.first(self.shape.recycled) is not None for life in cohort)
-        return {(): (n / len(cohort), n, len(cohort))}
+        return {(): (n / len(cohort) if cohort else None, n, len(cohort))}
 
     def win_rate(self):
         closed = [
