@@ -30,12 +30,8 @@ FIGURES = ("value", "numerator", "denominator", "n", "mature", "pending")
 _OWNS = statement(__file__, "kpis_owns")
 _PRELUDE = statement(__file__, "kpis_prelude")
 _SETTINGS = {"joined_subquery_requires_alias": 0}
-_STAGES = (
-    "stage",
-    "handoff",
-    "next_stage",
-    "per",
-)  # rows that a filter by stage keeps, by the first
+# A filter by stage keeps rows by the first of these that a figure has.
+_STAGES = ("stage", "handoff", "next_stage", "per")
 PAST_NEEDS_ARCHIVE = (
     "where leads stood at a past instant is folded from the archive: leadstream kpis --as-of"
 )
@@ -166,10 +162,8 @@ def _trend(client: Any, kpi: Kpi, asked: Question) -> list[dict[str, Any]]:
 
 def _asked(client: Any, kpi: Kpi, asked: Question) -> list[dict[str, Any]]:
     asked, ignored = _applicable(kpi, asked)
-    result = client.query(sql(kpi, asked), parameters=asked.parameters(), settings=_SETTINGS)
     figures = []
-    for row in result.result_rows:
-        values = dict(zip(result.column_names, row, strict=True))
+    for values in _rows(client, asked, sql(kpi, asked)):
         if kpi.name == attainment.KPI:
             target = attainment.Target(**values)
             reached = attainment.figures(
@@ -305,12 +299,8 @@ def behind(
     shown = "".join(f", {one}" for one in of_share)
     highest = "".join(f", max(member.{one}) AS {one}" for one in of_share)
     select = _BEHIND.format(shown=shown, highest=highest, kept=" AND ".join(kept))
-    result = client.query(
-        sql(kpi, asked, select),
-        parameters={**asked.parameters(), **values, "limit": limit, "offset": offset},
-        settings=_SETTINGS,
-    )
-    rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+    page = {"limit": limit, "offset": offset}
+    rows = _rows(client, asked, sql(kpi, asked, select), **values, **page)
     total = rows[0]["total"] if rows else 0
     return {"total": total, "leads": [_without(row, "total") for row in rows]}
 
@@ -337,15 +327,19 @@ def members(client: Any, asked: Question, name: str) -> list[dict[str, Any]]:
         + "".join(f", {one}" for one in (listed, *counts) if one)
         + " FROM members"
     )
-    result = client.query(
-        sql(kpi, asked, select), parameters=asked.parameters(), settings=_SETTINGS
-    )
-    rows = [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
+    rows = _rows(client, asked, sql(kpi, asked, select))
     return [
         {name: value for name, value in row.items() if not name.startswith("key_")}
         | {"keys": {key: row[f"key_{key}"] for key in keys}}
         for row in rows
     ]
+
+
+def _rows(client: Any, asked: Question, text: str, **more: Any) -> list[dict[str, Any]]:
+    """Ask a statement of a question, with parameters beside the question's; give rows by column."""
+    parameters = {**asked.parameters(), **more}
+    result = client.query(text, parameters=parameters, settings=_SETTINGS)
+    return [dict(zip(result.column_names, row, strict=True)) for row in result.result_rows]
 
 
 def _in_bucket(asked: Question, bucket: str | None) -> Question:

@@ -78,6 +78,19 @@ def cuts(client: Any, generation: int) -> dict[int, Cut]:
     return {partition: Cut(*cut) for partition, cut in rows}
 
 
+def folded(client: Any, generation: int) -> dict[int, Cut]:
+    """Return each partition's newest cut that lies within the archive; there is one at least.
+
+    Raises:
+        NotFolded: there is none.
+
+    """
+    known = cuts(client, generation)
+    if not known:
+        raise NotFolded("nothing was folded yet: wait until the workers have read something")
+    return known
+
+
 def below(known: dict[int, Cut]) -> str:
     """Return the SQL condition of what lies below the cuts."""
     return " OR ".join(

@@ -28,7 +28,7 @@ from streams.domain import members
 from . import archive
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
     from pathlib import Path
 
     from schemas.funnel import Funnel
@@ -76,19 +76,22 @@ class Weight(NamedTuple):
     denominator: Decimal
 
 
-class Evidence(NamedTuple):
-    """What the records since a report did to a lead."""
+def save(
+    path: Path,
+    client: Any,
+    funnel: Funnel,
+    asked: Asked,
+    now: int,
+    past: Callable[[int], Any] | None = None,
+) -> dict[str, Any]:
+    """Write a report with what a bridge needs, gzipped if the name ends with .gz; return it.
 
-    causes: frozenset[str]  # of CAUSES
-    touched: bool  # some record changed a fact
-
-
-def save(path: Path, client: Any, funnel: Funnel, asked: Asked, now: int) -> dict[str, Any]:
-    """Write a report with what a bridge needs, gzipped if the name ends with .gz; return it."""
+    `past` is that of `asking.report`.
+    """
     generation = generations.active(client)
     cuts = archive.cuts(client, generation)  # before the figures: what comes meanwhile is evidence
     wanted = asking.read(funnel, asked, now)
-    found = asking.report(client, funnel, asked, now)
+    found = asking.report(client, funnel, asked, now, past)
     document = {
         "format": FORMAT,
         "saved_at": now,
@@ -222,7 +225,8 @@ def _saved(rows: list[list[Any]]) -> dict[Row, Weight]:
 
 def _evidence(
     client: Any, saved: Mapping[str, Any], funnel: Funnel, leads: list[str]
-) -> Iterator[tuple[str, Evidence]]:
+) -> Iterator[tuple[str, frozenset[str]]]:
+    """Yield leads with the causes that records since the report are evidence of."""
     cuts = {int(partition): offset for partition, offset in saved["cuts"].items()}
     shape = funnel.shape()
     for start in range(0, len(leads), _BATCH):
@@ -243,7 +247,7 @@ def _evidence(
             if kind == "transition" and not new and shape.lost and old.get("to") == shape.lost:
                 found[lead].add("reopened")
         for lead, names in found.items():
-            yield lead, Evidence(frozenset(names - {""}), bool(names - {""}))
+            yield lead, frozenset(names - {""})
 
 
 def _cause(what: str, text: str, asof: int) -> str:
@@ -264,7 +268,7 @@ def _cause(what: str, text: str, asof: int) -> str:
 def _causes(
     before: Mapping[Row, Weight],
     after: Mapping[Row, Weight],
-    evidence: Mapping[str, Evidence],
+    evidence: Mapping[str, frozenset[str]],
     same: _Same,
     kpi: kpis.Kpi,
 ) -> dict[Row, str]:
@@ -276,14 +280,13 @@ def _causes(
             elsewhere[row.lead, row.journey, row.at, _without_by(row)].add(row.keys)
     found = {}
     for row in differ:
-        known = evidence.get(row.lead, Evidence(frozenset(), touched=False))
         changed_place = len(elsewhere[row.lead, row.journey, row.at, _without_by(row)]) > 1
         stayed = row in before and row in after
-        possible = set(known.causes) | ({"moved"} if changed_place else set())
+        possible = evidence.get(row.lead, frozenset()) | ({"moved"} if changed_place else set())
         if kpi.form == "cohort" and stayed and same.windows and possible <= {"happened"}:
-            possible = {"matured"}
+            possible = frozenset({"matured"})
         if not possible:
-            possible = {_of_no_record(kpi, same, stayed=stayed)}
+            possible = frozenset({_of_no_record(kpi, same, stayed=stayed)})
         found[row] = next(cause for cause in CAUSES if cause in possible)
     return found
 

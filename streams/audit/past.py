@@ -56,11 +56,7 @@ class Worlds:
 
     def _fold(self, asof: int) -> Any:
         generation = generations.active(self._client)
-        cuts = archive.cuts(self._client, generation)
-        if not cuts:
-            raise archive.NotFolded(
-                "nothing was folded yet: wait until the workers have read something"
-            )
+        cuts = archive.folded(self._client, generation)
         definitions = archive.definitions_of(self._client, generation)
         known = archive.components(archive.read(self._client, cuts))
         then = [one._replace(events=_until(one.events, asof)) for one in known]

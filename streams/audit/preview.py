@@ -66,12 +66,7 @@ def preview(settings: Settings, candidate: Definitions) -> Preview:
 
     """
     began, client = time.monotonic(), clickhouse_client(settings)
-    generation = generations.active(client)
-    cuts = archive.cuts(client, generation)
-    if not cuts:
-        raise archive.NotFolded(
-            "nothing was folded yet: wait until the workers have read something"
-        )
+    cuts = archive.folded(client, generations.active(client))
     asof = min(cut.now for cut in cuts.values())
     components = list(archive.components(archive.read(client, cuts)))
     running, wanted = generations.in_force(client, settings.funnel), candidate.at(asof).funnel

@@ -101,11 +101,10 @@ def kpis(
         _print_bridge(client, funnel, since, as_json=as_json)
         return
     try:
-        if save is not None:
-            from streams.audit import bridge
-
-            bridge.save(save, client, funnel, asked, int(time.time() * 1000))
-        found = _leads(client, funnel, asked) if leads else _report(settings, client, funnel, asked)
+        if save is not None or not leads:
+            found = _report(settings, client, funnel, asked, save)
+        if leads:
+            found = _leads(client, funnel, asked)
     except Unreadable as error:
         raise typer.BadParameter(error.marked("--")) from error
     except ValueError as error:
@@ -121,12 +120,18 @@ def kpis(
             print_line(line)
 
 
-def _report(settings: Any, client: Any, funnel: Funnel, asked: Asked) -> dict[str, Any]:
+def _report(
+    settings: Any, client: Any, funnel: Funnel, asked: Asked, save: Path | None
+) -> dict[str, Any]:
+    """Return the report that is asked for; write it to a file too, if one is named."""
     from sinks.clickhouse import asking
-    from streams.audit import past
+    from streams.audit import bridge, past
 
+    now = int(time.time() * 1000)
     with past.Worlds(settings, client) as worlds:
-        return asking.report(client, funnel, asked, past=worlds.at)
+        if save is not None:
+            return bridge.save(save, client, funnel, asked, now, worlds.at)
+        return asking.report(client, funnel, asked, now, worlds.at)
 
 
 def _leads(client: Any, funnel: Funnel, asked: Asked) -> dict[str, Any]:

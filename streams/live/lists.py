@@ -205,7 +205,7 @@ def _row(funnel: Funnel, row: dict[str, Any], now: float) -> dict[str, Any]:
     Before the due time `late_seconds` is negative; without a clock it is None.
     """
     todo = duty(funnel, row["stage"], row["clock"]) if row["clock"] else _undecided(funnel, row)
-    due = _aware(row["due_at"])
+    due = aware(row["due_at"])
     seconds = None if due is None else now - due.timestamp()
     waits = span(now - _since(row).timestamp())
     return {
@@ -228,12 +228,12 @@ def _undecided(funnel: Funnel, row: dict[str, Any]) -> Duty:
 
 
 def _since(row: dict[str, Any]) -> datetime:
-    found = _aware(row["since"])
+    found = aware(row["since"])
     if found is None:
         raise ValueError("a row of a list says since when")
     return found
 
 
-def _aware(moment: datetime | None) -> datetime | None:
+def aware(moment: datetime | None) -> datetime | None:
     """Return an instant of ClickHouse's with its zone."""
     return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None

@@ -1,7 +1,8 @@
 """One lead's story: whole, or made of its facts where the page's user may not read the archive.
 
-On a server the page reads as a user who sees figures and no contents of events (grants.py). Whose
-move it is, how late, and every move are facts; what is missing is what was typed and clicked.
+A page may read as a user who sees figures and no contents of events (grants.py: a reader is no
+teller). Whose move it is, how late, and every move are facts; what is missing is what was typed and
+clicked.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from clickhouse_connect.driver.exceptions import DatabaseError
 
 from sinks.clickhouse.rows import TABLES, TIME, WHEN
 
-from .work import aware
+from .lists import aware
 
 if TYPE_CHECKING:
     from schemas.funnel import Funnel

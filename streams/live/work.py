@@ -6,7 +6,6 @@ aware. Rows are those of the shown generation, test leads apart.
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from sinks.clickhouse.files import statement
@@ -16,6 +15,8 @@ from .lists import Wanted
 from .view import ROWS
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from .figures import Figures
     from .view import View
 
@@ -60,7 +61,7 @@ def standing(figures: Figures, view: View) -> dict[str, int]:
 def feed(figures: Figures, view: View, limit: int = 12) -> list[dict[str, Any]]:
     """Return the last moves of the last 90 days."""
     rows: list[dict[str, Any]] = lists.feed(figures, _wanted(view)._replace(limit=limit))["rows"]
-    return [{**row, "event_time": aware(row["event_time"])} for row in rows]
+    return [{**row, "event_time": lists.aware(row["event_time"])} for row in rows]
 
 
 def cohorts(figures: Figures, view: View, target: str, end: datetime) -> list[dict[str, Any]]:
@@ -96,11 +97,6 @@ def health(figures: Figures) -> dict[str, Any]:
         **figures.rows(_HEALTH)[0],
         "letters": figures.rows(_LETTERS),
     }
-
-
-def aware(moment: datetime | None) -> datetime | None:
-    """Return an instant of ClickHouse's with its zone."""
-    return moment.replace(tzinfo=moment.tzinfo or UTC) if moment else None
 
 
 def _wanted(view: View) -> Wanted:

@@ -1,12 +1,8 @@
 """A hostile world in a real Chromium: sources send only text, our policy holds, others stay out."""
 
-import os
 import secrets
 import subprocess
-import sys
 import threading
-import time
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import quote
 
@@ -14,39 +10,21 @@ import httpx
 import pytest
 from playwright.sync_api import sync_playwright
 
+from streams.embedded.home import free_port
 from streams.live.tokens import Tokens
 from tests.browser.served import EVIL, LEAD
-from tests.conftest import ROOT, tool
-from tests.integration.conftest import free_port
+from tests.conftest import tool
 from tests.support.browsers import FLAGS
 from tests.support.jobs import until
+from tests.support.live import answering
 
 pytestmark = pytest.mark.ci
 TOKEN = secrets.token_hex(16)
 
 
-@contextmanager
 def served(**environment):
     port = free_port()
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
-    more = {f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()}
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.browser.served", str(port)], cwd=ROOT, env=kept | more
-    )
-    try:
-        end = time.monotonic() + 30
-        while True:
-            assert process.poll() is None, "the page died"
-            try:
-                httpx.get(f"http://127.0.0.1:{port}/healthz")
-                break
-            except httpx.HTTPError:
-                assert time.monotonic() < end, "the page does not answer"
-                time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(timeout=30)
+    return answering(["tests.browser.served", str(port)], port, 30, **environment)
 
 
 @pytest.fixture(scope="module")

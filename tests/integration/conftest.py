@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import socket
 import subprocess
 import sys
 import time
@@ -10,6 +9,7 @@ import time
 import httpx
 import pytest
 
+from streams.embedded.home import free_port
 from tests.conftest import ROOT
 from tests.support.live import base, browser, market  # noqa: F401 - fixtures of the live page
 
@@ -17,12 +17,6 @@ SERVE = (
     "import sys; from pathlib import Path; from sinks.clickhouse.server import serve; "
     "serve(Path(sys.argv[1]), 'lead', int(sys.argv[2]), *sys.argv[3:])"
 )
-
-
-def free_port():
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -544,7 +544,8 @@ def test_a_flood_of_viewers_gets_a_clear_no_and_stops_nobody_else(owner, viewer)
 
 
 def test_an_engine_ends_though_a_query_runs(tmp_path):
-    from tests.integration.conftest import SERVE, free_port
+    from streams.embedded.home import free_port
+    from tests.integration.conftest import SERVE
 
     port = free_port()
     command = [sys.executable, "-c", SERVE, str(tmp_path / "data"), str(port), "owner", "viewer"]

@@ -16,6 +16,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import sync_playwright
 
+from streams.embedded.home import free_port
 from tests.conftest import ROOT, tool
 from tests.support.browsers import FLAGS
 from tests.support.jobs import until
@@ -82,25 +83,15 @@ _SMALL = """async data => {
 
 
 @contextmanager
-def serving(settings, **environment):
-    """Run `leadstream live` on a ClickHouse; yield its address."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = one.getsockname()[1]
+def answering(command, port, seconds, /, **environment):
+    """Run a Python module that serves on a port; yield its address once it answers."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("LEADSTREAM_")}
-    own = {
-        "LEADSTREAM_CLICKHOUSE_URL": settings.clickhouse_url,
-        "LEADSTREAM_CLICKHOUSE_PASSWORD": settings.clickhouse_password.get_secret_value(),
-        "LEADSTREAM_GATEWAY_URL": "http://127.0.0.1:8381",
-        "LEADSTREAM_PORT": str(port),
-        "PYTHONPATH": str(ROOT),
-        **{f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()},
-    }
+    more = {f"LEADSTREAM_{name.upper()}": value for name, value in environment.items()}
     process = subprocess.Popen(
-        [sys.executable, "-m", "streams.cli.main", "live"], cwd=ROOT, env=kept | own
+        [sys.executable, "-m", *command], cwd=ROOT, env=kept | {"PYTHONPATH": str(ROOT)} | more
     )
     try:
-        end = time.monotonic() + 60
+        end = time.monotonic() + seconds
         while True:
             assert process.poll() is None, "the page died"
             try:
@@ -113,6 +104,20 @@ def serving(settings, **environment):
     finally:
         process.terminate()
         process.wait(timeout=30)
+
+
+@contextmanager
+def serving(settings, **environment):
+    """Run `leadstream live` on a ClickHouse; yield its address."""
+    port = free_port()
+    own = {
+        "clickhouse_url": settings.clickhouse_url,
+        "clickhouse_password": settings.clickhouse_password.get_secret_value(),
+        "gateway_url": "http://127.0.0.1:8381",
+        "port": str(port),
+    }
+    with answering(["streams.cli.main", "live"], port, 60, **own | environment) as address:
+        yield address
 
 
 class Road(socketserver.ThreadingTCPServer):
@@ -233,5 +238,6 @@ class Looks:
 
 def fresh(page):
     """Wait for a refresh that came after now: figures may have changed since the last one."""
-    seen = page.locator(".freshness").inner_text()
-    until(lambda: page.locator(".freshness").inner_text() != seen, "a refresh")
+    shown = page.locator(".freshness")
+    seen = shown.get_attribute("data-drawn")
+    until(lambda: shown.get_attribute("data-drawn") != seen, "a refresh")

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from streams.live import work
 from streams.live.card import Card
-from streams.live.drawing import Markup, join, table, tag
+from streams.live.drawing import Markup, tag
 
 from . import lists, states
 
@@ -34,9 +34,7 @@ def draw(document: dict[str, Any], scene: Scene) -> Markup:
         words("stage"),
         words("record"),
     )
-    shown = words("shown_of", n=document["total"], shown=words.number(len(document["rows"])))
-    rows = [_row(scene, row) for row in document["rows"]]
-    return join((tag("p", shown, class_="total"), table(words("due_leads"), heads, rows)))
+    return lists.bounded(scene, document, "due_leads", heads, _row)
 
 
 def _row(scene: Scene, row: dict[str, Any]) -> Markup:

@@ -47,9 +47,14 @@ def draw(
             tag("nav", tag("ul", ways), aria_label=words("pages_of")),
             _search(words, scene.view.lang if scene else "") if details else "",
             _languages(words, path, scene.view if scene else None, scene),
-            tag("p", freshness, class_="freshness"),
+            tag("p", freshness, class_="freshness", data_drawn=_drawn(scene)),
         )
     )
+
+
+def _drawn(scene: Scene | None) -> str | None:
+    """Return when it was drawn, for who waits for a refresh: its words may stay the same."""
+    return scene.now.isoformat(timespec="seconds") if scene else None
 
 
 def _search(words: Words, language: str) -> Markup:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from streams.live.drawing import Markup, aloud, join, link, outside, tag
+from streams.live.drawing import Markup, aloud, join, link, outside, table, tag
 from streams.live.view import ROWS
 
 from .duties import must, who
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from streams.live.scene import Scene
 
 
@@ -22,6 +24,20 @@ def acting(scene: Scene, row: dict[str, Any]) -> Markup:
         tag("br"),
         must(words, row["must"]),
     )
+
+
+def bounded(
+    scene: Scene,
+    document: dict[str, Any],
+    caption: str,
+    heads: tuple[str, ...],
+    row: Callable[[Scene, dict[str, Any]], Markup],
+) -> Markup:
+    """Return the first rows of a list as a table, under how many of all they are."""
+    words = scene.words
+    rows = [row(scene, one) for one in document["rows"]]
+    shown = words("shown_of", n=document["total"], shown=words.number(len(rows)))
+    return join((tag("p", shown, class_="total"), table(words(caption), heads, rows)))
 
 
 def record(scene: Scene, row: dict[str, Any]) -> Markup:
