@@ -10,7 +10,7 @@ from schemas.events import LeadEvent
 
 from .models import alerts, events, facts, letters, notices, raw, rows, stated, touches
 
-JSON, BYTES, LINES = "application/json", "application/octet-stream", "application/jsonl"
+JSON, BYTES, MSGPACK = "application/json", "application/octet-stream", "application/msgpack"
 
 
 @dataclass(frozen=True)
@@ -242,10 +242,31 @@ CHANNELS: tuple[Channel, ...] = (
         _changelog(topics.ADVANCE.name, "one row a lead, behind checksum and fence"),
         "the partition of lead.touches that made it",
         (
-            Message("LeadRow", rows.LeadRow, "A lead's row.", "an identity", None, LINES),
             Message(
-                "Marker", rows.Marker, "Where the partition goes on.", "NUL, `next:<partition>`"
+                "LeadHead",
+                rows.LeadHead,
+                "A lead's row: 25 bytes, then msgpack.",
+                "an identity",
+                None,
+                MSGPACK,
             ),
+            Message(
+                "EventsPage",
+                rows.KeptEvents,
+                "Older events of a lead: how many, in 4 bytes, their ids, in 8 each, then msgpack.",
+                "NUL, `page:`, the row's key and `e` with a number",
+                None,
+                MSGPACK,
+            ),
+            Message(
+                "FactsPage",
+                dict[str, rows.Emitted],
+                "What was stated of older facts of a lead, in msgpack.",
+                "NUL, `page:`, the row's key and `f` with a number",
+                None,
+                MSGPACK,
+            ),
+            _MARKER,
         ),
     ),
     Channel(

@@ -16,8 +16,9 @@ from schemas.facts import Change, FactKind
 from schemas.wire import facts, touches
 from schemas.wire.versions import VERSIONS, UnknownRecord
 from streams.agents.versions import Versions
-from streams.domain import clocks
+from streams.domain import clocks, head
 from streams.domain import row as rows
+from streams.domain.head import Head
 from streams.domain.members import Edge
 from streams.engine.commit import Out
 from streams.engine.logic import Effects, Logic, Pages, PayloadRejected, no_pages
@@ -36,7 +37,7 @@ _WHOM = ("owner", "queue", "manager")
 
 
 class Advance(Logic):
-    """The engine's logic around the pure `row.advance`, `row.connect` and `row.tick`."""
+    """The engine's logic around the pure `head.advance`, `head.connect` and `head.tick`."""
 
     def __init__(
         self,
@@ -65,16 +66,16 @@ class Advance(Logic):
         """Take a later version of the definition."""
         return self.versions.apply_shared(record, row)
 
-    def record(self, record: Any, row: bytes | None, now: int, _pages: Pages = no_pages) -> Effects:
+    def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
         """Fold one event or edge into the lead of its key."""
         touch, definitions = _read(record), self.versions.of(record.partition)
-        before = rows.load(row) if row else rows.Row(record.key.decode())
+        before = head.load(row, pages) if row else head.new(record.key.decode())
         if touch["record"] == "edge":
-            step = rows.connect(before, rows.edge_of(touch["edge"]), definitions)
+            step = head.connect(before, rows.edge_of(touch["edge"]), definitions)
         else:
             event = Event(*touch["event"])
             copied = touch.get("copy", False)
-            step = rows.advance(before, event, definitions, copied=copied)
+            step = head.advance(before, event, definitions, copied=copied)
             self.count("events", not copied)
             self.count("duplicates", step.repeated and not step.flooded and not copied)
             self.count("flooded", 0 if copied else step.flooded)
@@ -82,15 +83,16 @@ class Advance(Logic):
             return Effects()
         return self._effects(step, record, now)
 
-    def due(self, _key: bytes, row: bytes, now: int, record: Any) -> Effects:
+    def due(
+        self, _key: bytes, row: bytes, now: int, record: Any, pages: Pages = no_pages
+    ) -> Effects:
         """Fold a watermark into a lead's row."""
-        return self._effects(
-            rows.tick(rows.load(row), now, self.versions.of(record.partition)), record, now
-        )
+        definitions = self.versions.of(record.partition)
+        return self._effects(head.tick(head.load(row, pages), now, definitions), record, now)
 
     def next_due(self, row: bytes) -> int | None:
         """Read when time alone changes a lead next."""
-        return rows.due_of(row)
+        return head.due_of(row)
 
     def on_watermark(self, partition: int, next_offset: int, now: int) -> tuple[Out, ...]:
         """Cut: all facts below this offset of this partition were folded up to this time."""
@@ -102,7 +104,7 @@ class Advance(Logic):
         }
         return (Out(topics.FACTS, None, facts.dump("cut", cut), partition),)
 
-    def _effects(self, step: rows.Step, record: Any, now: int) -> Effects:
+    def _effects(self, step: rows.Step[Head], record: Any, now: int) -> Effects:
         lead = step.row.lead
         common = {
             "lead": lead,
@@ -134,9 +136,10 @@ class Advance(Logic):
             outs.append(Out(topics.TOUCHES, forward.to.encode(), touches.dump(touch)))
         self.count("facts", len(step.changes))
         self.count("forwarded", len(step.forwards))
-        return Effects(tuple(outs), rows.dump(step.row, step.next_due), step.next_due)
+        row = head.dump(step.row, step.next_due)
+        return Effects(tuple(outs), row, step.next_due, pages=step.row.fresh)
 
-    def _alert(self, step: rows.Step, change: Change, partition: int, now: int) -> list[Out]:
+    def _alert(self, step: rows.Step[Head], change: Change, partition: int, now: int) -> list[Out]:
         """Return the alert of a level that a clock has reached, or the retraction of one.
 
         A repeat of either is harmless.

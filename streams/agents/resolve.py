@@ -91,7 +91,9 @@ class Resolve(Logic):
             pages=done.row.notes.changed(),
         )
 
-    def due(self, _key: bytes, row: bytes, now: int, _record: Any) -> Effects:
+    def due(
+        self, _key: bytes, row: bytes, now: int, _record: Any, _pages: Pages = no_pages
+    ) -> Effects:
         """Give up what was held too long."""
         before = alias_row.load("", row, no_pages)  # time touches neither its alias nor its notes
         after = alias_row.expire(before, now)

@@ -5,13 +5,11 @@ A clock's content is f(start, warn, due, escalate, stop, horizon) and nothing el
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
+from msgspec import Struct, field
 
-    from .definition import Definition
+from .definition import Definition
 
 # A shorter clock sends no warning: it would be over before anybody read it (clocks t10).
 WARN_FROM_MS = 900_000
@@ -71,8 +69,7 @@ def level(clock: dict[str, Any], start: int) -> str:
     return clock["status"] if runs else ""
 
 
-@dataclass
-class Running:
+class Running(Struct, array_like=True):
     """A clock that runs."""
 
     stage: str
@@ -88,7 +85,7 @@ class Running:
     restarts: frozenset[str]
     under: Definition
     lapses: int = 0  # of a clock that each touch restarts: how often it lapsed (history h11)
-    dimensions: Mapping[str, str] = field(default_factory=dict)  # as they were known at `start`
+    dimensions: dict[str, str] = field(default_factory=dict)  # as they were known at `start`
 
     def stopped(self, at: int) -> ClockState:
         """Stop by what it waited for: met in time; late, it stays breached and states when."""

@@ -6,9 +6,11 @@ from bisect import bisect_right
 from dataclasses import dataclass
 from datetime import time
 from functools import cached_property, lru_cache
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
+from schemas.facts import FOLD_VERSION
 from schemas.reading import incompatible
 from streams.sources import measuring
 
@@ -23,11 +25,14 @@ if TYPE_CHECKING:
     from schemas.stages import Clock, Stage
 
 
-@dataclass(frozen=True, eq=False)
 class Definition:
-    """One version of the funnel. Hashable by identity: a fold is given one and keeps it."""
+    """One version of the funnel, compared by identity: a fold is given one and keeps it.
 
-    funnel: Funnel
+    No dataclass: what is kept of a fold names it by its place among the versions (end.py).
+    """
+
+    def __init__(self, funnel: Funnel) -> None:
+        self.funnel = funnel
 
     @cached_property
     def start(self) -> int:
@@ -123,6 +128,12 @@ class Definitions:
     @cached_property
     def _starts(self) -> list[int]:
         return [version.start for version in self.versions]
+
+    @cached_property
+    def mark(self) -> str:
+        """What tells these versions, and how this release folds under them, from others."""
+        whole = "|".join(version.funnel.model_dump_json() for version in self.versions)
+        return blake2b(f"{FOLD_VERSION}|{whole}".encode(), digest_size=8).hexdigest()
 
     def at(self, moment: int) -> Definition:
         """Return the version in force at an instant (ms)."""

@@ -16,6 +16,7 @@ from schemas.events import Event, EventType, parse
 from schemas.shape import NOWHERE, Where
 
 from . import statements
+from .gates import FoldAgain
 from .history import by_stage
 from .intents import addressed, intent_of
 from .journey import NEVER, Deal, Folded, dimensions
@@ -52,10 +53,19 @@ def fold(
     only the opt-out stays. `lifts` says whether a consent lifts an opt-out: one of another
     identity, given before the merge, does not.
     """
-    run = Fold(lead, definitions, lifts)
+    return finished(applied(Fold(lead, definitions, lifts), events, packs, carried), now)
+
+
+def applied(
+    run: Fold,
+    events: list[Event],
+    packs: Iterable[Pack] = (),
+    carried: frozenset[Event] = frozenset(),
+) -> Fold:
+    """Apply events and packs to a fold that begins."""
     old = sorted(packs, key=key_of, reverse=True)
-    run.judged = judged = standing(events, definitions, old)
-    for event in by_stage(judged.events, definitions):
+    run.judged = judged = standing(events, run.definitions, old)
+    for event in by_stage(judged.events, run.definitions):
         while old and key_of(old[-1]) < event.key:
             run.apply_pack(old.pop())
         if event in carried:
@@ -65,9 +75,14 @@ def fold(
             run.apply(event)
     for one in reversed(old):
         run.apply_pack(one)
+    return run
+
+
+def finished(run: Fold, now: int) -> Folded:
+    """Fold time up to `now` (ms) into a state, and state what it comes to."""
     run.fire(max(now, 0))
     run.state.horizon = max(run.state.horizon, now)
-    return statements.of(run.lead, run.state, definitions)
+    return statements.of(run.lead, run.state, run.definitions)
 
 
 class Fold(Learning):
@@ -191,13 +206,17 @@ class Fold(Learning):
         """
         state = self.state
         then = outcome(intent, place, event.at, self.shape)
-        if then is not Outcome.ENTER or any(journey.opening for journey in state.journeys):
+        if then is not Outcome.ENTER or self._had_opening():
             self.signal(("moved",), event.at)
             return
         state.journeys[-1].opening = True
         self.enter(
             intent.to, event.at, "snapshot", signals=("leave", *intent.signals), opening=True
         )
+
+    def _had_opening(self) -> bool:
+        state = self.state
+        return state.sealed.opening or any(journey.opening for journey in state.journeys)
 
     def _act(self, event: Event, intent: Intent, body: Mapping[str, Any], place: Place) -> None:
         state = self.state
@@ -392,6 +411,8 @@ class Fold(Learning):
         self, event: Event, stated: Mapping[str, Any], body: Mapping[str, Any], heard: Intent
     ) -> None:
         stated = {**stated, "id": self.judged.renamed.get(stated["id"], stated["id"])}
+        if stated["id"] in self.state.sealed.deals:
+            raise FoldAgain
         journey = next(
             (j for j in self.state.journeys if stated["id"] in j.deals), self.state.journeys[-1]
         )

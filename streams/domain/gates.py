@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from bisect import bisect_right
 from functools import lru_cache
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -19,6 +20,10 @@ _QUARTER_MS = 900_000  # every zone's offset is a multiple of a quarter of an ho
 
 
 _MOST_HALVINGS = 60  # what is older still counts as this old: no gate can see so little
+
+
+class FoldAgain(Exception):  # noqa: N818 - no error: the step asks for what only the set can say
+    """A step that the state at the end is not enough for (end.py)."""
 
 
 class Verdict(NamedTuple):
@@ -49,7 +54,8 @@ class Score:
     def __init__(self, scoring: Scoring, zone: str) -> None:
         """Start with nothing. `zone` is the reporting zone, whose days cap what a day may bring."""
         self.scoring, self.zone = scoring, zone
-        self._seen: dict[tuple[str, int], int] = {}  # touches by kind and day
+        # touches by kind and day; None in a state at the end, which counts nothing anew
+        self._seen: dict[tuple[str, int], int] | None = {}
         self._days: list[int] = []  # days that brought points, in order
         self._sums: list[int] = []  # the points up to and with each of them
         self._today: dict[tuple[str, int], int] = {}
@@ -58,14 +64,15 @@ class Score:
     def copy(self) -> Score:
         """Return one that can be added to without changing this one."""
         other = copy.copy(self)
-        other._seen, other._today = {**self._seen}, {**self._today}  # noqa: SLF001 - it is one of us
+        other._seen, other._today = {**(self._seen or {})}, {**self._today}  # noqa: SLF001 - it is one of us
         other._days, other._sums = [*self._days], [*self._sums]  # noqa: SLF001
         return other
 
     def add(self, kind: str, at: int, times: int = 1) -> int:
         """Add so many touches of one day; give the points that they brought."""
         day = day_of(at, self.zone)
-        self._seen[kind, day] = self._seen.get((kind, day), 0) + times
+        if self._seen is not None:
+            self._seen[kind, day] = self._seen.get((kind, day), 0) + times
         return self._count(kind, day, times)
 
     def _count(self, kind: str, day: int, times: int) -> int:
@@ -102,6 +109,25 @@ class Score:
             left, halvings = older, halvings + 1
         return total
 
+    def plain(self) -> tuple[list[int], list[int], int, dict[str, int]]:
+        """Return what can be added to in order and read: its days, their points, the last day's.
+
+        What it can't do any more is count anew under another scoring.
+        """
+        points = [sum_ - before for before, sum_ in pairwise((0, *self._sums))]
+        day = max((day for _, day in self._today), default=0)
+        today = {kind: earned for (kind, at), earned in self._today.items() if at == day}
+        return self._days, points, day, today
+
+    @classmethod
+    def of(cls, scoring: Scoring, zone: str, plain: Any) -> Score:
+        """Read what `plain` gave."""
+        made = cls(scoring, zone)
+        made._days, points, day, today = plain
+        made._sums, made._seen = list(accumulate(points)), None
+        made._today = {(kind, day): earned for kind, earned in today.items()}
+        return made
+
     def use(self, scoring: Scoring) -> None:
         """Count anew under another scoring.
 
@@ -109,6 +135,8 @@ class Score:
         """
         if scoring is self.scoring:
             return
+        if self._seen is None:
+            raise FoldAgain
         self.scoring, self._half_days = scoring, _half_days(scoring)
         self._days, self._sums, self._today = [], [], {}
         for (kind, day), times in self._seen.items():

@@ -13,7 +13,8 @@ from schemas.events import Event, EventType, parse, short
 from schemas.facts import Fact, FactKind, make
 
 from . import members, opt_outs
-from .fold import fold
+from .end import at_end, dump, with_group
+from .fold import Fold, applied, finished
 from .history import canonical, capped
 from .journey import Folded
 from .standing import deleted_deals
@@ -36,10 +37,14 @@ def fold_group(
     definitions: Definitions,
     now: int,
     packs: tuple[Pack, ...] = (),
+    *,
+    ends: bool = False,
 ) -> Folded:
     """Return the fold of the group that `lead` speaks for, with its members' conflicts.
 
-    `events` and `edges` may hold more than the group's: those of all that an edge connects.
+    `events` and `edges` may hold more than the group's: those of all that an edge connects. With
+    `ends` the state at the end is beside it, where an event can go on from it: not where an unmerge
+    or an erasure makes other identities' events count in part.
     """
     groups = members.groups(edges)
     group = groups.of(lead)
@@ -58,22 +63,46 @@ def fold_group(
             consent.origin, opt_out.origin, consent.at, edges
         )
 
-    folded = fold(lead, canonical([*own, *parted]), definitions, now, old, frozenset(parted), lifts)
+    run = Fold(lead, definitions, lifts)
+    applied(run, canonical([*own, *parted]), old, frozenset(parted))
     mine = [edge for edge in groups.conflicts if edge.ends & group]
+    # one that names no time differs at each receipt
+    counted = len({event.id for event in own}) + sum(one.size for one in old)
+    kept = b""
+    if ends and _goes_on(erased, edges):
+        influenced = any(edge.ends & group for edge in groups.influenced)
+        end = at_end(lead, run, own, old, group, len(mine), events=counted, influenced=influenced)
+        kept = dump(end, definitions)
+    folded = finished(run, now)
     facts = dict(folded.facts)
     for edge in mine:  # of both identities: whoever looks at either must see it
         fact = make(lead, FactKind.CONFLICT, 0, edge.at, "link", edge.id, a=edge.a.id, b=edge.b.id)
         facts[fact.id] = fact
     if groups.influenced:
         facts.update({fact.id: fact for fact in _influenced(lead, group, groups, own)})
-    # one that names no time differs at each receipt
-    counted = len({event.id for event in own}) + sum(one.size for one in old)
-    state = (
-        {**folded.state, "origins": sorted(group), "conflicts": len(mine), "events": counted}
-        if folded.state
-        else {}
-    )
-    return Folded(facts, state, folded.next_due)
+    return Folded(facts, with_group(folded.state, group, len(mine), counted), folded.next_due, kept)
+
+
+def forwarding(
+    survivor: str,
+    group: frozenset[str],
+    events: frozenset[Event],
+    edges: frozenset[members.Edge],
+    definitions: Definitions,
+    packs: tuple[Pack, ...],
+) -> bytes:
+    """Return the end of a row that another speaks for: it forwards what comes in order."""
+    erased = {event.origin for event in events if event.type == EventType.ERASE}
+    if not _goes_on(erased, edges):
+        return b""
+    own = [event for event in events if event.origin in group]
+    old = [one for one in packs if one.origin in group]
+    return dump(at_end(survivor, None, own, old, group, 0, events=0, influenced=False), definitions)
+
+
+def _goes_on(erased: set[str], edges: frozenset[members.Edge]) -> bool:
+    """Return whether events in order can go on from an end: no other's opt-outs bind the group."""
+    return not erased and not any(edge.type == members.UNMERGE for edge in edges)
 
 
 def _influenced(

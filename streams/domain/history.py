@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from .definition import Definitions
 
 FLOOD_CAP = 60  # of one type of one origin in one minute; a bot's page views, never a person's
-_MINUTE = 60_000
+MINUTE_MS = 60_000
 
 
 def bucket(event: Event) -> tuple[str, str, int]:
     """Name the minute that the flood cap counts: by identity, so that no merge changes a cap."""
-    return event.origin, event.type, event.at // _MINUTE
+    return event.origin, event.type, event.at // MINUTE_MS
 
 
 def capped(events: Iterable[Event]) -> list[Event]:

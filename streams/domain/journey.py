@@ -1,13 +1,15 @@
 """What a fold keeps while it runs, and what it comes to.
 
-Mutable inside one fold; nothing of it outlives one.
+Mutable inside one fold. What outlives one is a copy of it, as bytes (end.py).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from msgspec import Struct, field
+
+from schemas.events import Event
 from schemas.facts import Fact
 from schemas.shape import NOWHERE
 
@@ -15,14 +17,10 @@ from .clocks import ClockState, Running
 from .definition import Definition
 from .gates import Score
 
-if TYPE_CHECKING:
-    from schemas.events import Event
-
 NEVER = 1 << 62
 
 
-@dataclass
-class Move:
+class Move(Struct, array_like=True):
     """One entry into a stage. `occurrence` counts those of this stage in this journey, from 0."""
 
     from_stage: str
@@ -30,6 +28,7 @@ class Move:
     at: int
     why: str
     occurrence: int
+    under: Definition  # the version that the episode is judged by
     implied: bool = False
     reason: str = ""
     system: str = ""
@@ -39,28 +38,25 @@ class Move:
     # Somebody reported that it stands there: a timer's move that is no mere guess any more.
     confirmed: bool = False
     left: Before | None = None  # of a timer's move: where the lead stood
-    under: Definition = field(kw_only=True)  # the version that the episode is judged by
 
 
-@dataclass
-class Handoff:
+class Handoff(Struct, array_like=True):
     """One hand-off, as the ledger of its stage keeps it."""
 
     stage: str
     at: int
     occurrence: int
     hot: bool
+    under: Definition
     assigned_at: int | None = None
     touched_at: int | None = None
     outcome: str = "pending"
     decided_at: int | None = None
     reason: str = ""
     dimensions: dict[str, str] = field(default_factory=dict)
-    under: Definition = field(kw_only=True)
 
 
-@dataclass
-class Deal:
+class Deal(Struct, array_like=True):
     """One deal of this lead: opened, amount when opened and now, how it ended."""
 
     id: str
@@ -73,8 +69,7 @@ class Deal:
     closed_at: int | None = None
 
 
-@dataclass
-class Journey:
+class Journey(Struct, array_like=True):
     """A lead's way through the funnel once. KPIs count journeys."""
 
     number: int
@@ -82,7 +77,7 @@ class Journey:
     moves: list[Move] = field(default_factory=list)
     handoffs: list[Handoff] = field(default_factory=list)
     deals: dict[str, Deal] = field(default_factory=dict)
-    clocks: dict[tuple[str, int, int], tuple[Running, ClockState]] = field(default_factory=dict)
+    clocks: dict[str, tuple[Running, ClockState]] = field(default_factory=dict)
     decisions: list[dict[str, Any]] = field(default_factory=list)
     disagreements: dict[str, dict[str, Any]] = field(default_factory=dict)
     reached: int = -1
@@ -98,8 +93,7 @@ class Journey:
         return frozenset(move.to for move in self.moves if move.implied)
 
 
-@dataclass(frozen=True)
-class Before:
+class Before(Struct, array_like=True, frozen=True):
     """Where a lead stood before a recycling or a loss that may be taken back, and until when."""
 
     stage: str
@@ -108,8 +102,8 @@ class Before:
     timer: int
     reached: int
     running: tuple[Running, ...]
-    clocks: dict[tuple[str, int, int], tuple[Running, ClockState]]
-    score: Score
+    clocks: dict[str, tuple[Running, ClockState]]
+    score: Score | None  # None: the journey's own, which goes on
     hot: bool
     until: int
     under: Definition
@@ -118,8 +112,15 @@ class Before:
     answer: tuple[str, int | None, str]  # of the newest hand-off: outcome, when (ms), reason
 
 
-@dataclass
-class State:
+class Sealed(Struct, array_like=True, frozen=True):
+    """What is still asked of journeys that no event in order changes any more."""
+
+    journeys: int = 0  # how many
+    opening: bool = False  # one of them began with an opening balance
+    deals: frozenset[str] = frozenset()  # their ids
+
+
+class State(Struct, array_like=True):
     """Where the lead stands while the fold runs. What is a journey's is in `journeys[-1]`."""
 
     under: Definition  # the version in force when the present episode began (history h21)
@@ -129,7 +130,8 @@ class State:
     timer: int = NEVER
     waits: bool = False  # the hand-off of `stage` was not answered yet
     horizon: int = 0
-    journeys: list[Journey] = field(default_factory=list)
+    sealed: Sealed = Sealed()
+    journeys: list[Journey] = field(default_factory=list)  # those after the sealed ones
     running: list[Running] = field(default_factory=list)
     notes: list[Fact] = field(default_factory=list)
     before: Before | None = None
@@ -148,6 +150,11 @@ class State:
     last_human: int | None = None
     last_outbound: int | None = None  # human or automated: when we last turned to the lead
     last_touch: int | None = None
+
+    @property
+    def number(self) -> int:
+        """How many journeys there were, and so the number of the present one."""
+        return self.sealed.journeys + len(self.journeys)
 
 
 def dimensions(state: State, under: Definition, team: str) -> dict[str, str]:
@@ -168,3 +175,4 @@ class Folded(NamedTuple):
     facts: dict[str, Fact]
     state: dict[str, Any]
     next_due: int | None
+    end: bytes = b""  # the state at the end, where it was asked for (end.py)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.events import Event, EventType
 from streams.sources.measuring import AD
 
+from .gates import FoldAgain
 from .moving import LeadState
 from .standing import Standing
 
@@ -56,6 +57,8 @@ class Learning(LeadState):
         state = self.state
         names = ("account", "record_url") if event.type == EventType.MERGE else ("account",)
         state.lead.update({name: body[name] for name in names if body.get(name)})
+        if body.get("test") and not state.test and state.sealed.journeys:
+            raise FoldAgain  # of every journey
         state.test = state.test or bool(body.get("test"))
         for journey in state.journeys:
             journey.test = journey.test or state.test

@@ -129,9 +129,9 @@ class LeadState(Timing):
                         at,
                         "implied",
                         place_in,
+                        under,
                         implied=True,
                         dimensions=known,
-                        under=under,
                     )
                 )
                 from_stage = passed
@@ -144,12 +144,12 @@ class LeadState(Timing):
                 at,
                 why,
                 occurrence,
+                under,
                 implied,
                 reason,
                 system,
                 opening,
                 dimensions=dimensions(state, under, under.stages[to].owner),
-                under=under,
             )
         )
         state.under = under
@@ -181,9 +181,9 @@ class LeadState(Timing):
                     at,
                     occurrence,
                     journey.hot,
+                    state.under,
                     assigned,
                     dimensions=dimensions(state, state.under, spec.to if spec else ""),
-                    under=state.under,
                 )
             )
 
@@ -197,7 +197,7 @@ class LeadState(Timing):
             if state.journeys
             else Score(self.funnel.scoring, self.funnel.reporting.zone)
         )
-        journey = Journey(len(state.journeys) + 1, score)
+        journey = Journey(state.number + 1, score)
         if state.journeys:
             journey.hot = state.journeys[-1].hot
             journey.deals = {}
@@ -218,7 +218,8 @@ class LeadState(Timing):
         )
         state.running, state.before = list(before.running), None
         journey.reached, journey.clocks = before.reached, before.clocks
-        journey.score, journey.hot, state.under = before.score, before.hot, before.under
+        journey.hot, state.under = before.hot, before.under
+        journey.score = before.score or journey.score
         journey.score.use(before.under.funnel.scoring)
         state.waits = before.waits
         if journey.handoffs:
@@ -246,7 +247,7 @@ class LeadState(Timing):
         state.waits = self.shape.handoff(left.stage) is not None
         state.stage, state.entry, state.before, state.meanwhile = left.stage, left.entry, None, []
         if self.shape.holds(Where.DETOUR, gone.to):
-            journey.score, journey.hot = left.score, left.hot
+            journey.score, journey.hot = left.score or journey.score, left.hot
 
     def begin_anew(self, at: int) -> None:
         """Begin the present episode at another instant: an implied entry is reported now."""
@@ -294,5 +295,5 @@ class LeadState(Timing):
             "what": what,
             **fields,
         }
-        number = len(state.journeys)
+        number = state.number
         state.notes.append(statements.note(self.lead, number, event, what, extra))

@@ -31,10 +31,8 @@ a merge, an unmerge or a late move that cuts through a sum cannot be folded agai
 
 from __future__ import annotations
 
-import base64
 import struct
-from collections import Counter
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from schemas.events import RANK, Event, EventType, parse, short
 
@@ -43,9 +41,6 @@ from .gates import day_of
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-# The newest touches stay as they came: nearly all that is late, or voided, is among them.
-KEEP = 128
-SLACK = 64  # packing waits until so many more have come: one pass for many touches
 MOST = 128  # touches of one pack: what a late event unpacks
 _ONE = struct.Struct(">QHH8s")  # ms after the first, source's sequence, place of the body, id
 _FIELDS = {
@@ -73,6 +68,16 @@ class Pack(NamedTuple):
     def size(self) -> int:
         """Return how many touches it holds."""
         return len(self.touches) // _ONE.size
+
+    def names(self) -> list[bytes]:
+        """Return the ids of its touches."""
+        return [name for _, _, _, name in _ONE.iter_unpack(self.touches)]
+
+    @property
+    def last_key(self) -> tuple[int, int, int, str, str]:
+        """Return the key of its last touch."""
+        _, sequence, _, name = _ONE.unpack_from(self.touches, len(self.touches) - _ONE.size)
+        return self.last, RANK[EventType.TOUCH], sequence, name.hex(), self.origin
 
     def events(self) -> list[Event]:
         """Return the touches as they came."""
@@ -102,10 +107,6 @@ class Pack(NamedTuple):
             or (named is not None and _bytes(short(named)) in self.touches)
         )
 
-    def plain(self, bodies: list[int]) -> tuple[Any, ...]:
-        """Return it as JSON takes it, with the places of its bodies instead of them."""
-        return *self[:4], bodies, self.counts, base64.b64encode(self.touches).decode()
-
 
 def key_of(one: Pack) -> tuple[int, int, int, str, str]:
     """Return the key of its first touch, which is the pack's place among the events.
@@ -114,14 +115,6 @@ def key_of(one: Pack) -> tuple[int, int, int, str, str]:
     """
     _, sequence, _, name = _ONE.unpack_from(one.touches)
     return one.first, RANK[EventType.TOUCH], sequence, name.hex(), one.origin
-
-
-def pack_of(value: Any, bodies: Sequence[str]) -> Pack:
-    """Read what `plain` gave; `bodies` are what its places name."""
-    first, last, origin, direct, places, counts, touches = value
-    own = tuple(bodies[place] for place in places)
-    sums = tuple((place, count, at) for place, count, at in counts)
-    return Pack(first, last, origin, direct, own, sums, base64.b64decode(touches))
 
 
 def _bytes(name: str) -> bytes:
@@ -145,50 +138,47 @@ def eligible(event: Event) -> bool:
     )
 
 
-def pack(
-    events: frozenset[Event], direct: frozenset[tuple[str, str]], there: Iterable[Pack], zone: str
-) -> tuple[frozenset[Event], tuple[Pack, ...]]:
-    """Return the events that stay as they are, and new packs of the others.
+def packed(
+    events: Sequence[tuple[Event, bool]],
+    last: Pack | None,
+    reach: tuple[int, int, int, str, str],
+    odd: frozenset[str],
+    zone: str,
+) -> tuple[list[tuple[Event, bool]], list[Pack]]:
+    """Pack the mere touches among sorted events; return what is left, and the packs.
 
-    It is a function of the row, so a replay makes the same packs.
+    With each event stands whether it lives in this row. `last` is a pack that ends at `reach`, the
+    greatest key that was packed or put away before: touches that follow it are added to it. What
+    lies before `reach` came late, and other events may lie among such touches: they are left, and
+    so are ids that are `odd`, which voids or other contents name.
     """
-    if len(events) <= KEEP + SLACK:
-        return events, ()
-    ordered = sorted(events)
-    walls = sorted((key_of(one) for one in there), reverse=True)  # no pack may reach around another
-    touches = [event for event in ordered if eligible(event)]
-    if len(touches) <= KEEP + SLACK:
-        return events, ()
-    old = set(touches[: len(touches) - KEEP])
-    often = Counter(event.id for event in ordered)
-    named = {
-        short(parse(event.body).get("voids", ""))
-        for event in ordered
-        if event.type == EventType.VOID
-    }
+    before = [(event, last.direct) for event in last.events()] if last else []
+    left = [one for one in events if one[0].key <= reach]
     made: list[Pack] = []
     run: list[Event] = []
-    run_of: Any = None
-    for event in ordered:
-        fits = event in old and often[event.id] == 1 and event.id not in named
-        belongs = (event.origin, (event.id, event.origin) in direct) if fits else None
-        walled = bool(walls) and walls[-1] < event.key
-        while walls and walls[-1] < event.key:
-            walls.pop()
-        if belongs != run_of or walled or len(run) == MOST:
-            made += _closed(run, run_of, zone)
+    run_of: tuple[str, bool] | None = None
+
+    def close() -> None:
+        if len(run) > 1 and run_of:
+            made.append(_pack(run, *run_of, zone))
+        else:
+            left.extend((event, run_of[1]) for event in run if run_of)
+
+    for event, direct in [*before, *events[len(left) :]]:
+        fits = event.id not in odd and eligible(event)
+        belongs = (event.origin, direct) if fits else None
+        if belongs != run_of or len(run) == MOST:
+            close()
             run, run_of = [], belongs
         if fits:
             run.append(event)
-    made += _closed(run, run_of, zone)
-    gone = {event for one in made for event in one.events()}
-    return frozenset(event for event in events if event not in gone), tuple(made)
+        else:
+            left.append((event, direct))
+    close()
+    return left, made
 
 
-def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
-    if len(run) < 2:
-        return []
-    origin, direct = belongs
+def _pack(run: list[Event], origin: str, direct: bool, zone: str) -> Pack:
     first = run[0].at
     place: dict[str, int] = {}
     sums: dict[tuple[int, int], tuple[int, int]] = {}
@@ -202,7 +192,7 @@ def _closed(run: list[Event], belongs: Any, zone: str) -> list[Pack]:
         ((at, count, last) for (_, at), (count, last) in sums.items()),
         key=lambda one: (one[2], one[0]),
     )
-    return [Pack(first, run[-1].at, origin, direct, tuple(place), tuple(counts), b"".join(rows))]
+    return Pack(first, run[-1].at, origin, direct, tuple(place), tuple(counts), b"".join(rows))
 
 
 def unpack(packs: Iterable[Pack]) -> tuple[frozenset[Event], frozenset[tuple[str, str]]]:

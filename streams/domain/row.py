@@ -26,10 +26,10 @@ Invariants:
   (history h9). Otherwise what a row states would depend on when it was read.
 - Of an erased identity no content is kept, and none is taken later. Its ids and edges stay, so that
   the group does not fall apart.
-- Equal rows are equal bytes (`dump` sorts all sets): a replay writes what was written before.
 
-In the changelog a row is a line of JSON and a line for each body (`dump`). docs/architecture.md has
-the way of a body through it; tests/property/test_any_order.py is the property that holds all of
+Here is what a row means. How one is kept, so that an event in order costs one step, is head.py,
+which the worker calls; it folds by these functions whatever is not in order. docs/architecture.md
+has the way of a body through it; tests/property/test_any_order.py is the property that holds all of
 this.
 """
 
@@ -37,7 +37,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar
 
 import orjson
 
@@ -45,17 +45,16 @@ from schemas.events import Event, EventType
 from schemas.facts import Change, Fact, FactKind, digest
 
 from . import clocks, members
-from .group import SPREAD, fold_group
+from .group import SPREAD, fold_group, forwarding
 from .history import FLOOD_CAP, bucket
 from .journey import Folded
-from .packs import Pack, key_of, pack, pack_of, unpack
+from .packs import Pack, unpack
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .definition import Definitions
 
-VERSION = 2  # of a row as bytes
 # Digest, kind, journey, event time: what a tombstone needs; the level that a clock has notified.
 Emitted = tuple[str, str, int, int, str]
 
@@ -100,10 +99,13 @@ class State(NamedTuple):
     content: str | None
 
 
-class Step(NamedTuple):
+Kept = TypeVar("Kept")  # a row, as a set or as it is kept (head.py)
+
+
+class Step(NamedTuple, Generic[Kept]):
     """The outcome of one record: the row after it, what to state and to forward, when it is due."""
 
-    row: Row
+    row: Kept
     changes: tuple[Change, ...] = ()
     state: State | None = None
     forwards: tuple[Forward, ...] = ()
@@ -112,9 +114,10 @@ class Step(NamedTuple):
     # contents beyond the flood cap: this record's own, or one that it pushed out
     flooded: int = 0
     stands: dict[str, Any] | None = None  # the lead's row of state, whether or not it changed
+    end: bytes = b""  # the state at the end (end.py); empty where none can be gone on from
 
 
-def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = False) -> Step:
+def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = False) -> Step[Row]:
     """Take one event into the set. A repeat, or a content beyond the flood cap, changes nothing."""
     if event.origin in row.erased and event.type != EventType.ERASE:
         return Step(row, repeated=True)
@@ -144,7 +147,7 @@ def advance(row: Row, event: Event, definitions: Definitions, *, copied: bool = 
     return _state_anew(after, definitions, forwards)._replace(flooded=flooded)
 
 
-def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
+def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step[Row]:
     """Take one edge into the set; forward it to neighbours, and what now counts elsewhere."""
     known = [one for one in row.edges if one.id == edge.id]
     # the smallest of an id counts: a link was seen earlier than was known, or not
@@ -158,7 +161,7 @@ def connect(row: Row, edge: members.Edge, definitions: Definitions) -> Step:
     return _state_anew(after, definitions, forwards)
 
 
-def tick(row: Row, now: int, definitions: Definitions) -> Step:
+def tick(row: Row, now: int, definitions: Definitions) -> Step[Row]:
     """Raise the row's watermark to `now` (ms); it never falls."""
     return _state_anew(replace(row, watermark=max(row.watermark, now)), definitions, ())
 
@@ -208,9 +211,8 @@ def _flood(before: Row, after: Row, edge: members.Edge) -> tuple[Forward, ...]:
     return tuple(out)
 
 
-def _state_anew(row: Row, definitions: Definitions, forwards: tuple[Forward, ...]) -> Step:
-    folded = state_of(row, definitions)
-    return _emit(_packed(row, definitions), folded, forwards)
+def _state_anew(row: Row, definitions: Definitions, forwards: tuple[Forward, ...]) -> Step[Row]:
+    return emit(row, state_of(row, definitions), forwards)
 
 
 def _unpacked(row: Row, packs: Sequence[Pack]) -> Row:
@@ -221,27 +223,17 @@ def _unpacked(row: Row, packs: Sequence[Pack]) -> Row:
     return replace(row, events=row.events | events, direct=row.direct | direct, packs=kept)
 
 
-def _packed(row: Row, definitions: Definitions) -> Row:
-    events, made = pack(row.events, row.direct, row.packs, definitions.first.funnel.reporting.zone)
-    if not made:
-        return row
-    names = {(event.id, event.origin) for event in row.events - events}
-    return replace(
-        row,
-        events=events,
-        direct=row.direct - names,
-        packs=tuple(sorted((*row.packs, *made), key=key_of)),
+def state_of(row: Row, definitions: Definitions) -> Folded:
+    """Fold what the row speaks for; nothing while another row does."""
+    if (survivor := row.survivor()) != row.lead:
+        end = forwarding(survivor, row.group(), row.events, row.edges, definitions, row.packs)
+        return Folded({}, {}, None, end)
+    return fold_group(
+        row.lead, row.events, row.edges, definitions, row.watermark, row.packs, ends=True
     )
 
 
-def state_of(row: Row, definitions: Definitions) -> Folded:
-    """Fold what the row speaks for; nothing while another row does."""
-    if row.survivor() != row.lead:
-        return Folded({}, {}, None)
-    return fold_group(row.lead, row.events, row.edges, definitions, row.watermark, row.packs)
-
-
-def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
+def emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step[Row]:
     """Return the changes since what was stated last, tombstones first, each with its own revision.
 
     See history h12 to h14.
@@ -283,7 +275,15 @@ def _emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step:
         revision += 1
         state = State(revision, content)
     after = replace(row, revision=revision, emitted=emitted, stated=stated)
-    return Step(after, tuple(changes), state, forwards, folded.next_due, stands=folded.state)
+    return Step(
+        after,
+        tuple(changes),
+        state,
+        forwards,
+        folded.next_due,
+        stands=folded.state,
+        end=folded.end,
+    )
 
 
 def _level(fact: Fact) -> str:
@@ -295,100 +295,7 @@ def _in_time(fact: Fact) -> tuple[int, str]:
     return fact.at, fact.id
 
 
-def dump(row: Row, next_due: int | None) -> bytes:
-    """Write a row: one line of JSON, then each body that an event or a pack names, one a line.
-
-    Canonical JSON has no line break, so the bodies pass through as they are. Sets are sorted: equal
-    rows are equal bytes.
-    """
-    origins = {name: place for place, name in enumerate(sorted({e.origin for e in row.events}))}
-    bodies: dict[str, int] = {}
-    place = bodies.setdefault
-    events = [
-        (
-            event.at,
-            event.rank,
-            event.sequence,
-            event.id,
-            origins[event.origin],
-            event.type,
-            place(event.body, len(bodies)),
-            int((event.id, event.origin) in row.direct),
-        )
-        for event in sorted(row.events)
-    ]
-    packs = [one.plain([place(body, len(bodies)) for body in one.bodies]) for one in row.packs]
-    head = {
-        "record": "lead",
-        "version": VERSION,
-        "lead": row.lead,
-        "watermark": row.watermark,
-        "revision": row.revision,
-        "due": next_due,
-        "origins": list(origins),
-        "events": events,
-        "packs": packs,
-        "edges": [edge.plain() for edge in sorted(row.edges)],
-        "erased": sorted(row.erased),
-        "emitted": dict(sorted(row.emitted.items())),
-        "stated": row.stated,
-    }
-    return orjson.dumps(head) + b"\n" + "\n".join(bodies).encode()
-
-
 def edge_of(value: Any) -> members.Edge:
     """Read an edge as it stands in JSON."""
     at, sequence, name, word, a, b = value
     return members.Edge(at, sequence, name, word, members.Origin(*a), members.Origin(*b))
-
-
-def load(body: bytes) -> Row:
-    """Read a row that `dump` wrote, of this release or an earlier one.
-
-    Raises:
-        ValueError: a later release wrote it.
-
-    """
-    first, _, rest = body.partition(b"\n")
-    raw, bodies = orjson.loads(first), rest.decode().split("\n")
-    if "record" not in raw:
-        raw, bodies = _from_first(raw)
-    elif raw["version"] != VERSION:
-        raise ValueError(f"version {raw['version']} of a lead's row: a later release wrote it")
-    origins = raw["origins"]
-    events, direct = set(), set()
-    for at, rank, sequence, name, place, kind, content, here in raw["events"]:
-        events.add(Event(at, rank, sequence, name, origins[place], kind, bodies[content]))
-        if here:
-            direct.add((name, origins[place]))
-    return Row(
-        raw["lead"],
-        raw["watermark"],
-        raw["revision"],
-        frozenset(events),
-        frozenset(direct),
-        frozenset(edge_of(edge) for edge in raw["edges"]),
-        frozenset(raw["erased"]),
-        tuple(pack_of(one, bodies) for one in raw["packs"]),
-        {
-            name: (mark[0], mark[1], mark[2], mark[3], mark[4])
-            for name, mark in raw["emitted"].items()
-        },
-        raw["stated"],
-    )
-
-
-def _from_first(raw: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
-    """Convert a row of version 1, which was one JSON document with its bodies as strings in it."""
-    bodies: dict[str, int] = {}
-    place = bodies.setdefault
-    events = [(*one[:6], place(one[6], len(bodies)), one[7]) for one in raw["events"]]
-    packs = [
-        (*one[:4], [place(body, len(bodies)) for body in one[4]], *one[5:]) for one in raw["packs"]
-    ]
-    return {**raw, "watermark": raw["told"], "events": events, "packs": packs}, list(bodies)
-
-
-def due_of(body: bytes) -> int | None:
-    """Return when time alone changes the row next (ms), without reading the rest of it."""
-    return orjson.loads(body.partition(b"\n")[0])["due"]  # type: ignore[no-any-return]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .definition import Definitions
     from .packs import Pack
 
-_OF_DEALS = frozenset({
+OF_DEALS = frozenset({
     EventType.OPPORTUNITY_CREATED, EventType.OPPORTUNITY_STAGE_CHANGED,
     EventType.OPPORTUNITY_WON, EventType.OPPORTUNITY_LOST,
     EventType.OPPORTUNITY_DELETED, EventType.OPPORTUNITY_RESTORED,
@@ -30,13 +30,11 @@ _DEAL_ENDS = frozenset({EventType.OPPORTUNITY_DELETED, EventType.OPPORTUNITY_RES
 _RECORD_ENDS = frozenset({EventType.DELETED, EventType.RESTORED})
 _JOINS = frozenset({EventType.LINKED, EventType.MERGE, EventType.UNMERGE})
 # What is stated of people only: an identity of which any of it is stated is no deal's.
-_OF_PEOPLE = (
-    frozenset(EventType)
-    - _OF_DEALS
-    - _JOINS
-    - {EventType.TOUCH, EventType.ASSIGNED, EventType.VOID}
+OF_PEOPLE = (
+    frozenset(EventType) - OF_DEALS - _JOINS - {EventType.TOUCH, EventType.ASSIGNED, EventType.VOID}
 )
-_JUDGED = _OF_DEALS | _RECORD_ENDS | {EventType.MERGE}  # without any of these all stands
+ENDS = _DEAL_ENDS | _RECORD_ENDS | {EventType.MERGE}  # of records and deals, or what may be one
+_JUDGED = OF_DEALS | ENDS  # without any of these all stands
 
 
 class Standing(NamedTuple):
@@ -58,7 +56,7 @@ def standing(events: list[Event], definitions: Definitions, packs: Iterable[Pack
         event
         for event in events
         if event.type not in _DEAL_ENDS
-        and (event.type in _JOINS or not (_deal(event) in deals.gone or event.origin in nobody))
+        and (event.type in _JOINS or not (deal_of(event) in deals.gone or event.origin in nobody))
     ]
     records = _records(kept, packs)
     kept = [
@@ -66,8 +64,16 @@ def standing(events: list[Event], definitions: Definitions, packs: Iterable[Pack
         for event in kept
         if event not in records.ending_nothing and event.type != EventType.RESTORED
     ]
-    undone = _undone(kept, deals.renamed, definitions)
+    undone, _ = _undone(kept, deals.renamed, definitions)
     return Standing(kept, undone, deals.renamed, records.gone)
+
+
+def wins_of(judged: Standing, definitions: Definitions) -> frozenset[str]:
+    """Name the deals of which the last word is a win: the next one may take it back."""
+    if not any(event.type in OF_DEALS for event in judged.events):
+        return frozenset()
+    _, won = _undone(judged.events, judged.renamed, definitions)
+    return frozenset(won)
 
 
 def deleted_deals(events: Iterable[Event]) -> frozenset[str]:
@@ -90,7 +96,7 @@ def _deals(events: list[Event]) -> _Deals:
     return _Deals(renamed, _deleted(events) - renamed.keys() | merged)
 
 
-def _deal(event: Event) -> str:
+def deal_of(event: Event) -> str:
     """Return the id of the deal that an event is of, or nothing."""
     found: dict[str, Any] = parse(event.body).get("deal") or {}
     return str(found.get("id", ""))
@@ -98,7 +104,7 @@ def _deal(event: Event) -> str:
 
 def _deleted(events: list[Event]) -> frozenset[str]:
     """Name the deals that were deleted and not restored since."""
-    last = {_deal(event): event.type for event in events if event.type in _DEAL_ENDS}
+    last = {deal_of(event): event.type for event in events if event.type in _DEAL_ENDS}
     return frozenset(deal for deal, kind in last.items() if kind == EventType.OPPORTUNITY_DELETED)
 
 
@@ -110,8 +116,8 @@ def _merged(events: list[Event]) -> tuple[dict[str, str], frozenset[str]]:
     """
     first: dict[str, int] = {}
     for event in events:
-        if event.type in _OF_DEALS:
-            first.setdefault(_deal(event), event.at)
+        if event.type in OF_DEALS:
+            first.setdefault(deal_of(event), event.at)
     renamed: dict[str, str] = {}
     gone: set[str] = set()
     for event in events:
@@ -128,7 +134,7 @@ def _merge_of_deals(event: Event) -> tuple[str, list[str]]:
     """Return the deal that a merge leaves and the others that became it; none for other events."""
     if event.type != EventType.MERGE:
         return "", []
-    left = _deal(event)
+    left = deal_of(event)
     merged = (parse(event.body).get("deal") or {}).get("merged", ())
     return left, [deal for deal in merged if deal != left]
 
@@ -137,29 +143,31 @@ def _of_deals_only(events: list[Event], gone: frozenset[str]) -> frozenset[str]:
     """Name the identities of which nothing was stated but of deals that are gone."""
     if not gone:
         return frozenset()
-    of_deals = [(event.origin, _deal(event) in gone) for event in events if event.type in _OF_DEALS]
-    people = {event.origin for event in events if event.type in _OF_PEOPLE}
+    of_deals = [
+        (event.origin, deal_of(event) in gone) for event in events if event.type in OF_DEALS
+    ]
+    people = {event.origin for event in events if event.type in OF_PEOPLE}
     alive = {origin for origin, is_gone in of_deals if not is_gone}
     return frozenset({origin for origin, is_gone in of_deals if is_gone} - people - alive)
 
 
 def _undone(
     events: list[Event], renamed: Mapping[str, str], definitions: Definitions
-) -> frozenset[Event]:
-    """Name the wins after which the same deal was open or lost."""
+) -> tuple[frozenset[Event], dict[str, list[Event]]]:
+    """Return the wins after which the same deal was open or lost, and by deal those that stand."""
     wins: dict[str, list[Event]] = {}
     undone: set[Event] = set()
     for event in events:
-        if event.type not in _OF_DEALS:
+        if event.type not in OF_DEALS:
             continue
         current = definitions.at(event.at)
         intent = intent_of(event, current, current)
-        deal = renamed.get(_deal(event), _deal(event))
+        deal = renamed.get(deal_of(event), deal_of(event))
         if intent.to == current.shape.won:
             wins.setdefault(deal, []).append(event)
         elif intent.ask in (Ask.REACH, Ask.LOSE):
             undone.update(wins.pop(deal, ()))
-    return frozenset(undone)
+    return frozenset(undone), wins
 
 
 # --- records ----------------------------------------------------------------------------------
@@ -212,8 +220,8 @@ def _ended(deletion: Event, final: Mapping[str, Event], converted: Mapping[str, 
 
 def _first_seen(events: list[Event]) -> dict[tuple[str, str], int]:
     """Return since when (ms) each record of a person is known, by system and identity."""
-    people = {event.origin for event in events if event.type in _OF_PEOPLE}
-    deals = {event.origin for event in events if event.type in _OF_DEALS} - people
+    people = {event.origin for event in events if event.type in OF_PEOPLE}
+    deals = {event.origin for event in events if event.type in OF_DEALS} - people
     seen: dict[tuple[str, str], int] = {}
     for event in events:
         body = parse(event.body)

@@ -64,7 +64,8 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
     for running in state.running:
         now = running.running(state.horizon)
         if not running.restarts or state.horizon > running.due:
-            facts.append(_clock(lead, state.journeys[running.journey - 1], running, now))
+            journey = state.journeys[running.journey - 1 - state.sealed.journeys]
+            facts.append(_clock(lead, journey, running, now))
     due = [
         mark
         for running in state.running

@@ -57,7 +57,10 @@ class Timing:
         for name, clock in under.stages[stage].clocks.items():
             if not under.measured(clock):
                 continue
-            lapses = sum(key[:2] == (f"{stage}.{name}", occurrence) for key in journey.clocks)
+            lapses = sum(
+                (kept.stage, kept.name, kept.occurrence) == (stage, name, occurrence)
+                for kept, _ in journey.clocks.values()
+            )
             times = under.clock_times(stage, clock, at, journey.hot)
             stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
             state.running.append(
@@ -108,11 +111,9 @@ class Timing:
         self.state.running = []
 
     def _keep(self, clock: Running, ended: ClockState) -> None:
-        journey = self.state.journeys[clock.journey - 1]
-        journey.clocks[f"{clock.stage}.{clock.name}", clock.occurrence, clock.lapses] = (
-            copy.copy(clock),
-            ended,
-        )
+        journey = self.state.journeys[clock.journey - 1 - self.state.sealed.journeys]
+        name = f"{clock.stage}.{clock.name}#{clock.occurrence}.{clock.lapses}"
+        journey.clocks[name] = (copy.copy(clock), ended)
 
     def clocks_without(self, stage: str, occurrence: int) -> dict[Any, Any]:
         """Return the journey's clocks but for those of one episode."""

@@ -30,7 +30,7 @@ _HOUR_MS = 3_600_000
 _SEAL = 4  # bytes of the checksum
 # The version of all that a changelog holds, rows and marker: whoever changes a row's form so that
 # the release before could not read it raises this. Older rows are converted when they are read.
-FORMAT = 2
+FORMAT = 3
 
 log = logging.getLogger("leadstream.engine")
 
@@ -155,9 +155,14 @@ class ChangelogTable(faust.Table):
         )
 
     async def commit(
-        self, producer: Any, partition: int, rows: Mapping[bytes, bytes], marker: Marker
+        self,
+        producer: Any,
+        partition: int,
+        rows: Mapping[bytes, bytes],
+        marker: Marker,
+        together: int = 0,
     ) -> None:
-        """Make rows and marker durable, then visible.
+        """Make rows and marker durable, then visible; the last `together` rows all or none.
 
         Raises:
             ForeignWrite: another wrote into this partition; nothing is applied, the process ends.
@@ -173,6 +178,7 @@ class ChangelogTable(faust.Table):
             tp.topic,
             partition,
             [(key, seal(row)) for key, row in (*rows.items(), (name, value))],
+            together=together + 1 if together else 0,
         )
         offsets[tp] = check_contiguous(written, previous)
         self._apply(partition, {**rows, name: value})

@@ -32,6 +32,10 @@ class Out(NamedTuple):
 # What one record may hold: topics take 2 MiB a batch, and a record is never cut. What would be
 # larger becomes a dead letter; a record that the broker refuses would be sent again for ever.
 MAX_RECORD = 1_900_000
+BATCH = 900_000  # what the producer puts in one batch, unless a single record is larger
+OVERHEAD = 100  # what Kafka adds to a record at most
+# What a row and those of its pages that changed may take: they are written all or nothing.
+MAX_TOGETHER = BATCH - 50_000
 
 
 class ForeignWrite(LeadstreamError):  # noqa: N818 - an event that ends the process, no mistake
@@ -47,13 +51,20 @@ def partition_of(key: bytes, partitions: int) -> int:
 
 
 async def send_batches(
-    producer: Any, topic: str, partition: int, records: Sequence[tuple[Any, ...]]
+    producer: Any,
+    topic: str,
+    partition: int,
+    records: Sequence[tuple[Any, ...]],
+    together: int = 0,
 ) -> list[tuple[int, int]]:
     """Send records in order and return (first offset, count) of each batch that it took.
 
     A record is (key, value) or (key, value, headers). There are as few batches as they fit in; each
-    is all or nothing, and the broker has it before the next is sent.
+    is all or nothing, and the broker has it before the next is sent. The last `together` records
+    are in one batch.
     """
+    apart = len(records) - together
+    whole = sum(len(key) + len(value) + OVERHEAD for key, value, *_ in records[apart:])
     written: list[tuple[int, int]] = []
     batch = producer.create_batch()
 
@@ -63,7 +74,10 @@ async def send_batches(
         sent = await (await producer.send_batch(batch, topic, partition=partition))
         written.append((sent.offset, count))
 
-    for key, value, *rest in records:
+    for place, (key, value, *rest) in enumerate(records):
+        if place == apart and batch.record_count() and batch.size() + whole > BATCH:
+            await ship()
+            batch = producer.create_batch()
         fields = {
             "key": key,
             "value": value,

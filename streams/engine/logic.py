@@ -56,7 +56,8 @@ class Effects(NamedTuple):
     ignored: tuple[str, ...] = ()
     # names of details that could not be read: counted, and what they stood in is read
     dropped: tuple[str, ...] = ()
-    # of the record's own row, by name: those that changed
+    # of the record's own row, by name: those that changed. There is a row then, and all of them
+    # are written or nothing
     pages: Mapping[bytes, bytes] = {}
 
 
@@ -81,7 +82,9 @@ class Logic(ABC):
         return key
 
     @abstractmethod
-    def due(self, key: bytes, row: bytes, now: int, record: Any) -> Effects:
+    def due(
+        self, key: bytes, row: bytes, now: int, record: Any, pages: Pages = no_pages
+    ) -> Effects:
         """Fold the watermark `now`, which the tick `record` raised, into a row."""
 
     @abstractmethod

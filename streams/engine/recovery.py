@@ -43,6 +43,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 
 from .chunks import ChunkScheduler
+from .commit import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -257,7 +258,7 @@ def build(
         consumer_metadata_max_age_ms=10_000,
         table_standby_replicas=0,
         producer_acks=-1,
-        producer_max_batch_size=900_000,
+        producer_max_batch_size=BATCH,
         producer_max_request_size=2_097_152,
         recovery_consistency_check=False,
         broker_credentials=credentials,

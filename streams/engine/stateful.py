@@ -19,7 +19,7 @@ from schemas.deadletters import WAKE_HEADER, LetterKind
 
 from . import ticks
 from .changelog import COMMON, ChangelogTable, Marker, common_key, fence, page_key
-from .commit import MAX_RECORD, Out, send_all
+from .commit import MAX_RECORD, MAX_TOGETHER, OVERHEAD, Out, send_all
 from .letters import letter, timer_letter
 from .logic import Effects, MustAct, PayloadRejected, TooLarge
 from .worker import Hooks, Worker
@@ -48,13 +48,15 @@ class _Slice:
     time: int = 0  # how far time has come, all its timers fired
     cut: int = 0  # behind the tick that raised the time: later records were not folded with it
     ends: float = field(default_factory=lambda: time.monotonic() + SLICE_SECONDS)
-    # it has pages: their row must be committed before they are written again (domain/book.py)
-    paged: bool = False
+    # its last rows that are one row with its pages: written all or nothing, before anything else
+    together: int = 0
 
     @property
     def full(self) -> bool:
         """Return whether it is time to commit."""
-        return self.paged or (bool(self.rows or self.outs) and time.monotonic() > self.ends)
+        return bool(self.together) or (
+            bool(self.rows or self.outs) and time.monotonic() > self.ends
+        )
 
 
 class Stateful(Worker):
@@ -160,7 +162,7 @@ class Stateful(Worker):
                 self._heaps[partition] = self._heap(partition)
                 self._restore_common(partition)
                 return self.drop(event)
-            await self.table.commit(producer, partition, piece.rows, piece.marker)
+            await self.table.commit(producer, partition, piece.rows, piece.marker, piece.together)
             self.hooks.between("rows written")
             heap = self._heaps.setdefault(partition, [])
             for due in piece.dues:
@@ -285,7 +287,8 @@ class Stateful(Worker):
         if whole:
             return self.logic.apply_shared(record, body, piece.time)
         if any(name == WAKE_HEADER for name, _ in record.headers):
-            return self.logic.due(key, body, piece.time, record) if body else Effects()
+            pages = self._pages(key, piece)
+            return self.logic.due(key, body, piece.time, record, pages) if body else Effects()
         return self.logic.record(record, body, piece.time, self._pages(key, piece))
 
     def _pages(self, key: bytes, piece: _Slice) -> Pages:
@@ -328,7 +331,7 @@ class Stateful(Worker):
                 # fired by this very tick before a crash, or not yet due
                 piece.dues.append((due_at, key))
                 return
-            effects = _fits(self.logic.due(key, row[8:], now, record))
+            effects = _fits(self.logic.due(key, row[8:], now, record, self._pages(key, piece)))
         except MustAct:
             raise
         except Exception as error:  # noqa: BLE001 - one row that time can't be folded into must not stop time
@@ -345,10 +348,10 @@ class Stateful(Worker):
         piece.rows.update(
             {page_key(key, name): mark + body for name, body in effects.pages.items()}
         )
-        piece.paged = piece.paged or bool(effects.pages)
+        if effects.pages:
+            piece.together = len(effects.pages) + 1
         if effects.row is not None:
-            # behind its pages: a commit that is cut must not leave a row without them
-            piece.rows.pop(key, None)
+            piece.rows.pop(key, None)  # behind its pages
             piece.rows[key] = mark + effects.row
         if effects.due is not None:
             piece.dues.append((effects.due, key))
@@ -361,8 +364,14 @@ def _fits(effects: Effects) -> Effects:
         TooLarge: a record or row is larger; sending it would fail for ever.
 
     """
-    sizes = [out.size for out in effects.outs]
-    sizes += [len(body) for body in (*effects.pages.values(), effects.row or b"")]
+    sizes = [out.size for out in effects.outs] + [len(effects.row or b"")]
+    if effects.pages:
+        parts = (*effects.pages.values(), effects.row or b"")
+        whole = sum(len(body) + 2 * OVERHEAD for body in parts)
+        if whole > MAX_TOGETHER:
+            raise TooLarge(
+                f"it would change {whole} bytes of its row, and Kafka takes {MAX_TOGETHER} at once"
+            )
     if sizes and max(sizes) > MAX_RECORD:
         raise TooLarge(
             f"it would make a record of {max(sizes)} bytes, and Kafka takes {MAX_RECORD}"

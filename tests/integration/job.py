@@ -67,7 +67,7 @@ class Numbers(Logic):
         known["due"] = DUE if TIMERS else None
         return Effects((out,), orjson.dumps(known), known["due"])
 
-    def due(self, key, row, now, record):
+    def due(self, key, row, now, record, pages=no_pages):
         known = orjson.loads(row)
         if known["numbers"] is None and os.environ.get("LEADSTREAM_MENDED"):
             known["numbers"] = [0]

@@ -13,9 +13,10 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from schemas.events import Event, EventType, short
 from streams.audit import archive
-from streams.domain import identity, row
+from streams.domain import head, identity, row
 from streams.domain.aliases import ordered
 from tests.support.aliases import AliasRows
+from tests.support.shelf import Shelf
 from tests.support.shuffling import DEFINITION, EXAMPLES, Sink
 
 KEY = b"a key of sixteen bytes or more"
@@ -46,7 +47,7 @@ class Pipeline(RuleBasedStateMachine):
     def begin(self):
         self.events = [deque() for _ in range(PARTITIONS)]
         self.touches = [deque() for _ in range(PARTITIONS)]
-        self.aliases, self.leads, self.due = AliasRows(), {}, {}
+        self.aliases, self.leads, self.due = AliasRows(), Shelf(), {}
         self.sink, self.read = Sink(), archive.Archive()
         self.count = self.stamp = self.watermark = 0
 
@@ -126,13 +127,13 @@ class Pipeline(RuleBasedStateMachine):
                 return
             lead, body = self.touches[partition][0]
             message = orjson.loads(body)
-            before = self.leads.get(lead) or row.Row(lead)
+            before = self.leads.row(lead)
             if message["record"] == "edge":
-                step = row.connect(before, row.edge_of(message["edge"]), DEFINITION)
+                step = head.connect(before, row.edge_of(message["edge"]), DEFINITION)
                 self.read.edges.add(row.edge_of(message["edge"]))
             else:
                 event, copied = Event(*message["event"]), message.get("copy", False)
-                step = row.advance(before, event, DEFINITION, copied=copied)
+                step = head.advance(before, event, DEFINITION, copied=copied)
                 (self.read.copies if copied else self.read.events)[lead].add(event)
             self.sink.take(lead, step)
             for forward in step.forwards:
@@ -150,14 +151,14 @@ class Pipeline(RuleBasedStateMachine):
             self.touches[partition].popleft()
 
     def keep(self, lead, step):
-        self.leads[lead] = row.load(row.dump(step.row, step.next_due))
+        self.leads.put(step)
         if not step.repeated:
             self.due[lead] = step.next_due
 
     def fire(self):
-        for lead in sorted(self.leads):
+        for lead in sorted(self.leads.heads):
             if self.due.get(lead) is not None and self.due[lead] < self.watermark:
-                step = row.tick(self.leads[lead], self.watermark, DEFINITION)
+                step = head.tick(self.leads.row(lead), self.watermark, DEFINITION)
                 self.sink.take(lead, step)
                 self.keep(lead, step)
 

@@ -4,6 +4,7 @@ A file is one record: key, headers and value; `<name>.<version>[.<note>].json`. 
 never edited: a form that changes gets a file of its next version beside the ones before.
 """
 
+import base64
 import json
 from dataclasses import replace
 from functools import reduce
@@ -11,6 +12,7 @@ from operator import or_
 from pathlib import Path
 from types import SimpleNamespace
 
+import msgspec
 import orjson
 from pydantic import TypeAdapter
 
@@ -22,7 +24,7 @@ from streams.agents.advance import Advance
 from streams.agents.deliver import Deliver
 from streams.agents.normalise import normalise, normalise_import
 from streams.agents.resolve import Resolve
-from streams.domain import alias_row, row
+from streams.domain import alias_row, head
 from streams.engine import ticks
 from streams.engine.changelog import Marker, fence
 from streams.sources.adapter import Connection
@@ -65,13 +67,20 @@ def as_record(topic, body):
         for name, text in body["headers"].items()
     ]
     return record(
-        value.encode() if isinstance(value, str) else orjson.dumps(value),
+        written(value),
         topic,
         None if key is None else key.encode(),
         tuple(headers),
         offset=7,
         timestamp=STAMP,
     )
+
+
+def written(value):
+    """Give an example's value as bytes: JSON, or what its text says, which may be base64."""
+    if not isinstance(value, str):
+        return orjson.dumps(value)
+    return base64.b64decode(value[7:]) if value.startswith("base64:") else value.encode()
 
 
 def _delivered(one):
@@ -141,7 +150,9 @@ READERS = {
     topics.PARKED: lambda one: (one.headers, one.value),
     topics.SOURCES: lambda one: sources.read(one.key, one.value),
     ADVANCE: lambda one: (
-        Marker.load(fence(0, 17) + one.value) if b"next:" in one.key else row.load(one.value)
+        Marker.load(fence(0, 17) + one.value)
+        if b"next:" in one.key
+        else head.whole(head.load(one.value, lambda _name: None))
     ),
     RESOLVE: _alias,
 }
@@ -159,7 +170,7 @@ def fits(adapter, value):
 
     A journey's `*_at` keys are exempt: they are named after the firm's stages.
     """
-    if value.get("kind") == "journey" and value.get("content"):
+    if isinstance(value, dict) and value.get("kind") == "journey" and value.get("content"):
         content = {k: one for k, one in value["content"].items() if not k.endswith("_at")}
         adapter.validate_python(value)
         value = {**value, "content": content}
@@ -167,5 +178,5 @@ def fits(adapter, value):
 
 
 def valued(value):
-    """Give an example's value as its model describes it: of a row in lines, the first."""
-    return orjson.loads(value.partition("\n")[0]) if isinstance(value, str) else value
+    """Give an example's value as its model describes it: of a lead's row, what is msgpack."""
+    return msgspec.msgpack.decode(written(value)[25:]) if isinstance(value, str) else value

@@ -38,7 +38,13 @@ class Pipeline:
             due = self.advance.next_due(row)
             if due is not None and due <= now:
                 self._take(
-                    self.advance.due(key, row, now, self._record(topics.TOUCHES, key, b"")),
+                    self.advance.due(
+                        key,
+                        row,
+                        now,
+                        self._record(topics.TOUCHES, key, b""),
+                        self.pages[key].get,
+                    ),
                     self.leads,
                     key,
                 )
@@ -76,17 +82,22 @@ class Pipeline:
                 done = self.resolve.record(
                     record, self.aliases.get(key), self.now, self.pages[key].get
                 )
-                self.pages[key].update(done.pages)
                 self._take(done, self.aliases, key)
             else:
                 self._take(
-                    self.advance.record(record, self.leads.get(record.key), self.now),
+                    self.advance.record(
+                        record,
+                        self.leads.get(record.key),
+                        self.now,
+                        self.pages[record.key].get,
+                    ),
                     self.leads,
                     record.key,
                 )
 
     def _take(self, done, rows, key):
         assert done.rejected == ()
+        self.pages[key].update(done.pages)
         if done.row is not None:
             rows[key] = done.row
         self._send(done.outs)

@@ -65,6 +65,7 @@ class Player:
 
     def __init__(self, lead, raised):
         self.lead, self.raised, self.body, self.due, self.alerts = lead, raised, None, None, []
+        self.pages = {}
         self.logic = Advance([FUNNEL], 1, lambda _what, _number: None)
         self.logic.init_shared(0)
 
@@ -82,6 +83,7 @@ class Player:
                     self.raised[f"{alert['stage']}.{alert['clock']}", alert["status"]] += 1
         if effects.row is not None:
             self.body, self.due = effects.row, effects.due
+            self.pages |= effects.pages
 
     def wait(self, until):
         while self.due is not None and self.due < until:
@@ -92,13 +94,15 @@ class Player:
                     self.body,
                     now,
                     self.record(now, Tick(now, "t", 0, 1).dump()),
+                    self.pages.get,
                 )
             )
 
     def happens(self, event):
         self.wait(event.at)
         value = orjson.dumps({"t": "event", "event": list(event), "received_at": event.at})
-        self.take(self.logic.record(self.record(event.at, value), self.body, event.at))
+        record = self.record(event.at, value)
+        self.take(self.logic.record(record, self.body, event.at, self.pages.get))
 
 
 def played(leads, until):
@@ -163,6 +167,7 @@ def alerts(*reported, until, at_once=0):
                 player.body,
                 now,
                 player.record(now, Tick(now, "t", 0, 1).dump()),
+                player.pages.get,
             )
         )
     player.wait(T0 + until * DAY)

@@ -328,3 +328,17 @@ def test_an_event_that_the_flood_cap_refuses_leaves_the_leads_timers_as_they_wer
     refused = row.advance(current, sorted(views)[60], DEFINITION)
     assert refused.row is current
     assert step.next_due is not None
+
+
+def test_of_a_flood_the_smallest_count_whichever_came_first():
+    views = sorted(
+        event._replace(id=f"b{n:02d}")
+        for n in range(61)
+        for event in history((0, E.TOUCH, {"kind": "page_view"}))
+    )
+    current = row.Row("lead")
+    for event in reversed(views):
+        step = row.advance(current, event, DEFINITION)
+        current = step.row
+    assert step.flooded == 1
+    assert current.events == frozenset(views[:60])

@@ -13,18 +13,20 @@ from pydantic import Field
 from .base import Identity, Name8, Offset, Time, Wire
 from .touches import PlacedEdge
 
+Key = tuple[int, int, int, str, str]  # of an event: time, rank, sequence, id, identity
+
 
 class KeptEvent(NamedTuple):
-    """An event of a row; its identity and its body are places among the row's."""
+    """An event of a row; its identity and its body are places in the lists beside it."""
 
     at: Time
     rank: int
     sequence: int
     id: Name8
-    origin: Annotated[int, Field(ge=0, description="place in `origins`")]
+    origin: Annotated[int, Field(ge=0, description="place among the identities")]
     type: str
-    body: Annotated[int, Field(ge=0, description="which of the lines behind the first")]
-    direct: Annotated[int, Field(ge=0, le=1, description="1: it lives here; 0: it is a copy")]
+    body: Annotated[int, Field(ge=0, description="place among the bodies")]
+    direct: Annotated[bool, Field(description="it lives here; else it is a copy")]
 
 
 class DaySum(NamedTuple):
@@ -42,9 +44,18 @@ class KeptPack(NamedTuple):
     last: Time
     origin: str
     direct: bool
-    bodies: list[int]
+    bodies: list[str]
     counts: list[DaySum]
-    touches: Annotated[str, Field(description="base64 of 20 bytes a touch")]
+    touches: Annotated[bytes, Field(description="20 bytes a touch")]
+
+
+class KeptEvents(NamedTuple):
+    """Events that share identities and bodies."""
+
+    origins: list[str]
+    bodies: list[str]
+    events: list[KeptEvent]
+    packs: list[KeptPack]
 
 
 class Emitted(NamedTuple):
@@ -57,22 +68,26 @@ class Emitted(NamedTuple):
     level: Annotated[str, Field(description="the level that a clock has notified; or empty")]
 
 
-class LeadRow(Wire):
-    """The first line of a lead's row. Each line behind it is the body of events and packs."""
+class LeadHead(NamedTuple):
+    """A lead's row but for its pages, behind 25 bytes: version 3, due, watermark and revision.
 
-    record: Literal["lead"]
-    version: Literal[2]
+    The version is one byte, each of the others eight, big-endian; due is the largest number where
+    time alone changes nothing.
+    """
+
     lead: str
-    watermark: Annotated[int, Field(ge=0)]
-    revision: Annotated[int, Field(ge=0)]
-    due: int | None
-    origins: list[str]
-    events: list[KeptEvent]
-    packs: list[KeptPack]
+    stated: Annotated[str, Field(description="digest of the state as it was stated last")]
+    mark: Annotated[str, Field(description="of the definitions that the end is of")]
+    end: Annotated[Any, Field(description="the state at the end; under other definitions: nothing")]
+    emitted: Annotated[dict[Name8, Emitted], Field(description="facts of the newest journey")]
+    recent: KeptEvents
+    pages: Annotated[int, Field(ge=0, description="how many hold events: e0, e1, ...")]
+    reach: Annotated[Key, Field(description="of the newest event in a page")]
+    odd: Annotated[list[str], Field(description="ids that a void or another content names")]
+    settled: Annotated[dict[Name8, Emitted], Field(description="all other facts, the newest")]
+    settled_pages: Annotated[int, Field(ge=0, description="how many hold facts: f0, f1, ...")]
     edges: list[PlacedEdge]
     erased: list[str]
-    emitted: dict[Name8, Emitted]
-    stated: Annotated[str, Field(description="digest of the state as it was stated last")]
 
 
 class Notes(NamedTuple):
@@ -103,5 +118,5 @@ class Marker(Wire):
     """
 
     record: Literal["marker"]
-    version: Literal[2]
+    version: Literal[3]
     ticks: dict[str, list[Offset]]
