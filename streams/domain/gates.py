@@ -9,6 +9,8 @@ from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
+from schemas.errors import LeadstreamError
+
 from .calendar import local
 
 if TYPE_CHECKING:
@@ -22,7 +24,7 @@ _QUARTER_MS = 900_000  # every zone's offset is a multiple of a quarter of an ho
 _MOST_HALVINGS = 60  # what is older still counts as this old: no gate can see so little
 
 
-class FoldAgain(Exception):  # noqa: N818 - no error: the step asks for what only the set can say
+class FoldAgain(LeadstreamError):  # noqa: N818 - no error: the step asks for what only the set can say
     """A step that the state at the end is not enough for (end.py)."""
 
 
