@@ -182,7 +182,7 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         RAW_IMPORT,
-        "import",
+        "import, people",
         "",
         14 * DAY_MS,
         "rows of imported files as events",
@@ -190,21 +190,21 @@ TOPICS: tuple[Topic, ...] = (
     ),
     Topic(
         EVENTS,
-        "",
+        "people",
         "",
         14 * DAY_MS,
         "canonical events and links, keyed by alias",
     ),
     Topic(
         TOUCHES,
-        "",
+        "people",
         "",
         -1,
         "events and edges of a lead, keyed by lead",
     ),
     Topic(
         FACTS,
-        "",
+        "people",
         "",
         90 * DAY_MS,
         "facts and cuts, in the partition of their lead",

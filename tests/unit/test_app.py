@@ -32,7 +32,7 @@ def test_a_worker_that_is_not_in_the_table_is_refused(tmp_path):
 
 def test_a_topic_is_written_and_read_by_the_workers_of_the_table_and_by_others():
     by_name = {one.name: one for one in topics.TOPICS}
-    assert by_name[topics.FACTS].producers == "resolve, advance"
+    assert by_name[topics.FACTS].producers == "resolve, advance, people"
     assert by_name[topics.FACTS].consumers == "normalise-import, deliver"
     assert by_name[topics.SPEND].producers == "normalise, import"
     named = {topic for one in topics.WORKERS.values() for topic in one.reads + one.writes}
