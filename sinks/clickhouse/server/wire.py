@@ -217,7 +217,11 @@ def _asked(request: Request, body: bytes) -> Asked:
     if not _WORD.fullmatch(output):
         raise Refusal(73, "UNKNOWN_FORMAT", f"Unknown format {output[:40]!r}")
     database = fields.get("database") or request.headers.get("x-clickhouse-database", "")
-    seconds = fields.get("max_execution_time")
+    seconds, version = fields.get("max_execution_time"), fields.get("client_protocol_version", "0")
+    if not version.isdecimal():
+        raise Refusal(
+            72, "CANNOT_PARSE_NUMBER", f"client_protocol_version is a number, not {version[:40]!r}"
+        )
     return Asked(
         fields.get("query", ""),
         body,
@@ -226,6 +230,7 @@ def _asked(request: Request, body: bytes) -> Asked:
         database,
         output,
         _seconds(seconds) if seconds else None,
+        int(version[:9]),
     )
 
 
