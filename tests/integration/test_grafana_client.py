@@ -27,6 +27,23 @@ def rows(answer):
     return clickhouse_go.read(answer.body)
 
 
+def test_requests_are_those_that_were_recorded_of_the_client():
+    assert clickhouse_go.request(
+        "127.0.0.1:18997", ("viewer", "secret"), clickhouse_go.HELLO, seconds=10
+    ) == (
+        b"POST /?client_protocol_version=54460&database=lead&default_format=Native"
+        b"&max_execution_time=14 HTTP/1.1\r\n"
+        b"Host: 127.0.0.1:18997\r\n"
+        b"User-Agent: grafana/12.0.0 clickhouse-datasource/4.20.0 clickhouse-go/2.47.0 "
+        b"(lv:go/1.26.8; os:linux)\r\n"
+        b"Content-Length: 55\r\n"
+        b"Accept-Encoding: gzip\r\n"
+        b"Authorization: Basic dmlld2VyOnNlY3JldA==\r\n"
+        b"\r\n"
+        b"SELECT displayName(), version(), revision(), timezone()"
+    )
+
+
 def test_a_connection_begins_with_who_the_server_is_and_a_ping(ask):
     for seconds in (None, 10, 60):  # at all, as the plugin dials, and as it asks
         hello = rows(ask(clickhouse_go.HELLO, seconds))
@@ -93,6 +110,11 @@ def test_what_the_plugins_editor_asks_is_answered(ask):
     assert rows(ask("SELECT version()")).types == ["String"]  # its health check of old
 
 
+def test_the_limit_of_rows_that_a_data_source_may_set_is_kept(ask):
+    assert rows(ask("SELECT number FROM numbers(9)", limit=2)).rows == [(0,), (1,)]
+    assert len(rows(ask("SELECT number FROM numbers(9)")).rows) == 9
+
+
 def test_an_error_has_the_code_and_the_text_that_the_client_parses(ask):
     for statement, status, code, name in (
         ("SELECT nope", 404, 47, "UNKNOWN_IDENTIFIER"),
@@ -135,7 +157,7 @@ OF_ANY_TYPE = [
     "arrayMap(x -> if(x = 1, NULL, toString(x)), range(number))",
     "[toLowCardinality(toString(number))]", "[]::Array(LowCardinality(String))",
     "tuple(number, toLowCardinality('a'), [toLowCardinality('b')])",
-    "map(toLowCardinality('a'), range(number))", "map()",
+    "map(toLowCardinality('a'), range(number))", "map()", "tuple()",
     "(1, 'a')::Tuple(`a, (b` Int8, `LowCardinality` String)",
     "[(1, 'a')]::Nested(a Int8, b String)", "(1, NULL)::Nullable(Tuple(Int8, Nullable(Int8)))",
     "number::SimpleAggregateFunction(sum, UInt64)", "(1., 2.)::Point", "[[(1., 2.)]]::Polygon",

@@ -123,7 +123,7 @@ def _walk(kind: str) -> Walk:
             nullable = re.fullmatch(r"Nullable\((.*)\)", inner[0])  # its NULL is a place, no key
             return _dictionary(_walk(nullable[1] if nullable else inner[0]))
         case "Tuple":
-            return _one_by_one(*map(_walk, inner))
+            return _one_by_one(*map(_walk, inner)) if inner else _fixed(1)
         case "Array":
             return _lists(_walk(inner[0]))
         case "Map" | "Nested":
@@ -135,6 +135,8 @@ def _walk(kind: str) -> Walk:
 
 def _inner(text: str) -> list[str]:
     """Return what stands between a type's brackets, without names of a tuple's elements."""
+    if not text:
+        return []
     parts, depth = [""], 0
     for part in _PART.findall(text):
         depth += (part == "(") - (part == ")")
