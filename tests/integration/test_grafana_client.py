@@ -130,6 +130,15 @@ def test_an_error_has_the_code_and_the_text_that_the_client_parses(ask):
         assert text.rstrip().endswith(f"({name})"), text
 
 
+@pytest.mark.parametrize("name", ["compress", "decompress"])
+def test_compressed_blocks_are_refused_in_words_that_name_the_remedy(ask, name):
+    """The client took plain text for blocks with checksums, and none of its errors named why."""
+    answer = ask("SELECT 1", **{name: 1}, network_compression_method="LZ4", headers={})
+    assert (answer.status, answer.headers["X-ClickHouse-Exception-Code"]) == (400, "432")
+    assert "set the client's compression to gzip or none" in answer.body.decode()
+    assert rows(ask("SELECT 1", **{name: 0})).rows == [(1,)]
+
+
 def test_a_protocol_version_that_is_no_number_is_refused(ask):
     answer = ask("SELECT 1", client_protocol_version="newest")
     assert answer.headers["X-ClickHouse-Exception-Code"] == "72"

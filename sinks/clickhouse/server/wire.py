@@ -191,11 +191,23 @@ def _form(kind: str, body: bytes) -> dict[str, str]:
     return fields
 
 
+def _without_blocks(fields: Mapping[str, str]) -> None:
+    for name in ("compress", "decompress"):
+        if fields.get(name, "0") not in ("", "0", "false"):
+            text = (
+                f"{name}={fields[name][:9]} is about ClickHouse's own compressed blocks (LZ4, "
+                "ZSTD), which this server neither writes nor reads: set the client's compression "
+                "to gzip or none"
+            )
+            raise Refusal(432, "UNKNOWN_COMPRESSION_METHOD", text)
+
+
 def _asked(request: Request, body: bytes) -> Asked:
     fields = dict(request.query_params)
     kind = request.headers.get("content-type", "")
     if kind.lower().startswith("multipart/form-data"):
         fields, body = {**fields, **_form(kind, body)}, b""
+    _without_blocks(fields)
     settings = {
         name: value
         for name, value in fields.items()
