@@ -10,7 +10,7 @@ CREATE SETTINGS PROFILE IF NOT EXISTS leadstream_reading;
 
 ALTER SETTINGS PROFILE leadstream_reading SETTINGS readonly = 2, allow_ddl = 0 CONST,
   allow_introspection_functions = 0 CONST, max_concurrent_queries_for_user = 8 CONST,
-  max_execution_time = 60 MIN 1 MAX 60, timeout_overflow_mode = 'throw' CONST, max_memory_usage =
+  max_execution_time = 60 MIN 1 MAX 65, timeout_overflow_mode = 'throw' CONST, max_memory_usage =
   2000000000 MIN 1 MAX 2000000000, max_rows_to_read = 1000000000 MIN 1 MAX 1000000000,
   read_overflow_mode = 'throw' CONST, max_result_bytes = 64000000 MIN 1 MAX 64000000,
   result_overflow_mode = 'throw' CONST;
@@ -38,7 +38,7 @@ CREATE SETTINGS PROFILE IF NOT EXISTS leadstream_telling;
 
 ALTER SETTINGS PROFILE leadstream_telling SETTINGS readonly = 2, allow_ddl = 0 CONST,
   allow_introspection_functions = 0 CONST, max_concurrent_queries_for_user = 8 CONST,
-  max_execution_time = 60 MIN 1 MAX 60, timeout_overflow_mode = 'throw' CONST, max_memory_usage =
+  max_execution_time = 60 MIN 1 MAX 65, timeout_overflow_mode = 'throw' CONST, max_memory_usage =
   2000000000 MIN 1 MAX 2000000000, max_rows_to_read = 1000000000 MIN 1 MAX 1000000000,
   read_overflow_mode = 'throw' CONST, max_result_bytes = 64000000 MIN 1 MAX 64000000,
   result_overflow_mode = 'throw' CONST;

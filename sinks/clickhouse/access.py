@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from clickhouse_connect.driver.exceptions import DatabaseError
 
-from .grants import READER, TELLER, WRITER, of_reader, of_teller, of_writer
+from .grants import (
+    MOST_SECONDS,
+    READER,
+    SECONDS,
+    TELLER,
+    WRITER,
+    of_reader,
+    of_teller,
+    of_writer,
+)
 
 if TYPE_CHECKING:
     from streams.settings import Settings
@@ -38,7 +47,8 @@ USERS = (
 _READS = (
     "readonly = 2, allow_ddl = 0 CONST, allow_introspection_functions = 0 CONST, "
     "max_concurrent_queries_for_user = 8 CONST, "
-    "max_execution_time = 60 MIN 1 MAX 60, timeout_overflow_mode = 'throw' CONST, "
+    f"max_execution_time = {SECONDS} MIN 1 MAX {MOST_SECONDS}, "
+    "timeout_overflow_mode = 'throw' CONST, "
     "max_memory_usage = 2000000000 MIN 1 MAX 2000000000, "
     "max_rows_to_read = 1000000000 MIN 1 MAX 1000000000, read_overflow_mode = 'throw' CONST, "
     "max_result_bytes = 64000000 MIN 1 MAX 64000000, result_overflow_mode = 'throw' CONST"

@@ -42,6 +42,11 @@ SYSTEM = ("one", "settings", "databases", "tables", "columns", "functions")
 # What migrations, verify, preview and dropping a generation ask beside these.
 SYSTEM_OF_WRITER = (*SYSTEM, "parts", "mutations", "processes")
 
+SECONDS = 60  # of a reader's query that asks for no other limit
+# A reader may ask for so many. Grafana's plugin waits 60 s when nobody says, and its client,
+# clickhouse-go, asks for 5 s more than it waits.
+MOST_SECONDS = 65
+
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 

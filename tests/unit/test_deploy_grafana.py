@@ -8,6 +8,7 @@ import yaml
 from grafana_foundation_sdk.cog.encoder import JSONEncoder
 from grafana_foundation_sdk.models.dashboard import Dashboard
 
+from sinks.clickhouse import grants
 from tests.conftest import ROOT
 from tests.support.deployed import compose
 from tests.support.panels import dashboards, panels, statements
@@ -236,6 +237,15 @@ def test_the_plugin_asks_no_more_at_once_than_its_user_may():
     assert (
         int(of("datasources", "clickhouse")["datasources"][0]["jsonData"]["maxOpenConns"]) == most
     )
+
+
+def test_the_plugins_user_may_ask_for_as_long_as_the_plugins_client_asks():
+    """clickhouse-go asks for 5 s more than the plugin waits: no query of a panel was let run."""
+    script = (ROOT / "deploy" / "clickhouse" / "access.sql").read_text()
+    bounds = re.search(r"max_execution_time = (\d+) MIN 1 MAX (\d+)", script)
+    waits = of("datasources", "clickhouse")["datasources"][0]["jsonData"]["queryTimeout"]
+    assert int(bounds[1]) == 60
+    assert int(waits) + 5 <= int(bounds[2]) == grants.MOST_SECONDS
 
 
 def test_grafana_looks_for_dashboards_where_compose_mounts_them():

@@ -4,6 +4,9 @@ Sink, page, CLI and a Grafana connect to one URL exactly as in production. It li
 One process owns the data folder, because chDB allows one. Its doors are two: `default` owns the
 database, `viewer` reads figures.
 
+chDB writes Native in its first form; a client of a later protocol version, as Grafana's, gets the
+form that it reads (`native`).
+
 What holds a viewer, from the inside out (docs/adr/0011 says why each is there):
 - ClickHouse's grants. The engine starts with a configuration that gives its user two roles, and a
   viewer's connections take only the reader's (`access`). Tables without a grant are denied by the

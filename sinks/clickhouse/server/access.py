@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ENGINE = "leadstream_engine"  # kills queries and makes the database; no request runs under it
-SECONDS = 60  # of a viewer's query, at most: what Grafana's plugin asks for when nobody says
 MEMORY = 1_000_000_000  # bytes
 RESULT = 64_000_000  # bytes
 ROWS = 1_000_000_000  # read by one query

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import orjson
 
-from sinks.clickhouse.grants import checked
+from sinks.clickhouse.grants import MOST_SECONDS, SECONDS, checked
 
-from . import access, gate
+from . import access, gate, native
 from .lanes import Connection, Lane
 from .refusal import Refusal
 
@@ -34,7 +34,11 @@ _FUNCTIONS = "SELECT name, categories, alias_to FROM system.functions FORMAT JSO
 
 
 class Asked(NamedTuple):
-    """A request, as the wire read it. `seconds` is its max_execution_time, None for none."""
+    """A request, as the wire read it.
+
+    `seconds` is its max_execution_time, None for none; `version` the protocol's version that its
+    client reads Native of, 0 for the format's first form.
+    """
 
     sql: str
     body: bytes
@@ -43,6 +47,7 @@ class Asked(NamedTuple):
     database: str
     output: str
     seconds: float | None
+    version: int
 
 
 class Answer(NamedTuple):
@@ -113,22 +118,20 @@ class Engine:
             )
         for name in sorted(set(asked.settings) - gate.SETTINGS):
             raise Refusal(452, "SETTING_CONSTRAINT_VIOLATION", f"A viewer may not set {name}")
-        if asked.seconds is not None and asked.seconds > access.SECONDS:
-            text = f"Setting max_execution_time shouldn't be greater than {access.SECONDS}"
+        if asked.seconds is not None and asked.seconds > MOST_SECONDS:
+            text = f"Setting max_execution_time shouldn't be greater than {MOST_SECONDS}"
             raise Refusal(452, "SETTING_CONSTRAINT_VIOLATION", text)
-        seconds = asked.seconds or access.SECONDS
+        seconds = asked.seconds or SECONDS
         text = asked.sql + (" " if asked.sql and asked.body else "") + _text(asked.body)
         settings = {**asked.settings, "max_execution_time": f"{seconds:g}"}
 
         def work(connection: Connection) -> Answer:
             statement = gate.checked(text, self.closed, connection.parse)
             output = statement.format or asked.output
-            return Answer(
-                connection.query(
-                    statement.text, asked.parameters, output, settings, self._database
-                ),
-                output,
+            content = connection.query(
+                statement.text, asked.parameters, output, settings, self._database
             )
+            return _answer(content, output, asked.version)
 
         # The engine's own limit comes first, where it can.
         return await self._viewers.run(work, seconds + 1)
@@ -159,11 +162,17 @@ class Engine:
         def work(connection: Connection) -> Answer:
             if (not read or ";" in text or _FILES.search(text)) and not _alone(text, connection):
                 return Answer(b"", output)
-            return Answer(
-                connection.query(text, asked.parameters, output, settings, database), output
-            )
+            content = connection.query(text, asked.parameters, output, settings, database)
+            return _answer(content, output, asked.version)
 
         return await (self._reads if read else self._writes).run(work, limit)
+
+
+def _answer(content: bytes, output: str, version: int) -> Answer:
+    """Return an answer of the engine as a client of this protocol version reads it."""
+    if version >= native.SINCE and output.casefold() == "native":
+        content = native.restated(content)
+    return Answer(content, output)
 
 
 def _alone(text: str, connection: Connection) -> bool:

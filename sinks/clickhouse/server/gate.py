@@ -27,7 +27,7 @@ LONGEST = 128_000  # characters of a viewer's statement
 SETTINGS = frozenset({
     "cast_string_to_dynamic_use_inference", "date_time_input_format", "date_time_output_format",
     "describe_include_subcolumns", "extremes", "final", "join_use_nulls",
-    "joined_subquery_requires_alias", "output_format_json_quote_64bit_integers",
+    "joined_subquery_requires_alias", "limit", "output_format_json_quote_64bit_integers",
     "output_format_json_quote_decimals", "output_format_json_quote_denormals",
     "prefer_column_name_to_alias", "session_timezone",
 })  # fmt: skip

@@ -191,11 +191,23 @@ def _form(kind: str, body: bytes) -> dict[str, str]:
     return fields
 
 
+def _without_blocks(fields: Mapping[str, str]) -> None:
+    for name in ("compress", "decompress"):
+        if fields.get(name, "0") not in ("", "0", "false"):
+            text = (
+                f"{name}={fields[name][:9]} is about ClickHouse's own compressed blocks (LZ4, "
+                "ZSTD), which this server neither writes nor reads: set the client's compression "
+                "to gzip or none"
+            )
+            raise Refusal(432, "UNKNOWN_COMPRESSION_METHOD", text)
+
+
 def _asked(request: Request, body: bytes) -> Asked:
     fields = dict(request.query_params)
     kind = request.headers.get("content-type", "")
     if kind.lower().startswith("multipart/form-data"):
         fields, body = {**fields, **_form(kind, body)}, b""
+    _without_blocks(fields)
     settings = {
         name: value
         for name, value in fields.items()
@@ -217,7 +229,11 @@ def _asked(request: Request, body: bytes) -> Asked:
     if not _WORD.fullmatch(output):
         raise Refusal(73, "UNKNOWN_FORMAT", f"Unknown format {output[:40]!r}")
     database = fields.get("database") or request.headers.get("x-clickhouse-database", "")
-    seconds = fields.get("max_execution_time")
+    seconds, version = fields.get("max_execution_time"), fields.get("client_protocol_version", "0")
+    if not version.isdecimal():
+        raise Refusal(
+            72, "CANNOT_PARSE_NUMBER", f"client_protocol_version is a number, not {version[:40]!r}"
+        )
     return Asked(
         fields.get("query", ""),
         body,
@@ -226,6 +242,7 @@ def _asked(request: Request, body: bytes) -> Asked:
         database,
         output,
         _seconds(seconds) if seconds else None,
+        int(version[:9]),
     )
 
 
