@@ -224,13 +224,14 @@ SOURCES: tuple[Alert | Record, ...] = (
 STACK: tuple[Alert, ...] = (
     Alert(
         "LeadProcessDown",
-        'up{job="leadstream"} == 0',
+        'up{job="leadstream"} == 0\nor\n'
+        '(\n  up{job="optional"} == 0\n  and\n  max_over_time(up{job="optional"}[3d]) == 1\n)',
         "{{ $labels.instance }} does not answer",
         "process-down",
         severity="critical",
         lasts="1m",
         team=OPERATIONS,
-        why="dead, hanging, or held by exit code 78",
+        why="Dead, hanging, or held by exit code 78. What is optional and never answered is off.",
     ),
     Alert(
         "LeadNothingScraped",
