@@ -383,6 +383,47 @@ STACK: tuple[Alert, ...] = (
         why="more is held than is read on: the vendor is slow, limits us, or is away",
     ),
     Alert(
+        "LeadNoticesSilent",
+        "max(leadstream_notice_oldest_seconds) > 600\n"
+        'unless\nsum(increase(leadstream_notices_total{what="messages"}[10m])) > 0',
+        "no channel takes a message of the notifier; the oldest waits for "
+        "{{ $value | humanizeDuration }}",
+        "notifier",
+        severity="critical",
+        lasts="1m",
+        team=OPERATIONS,
+        why="nobody hears of a stalled lead, whatever its channel",
+    ),
+    Alert(
+        "LeadNoticeUntaken",
+        f"{of('notice_oldest_seconds', 'recipient', 'scheme')} > 300",
+        "a message to {{ $labels.recipient }} by {{ $labels.scheme }} has waited for "
+        "{{ $value | humanizeDuration }}",
+        "notifier",
+        lasts="1m",
+        team=OPERATIONS,
+        why="One channel is silent while others work. It counts as failing after an hour only.",
+    ),
+    Alert(
+        "LeadNoticeChannelFails",
+        f"{of('notice_channels_failing', 'recipient', 'scheme')} > 0",
+        "channels to {{ $labels.recipient }} by {{ $labels.scheme }} that take no message: "
+        "{{ $value }}",
+        "notifier",
+        lasts="5m",
+        team=OPERATIONS,
+        why="What they did not take waits for the next digest.",
+    ),
+    Alert(
+        "LeadNoticesForNobody",
+        'max(leadstream_notices_waiting{why="nobody"}) > 0',
+        "{{ $value }} stalled leads have nobody in the notifier's book",
+        "notifier",
+        lasts="1h",
+        team=OPERATIONS,
+        why="an owner who is new, or a team that nobody entered",
+    ),
+    Alert(
         "LeadSchemaDrift",
         "sum by (source, change)\n"
         '(increase(leadstream_schema_drift_total{change=~"vanished|value"}[1h])) > 0',
