@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.live.drawing import Markup, join, link, tag
+from streams.live.login import OUT
 from streams.live.wording import LANGUAGES, Words
 
 from .health import LATE_SECONDS, age_text
@@ -24,10 +25,11 @@ def draw(
     freshness: str = "",
     *,
     details: bool = True,
+    session: bool = False,
 ) -> Markup:
     """Draw it; before the first answer without a scene, so that nothing from outside is in it.
 
-    Whoever may not see leads has nothing to search.
+    Whoever may not see leads has nothing to search; whoever has no session has none to end.
     """
     ways = join(
         tag(
@@ -47,6 +49,7 @@ def draw(
             tag("nav", tag("ul", ways), aria_label=words("pages_of")),
             _search(words, scene.view.lang if scene else "") if details else "",
             _languages(words, path, scene.view if scene else None, scene),
+            _sign_out(words) if session else "",
             tag("p", freshness, class_="freshness", data_drawn=_drawn(scene)),
         )
     )
@@ -83,6 +86,12 @@ def _languages(words: Words, path: str, view: View | None, scene: Scene | None) 
                            aria_current=now))
         )  # fmt: skip
     return tag("ul", *ways, class_="languages", aria_label=words("language"))
+
+
+def _sign_out(words: Words) -> Markup:
+    """Return what ends a session. It is posted: no link of another site may do it."""
+    button = tag("button", words("sign_out"), type="submit")
+    return tag("form", button, method="post", action=OUT, class_="out")
 
 
 def freshness(words: Words, health: dict[str, Any], scene: Scene) -> tuple[str, str]:
