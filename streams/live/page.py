@@ -197,8 +197,8 @@ class Board:
             shown = await asyncio.to_thread(stalled.export, self.figures, scene)
         except (view.Unclear, Unreadable) as error:
             return PlainTextResponse(f"{error}\n", 422)
-        except Away:
-            return PlainTextResponse(f"{words('away')}\n", 503, {"Retry-After": "5"})
+        except Away as error:
+            return _away(words, error)
         head = {"Content-Disposition": 'attachment; filename="stalled.csv"'}
         return Response("\ufeff" + shown, media_type="text/csv; charset=utf-8", headers=head)
 
@@ -217,12 +217,17 @@ class Board:
         except DatabaseError:  # this page's user may not read names
             log.exception("live.find")
             return PlainTextResponse(f"{_words(request)('card_failed')}\n", 500)
-        except Away:
-            return PlainTextResponse(f"{_words(request)('away')}\n", 503, {"Retry-After": "5"})
+        except Away as error:
+            return _away(_words(request), error)
         path = f"/leads/{leads[0]}" if len(leads) == 1 else view.FOUND
         listed = {"ids": ",".join(leads[: view.ROWS])} if len(leads) > 1 else {}
         query = urlencode(listed | kept, safe=",")
         return RedirectResponse(f"{path}?{query}" if query else path, 303)
+
+
+def _away(words: Words, error: Away) -> Response:
+    text = f"{words('away')}\n{error.move}\n"
+    return PlainTextResponse(text, 503, {"Retry-After": str(api.RETRY_SECONDS)})
 
 
 def _words(request: Request) -> Words:
