@@ -1,12 +1,16 @@
 """compose.yaml, read as Docker reads it: what lasts, who reaches whom, what is required."""
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from schemas.reading import FUNNELS, load
 from sinks.clickhouse import grants
 from streams.embedded import broker
 from streams.settings import WORKERS, Settings
@@ -149,6 +153,39 @@ def test_the_notifier_is_off_until_somebody_asks_for_it_and_alone_has_its_book_a
         one = SERVICES[name]
         assert book not in one.get("volumes", ()), name
         assert "notify_secret" not in str(one.get("secrets", ())), name
+
+
+def test_the_notifier_finds_its_book_its_secret_and_the_funnel_where_compose_puts_them(tmp_path):
+    """Run its check as the container does, with what is mounted lying elsewhere."""
+    service = SERVICES["notifier"]
+    mounted = {"/var/lib/leadstream": "home", "/etc/leadstream/notify": "notify"}
+    mounted["/run/secrets"] = "secrets"
+    for name in ("home/generations/1", "notify", "secrets"):
+        (tmp_path / name).mkdir(parents=True)
+    for secret in service["secrets"]:
+        (tmp_path / "secrets" / secret["target"]).write_text("a secret of this test")
+    shutil.copy(FUNNELS / "default.yaml", tmp_path / "home" / "generations" / "1")
+    teams = {name: f"{name}@example.com" for name in load(FUNNELS / "default.yaml").teams}
+    book = {"mail": "mailtos://x:y@smtp.example.com", "teams": teams, "crm": "https://example.com"}
+    (tmp_path / "notify" / "book.yaml").write_text(yaml.safe_dump(book))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    for name, value in service["environment"].items():
+        text = "" if value is None else str(value)
+        for there, here in mounted.items():
+            text = text.replace(there, str(tmp_path / here))
+        environment[name] = text
+    hold, _ = service["entrypoint"]
+    command = ["sh", DEPLOY / "bin" / hold, sys.executable, "-m", "streams.cli.main"]
+    done = subprocess.run(
+        [*map(str, command), *service["command"], "--check"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(teams)} teams, a CRM" in done.stdout
+    assert "BAD" not in done.stdout
 
 
 def test_the_notifiers_user_of_clickhouse_may_read_what_it_asks():
