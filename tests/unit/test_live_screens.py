@@ -309,6 +309,12 @@ def test_the_languages_of_a_page_keep_what_a_search_found():
     assert "018f0000" not in seen.link(seen.view.at("/"))
 
 
+def test_the_languages_of_a_long_list_stay_on_its_page():
+    seen = scene(page="3", sort="-late", owner="owner-4")
+    shown = header.draw(seen.words, "/work", {"/": "page_funnel"}, seen)
+    assert 'href="/work?owner=owner-4&amp;sort=-late&amp;page=3&amp;lang=fr"' in shown
+
+
 def test_a_search_posts_so_that_an_address_of_a_person_stands_in_no_address():
     shown = header.draw(Words("en"), "/", {"/": "page_funnel"})
     assert re.search(r'<form method="post" action="/find" role="search">', shown)

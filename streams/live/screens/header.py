@@ -12,7 +12,6 @@ from .health import LATE_SECONDS, age_text
 
 if TYPE_CHECKING:
     from streams.live.scene import Scene
-    from streams.live.view import View
 
 FIND = "/find"
 
@@ -48,7 +47,7 @@ def draw(
             link(scene.link(scene.view.at("/")) if scene else "/", "leadstream", class_="brand"),
             tag("nav", tag("ul", ways), aria_label=words("pages_of")),
             _search(words, scene.view.lang if scene else "") if details else "",
-            _languages(words, path, scene.view if scene else None, scene),
+            _languages(words, path, scene),
             _sign_out(words) if session else "",
             tag("p", freshness, class_="freshness", data_drawn=_drawn(scene)),
         )
@@ -75,11 +74,13 @@ def _search(words: Words, language: str) -> Markup:
     )  # fmt: skip
 
 
-def _languages(words: Words, path: str, view: View | None, scene: Scene | None) -> Markup:
+def _languages(words: Words, path: str, scene: Scene | None) -> Markup:
+    """Return the same page in each language: the same question, page of a list and leads."""
     ways = []
     for code, name in LANGUAGES.items():
-        known = view and scene
-        address = scene.link(view.but(lang=code)) if known else f"{path}?lang={code}"  # type: ignore[union-attr]
+        address = f"{path}?lang={code}"
+        if scene:
+            address = scene.link(scene.view.but(lang=code, page=scene.view.page))
         now = "true" if code == words.language else None
         ways.append(
             tag("li", link(address, code, lang=code, hreflang=code, aria_label=name,
