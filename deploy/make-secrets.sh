@@ -5,8 +5,9 @@
 # the containers' users differ from yours.
 set -eu
 folder=${1:-$(dirname "$0")/secrets}
-mkdir -p "$folder"
+mkdir -p "$folder/notify" # the notifier's book goes there (docs/notifications.md)
 chmod 0700 "$folder"
+chmod 0755 "$folder/notify"
 
 random() { od -An -N24 -tx1 /dev/urandom | tr -d ' \n'; }
 
@@ -19,7 +20,7 @@ make() { # name, contents, mode
   fi
 }
 
-for name in identity_key ingest_token live_token meta_verify_token \
+for name in identity_key ingest_token live_token meta_verify_token notify_secret \
   clickhouse_admin_password clickhouse_writer_password clickhouse_viewer_password \
   clickhouse_grafana_password grafana_admin_password kafka_publisher_password; do
   make "$name" "$(random)" 0444

@@ -254,6 +254,12 @@ NOTICES_WAITING = Gauge(
     "nobody: stalls for which the book has nobody",
     ["why"],
 )
+NOTICE_OLDEST = Gauge(
+    f"{PREFIX}_notice_oldest_seconds",
+    "How long the oldest message has waited to be taken, by kind of recipient and scheme; 0 where "
+    "none waits",
+    ["recipient", "scheme"],
+)
 NOTICE_CHANNELS_FAILING = Gauge(
     f"{PREFIX}_notice_channels_failing",
     "Channels that took no message when they were tried last, by kind of recipient and scheme",

@@ -224,13 +224,14 @@ SOURCES: tuple[Alert | Record, ...] = (
 STACK: tuple[Alert, ...] = (
     Alert(
         "LeadProcessDown",
-        'up{job="leadstream"} == 0',
+        'up{job="leadstream"} == 0\nor\n'
+        '(\n  up{job="optional"} == 0\n  and\n  max_over_time(up{job="optional"}[3d]) == 1\n)',
         "{{ $labels.instance }} does not answer",
         "process-down",
         severity="critical",
         lasts="1m",
         team=OPERATIONS,
-        why="dead, hanging, or held by exit code 78",
+        why="Dead, hanging, or held by exit code 78. What is optional and never answered is off.",
     ),
     Alert(
         "LeadNothingScraped",
@@ -380,6 +381,47 @@ STACK: tuple[Alert, ...] = (
         lasts="30m",
         team=OPERATIONS,
         why="more is held than is read on: the vendor is slow, limits us, or is away",
+    ),
+    Alert(
+        "LeadNoticesSilent",
+        "max(leadstream_notice_oldest_seconds) > 600\n"
+        'unless\nsum(increase(leadstream_notices_total{what="messages"}[10m])) > 0',
+        "no channel takes a message of the notifier; the oldest waits for "
+        "{{ $value | humanizeDuration }}",
+        "notifier",
+        severity="critical",
+        lasts="1m",
+        team=OPERATIONS,
+        why="nobody hears of a stalled lead, whatever its channel",
+    ),
+    Alert(
+        "LeadNoticeUntaken",
+        f"{of('notice_oldest_seconds', 'recipient', 'scheme')} > 300",
+        "a message to {{ $labels.recipient }} by {{ $labels.scheme }} has waited for "
+        "{{ $value | humanizeDuration }}",
+        "notifier",
+        lasts="1m",
+        team=OPERATIONS,
+        why="One channel is silent while others work. It counts as failing after an hour only.",
+    ),
+    Alert(
+        "LeadNoticeChannelFails",
+        f"{of('notice_channels_failing', 'recipient', 'scheme')} > 0",
+        "channels to {{ $labels.recipient }} by {{ $labels.scheme }} that take no message: "
+        "{{ $value }}",
+        "notifier",
+        lasts="5m",
+        team=OPERATIONS,
+        why="What they did not take waits for the next digest.",
+    ),
+    Alert(
+        "LeadNoticesForNobody",
+        'max(leadstream_notices_waiting{why="nobody"}) > 0',
+        "{{ $value }} stalled leads have nobody in the notifier's book",
+        "notifier",
+        lasts="1h",
+        team=OPERATIONS,
+        why="an owner who is new, or a team that nobody entered",
     ),
     Alert(
         "LeadSchemaDrift",

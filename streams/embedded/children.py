@@ -30,7 +30,8 @@ if TYPE_CHECKING:
 RUN = "run"
 TERM_SECONDS, FREE_SECONDS = 15.0, 5.0
 _SERVERS = ("clickhouse", "broker")  # end after those that write to them, in this order
-_OURS = ("worker", "gateway", "clickhouse", "live", "ticker")
+# The commands that a stack runs (stack.wanted): by these a process is known that nobody recorded.
+OURS = ("worker", "gateway", "clickhouse", "live", "ticker", "retriever", "notifier")
 
 
 class Children:
@@ -194,7 +195,7 @@ def _by_command(home: Path) -> Iterable[Survivor]:
                 role = command[command.index("streams.cli.main") + 1 :]
                 if (
                     role
-                    and role[0] in _OURS
+                    and role[0] in OURS
                     and process.environ().get("LEADSTREAM_HOME") == str(home)
                 ):
                     yield Survivor(role[0] if role[0] != "worker" else role[-1], process)

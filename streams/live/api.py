@@ -36,7 +36,7 @@ from .answers import (
     Story,
     Waitings,
 )
-from .figures import Away
+from .figures import NO_ANSWER, Away
 from .lists import FARTHEST, MOST, SORTS, Wanted
 from .scrape import Scrape
 
@@ -88,7 +88,7 @@ _REFUSED: dict[int | str, dict[str, Any]] = {
     422: {"model": Problem, "description": "the request asks for what there is not"},
     503: {
         "model": Problem,
-        "description": "ClickHouse does not answer",
+        "description": "ClickHouse is away or not set up: the text says whose move it is",
         "headers": {"Retry-After": {"description": "seconds", "schema": {"type": "integer"}}},
     },
 }
@@ -357,8 +357,5 @@ def _unreadable(_request: Request, error: Exception) -> JSONResponse:
 
 def _away(_request: Request, error: Exception) -> JSONResponse:
     log.warning("live.clickhouse_away", error=str(error))
-    return JSONResponse(
-        {"detail": "ClickHouse does not answer; come back in a moment"},
-        503,
-        {"Retry-After": str(RETRY_SECONDS)},
-    )
+    detail = error.move if isinstance(error, Away) else NO_ANSWER
+    return JSONResponse({"detail": detail}, 503, {"Retry-After": str(RETRY_SECONDS)})

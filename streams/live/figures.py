@@ -25,7 +25,19 @@ if TYPE_CHECKING:
 FUNNEL_SECONDS = 5.0
 PATIENCE = 10  # seconds until people learn that ClickHouse does not answer
 # Errors of ClickHouse's state, not of the question: timeouts, load, memory, starting, read-only.
-_TRANSIENT = re.compile(r"Code: (159|160|202|203|209|210|241|242|252|319|425|439|473|999)\b")
+_TRANSIENT = {159, 160, 202, 203, 209, 210, 241, 242, 252, 319, 425, 439, 473, 999}
+_SHUT_OUT = {81, 192, 193, 194, 516}  # no such database or user, or another password
+# No such table, no right: of one question they are a fault, of what every page asks they are not.
+_LACKING = {60, 497}
+_CODE = re.compile(r"Code: (\d+)\b")
+NO_ANSWER = (
+    "ClickHouse does not answer: come back in a moment. If it lasts, whoever runs leadstream finds "
+    "the reason with `leadstream doctor`"
+)
+NOT_SET_UP = (
+    "ClickHouse answers, and has no tables for this page or does not let it in: whoever runs "
+    "leadstream calls `leadstream migrate`, or mends LEADSTREAM_CLICKHOUSE_USER and its password"
+)
 # Acceptance in firms (kpis k110).
 BENCHMARKS = {"worst": 0.05, "average": 0.23, "best": 0.47}
 
@@ -34,14 +46,25 @@ _Answer = TypeVar("_Answer")
 
 
 class Away(LeadstreamError):  # noqa: N818 - it names the state; whoever asks may come back
-    """ClickHouse does not answer, or not now."""
+    """ClickHouse does not answer, or not now. `move` says whose move it is, and names nobody."""
+
+    def __init__(self, error: object = "", move: str = NO_ANSWER) -> None:
+        super().__init__(str(error))
+        self.move = move
 
 
-def _away(error: Exception) -> bool:
-    """Return whether a later try may succeed."""
-    if "Code: " in str(error):
-        return bool(_TRANSIENT.search(str(error)))
-    return isinstance(error, (OSError, OperationalError))
+def _move(error: Exception, *, first: bool) -> str:
+    """Return whose move it is where a later try may succeed, else nothing.
+
+    `first` is a question that comes before all others, so that none could be answered.
+    """
+    found = _CODE.search(str(error))
+    if found is None:
+        return NO_ANSWER if isinstance(error, (OSError, OperationalError)) else ""
+    code = int(found[1])
+    if code in _TRANSIENT:
+        return NO_ANSWER
+    return NOT_SET_UP if code in _SHUT_OUT or (first and code in _LACKING) else ""
 
 
 class Figures:
@@ -65,8 +88,10 @@ class Figures:
         self._client: Any = None
         self._connecting = threading.Lock()
 
-    def _ask(self, question: Callable[[Any], _Answer]) -> _Answer:
+    def _ask(self, question: Callable[[Any], _Answer], *, first: bool = False) -> _Answer:
         """Ask with the client; the next one gets another client after a failure.
+
+        `first` is what every page asks before anything else.
 
         Raises:
             Away: ClickHouse does not answer.
@@ -80,8 +105,8 @@ class Figures:
         except Exception as error:
             if self._client is client:
                 self._client = None
-            if _away(error):
-                raise Away(str(error)) from error
+            if move := _move(error, first=first or client is None):
+                raise Away(error, move) from error
             raise
 
     def rows(self, statement: str, **parameters: Any) -> list[dict[str, Any]]:
@@ -96,7 +121,9 @@ class Figures:
         if known is None or time.monotonic() - known[0] > FUNNEL_SECONDS:
             known = (
                 time.monotonic(),
-                self._ask(lambda client: generations.in_force(client, self.settings.funnel)),
+                self._ask(
+                    lambda client: generations.in_force(client, self.settings.funnel), first=True
+                ),
             )
             self._funnel = known
         return known[1]

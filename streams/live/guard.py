@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 PROBES = ("/healthz", "/readyz")
 OPEN = (*PROBES, "/metrics", LOGIN)
 ROLE = "leadstream.role"  # in the scope: what whoever asks may see
+SESSION = "leadstream.session"  # in the scope: whether they signed in, and so may sign out
 # The page's addresses that show leads; the API judges its own routes.
 OF_LEADS = ("/leads", "/work", "/stalled.csv", "/find")
 LOOK_SECONDS = 5.0  # how often a websocket's session is looked at
@@ -201,6 +202,11 @@ def sees_leads(scope: Scope) -> bool:
     return scope.get(ROLE) == "lead_details"
 
 
+def has_session(scope: Scope) -> bool:
+    """Return whether whoever asks signed in by the form, and so may sign out."""
+    return bool(scope.get(SESSION))
+
+
 def _of_leads(path: str) -> bool:
     return any(path == one or path.startswith(f"{one}/") for one in OF_LEADS)
 
@@ -243,6 +249,7 @@ class Guard:
                 )
                 await _refuse(answer, scope, receive, send)
                 return
+        scope[SESSION] = bool(visitor and visitor.session)
         scope[ROLE] = visitor.role if visitor else "viewer" if self.login else "lead_details"
         if _of_leads(scope["path"]) and not sees_leads(scope):
             metrics.LIVE_REFUSED.labels("role").inc()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,7 +48,6 @@ log = structlog.get_logger()
 EVERY_SECONDS = 1.0
 LOOK = Path(__file__).parent / "look"
 _QUASAR = {"en": "en-US"}  # what NiceGUI calls a language, where it is not our name of it
-_LEAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _FORM_BYTES = 4_096
 _IS_DARK = "matchMedia('(prefers-color-scheme: dark)').matches"
 _ON_SCHEME = (
@@ -93,9 +91,9 @@ def application(settings: Settings, figures: Figures) -> guard.Guard:
     def one(name: str) -> None:
         _LeadScreen(board, name).build()
 
-    @ui.page("/leads", title="leadstream")
-    def some(ids: str = "") -> None:
-        _FoundScreen(board, ids).build()
+    @ui.page(view.FOUND, title="leadstream")
+    def some() -> None:
+        _FoundScreen(board).build()
 
     @page.get("/stalled.csv")
     async def export(request: Request) -> Response:
@@ -199,8 +197,8 @@ class Board:
             shown = await asyncio.to_thread(stalled.export, self.figures, scene)
         except (view.Unclear, Unreadable) as error:
             return PlainTextResponse(f"{error}\n", 422)
-        except Away:
-            return PlainTextResponse(f"{words('away')}\n", 503, {"Retry-After": "5"})
+        except Away as error:
+            return _away(words, error)
         head = {"Content-Disposition": 'attachment; filename="stalled.csv"'}
         return Response("\ufeff" + shown, media_type="text/csv; charset=utf-8", headers=head)
 
@@ -219,12 +217,17 @@ class Board:
         except DatabaseError:  # this page's user may not read names
             log.exception("live.find")
             return PlainTextResponse(f"{_words(request)('card_failed')}\n", 500)
-        except Away:
-            return PlainTextResponse(f"{_words(request)('away')}\n", 503, {"Retry-After": "5"})
-        path = f"/leads/{leads[0]}" if len(leads) == 1 else "/leads"
+        except Away as error:
+            return _away(_words(request), error)
+        path = f"/leads/{leads[0]}" if len(leads) == 1 else view.FOUND
         listed = {"ids": ",".join(leads[: view.ROWS])} if len(leads) > 1 else {}
         query = urlencode(listed | kept, safe=",")
         return RedirectResponse(f"{path}?{query}" if query else path, 303)
+
+
+def _away(words: Words, error: Away) -> Response:
+    text = f"{words('away')}\n{error.move}\n"
+    return PlainTextResponse(text, 503, {"Retry-After": str(api.RETRY_SECONDS)})
 
 
 def _words(request: Request) -> Words:
@@ -243,6 +246,7 @@ class _Screen:
         self.request: Request = self.client.request
         self.words = _words(self.request)
         self.details = guard.sees_leads(self.request.scope)
+        self.session = guard.has_session(self.request.scope)
         self.names = {
             path: one.name for path, one in PAGES.items() if self.details or not one.details
         }
@@ -256,9 +260,7 @@ class _Screen:
         ui.add_head_html('<link rel="stylesheet" href="/look/page.css">')
         ui.dark_mode(value=None)  # as the visitor's system has it
         with ui.header(fixed=False, add_scroll_padding=False).classes("top"):
-            self.header = Fragment(
-                header.draw(self.words, self.path, self.names, details=self.details)
-            )
+            self.header = Fragment(self._header())
         self.spoken = Fragment(tag="p").classes("aloud").props('role="status"')
         with ui.element("div").props('id="content" tabindex="-1"').classes("content"):
             self.notice = Fragment(states.loading(self.words)).classes("notice")
@@ -304,10 +306,12 @@ class _Screen:
 
     def _top(self, scene: Scene, health: dict[str, Any]) -> None:
         shown, spoken = header.freshness(self.words, health, scene)
-        self.header.show(
-            header.draw(self.words, self.path, self.names, scene, shown, details=self.details)
-        )
+        self.header.show(self._header(scene, shown))
         self.spoken.show(spoken)
+
+    def _header(self, scene: Scene | None = None, freshness: str = "") -> str:
+        shown = {"details": self.details, "session": self.session}
+        return header.draw(self.words, self.path, self.names, scene, freshness, **shown)
 
     @property
     def palette(self) -> palette.Palette:
@@ -398,14 +402,14 @@ class _LeadScreen(_Screen):
     def __init__(self, board: Board, name: str) -> None:
         super().__init__(board)
         self.name = name.lower()
-        self.path = f"/leads/{self.name}" if _LEAD.fullmatch(self.name) else "/leads"
+        self.path = f"/leads/{self.name}" if view.LEAD.fullmatch(self.name) else view.FOUND
 
     def lay_out(self) -> None:
         self.body = Fragment()
 
     def _story(self) -> dict[str, Any] | None:
         figures = self.board.figures
-        exists = bool(_LEAD.fullmatch(self.name)) and figures.knows(self.name)
+        exists = bool(view.LEAD.fullmatch(self.name)) and figures.knows(self.name)
         return stories.story(figures, self.name) if exists else None
 
     async def show(self) -> None:
@@ -420,17 +424,14 @@ class _LeadScreen(_Screen):
 class _FoundScreen(_Screen):
     """What a search found."""
 
-    path = "/leads"
-
-    def __init__(self, board: Board, ids: str) -> None:
-        super().__init__(board)
-        self.leads = [one for one in ids.split(",")[: view.ROWS] if _LEAD.fullmatch(one)]
+    path = view.FOUND
 
     def lay_out(self) -> None:
         self.body = Fragment()
 
     async def show(self) -> None:
-        scene = await self._scene(await self._asked())
+        asked = await self._asked()
+        scene = await self._scene(asked)
         self._top(scene, await self.board.health())
         self.notice.show("")
-        self.body.show(found.draw(self.leads, scene))
+        self.body.show(found.draw(asked.leads, scene))

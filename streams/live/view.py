@@ -7,6 +7,7 @@ reader: sinks/clickhouse/asking.py reads them.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,8 @@ DEFAULT = "last-30-days"
 FILTERS = ("source", "channel", "campaign", "segment", "owner", "team", "stage", "version")
 _OF_EVERY_FIGURE = (*BUILT_IN, "stage", "version")
 ROWS = 50
+FOUND = "/leads"  # the page of what a search found
+LEAD = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LONGEST = 200
 
 
@@ -54,6 +57,7 @@ class View:
     page: int = 1
     per: str = ""  # what a cohort is followed to
     lang: str = ""
+    leads: tuple[str, ...] = ()  # what a search found, by id
 
     @property
     def first(self) -> date:
@@ -85,7 +89,7 @@ class View:
 
     def at(self, path: str) -> View:
         """Return the same question on another page."""
-        return self.but(path=path, sort="", per="")
+        return self.but(path=path, sort="", per="", leads=())
 
     def asked(
         self, funnel: Funnel, *kpis: str, by: str | None = None, trend: str = ""
@@ -124,6 +128,7 @@ class View:
             "per": self.per,
             "zone": self.zone,
             "lang": self.lang,
+            "ids": ",".join(self.leads),
         }
         return {name: value for name, value in found.items() if value}
 
@@ -132,7 +137,7 @@ class View:
         asked = self.query()
         if asked.get("zone") == own_zone:
             del asked["zone"]
-        return f"{self.path}?{urlencode(asked)}" if asked else self.path
+        return f"{self.path}?{urlencode(asked, safe=',')}" if asked else self.path
 
     def question(self) -> tuple[Any, ...]:
         """Return what tells questions apart: neither the language nor the instant is part of it."""
@@ -150,6 +155,7 @@ def read(path: str, query: Mapping[str, str], funnel: Funnel, now: datetime) -> 
 
     """
     given = {name: value.strip() for name, value in query.items() if value.strip()}
+    leads = given.pop("ids", "").split(",")[:ROWS] if path == FOUND else ()
     for name, value in given.items():
         if len(value) > _LONGEST or not value.isprintable():
             raise Unclear(f"{name} is longer than {_LONGEST} characters, or not printable")
@@ -182,6 +188,7 @@ def read(path: str, query: Mapping[str, str], funnel: Funnel, now: datetime) -> 
         _number(given.get("page", "1")),
         given.get("per", ""),
         given["lang"] if given.get("lang") in LANGUAGES else "",
+        tuple(one for one in leads if LEAD.fullmatch(one)),
     )
 
 

@@ -440,6 +440,21 @@ def closed(message: Notification) -> bool:
     return not set(message.channels) - {*message.taken, *message.failed}
 
 
+def kind_of(to: str, channel: str) -> tuple[str, str]:
+    """Return what may be counted of a channel without naming anybody: `owner`, `mailto`."""
+    return to.partition(":")[0], channel.partition(".")[0]
+
+
+def oldest(messages: Iterable[Notification], now: int) -> dict[tuple[str, str], float]:
+    """Return how long (s) the oldest message waits for a channel of each kind (kind_of)."""
+    found: dict[tuple[str, str], float] = {}
+    for one in messages:
+        for channel in set(one.channels) - {*one.taken, *one.failed}:
+            kind = kind_of(one.to, channel)
+            found[kind] = max(found.get(kind, 0.0), (now - one.at) / 1000)
+    return found
+
+
 def taken(message: Notification, channel: str, stalls: Mapping[str, Stall]) -> Settled:
     """Note that a channel took a message: from the first one on its notices are sent."""
     done = message.model_copy(update={"taken": (*message.taken, channel)})

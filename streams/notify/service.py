@@ -86,6 +86,7 @@ class Notifier:
         self._refreshing: asyncio.Task[None] | None = None
         self._ticked = self._swept = self._measured = 0.0
         self._reported: tuple[Any, ...] = ()
+        self._kinds: set[tuple[str, str]] = set()
 
     def waits_for(self) -> str:
         """Return what it waits for; "" where it works."""
@@ -378,6 +379,10 @@ class Notifier:
         why["sending"] = sum(len(one.items) for one in left)
         for name in ("due", "digest", "snoozed", "parked", "quiet", "sending", "nobody"):
             metrics.NOTICES_WAITING.labels(name).set(why[name])
+        waits = deciding.oldest(left, view.now)
+        self._kinds |= waits.keys()
+        for kind in self._kinds:  # one that has caught up is at 0, and no series that is gone
+            metrics.NOTICE_OLDEST.labels(*kind).set(waits.get(kind, 0.0))
         self._report(sorted(set().union(*nobody)))
 
     def _report(self, nobody: list[str]) -> None:
@@ -387,8 +392,7 @@ class Notifier:
         self._reported = (failing, nobody)
         metrics.NOTICE_CHANNELS_FAILING.clear()
         for one in failing:
-            kind, scheme = one.to.partition(":")[0], one.channel.partition(".")[0]
-            metrics.NOTICE_CHANNELS_FAILING.labels(kind, scheme).inc()
+            metrics.NOTICE_CHANNELS_FAILING.labels(*deciding.kind_of(one.to, one.channel)).inc()
         report.write(self._settings.home, failing, nobody)
 
     @staticmethod

@@ -170,7 +170,33 @@ def test_behind_a_login_the_page_opens_by_its_token_and_closes_for_all_others(ch
             ).status_code
             == 200
         )
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url(f"{address}/login")
+        page.goto(f"{address}/")
+        assert page.url == f"{address}/login"
         context.close()
+
+
+def test_where_nobody_signed_in_nobody_can_sign_out(base, page, chromium):
+    page.goto(f"{base}/")
+    drawn(page)
+    assert page.get_by_role("button", name="Sign out").count() == 0
+    with served(live_token=TOKEN) as address:
+        machine = chromium.new_context(extra_http_headers={"Authorization": f"Bearer {TOKEN}"})
+        shown = machine.new_page()
+        shown.goto(f"{address}/")
+        drawn(shown)
+        assert shown.get_by_role("button", name="Sign out").count() == 0
+        machine.close()
+
+
+def test_what_a_search_found_is_still_there_in_another_language(base, page):
+    many = [f"{LEAD[:-2]}{number:02}" for number in range(1, 9)]
+    page.goto(f"{base}/leads?ids={','.join(many)}")
+    until(lambda: page.locator(".card li").count() == 8, "the leads that were found")
+    page.get_by_role("link", name="Français").click()
+    until(lambda: page.locator("html").get_attribute("lang") == "fr", "the other language")
+    until(lambda: page.locator(".card li").count() == 8, "the same leads")
 
 
 def test_who_may_see_figures_only_finds_no_lead_and_no_way_to_one(chromium, tmp_path):

@@ -195,6 +195,9 @@ def test_a_stalled_hot_lead_is_said_in_time_once_and_taken_back_once_over_kills(
         until(lambda: now() > due, "the due time", 30)
         firm.until(due + 1)
         until(lambda: box.tried_ids and hook.posts, "a first try of mail and webhook", 30)
+        for kind in ('recipient="owner",scheme="mailto"', 'recipient="crm",scheme="http"'):
+            oldest = f"leadstream_notice_oldest_seconds{{{kind}}}"
+            until(lambda oldest=oldest: one.metric(oldest) > 0, f"the wait of {kind}", 30)
         one.kill()
     tried = {*box.tried_ids}, {*hook.ids()}
     assert list(map(len, tried)) == [1, 1]
@@ -215,6 +218,7 @@ def test_a_stalled_hot_lead_is_said_in_time_once_and_taken_back_once_over_kills(
         one.kill()
     with notifier(settings, tmp_path) as one:
         until(lambda: one.metric("leadstream_notices_waiting") == 0, "nothing that waits", 30)
+        assert one.metric("leadstream_notice_oldest_seconds") == 0
         time_of_two_rounds = time.monotonic() + 3
         until(lambda: time.monotonic() > time_of_two_rounds, "two rounds more", 10)
         one.end()

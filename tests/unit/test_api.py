@@ -273,7 +273,40 @@ def test_while_clickhouse_is_away_whoever_asks_learns_when_to_come_back(monkeypa
     monkeypatch.setattr(figures, "clickhouse_client", lambda *_: fake._client)
     answer = client(fake).get(path)
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
-    assert answer.json() == {"detail": "ClickHouse does not answer; come back in a moment"}
+    assert answer.json() == {"detail": figures.NO_ANSWER}
+    assert "whoever runs leadstream" in figures.NO_ANSWER
+
+
+SHUT_OUT = [
+    DatabaseError("Code: 516. DB::Exception: Authentication failed"),
+    DatabaseError("Code: 81. DB::Exception: Database lead does not exist"),
+]
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("error", SHUT_OUT, ids=lambda error: str(error)[:10])
+def test_where_clickhouse_lets_nobody_in_whoever_asks_learns_whose_move_it_is(
+    monkeypatch, path, error
+):
+    fake = failing(error)
+    monkeypatch.setattr(figures, "clickhouse_client", lambda *_: fake._client)
+    answer = client(fake).get(path)
+    assert (answer.status_code, answer.json()) == (503, {"detail": figures.NOT_SET_UP})
+
+
+@pytest.mark.parametrize("code", [60, 497])
+def test_a_table_that_lacks_is_one_questions_fault_unless_every_page_needs_it(code):
+    fake = failing(DatabaseError(f"Code: {code}. DB::Exception"))
+    with pytest.raises(DatabaseError):
+        fake.rows("SELECT 1 FROM nowhere")
+
+    def first(_client):
+        raise DatabaseError(f"Code: {code}. DB::Exception")
+
+    fake._client = SimpleNamespace()
+    with pytest.raises(figures.Away) as away:
+        fake._ask(first, first=True)
+    assert away.value.move == figures.NOT_SET_UP
 
 
 def test_a_mistake_of_ours_is_no_reason_to_come_back_and_says_nothing_of_itself():

@@ -11,7 +11,7 @@ from schemas.alerts import Alerts
 from streams import metrics
 from streams.settings import WORKERS
 from tests.conftest import ROOT, tool
-from tests.support.deployed import builder
+from tests.support.deployed import builder, compose
 
 DEPLOY = ROOT / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
@@ -64,11 +64,20 @@ def test_every_process_that_has_metrics_is_scraped():
         for job in yaml.safe_load((PROMETHEUS / "prometheus.yml").read_text())["scrape_configs"]
     }
     targets = {
-        target.partition(":")[0]
-        for one in jobs["leadstream"]["static_configs"]
-        for target in one["targets"]
+        job: {
+            target.partition(":")[0]
+            for one in jobs[job]["static_configs"]
+            for target in one["targets"]
+        }
+        for job in ("leadstream", "optional")
     }
-    assert targets == {*WORKERS, "ticker", "gateway", "live"}
+    services = compose()["services"]
+    optional = {name for name, one in services.items() if one.get("profiles")} - {"tools"}
+    assert targets == {
+        "leadstream": {*WORKERS, "ticker", "gateway", "live"},
+        "optional": optional,
+    }
+    assert all("metrics" in services[name]["networks"] for name in optional)
     assert jobs["leadstream"]["file_sd_configs"]
 
 
@@ -119,8 +128,6 @@ def test_a_link_between_runbooks_opens_and_one_to_another_document_is_its_name()
 
 
 def test_compose_serves_the_runbooks_and_prometheus_knows_its_own_address():
-    from tests.support.deployed import compose
-
     service = compose()["services"]["prometheus"]
     assert "./prometheus:/etc/prometheus:ro" in service["volumes"]
     assert "--web.user-assets=/etc/prometheus/assets" in service["command"]
@@ -174,8 +181,6 @@ def test_every_threshold_of_the_funnel_file_is_one_that_a_rule_asks_for():
 
 
 def test_grafana_looks_for_dashboards_where_compose_mounts_them():
-    from tests.support.deployed import compose
-
     provider = yaml.safe_load(
         (DEPLOY / "grafana/provisioning/dashboards/leadstream.yaml").read_text()
     )["providers"][0]

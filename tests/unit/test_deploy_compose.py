@@ -1,12 +1,17 @@
 """compose.yaml, read as Docker reads it: what lasts, who reaches whom, what is required."""
 
+import os
 import re
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import yaml
 
+from schemas.reading import FUNNELS, load
+from sinks.clickhouse import grants
 from streams.embedded import broker
 from streams.settings import WORKERS, Settings
 from streams.sources.registry import SOURCES
@@ -33,6 +38,7 @@ def test_compose_names_every_process_of_the_stack():
         "live",
         "ticker",
         "retriever",
+        "notifier",
         "kafka",
         "clickhouse",
         "prometheus",
@@ -135,6 +141,67 @@ def test_the_retriever_is_off_until_somebody_asks_for_it_and_alone_has_the_vendo
         }, name
 
 
+def test_the_notifier_is_off_until_somebody_asks_for_it_and_alone_has_its_book_and_its_secret():
+    notifier = SERVICES["notifier"]
+    assert notifier["profiles"] == ["notifier"]
+    (book,) = [one for one in notifier["volumes"] if isinstance(one, dict)]
+    assert (book["type"], book["read_only"]) == ("bind", True)
+    named = Path(notifier["environment"]["LEADSTREAM_NOTIFY_BOOK"])
+    assert named.parent.as_posix() == book["target"]
+    assert f"home:{notifier['environment']['LEADSTREAM_HOME']}:ro" in notifier["volumes"]
+    for name in set(SERVICES) - {"notifier"}:
+        one = SERVICES[name]
+        assert book not in one.get("volumes", ()), name
+        assert "notify_secret" not in str(one.get("secrets", ())), name
+
+
+def test_the_notifier_finds_its_book_its_secret_and_the_funnel_where_compose_puts_them(tmp_path):
+    """Run its check as the container does, with what is mounted lying elsewhere."""
+    service = SERVICES["notifier"]
+    mounted = {"/var/lib/leadstream": "home", "/etc/leadstream/notify": "notify"}
+    mounted["/run/secrets"] = "secrets"
+    for name in ("home/generations/1", "notify", "secrets"):
+        (tmp_path / name).mkdir(parents=True)
+    for secret in service["secrets"]:
+        (tmp_path / "secrets" / secret["target"]).write_text("a secret of this test")
+    shutil.copy(FUNNELS / "default.yaml", tmp_path / "home" / "generations" / "1")
+    teams = {name: f"{name}@example.com" for name in load(FUNNELS / "default.yaml").teams}
+    book = {"mail": "mailtos://x:y@smtp.example.com", "teams": teams, "crm": "https://example.com"}
+    (tmp_path / "notify" / "book.yaml").write_text(yaml.safe_dump(book))
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    for name, value in service["environment"].items():
+        text = "" if value is None else str(value)
+        for there, here in mounted.items():
+            text = text.replace(there, str(tmp_path / here))
+        environment[name] = text
+    hold, _ = service["entrypoint"]
+    command = ["sh", DEPLOY / "bin" / hold, sys.executable, "-m", "streams.cli.main"]
+    done = subprocess.run(
+        [*map(str, command), *service["command"], "--check"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert f"{len(teams)} teams, a CRM" in done.stdout
+    assert "BAD" not in done.stdout
+
+
+def test_the_notifiers_user_of_clickhouse_may_read_what_it_asks():
+    asked = {
+        table
+        for path in (ROOT / "streams" / "notify" / "sql").glob("*.sql")
+        for table in re.findall(r"\bFROM (\w+)", path.read_text())
+    } | {"active_generation"}
+    allowed = {
+        one.on.partition(".")[2] for one in grants.of_teller("lead") if one.privileges == "SELECT"
+    }
+    assert len(asked) > 2
+    assert asked <= allowed
+    assert grants.TELLER in (DEPLOY / "clickhouse" / "access.sql").read_text()
+
+
 def test_publishers_outside_have_a_listener_under_a_name_of_their_own():
     environment = compose(
         KAFKA_OUTSIDE_HOST="kafka.example.com",
@@ -208,7 +275,7 @@ def test_clickhouse_is_not_healthy_while_its_entry_point_makes_users(process, he
     assert (done.returncode == 0) is healthy
 
 
-@every({*WORKERS, "ticker", "retriever"})
+@every({*WORKERS, "ticker", "retriever", "notifier"})
 def test_a_worker_is_healthy_when_it_says_that_it_is_ready(name):
     port = SERVICES[name]["environment"]["LEADSTREAM_METRICS_PORT"]
     check = SERVICES[name]["healthcheck"]["test"]
@@ -245,11 +312,12 @@ def test_only_who_must_reaches_kafka_and_clickhouse():
         "ticker",
         "gateway",
         "retriever",
+        "notifier",
         "setup",
         "tools",
         "kafka-outside",
     }
-    assert beside("clickhouse") == {"deliver", "live", "setup", "tools", "grafana"}
+    assert beside("clickhouse") == {"deliver", "live", "notifier", "setup", "tools", "grafana"}
     assert all(STACK["networks"][name]["internal"] for name in ("kafka", "clickhouse", "metrics"))
 
 
@@ -258,6 +326,7 @@ def test_only_who_must_reaches_kafka_and_clickhouse():
     [
         ("deliver", "leadstream_writer", "clickhouse_writer_password"),
         ("live", "leadstream_viewer", "clickhouse_viewer_password"),
+        ("notifier", "leadstream_viewer", "clickhouse_viewer_password"),
         ("setup", "leadstream_admin", "clickhouse_admin_password"),
     ],
 )
@@ -376,15 +445,21 @@ def test_make_secrets_makes_every_secret_once_and_closed(tmp_path):
     folder = tmp_path / "secrets"
     command = ["sh", str(DEPLOY / "make-secrets.sh"), str(folder)]
     subprocess.run(command, check=True, capture_output=True)
-    first = {path.name: path.read_text() for path in folder.iterdir()}
+
+    def files():
+        return {path.name: path.read_text() for path in folder.iterdir() if path.is_file()}
+
+    first = files()
     assert set(first) == set(STACK["secrets"])
     assert folder.stat().st_mode & 0o777 == 0o700
+    # Docker mounts the book's folder as it is, and the container's user differs from its owner.
+    assert (folder / "notify").stat().st_mode & 0o777 == 0o755
     made = [value for value in first.values() if value]
     assert len(set(made)) == len(made)
     assert all(re.fullmatch("[0-9a-f]{48}", value) for value in made)
     (folder / "ingest_token").unlink()
     subprocess.run(command, check=True, capture_output=True)
-    again = {path.name: path.read_text() for path in folder.iterdir()}
+    again = files()
     assert {name for name in first if again[name] != first[name]} == {"ingest_token"}
     ours = {name: value for name, value in again.items() if name == "identity_key"}
     assert Settings(**ours).identity()

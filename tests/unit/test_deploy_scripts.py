@@ -84,6 +84,13 @@ def test_a_generation_that_was_dropped_is_not_folded_again(limit, tmp_path):
     assert out == ""
 
 
+def test_a_dropped_generation_holds_nobody_but_its_own_worker(limit, tmp_path):
+    (tmp_path / "dropped").touch()
+    process = limit(held("sh", "-c", "echo ran", LEADSTREAM_FUNNEL=str(tmp_path)))
+    out, _ = process.communicate()
+    assert (out, process.returncode) == ("ran\n", 0)
+
+
 class Answer(http.server.BaseHTTPRequestHandler):
     well = ("/metrics",)
 

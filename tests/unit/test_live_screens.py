@@ -1,8 +1,10 @@
 """What each card draws, without a browser: from documents to HTML and options of charts."""
 
+import html
 import re
 from datetime import UTC, date, datetime, timedelta
 from graphlib import TopologicalSorter
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from hypothesis import given
@@ -283,6 +285,34 @@ def test_the_four_states_differ():
     )  # fmt: skip
     found = [re.search(r'data-state="(\w+)"', one)[1] for one in drawn]
     assert found == ["loading", "error", "empty", "nothing"]
+
+
+def test_whoever_signed_in_can_sign_out_by_a_post_and_others_have_no_session_to_end():
+    for language in LANGUAGES:
+        words = Words(language)
+        shown = header.draw(words, "/", {"/": "page_funnel"}, scene(language), session=True)
+        assert '<form method="post" action="/logout" class="out">' in shown
+        assert words("sign_out") in shown
+    assert "/logout" not in header.draw(Words("en"), "/", {"/": "page_funnel"}, scene())
+
+
+def test_the_languages_of_a_page_keep_what_a_search_found():
+    leads = tuple(f"018f0000-0000-8000-8000-{number:012x}" for number in range(30))
+    seen = scene(path="/leads", ids=",".join(leads), zone="Asia/Tokyo")
+    shown = header.draw(seen.words, "/leads", {"/": "page_funnel"}, seen)
+    ways = dict(re.findall(r'href="([^"]+)" lang="(\w+)"', shown))
+    assert sorted(ways.values()) == sorted(LANGUAGES)
+    for address, language in ways.items():
+        query = dict(parse_qsl(urlsplit(html.unescape(address)).query))
+        again = read("/leads", query, FUNNEL, NOW)
+        assert (again.leads, again.lang, again.zone) == (leads, language, "Asia/Tokyo")
+    assert "018f0000" not in seen.link(seen.view.at("/"))
+
+
+def test_the_languages_of_a_long_list_stay_on_its_page():
+    seen = scene(page="3", sort="-late", owner="owner-4")
+    shown = header.draw(seen.words, "/work", {"/": "page_funnel"}, seen)
+    assert 'href="/work?owner=owner-4&amp;sort=-late&amp;page=3&amp;lang=fr"' in shown
 
 
 def test_a_search_posts_so_that_an_address_of_a_person_stands_in_no_address():

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from schemas.reading import FUNNELS, load
 from sinks.clickhouse.asking import Asked
 from streams.live.screens.filters import PERIODS
-from streams.live.view import FILTERS, Unclear, read
+from streams.live.view import FILTERS, ROWS, Unclear, read
 
 FUNNEL = load(FUNNELS / "default.yaml")
 NOW = datetime(2026, 11, 28, 22, 30, tzinfo=UTC)  # Saturday; 23:30 in Paris
@@ -36,6 +36,15 @@ def test_an_address_is_read_as_it_was_written(where, preset, compare, by, page):
     seen = view(**query)
     again = dict(parse_qsl(urlsplit(seen.address("Europe/Paris")).query))
     assert read("/work", again, FUNNEL, NOW) == seen
+
+
+def test_what_a_search_found_is_known_by_ids_and_by_nothing_else():
+    lead = "018f0000-0000-8000-8000-000000000001"
+    asked = {"ids": f"{lead},nobody,{lead.upper()},<img src=x>"}
+    assert read("/leads", asked, FUNNEL, NOW).leads == (lead,)
+    assert len(read("/leads", {"ids": ",".join([lead] * 90)}, FUNNEL, NOW).leads) == ROWS
+    assert read("/work", asked, FUNNEL, NOW).leads == ()
+    assert read("/leads", {}, FUNNEL, NOW).address("Europe/Paris") == "/leads"
 
 
 def test_the_plain_address_shows_the_last_thirty_days_in_the_reporting_zone():

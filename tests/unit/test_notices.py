@@ -382,6 +382,22 @@ def test_what_one_channel_took_is_not_sent_again_because_another_failed():
     assert desk.compose(at("2026-01-06T08:00")) == []
 
 
+def test_the_longest_wait_for_a_channel_is_known_by_kind_and_ends_when_it_is_taken_or_given_up():
+    desk = heard(alert(team="joint"), now=MONDAY)
+    first, *_ = desk.tick(MONDAY + MINUTE)
+    both = first.model_copy(update={"to": "team:joint", "channels": ("json.0", "mailto.1")})
+    later = first.model_copy(update={"at": first.at + MINUTE})
+    now = first.at + 5 * MINUTE
+    assert deciding.oldest([later, first, both], now) == {
+        ("owner", "mailto"): 300.0,
+        ("team", "json"): 300.0,
+        ("team", "mailto"): 300.0,
+    }
+    ended = both.model_copy(update={"taken": ("json.0",), "failed": ("mailto.1",)})
+    assert deciding.oldest([later, ended], now) == {("owner", "mailto"): 240.0}
+    assert deciding.oldest([], now) == {}
+
+
 def test_what_the_crm_refused_is_not_posted_again():
     own = {"rules": rules(breach={"to": ["crm"]})}
     desk = heard(cold(), **own)

@@ -23,13 +23,13 @@ from schemas.topics import TOPICS
 from streams import health
 from streams.agents import ticker
 from streams.cli import doctor as doctor_command
-from streams.embedded import answers, children, home, logs, pids, stopped
+from streams.embedded import answers, children, home, logs, pids, stack, stopped
 from streams.embedded.process import FIRST_ANSWER_SECONDS, Memory, Process
 from streams.embedded.watch import Watch
 from streams.engine.worker import EXIT_STOPPED
 from streams.operate import admin
 from streams.probe import Probe
-from streams.settings import Settings
+from streams.settings import WORKERS, Settings, split
 from tests.conftest import ROOT
 
 
@@ -202,6 +202,13 @@ DATA = ("kafka/logs/meta.properties", "clickhouse/metadata")
 def with_data(folder, name):
     (folder / name).parent.mkdir(parents=True)
     (folder / name).touch()
+
+
+def test_every_process_that_a_stack_starts_is_found_by_its_command(tmp_path):
+    everything = Settings(hubspot_token="t", notify_book=tmp_path / "book.yaml")
+    roles = stack.wanted(tmp_path, everything)
+    commands = {"worker" if split(role)[0] in WORKERS else role for role in roles}
+    assert {*commands, "clickhouse"} == {*children.OURS}
 
 
 @pytest.mark.parametrize("data", DATA)

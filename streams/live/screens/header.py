@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from streams.live.drawing import Markup, join, link, tag
+from streams.live.login import OUT
 from streams.live.wording import LANGUAGES, Words
 
 from .health import LATE_SECONDS, age_text
 
 if TYPE_CHECKING:
     from streams.live.scene import Scene
-    from streams.live.view import View
 
 FIND = "/find"
 
@@ -24,10 +24,11 @@ def draw(
     freshness: str = "",
     *,
     details: bool = True,
+    session: bool = False,
 ) -> Markup:
     """Draw it; before the first answer without a scene, so that nothing from outside is in it.
 
-    Whoever may not see leads has nothing to search.
+    Whoever may not see leads has nothing to search; whoever has no session has none to end.
     """
     ways = join(
         tag(
@@ -46,7 +47,8 @@ def draw(
             link(scene.link(scene.view.at("/")) if scene else "/", "leadstream", class_="brand"),
             tag("nav", tag("ul", ways), aria_label=words("pages_of")),
             _search(words, scene.view.lang if scene else "") if details else "",
-            _languages(words, path, scene.view if scene else None, scene),
+            _languages(words, path, scene),
+            _sign_out(words) if session else "",
             tag("p", freshness, class_="freshness", data_drawn=_drawn(scene)),
         )
     )
@@ -72,17 +74,25 @@ def _search(words: Words, language: str) -> Markup:
     )  # fmt: skip
 
 
-def _languages(words: Words, path: str, view: View | None, scene: Scene | None) -> Markup:
+def _languages(words: Words, path: str, scene: Scene | None) -> Markup:
+    """Return the same page in each language: the same question, page of a list and leads."""
     ways = []
     for code, name in LANGUAGES.items():
-        known = view and scene
-        address = scene.link(view.but(lang=code)) if known else f"{path}?lang={code}"  # type: ignore[union-attr]
+        address = f"{path}?lang={code}"
+        if scene:
+            address = scene.link(scene.view.but(lang=code, page=scene.view.page))
         now = "true" if code == words.language else None
         ways.append(
             tag("li", link(address, code, lang=code, hreflang=code, aria_label=name,
                            aria_current=now))
         )  # fmt: skip
     return tag("ul", *ways, class_="languages", aria_label=words("language"))
+
+
+def _sign_out(words: Words) -> Markup:
+    """Return what ends a session. It is posted: no link of another site may do it."""
+    button = tag("button", words("sign_out"), type="submit")
+    return tag("form", button, method="post", action=OUT, class_="out")
 
 
 def freshness(words: Words, health: dict[str, Any], scene: Scene) -> tuple[str, str]:
