@@ -44,8 +44,9 @@ if TYPE_CHECKING:
 
 VERSION = 3
 RECENT = 24  # events in the head: each is written again with each event
-SETTLED = 48  # facts of journeys that are over, and notes, in the head
-PAGE = 256  # events, or facts, in a page
+SETTLED = 24  # facts of journeys that are over, and notes, in the head
+PAGE = 256  # events in a page: each is asked for an id
+FACTS = 64  # facts in a page: the last one is written again whenever the head is full
 _PREFIX = struct.Struct(">Bqqq")  # version, due (ms), watermark (ms), revision
 _NEVER = (1 << 63) - 1
 _COUNT = struct.Struct(">I")
@@ -347,7 +348,7 @@ def _with_settled_pages(head: Head) -> Head:
         there = _FACTS.decode(head.page(_facts_page(number)))
     left = list(body.settled.items())
     while left:
-        room = max(0, PAGE - len(there))
+        room = max(0, FACTS - len(there))
         there.update(left[:room])
         left = left[room:]
         fresh[_facts_page(number)] = _ENCODER.encode(there)

@@ -89,6 +89,7 @@ def test_any_order_any_ticks_any_redelivery_and_any_crash_give_the_facts_of_one_
         patch.setattr(head, "RECENT", recent)
         patch.setattr(head, "SETTLED", recent)
         patch.setattr(head, "PAGE", 3 * recent + 1)
+        patch.setattr(head, "FACTS", 2 * recent + 1)
         facts, states, reached = arrived(inputs, ticks, random, definitions)
     assert (facts, states) == batch(events, edges, reached, definitions)
 
