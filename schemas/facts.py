@@ -79,7 +79,12 @@ def make(
 ) -> Fact:
     """Build a fact; keys of `fields` are the columns of its table."""
     body = orjson.dumps(fields, option=orjson.OPT_SORT_KEYS).decode()
-    return Fact(fact_id(lead, journey, f"{kind}:{what}", occurrence), kind.value, journey, at, body)
+    return Fact(name_of(lead, kind, journey, what, occurrence), kind.value, journey, at, body)
+
+
+def name_of(lead: str, kind: FactKind, journey: int, what: str, occurrence: int | str) -> str:
+    """Return the id of the fact that `make` builds."""
+    return fact_id(lead, journey, f"{kind}:{what}", occurrence)
 
 
 def digest(fact: Fact) -> str:

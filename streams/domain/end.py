@@ -21,6 +21,7 @@ from msgspec import Struct, structs
 
 from schemas.events import Event, EventType, parse, short
 
+from . import statements
 from .definition import Definition, Definitions
 from .fold import Fold, finished
 from .gates import FoldAgain, Score
@@ -138,8 +139,11 @@ def follow(
     event: Event | None,
     definitions: Definitions,
     now: int,
+    stated_at: int,
 ) -> tuple[Folded, bytes]:
     """Take the end on by an event, or by time alone; return the facts up to `now` and the new end.
+
+    `stated_at` (ms) is the time up to which facts were stated of the end last.
 
     The facts are those of journeys that are not sealed, and the notes of this step. `end` is used
     up: it must be read again for another step. No consent of a group with edges comes here, whose
@@ -154,14 +158,14 @@ def follow(
         return Folded({}, {}, None), dump(_after(end, event, run), definitions) if event else b""
     run.state = state
     run.judged = Standing([], frozenset(), end.renamed, end.gone)
-    kept = b""
+    kept, there = b"", statements.known(state, stated_at)
     if event:
         before = state.origin, state.lead.get("segment")
         run.apply(event)
         if state.sealed.journeys and before != (state.origin, state.lead.get("segment")):
             raise FoldAgain  # every journey names them
         kept = dump(_after(end, event, run), definitions)
-    folded = finished(run, now)
+    folded = finished(run, now, there)
     return folded._replace(
         state=with_group(folded.state, end.origins, end.conflicts, end.events)
     ), kept

@@ -78,11 +78,14 @@ def applied(
     return run
 
 
-def finished(run: Fold, now: int) -> Folded:
-    """Fold time up to `now` (ms) into a state, and state what it comes to."""
+def finished(run: Fold, now: int, before: statements.Known | None = None) -> Folded:
+    """Fold time up to `now` (ms) into a state, and state what it comes to.
+
+    `before` is the state that facts were stated of last; what equals it is not stated anew.
+    """
     run.fire(max(now, 0))
     run.state.horizon = max(run.state.horizon, now)
-    return statements.of(run.lead, run.state, run.definitions)
+    return statements.of(run.lead, run.state, run.definitions, before)
 
 
 class Fold(Learning):

@@ -201,7 +201,7 @@ def tick(head: Head, now: int, definitions: Definitions) -> Step[Head]:
     end = _end(head, definitions)
     if end:
         with suppress(ends.FoldAgain):
-            folded, _ = ends.follow(head.lead, end, None, definitions, now)
+            folded, _ = ends.follow(head.lead, end, None, definitions, now, head.watermark)
             return _stated(replace(head, watermark=now, fresh={}), folded)
     before = _Whole(head)
     return before.after(rows.tick(before.row, now, definitions), definitions)
@@ -221,7 +221,7 @@ def _went_on(
         return Step(head, repeated=True, flooded=1)
     speaks = end.survivor == head.lead
     forwards = () if speaks or not direct else (Forward(end.survivor, "event", tuple(event)),)
-    folded, kept = ends.follow(head.lead, end, event, definitions, head.watermark)
+    folded, kept = ends.follow(head.lead, end, event, definitions, head.watermark, head.watermark)
     recent = structs.replace(
         body.recent,
         origins=[*body.recent.origins],

@@ -176,3 +176,4 @@ class Folded(NamedTuple):
     state: dict[str, Any]
     next_due: int | None
     end: bytes = b""  # the state at the end, where it was asked for (end.py)
+    same: frozenset[str] = frozenset()  # ids of facts that are as they were stated last

@@ -243,7 +243,7 @@ def emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step[Row]:
         fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()
     }
     changes: list[Change] = []
-    for name in sorted(emitted):
+    for name in sorted(emitted.keys() - folded.same):
         _, kind, journey, at, level = emitted[name]
         # Gone, or dated elsewhere: taken back under its old time.
         if name not in marks or marks[name][3] != at:

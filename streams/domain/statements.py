@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import copy
 import itertools
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from schemas.facts import Fact, FactKind, make
+from schemas.facts import Fact, FactKind, make, name_of
 
-from .journey import NEVER, Deal, Folded, Journey, Move, State, dimensions
+from .journey import NEVER, Deal, Folded, Handoff, Journey, Move, State, dimensions
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from schemas.events import Event
 
@@ -23,30 +24,67 @@ def note(lead: str, journey: int, event: Event, what: str, fields: dict[str, Any
     return make(lead, FactKind.NOTE, journey, event.at, what, event.id, **fields)
 
 
-def of(lead: str, state: State, definitions: Definitions) -> Folded:
-    """Return the facts, the lead's row of state, and when time alone changes either."""
-    facts: list[Fact] = list(state.notes)
+class Known(NamedTuple):
+    """The newest journey as its facts were stated last: what equals it needs no new one."""
+
+    number: int
+    horizon: int
+    common: tuple[Any, ...]  # what all of the journey's facts say
+    moves: list[Move]
+    handoffs: list[Handoff]
+    clocks: dict[str, tuple[Running, ClockState]]
+    running: dict[str, Running]
+    deals: dict[str, Deal]
+    decisions: int
+    disagreements: frozenset[str]
+
+
+def known(state: State, horizon: int) -> Known | None:
+    """Copy a state of which facts were stated at `horizon` (ms), before a step changes it."""
+    if not state.journeys or state.timer < horizon:
+        return None  # a timer was folded into what was stated
+    journey = state.journeys[-1]
+    return Known(
+        state.number,
+        max(state.horizon, horizon),
+        _common(state, journey),
+        [copy.copy(move) for move in journey.moves],
+        [copy.copy(handoff) for handoff in journey.handoffs],
+        dict(journey.clocks),
+        {_name(running): copy.copy(running) for running in state.running},
+        {name: copy.copy(deal) for name, deal in journey.deals.items()},
+        len(journey.decisions),
+        frozenset(journey.disagreements),
+    )
+
+
+_NOTHING = Known(0, 0, (), [], [], {}, {}, {}, 0, frozenset())
+
+
+def of(lead: str, state: State, definitions: Definitions, before: Known | None = None) -> Folded:
+    """Return the facts, the lead's row of state, and when time alone changes either.
+
+    Of what is as it was `before` only the facts' ids are given.
+    """
+    facts: list[Fact | str] = list(state.notes)
     for journey in state.journeys:
-        facts.append(_journey(lead, state, journey, definitions))
-        facts += _moves(lead, journey)
-        facts += _handoffs(lead, journey)
+        same = before and before.number == journey.number
+        same = same and before.common == _common(state, journey)  # type: ignore[union-attr]
+        there = before if before and same else _NOTHING
+        facts += _journey(lead, state, journey, definitions, there)
+        facts += _moves(lead, journey, there)
+        facts += _handoffs(lead, journey, there)
         facts += [
-            _clock(lead, journey, running, ended) for running, ended in journey.clocks.values()
+            name_of(lead, FactKind.CLOCK, journey.number, *_clock_id(running))
+            if there.clocks.get(name, (None,))[0] is running
+            else _clock(lead, journey, running, ended)
+            for name, (running, ended) in journey.clocks.items()
         ]
+        facts += _deals(lead, journey, there)
         facts += [
-            make(
-                lead,
-                FactKind.DEAL,
-                journey.number,
-                deal.opened_at,
-                "deal",
-                deal.id,
-                **_deal(deal, journey),
-            )
-            for deal in journey.deals.values()
-        ]
-        facts += [
-            make(
+            name_of(lead, FactKind.DECISION, journey.number, one["stage"], number)
+            if number < there.decisions
+            else make(
                 lead,
                 FactKind.DECISION,
                 journey.number,
@@ -58,14 +96,13 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
             for number, one in enumerate(journey.decisions)
         ]
         facts += [
-            make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one)
+            name_of(lead, FactKind.DISAGREEMENT, journey.number, key, 0)
+            if key in there.disagreements
+            else make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one)
             for key, one in journey.disagreements.items()
         ]
-    for running in state.running:
-        now = running.running(state.horizon)
-        if not running.restarts or state.horizon > running.due:
-            journey = state.journeys[running.journey - 1 - state.sealed.journeys]
-            facts.append(_clock(lead, journey, running, now))
+        if journey is state.journeys[-1]:
+            facts += _running(lead, state, journey, there)
     due = [
         mark
         for running in state.running
@@ -73,7 +110,53 @@ def of(lead: str, state: State, definitions: Definitions) -> Folded:
     ]
     if state.timer < NEVER:
         due.append(state.timer)
-    return Folded({fact.id: fact for fact in facts}, _state(state), min(due, default=None))
+    return Folded(
+        {fact.id: fact for fact in facts if isinstance(fact, Fact)},
+        _state(state),
+        min(due, default=None),
+        same=frozenset(fact for fact in facts if isinstance(fact, str)),
+    )
+
+
+def _common(state: State, journey: Journey) -> tuple[Any, ...]:
+    return (
+        state.origin,
+        state.lead.get("segment"),
+        journey.attribution,
+        journey.landing_page,
+        journey.test,
+        journey.excluded,
+        journey.opening,
+    )
+
+
+def _running(lead: str, state: State, journey: Journey, there: Known) -> Iterator[Fact | str]:
+    """Yield the clocks that run; one that touches restart is a fact only when it lapsed."""
+    for running in state.running:
+        if running.restarts and state.horizon <= running.due:
+            continue
+        now = running.running(state.horizon)
+        was = there.running.get(_name(running))
+        if was == running and was.running(there.horizon) == now and not running.restarts:
+            yield name_of(lead, FactKind.CLOCK, running.journey, *_clock_id(running))
+        else:
+            yield _clock(lead, journey, running, now)
+
+
+def _name(running: Running) -> str:
+    return f"{running.stage}.{running.name}#{running.occurrence}.{running.lapses}"
+
+
+def _clock_id(running: Running) -> tuple[str, str]:
+    return f"{running.stage}.{running.name}", f"{running.occurrence}.{running.lapses}"
+
+
+def _as_before(now: list[Any], before: list[Any]) -> int:
+    """Return how many of a list's first entries are as they were."""
+    return next(
+        (place for place, pair in enumerate(zip(now, before, strict=False)) if pair[0] != pair[1]),
+        min(len(now), len(before)),
+    )
 
 
 def _judged(definition: Definition) -> dict[str, str]:
@@ -92,7 +175,11 @@ def _dimensions(known: Mapping[str, str], journey: Journey, under: Definition) -
     return {"dimensions": {**known, **({"landing_page": page} if page else {})}}
 
 
-def _journey(lead: str, state: State, journey: Journey, definitions: Definitions) -> Fact:
+def _journey(
+    lead: str, state: State, journey: Journey, definitions: Definitions, there: Known
+) -> list[Fact | str]:
+    if journey.moves == there.moves:
+        return [name_of(lead, FactKind.JOURNEY, journey.number, "journey", 0)]
     first: dict[str, Move] = {}
     for move in journey.moves:
         first.setdefault(move.to, move)
@@ -100,7 +187,7 @@ def _journey(lead: str, state: State, journey: Journey, definitions: Definitions
     ladder, beside = shape.ladder, (shape.lost, shape.recycled, shape.disqualified)
     milestones = {f"{stage}_at": first[stage].at for stage in (*ladder, *beside) if stage in first}
     reached = [first[stage].at for stage in ladder if stage in first]
-    return make(
+    fact = make(
         lead,
         FactKind.JOURNEY,
         journey.number,
@@ -119,13 +206,21 @@ def _journey(lead: str, state: State, journey: Journey, definitions: Definitions
         negative=any(later < earlier for earlier, later in itertools.pairwise(reached)),
         **_judged(journey.moves[0].under),
     )
+    return [fact]
 
 
-def _moves(lead: str, journey: Journey) -> list[Fact]:
-    facts = []
+def _moves(lead: str, journey: Journey, there: Known) -> list[Fact | str]:
+    facts: list[Fact | str] = []
     entered: dict[str, Move] = {}
-    for move in journey.moves:
+    same = _as_before(journey.moves, there.moves)
+    for place, move in enumerate(journey.moves):
         came = entered.get(move.from_stage)
+        if place < same:  # what it came from is among those before
+            entered[move.to] = move
+            facts.append(
+                name_of(lead, FactKind.TRANSITION, journey.number, move.to, move.occurrence)
+            )
+            continue
         fields: dict[str, Any] = {
             "from": move.from_stage,
             "to": move.to,
@@ -162,9 +257,14 @@ def _moves(lead: str, journey: Journey) -> list[Fact]:
     return facts
 
 
-def _handoffs(lead: str, journey: Journey) -> list[Fact]:
-    facts = []
-    for handoff in journey.handoffs:
+def _handoffs(lead: str, journey: Journey, there: Known) -> list[Fact | str]:
+    facts: list[Fact | str] = []
+    same = _as_before(journey.handoffs, there.handoffs)
+    for place, handoff in enumerate(journey.handoffs):
+        if place < same:
+            name = handoff.stage, handoff.occurrence
+            facts.append(name_of(lead, FactKind.HANDOFF, journey.number, *name))
+            continue
         hours = handoff.under.team_hours(handoff.stage)
         fields: dict[str, Any] = {
             "stage": handoff.stage,
@@ -206,8 +306,7 @@ def _clock(lead: str, journey: Journey, running: Running, ended: ClockState) -> 
         FactKind.CLOCK,
         running.journey,
         running.start,
-        f"{running.stage}.{running.name}",
-        f"{running.occurrence}.{running.lapses}",
+        *_clock_id(running),
         stage=running.stage,
         clock=running.name,
         warn_at=running.warn,
@@ -222,6 +321,17 @@ def _clock(lead: str, journey: Journey, running: Running, ended: ClockState) -> 
         **_judged(running.under),
         **_dimensions(running.dimensions, journey, running.under),
     )
+
+
+def _deals(lead: str, journey: Journey, there: Known) -> Iterator[Fact | str]:
+    same = journey.moves[:1] == there.moves[:1]  # whose version says which dimensions there are
+    for name, deal in journey.deals.items():
+        if same and there.deals.get(name) == deal:
+            yield name_of(lead, FactKind.DEAL, journey.number, "deal", deal.id)
+        else:
+            fields = _deal(deal, journey)
+            at = deal.opened_at
+            yield make(lead, FactKind.DEAL, journey.number, at, "deal", deal.id, **fields)
 
 
 def _deal(deal: Deal, journey: Journey) -> dict[str, Any]:
