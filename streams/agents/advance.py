@@ -68,7 +68,7 @@ class Advance(Logic):
 
     def record(self, record: Any, row: bytes | None, now: int, pages: Pages = no_pages) -> Effects:
         """Fold one event or edge into the lead of its key."""
-        touch, definitions = _read(record), self.versions.of(record.partition)
+        touch, definitions = _read(record, known=bool(row)), self.versions.of(record.partition)
         before = head.load(row, pages) if row else head.new(record.key.decode())
         if touch["record"] == "edge":
             step = head.connect(before, rows.edge_of(touch["edge"]), definitions)
@@ -182,15 +182,15 @@ class Advance(Logic):
         return [Out(topics.ALERTS, lead.encode(), orjson.dumps(alert))]
 
 
-def _read(record: Any) -> dict[str, Any]:
-    """Read a record of `lead.touches`.
+def _read(record: Any, *, known: bool) -> dict[str, Any]:
+    """Read a record of `lead.touches`; the key of a known row was judged before.
 
     Raises:
         PayloadRejected: it is none; whoever wrote it there must act.
 
     """
     try:
-        touch, _ = touches.load(record.value), UUID(record.key.decode())
+        touch, _ = touches.load(record.value), known or UUID(record.key.decode())
     except UnknownRecord as error:
         raise PayloadRejected(str(error)) from error
     except (ValueError, UnicodeDecodeError) as error:

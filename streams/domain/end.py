@@ -107,6 +107,12 @@ def at_end(
     )
 
 
+def begun(lead: str, definitions: Definitions) -> End:
+    """Return the end of nothing: what the first event of a lead goes on from."""
+    run = Fold(lead, definitions)
+    return at_end(lead, run, [], (), frozenset({lead}), 0, events=0, influenced=False)
+
+
 def goes_on(end: End, event: Event) -> bool:
     """Return whether an event is one step on from the end.
 

@@ -17,7 +17,6 @@ from __future__ import annotations
 import struct
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -135,15 +134,14 @@ _EDGES = msgspec.msgpack.Decoder(list[Edge])
 NO_END = b"\xc0"
 
 
-@dataclass(frozen=True)
-class Head:
+class Head(Struct, frozen=True):
     """A row as it is kept. `fresh` are the pages that this step changed, `read` finds others."""
 
     body: Body
     watermark: int = 0
     revision: int = 0
-    fresh: Mapping[bytes, bytes] = field(default_factory=dict)
-    read: Pages = field(default=_nothing, compare=False, repr=False)
+    fresh: Mapping[bytes, bytes] = {}
+    read: Pages = _nothing
 
     @property
     def lead(self) -> str:
@@ -202,7 +200,7 @@ def tick(head: Head, now: int, definitions: Definitions) -> Step[Head]:
     if end:
         with suppress(ends.FoldAgain):
             folded, _ = ends.follow(head.lead, end, None, definitions, now, head.watermark)
-            return _stated(replace(head, watermark=now, fresh={}), folded)
+            return _stated(structs.replace(head, watermark=now, fresh={}), folded)
     before = _Whole(head)
     return before.after(rows.tick(before.row, now, definitions), definitions)
 
@@ -229,9 +227,8 @@ def _went_on(
         events=[*body.recent.events],
     )
     recent.add(event, direct=direct)
-    after = replace(
-        head, body=structs.replace(body, recent=recent, end=msgspec.Raw(kept)), fresh={}
-    )
+    body = structs.replace(body, recent=recent, end=msgspec.Raw(kept), mark=definitions.mark)
+    after = structs.replace(head, body=body, fresh={})
     if len(recent.events) > RECENT:
         after = _sealed(after, definitions)
     return _stated(after, folded, forwards)
@@ -240,6 +237,8 @@ def _went_on(
 def _end(head: Head, definitions: Definitions) -> ends.End | None:
     """Return the state at the end; None where it is of other definitions, or there is none."""
     body = head.body
+    if not head.revision and not body.pages and body == Body(body.lead):
+        return ends.begun(body.lead, definitions)
     if body.mark != definitions.mark or body.end == NO_END:
         return None
     return ends.load(bytes(body.end), definitions)
@@ -248,11 +247,12 @@ def _end(head: Head, definitions: Definitions) -> ends.End | None:
 def _stated(head: Head, folded: Folded, forwards: tuple[Forward, ...] = ()) -> Step[Head]:
     """Return the step that states what changed among the facts that may."""
     body = head.body
-    row = Row(head.lead, head.watermark, head.revision, emitted=body.emitted, stated=body.stated)
-    step = rows.emit(row, folded, forwards)
-    after = _remembered(replace(head, revision=step.row.revision), step.row.emitted)
-    after = replace(after, body=structs.replace(after.body, stated=step.row.stated))
-    return step._replace(row=after)  # type: ignore[return-value, arg-type]
+    stated = rows.changes_of(head.revision, body.emitted, body.stated, folded)
+    body = structs.replace(body, stated=stated.digest)
+    after = structs.replace(head, body=body, revision=stated.revision)
+    if stated.changes:
+        after = _remembered(after, stated.emitted)
+    return stated.step(after, folded, forwards)
 
 
 def _remembered(head: Head, emitted: Mapping[str, Emitted]) -> Head:
@@ -264,7 +264,7 @@ def _remembered(head: Head, emitted: Mapping[str, Emitted]) -> Head:
             hot[name] = mark
         else:
             cold[name] = mark
-    head = replace(head, body=structs.replace(head.body, emitted=hot, settled=cold))
+    head = structs.replace(head, body=structs.replace(head.body, emitted=hot, settled=cold))
     return _with_settled_pages(head) if len(cold) > SETTLED else head
 
 
@@ -337,7 +337,7 @@ def _sealed(head: Head, definitions: Definitions) -> Head:
         if left:
             number, there = number + 1, Events()
     body = structs.replace(body, recent=Events(), reach=reach, odd=[])
-    return replace(head, body=body, fresh=fresh)
+    return structs.replace(head, body=body, fresh=fresh)
 
 
 def _with_settled_pages(head: Head) -> Head:
@@ -354,7 +354,7 @@ def _with_settled_pages(head: Head) -> Head:
         fresh[_facts_page(number)] = _ENCODER.encode(there)
         body = structs.replace(body, settled_pages=number + 1)
         number, there = number + 1, {}
-    return replace(head, body=structs.replace(body, settled={}), fresh=fresh)
+    return structs.replace(head, body=structs.replace(body, settled={}), fresh=fresh)
 
 
 class _Whole:
@@ -412,7 +412,7 @@ class _Whole:
             kept = {name: left.pop(name) for name in facts if name in left}
             if kept != facts:
                 fresh[_facts_page(number)] = _ENCODER.encode(kept)
-        head = replace(head, fresh={**fresh, **head.fresh})
+        head = structs.replace(head, fresh={**fresh, **head.fresh})
         return step._replace(row=_remembered(head, left))  # type: ignore[return-value, arg-type]
 
     def _recent(self, row: Row, fresh: dict[bytes, bytes]) -> Events:

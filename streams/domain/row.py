@@ -51,7 +51,7 @@ from .journey import Folded
 from .packs import Pack, unpack
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .definition import Definitions
 
@@ -234,11 +234,42 @@ def state_of(row: Row, definitions: Definitions) -> Folded:
 
 
 def emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step[Row]:
+    """Return the step that states what changed since what was stated last."""
+    stated = changes_of(row.revision, row.emitted, row.stated, folded)
+    after = replace(row, revision=stated.revision, emitted=stated.emitted, stated=stated.digest)
+    return stated.step(after, folded, forwards)
+
+
+class Stated(NamedTuple):
+    """What is stated of a row, and what the row remembers of it."""
+
+    changes: tuple[Change, ...]
+    state: State | None
+    revision: int
+    emitted: dict[str, Emitted]
+    digest: str  # of the lead's state
+
+    def step(self, row: Kept, folded: Folded, forwards: tuple[Forward, ...]) -> Step[Kept]:
+        """Return the step to a row that remembers it."""
+        return Step(
+            row,
+            self.changes,
+            self.state,
+            forwards,
+            folded.next_due,
+            stands=folded.state,
+            end=folded.end,
+        )
+
+
+def changes_of(
+    before: int, stated: Mapping[str, Emitted], digest_before: str, folded: Folded
+) -> Stated:
     """Return the changes since what was stated last, tombstones first, each with its own revision.
 
     See history h12 to h14.
     """
-    revision, emitted = row.revision, dict(row.emitted)
+    revision, emitted = before, dict(stated)
     marks = {
         fact.id: (digest(fact), fact.kind, fact.journey, fact.at) for fact in folded.facts.values()
     }
@@ -251,8 +282,8 @@ def emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step[Row]:
             changes.append(Change(name, kind, journey, at, revision, None, level))
             del emitted[name]
     for fact in sorted(folded.facts.values(), key=_in_time):
-        before = emitted.get(fact.id)
-        if before is None or before[:4] != marks[fact.id]:
+        known = emitted.get(fact.id)
+        if known is None or known[:4] != marks[fact.id]:
             revision += 1
             changes.append(
                 Change(
@@ -262,28 +293,19 @@ def emit(row: Row, folded: Folded, forwards: tuple[Forward, ...]) -> Step[Row]:
                     fact.at,
                     revision,
                     fact.content,
-                    before[4] if before else "",
+                    known[4] if known else "",
                 )
             )
             emitted[fact.id] = (*marks[fact.id], _level(fact))
     content = (
         orjson.dumps(folded.state, option=orjson.OPT_SORT_KEYS).decode() if folded.state else None
     )
-    stated = blake2b(content.encode(), digest_size=6).hexdigest() if content else ""
+    now = blake2b(content.encode(), digest_size=6).hexdigest() if content else ""
     state = None
-    if stated != row.stated:
+    if now != digest_before:
         revision += 1
         state = State(revision, content)
-    after = replace(row, revision=revision, emitted=emitted, stated=stated)
-    return Step(
-        after,
-        tuple(changes),
-        state,
-        forwards,
-        folded.next_due,
-        stands=folded.state,
-        end=folded.end,
-    )
+    return Stated(tuple(changes), state, revision, emitted, now)
 
 
 def _level(fact: Fact) -> str:

@@ -6,6 +6,7 @@ one lead of many touches: what its next one costs after 10, 100 and 1,000 of the
 
 import argparse
 import random
+import sys
 import time
 from collections import defaultdict
 from datetime import datetime
@@ -49,7 +50,7 @@ def _event(file, row):
         more["marketing"] = {"utm_source": row["utm"]}
     if "deal" in row:
         more["deal"] = {"id": row["deal"], "amount": row["amount"]}
-    at = int(datetime.strptime(row["at"], histories.FORMAT).timestamp() * 1000)
+    at = int(datetime.fromisoformat(row["at"]).timestamp() * 1000)
     return LeadEvent(
         id=f"gen:{row['id']}",
         type=_TYPES[file],
@@ -138,12 +139,12 @@ def main():
     options.add_argument("--leads", type=int, default=2_000)
     asked = options.parse_args()
     resolve, advance = hops(asked.leads)
-    print(f"generated leads: {asked.leads}, a record")
-    print(f"  resolve  {resolve.shown}   of {resolve.records}")
-    print(f"  advance  {advance.shown}   of {advance.records}")
-    print("one more touch of a lead, by how many came before")
+    sys.stdout.write(f"generated leads: {asked.leads}, a record\n")
+    sys.stdout.write(f"  resolve  {resolve.shown}   of {resolve.records}\n")
+    sys.stdout.write(f"  advance  {advance.shown}   of {advance.records}\n")
+    sys.stdout.write("one more touch of a lead, by how many came before\n")
     for before, (micro, size) in growth().items():
-        print(f"  {before:5}    {micro:7.0f} us {size:7.0f} B")
+        sys.stdout.write(f"  {before:5}    {micro:7.0f} us {size:7.0f} B\n")
 
 
 if __name__ == "__main__":

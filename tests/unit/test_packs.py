@@ -1,10 +1,10 @@
 """Old touches in little room: ten years of newsletters fit a row, fold fast, and lose nothing."""
 
 import random
-from dataclasses import replace
 
 import orjson
 import pytest
+from msgspec.structs import replace
 
 from schemas.events import RANK, Event, EventType, short
 from schemas.reading import FUNNELS, load
