@@ -11,7 +11,7 @@ import orjson
 from schemas.facts import FactKind
 
 from . import terms
-from .rows import LATE, OTHERS, STATE, TABLES, body_of, value_of
+from .rows import LATE, OTHERS, STATE, TABLES, body_of, values_of
 
 if TYPE_CHECKING:
     from schemas.deadletters import Letter, Mark
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 def hash64(text: str) -> int:
     """Return 8 bytes of a content's hash as an unsigned integer."""
     return int.from_bytes(blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+# By table, the columns that tell rows apart, and the one that says which is newer.
+_NEWEST = {
+    **{table: (slice(0, 5), 5) for table, _ in TABLES.values()},  # see rows.HEAD
+    "lead_state": (slice(0, 2), 2),
+}
 
 
 class Batch:
@@ -48,6 +55,20 @@ class Batch:
         """Return the record that a row was made of; None for a mark from an earlier batch."""
         return next((record for one, record in self._made.get(table, ()) if one is row), None)
 
+    def newest(self) -> None:
+        """Keep of each fact and state the highest revision that this batch has, time by time.
+
+        Readers see no other, and every one stands in `fact_revisions`.
+        """
+        for table, (key, revision) in _NEWEST.items():
+            kept: dict[tuple[Any, ...], list[Any]] = {}
+            for row in self.rows.get(table, ()):
+                known = kept.setdefault(tuple(row[key]), row)
+                if row[revision] > known[revision]:
+                    kept[tuple(row[key])] = row
+            if kept:
+                self.rows[table] = list(kept.values())
+
     def fact(self, fact: dict[str, Any]) -> None:
         """Add one revision: to its own table, and to those that keep every one."""
         content = fact["content"]
@@ -61,9 +82,9 @@ class Batch:
             fact["revision"],
             deleted,
         ]
-        body = body_of(fact["kind"], content) if content else {}
+        body = fact.get("body") or orjson.loads(content or b"{}")
         table, columns = TABLES[fact["kind"]]
-        self._add(table, [*head, *(value_of(body, column) for column in columns)])
+        self._add(table, head + values_of(body_of(fact["kind"], body), columns))
         if fact["kind"] == FactKind.CLOCK and body.get("status") in LATE and not body.get("test"):
             self._breach(fact, body)
         self._add(
@@ -84,7 +105,7 @@ class Batch:
         """Add a lead's absolute state; without content the lead is another's now."""
         body = state.get("body") or orjson.loads(state["content"] or b"{}")
         head = [state["generation"], state["lead"], state["revision"], int(not body)]
-        self._add("lead_state", [*head, *(value_of(body, column) for column in STATE)])
+        self._add("lead_state", head + values_of(body, STATE))
         place = [state["partition"], state["offset"]]
         content = state["content"] or ""
         self._add(

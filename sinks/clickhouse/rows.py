@@ -6,7 +6,9 @@ clickhouse-connect writes an integer into DateTime64(3) as it is.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 import orjson
@@ -406,29 +408,40 @@ def ddl() -> list[str]:
     return [*statements, _STAGES, _PAST_DUE, terms.view(ACTIVE)]
 
 
-def body_of(kind: str, content: str) -> dict[str, Any]:
+def body_of(kind: str, content: dict[str, Any]) -> dict[str, Any]:
     """Return a fact's content with the keys that columns are filled from.
 
     A gate's rules become text, a journey's stages a map.
     """
-    body: dict[str, Any] = orjson.loads(content)
-    if "rules" in body:
-        body["rules"] = orjson.dumps(body["rules"]).decode()
     if kind == FactKind.JOURNEY:
-        body["entered"] = {
-            key.removesuffix("_at"): at for key, at in body.items() if key.endswith("_at")
-        }
-    return body
+        entered = {key.removesuffix("_at"): at for key, at in content.items() if key[-3:] == "_at"}
+        return {**content, "entered": entered}
+    if "rules" in content:
+        return {**content, "rules": orjson.dumps(content["rules"]).decode()}
+    return content
 
 
-def value_of(body: dict[str, Any], column: Column) -> Any:
-    """Return a column's value out of a fact's content."""
-    value = body.get(column.key or column.name)
-    if value is None:
-        return None if column.type.startswith("Nullable") else _EMPTY[column.type]
-    if "Decimal" in column.type:
-        return Decimal(value)
-    return int(value) if column.type == "UInt8" else value
+def values_of(body: dict[str, Any], columns: tuple[Column, ...]) -> list[Any]:
+    """Return the values of columns out of a fact's content."""
+    return [
+        empty if (value := body.get(key)) is None else made(value) if made else value
+        for key, empty, made in _filling(columns)
+    ]
+
+
+@lru_cache
+def _filling(
+    columns: tuple[Column, ...],
+) -> tuple[tuple[str, Any, Callable[[Any], Any] | None], ...]:
+    """Return of each column its key, its value where there is none, and what makes it of others."""
+    return tuple(
+        (
+            column.key or column.name,
+            None if column.type.startswith("Nullable") else _EMPTY[column.type],
+            Decimal if "Decimal" in column.type else int if column.type == "UInt8" else None,
+        )
+        for column in columns
+    )
 
 
 def columns_of(table: str) -> tuple[list[str], list[str]]:

@@ -57,7 +57,14 @@ def insert(client: Any, table: str, rows: Sequence[list[Any]]) -> None:
     Their columns are those of `rows.columns_of`.
     """
     names, types = columns_of(table)
-    client.insert(table, rows, column_names=names, column_type_names=types, settings=_SETTINGS)
+    client.insert(
+        table,
+        list(zip(*rows, strict=True)),
+        column_names=names,
+        column_type_names=types,
+        column_oriented=True,
+        settings=_SETTINGS,
+    )
 
 
 class Writer:
@@ -84,6 +91,7 @@ class Writer:
 
         """
         written = Written()
+        batch.newest()
         self._hold_marks(batch)
         if self._generations is None:  # what came before a restart may not have been rolled up
             self._generations = self._retried(

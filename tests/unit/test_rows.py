@@ -95,6 +95,23 @@ def test_every_kind_of_fact_has_a_table_and_every_row_as_many_values_as_columns(
         assert {len(row) for row in rows} == {len(names)}, table
 
 
+def test_a_batch_writes_the_newest_of_a_fact_and_of_a_state_and_keeps_every_revision():
+    batch = Batch()
+    note = {"lead": "l", "generation": 1, "kind": "note", "journey": 1, "partition": 0, "offset": 1}
+    for name, at, revision, content in [
+        ("f", 5, 1, "{}"), ("f", 5, 3, '{"what":"echo"}'), ("f", 5, 2, "{}"),
+        ("f", 6, 4, None), ("g", 5, 5, "{}"),
+    ]:  # fmt: skip
+        batch.fact({**note, "id": name, "at": at, "revision": revision, "content": content})
+    for revision in (7, 6):
+        batch.state({**note, "revision": revision, "content": '{"stage":"mql"}'})
+    batch.newest()
+    shown = {(row[3], row[4], row[5], row[6], row[7]) for row in batch.rows["notes"]}
+    assert shown == {("f", 5, 3, 0, "echo"), ("f", 6, 4, 1, ""), ("g", 5, 5, 0, "")}
+    assert [row[2] for row in batch.rows["lead_state"]] == [7]
+    assert len(batch.rows["fact_revisions"]) == 7
+
+
 def test_each_revision_by_which_a_real_leads_clock_is_late_is_kept_and_no_other():
     batch = Batch()
     fact = {"lead": "l", "generation": 1, "id": "f", "kind": "clock", "journey": 1, "at": 0}
