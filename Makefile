@@ -3,7 +3,7 @@ PY := .venv/bin/python
 STAMP := .venv/.installed
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint fuzz mutants bench bench-viewers bench-preview bench-import lock clean
+.PHONY: help setup demo test test-ci test-fault test-fault-long test-long lint fuzz mutants bench bench-hops bench-flood bench-viewers bench-preview bench-import lock clean
 
 help: ## list the targets
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -49,8 +49,16 @@ fuzz: setup ## spoiled bodies of every vendor for ten minutes: refused with a re
 mutants: setup ## remove rules one by one; the tests must notice each (about half an hour)
 	$(PY) -m tests.mutants $(ARGS)
 
-bench: setup ## latency from gateway to ClickHouse at 200 events/s
-	$(PY) -m tests.benchmarks.latency
+bench: setup ## what a record costs each hop, latency at 200, 500 and 1,000 events/s, a flood of one lead (about 8 minutes)
+	$(PY) -m tests.benchmarks.hops
+	for rate in 200 500 1000; do $(PY) -m tests.benchmarks.latency --rate $$rate || exit 1; done
+	$(PY) -m tests.benchmarks.flood
+
+bench-hops: setup ## what a record costs resolve and advance without Kafka, and one more event of a long history (a minute)
+	$(PY) -m tests.benchmarks.hops $(ARGS)
+
+bench-flood: setup ## 10,000 events of one lead within seconds: how far time falls behind, and the others' latency
+	$(PY) -m tests.benchmarks.flood $(ARGS)
 
 bench-viewers: setup ## that latency while 20 people look at pages and dashboards, against nobody
 	$(PY) -m tests.benchmarks.viewers $(ARGS)
