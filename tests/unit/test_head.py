@@ -7,6 +7,7 @@ import orjson
 import pytest
 
 from schemas.events import RANK, Event, EventType, short
+from schemas.facts import digest
 from schemas.reading import FUNNELS, load
 from streams.domain import end, head, row
 from streams.domain.definition import prepare
@@ -170,3 +171,93 @@ def test_the_end_of_a_fold_is_the_same_bytes_however_often_it_is_written():
         rng.shuffle(history)
         folded = fold_group("lead", frozenset(history), frozenset(), DEFINITION, 0, ends=True)
         assert end.dump(end.load(folded.end, DEFINITION), DEFINITION) == folded.end
+
+
+def deal(name, at, kind, /, deal_id="d1", **fields):
+    return event(name, at, kind, deal={"id": deal_id, **fields})
+
+
+E = EventType
+SAYS_SOMETHING_OF_THE_PAST = {
+    "a deal that was won is open again": [
+        deal("a", T0, E.OPPORTUNITY_CREATED),
+        deal("b", T0 + DAY, E.OPPORTUNITY_WON),
+        deal("c", T0 + 2 * DAY, E.OPPORTUNITY_STAGE_CHANGED, stage="qualified"),
+    ],
+    "two stages of one instant": [
+        event("a", T0, E.CREATED, kind="form"),
+        event("b", T0 + DAY, E.STAGE_REPORTED, stage="salesqualifiedlead"),
+        event("c", T0 + DAY, E.STAGE_REPORTED, stage=MQL)._replace(sequence=1),
+    ],
+    "a void comes before what it voids": [
+        event("a", T0, E.CREATED, kind="form"),
+        event("b", T0 + HOUR, E.VOID, voids="c"),
+        event("c", T0 + DAY, E.STAGE_REPORTED, stage=MQL),
+    ],
+    "a void takes back what came last": [
+        event("a", T0, E.CREATED, kind="form"),
+        event("b", T0 + DAY, E.STAGE_REPORTED, stage=MQL),
+        event("c", T0 + 2 * DAY, E.VOID, voids="b"),
+    ],
+    "an id comes again with another content": [
+        event("a", T0, E.CREATED, kind="form"),
+        event("b", T0 + DAY, E.STAGE_REPORTED, stage=MQL),
+        event("b", T0 + 2 * DAY, E.STAGE_REPORTED, stage="salesqualifiedlead"),
+    ],
+    "a deal of an earlier journey ends": [
+        deal("a", T0, E.OPPORTUNITY_CREATED),
+        deal("b", T0 + DAY, E.OPPORTUNITY_LOST),
+        event("c", T0 + 200 * DAY, E.STAGE_REPORTED, stage=MQL),
+        deal("d", T0 + 201 * DAY, E.OPPORTUNITY_STAGE_CHANGED, amount="7"),
+    ],
+    "a segment is learned in a later journey": [
+        event("a", T0, E.STAGE_REPORTED, stage=MQL),
+        event("b", T0 + DAY, E.REJECTED, reason="not-ready"),
+        event("c", T0 + 90 * DAY, E.STAGE_REPORTED, stage=MQL),
+        event("d", T0 + 91 * DAY, E.ASSIGNED, owner="7", segment="large"),
+    ],
+    "touches come while a timer's move may be taken back": [
+        event("a", T0, E.STAGE_REPORTED, stage=MQL),
+        event("b", T0 + 20 * DAY, kind="demo_form", direction="inbound"),
+        event("c", T0 + 21 * DAY, E.ACCEPTED),
+        event("d", T0 + 22 * DAY, kind="demo_form", direction="inbound"),
+    ],
+    "a record is deleted and another one speaks": [
+        event("a", T0, E.CREATED, kind="form"),
+        event("b", T0 + DAY, E.DELETED),
+        event("c", T0 + 2 * DAY, E.RESTORED),
+        event("d", T0 + 3 * DAY, E.STAGE_REPORTED, stage=MQL),
+    ],
+}
+
+
+@pytest.mark.parametrize(
+    "history", SAYS_SOMETHING_OF_THE_PAST.values(), ids=SAYS_SOMETHING_OF_THE_PAST
+)
+@pytest.mark.parametrize("ticks", [False, True], ids=["at once", "with time between"])
+def test_an_event_in_order_that_says_something_of_the_past_has_the_facts_of_the_set(history, ticks):
+    shelf, now = Shelf(), 0
+    for each in history:
+        if ticks:
+            now = max(now, each.at - HOUR)
+            if "lead" in shelf.heads:
+                shelf.put(head.tick(shelf.row("lead"), now, DEFINITION))
+        shelf.put(head.advance(shelf.row("lead"), each, DEFINITION))
+    now = max(now, shelf.row("lead").watermark)
+    whole = fold_group("lead", frozenset(history), frozenset(), DEFINITION, now)
+    stated = head.whole(shelf.row("lead")).emitted
+    assert {name: mark[0] for name, mark in stated.items()} == {
+        fact.id: digest(fact) for fact in whole.facts.values()
+    }
+
+
+def test_a_flood_in_order_counts_sixty_a_minute():
+    shelf, flooded = Shelf(), 0
+    for number in range(100):
+        each = event(f"f{number}", T0 + number * 100, kind="page_view")
+        step = head.advance(shelf.row("lead"), each, DEFINITION)
+        flooded += step.flooded
+        shelf.put(step)
+    assert flooded == 40
+    whole = head.whole(shelf.row("lead"))
+    assert len(whole.events) + sum(pack.size for pack in whole.packs) == 60
