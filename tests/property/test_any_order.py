@@ -106,9 +106,11 @@ def arrived(inputs, ticks, random, definitions):
     def visit(name, step):
         sink.take(name, step)
         shelf.put(step)
-        as_of_the_set(shelf.row(name), definitions)
-        if not step.repeated:
-            due[name] = step.next_due
+        if step.repeated:
+            return
+        due[name] = step.next_due
+        if not step.end:  # a step from the end; else the set was folded just now
+            as_of_the_set(shelf.row(name), definitions)
 
     def tick_all(now):
         for name in ORIGINS:
