@@ -81,11 +81,19 @@ class Running(Struct, array_like=True):
     due: int
     escalate: int
     hot: bool
-    stops: frozenset[str]
-    restarts: frozenset[str]
     under: Definition
     lapses: int = 0  # of a clock that each touch restarts: how often it lapsed (history h11)
     dimensions: dict[str, str] = field(default_factory=dict)  # as they were known at `start`
+
+    @property
+    def stops(self) -> frozenset[str]:
+        """Return the signals that stop it."""
+        return self.under.heeded[self.stage, self.name][0]
+
+    @property
+    def restarts(self) -> frozenset[str]:
+        """Return the signals that start it again."""
+        return self.under.heeded[self.stage, self.name][1]
 
     def stopped(self, at: int) -> ClockState:
         """Stop by what it waited for: met in time; late, it stays breached and states when."""

@@ -51,7 +51,7 @@ class End(Struct, array_like=True):
     renamed: dict[str, str]  # deals, by the name that they go on under
     gone: frozenset[str]  # identities of records that were deleted
     people: frozenset[str] | None  # identities of people, once a record or a deal has ended
-    origins: frozenset[str]  # identities whose events count
+    origins: frozenset[str]  # identities whose events count; as bytes none where it is one alone
     conflicts: int
     influenced: bool  # a deal of somebody else's is among the facts
 
@@ -213,13 +213,15 @@ def dump(end: End, definitions: Definitions) -> bytes:
     """Write an end: msgpack, a definition as its place among the versions."""
     encoder, _ = _codec(definitions)
     state = _sealed(end.state) if end.state else None
-    return encoder.encode(structs.replace(end, state=state))
+    origins = frozenset[str]() if end.origins == {end.survivor} else end.origins
+    return encoder.encode(structs.replace(end, state=state, origins=origins))
 
 
 def load(body: bytes, definitions: Definitions) -> End:
     """Read an end that was written under the same definitions."""
     _, decoder = _codec(definitions)
-    return decoder.decode(body)
+    end = decoder.decode(body)
+    return end if end.origins else structs.replace(end, origins=frozenset({end.survivor}))
 
 
 def _sealed(state: State) -> State:
@@ -239,7 +241,12 @@ def _sealed(state: State) -> State:
         structs.replace(move, left=_without_own_score(move.left, present)) if move.left else move
         for move in present.moves
     ]
-    present = structs.replace(present, moves=moves)
+    present = structs.replace(
+        present,
+        moves=moves,
+        decisions=[one if isinstance(one, str) else one["stage"] for one in present.decisions],
+        disagreements=dict.fromkeys(present.disagreements),
+    )
     return structs.replace(state, sealed=sealed, journeys=[present], notes=[], before=before)
 
 

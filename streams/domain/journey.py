@@ -78,8 +78,9 @@ class Journey(Struct, array_like=True):
     handoffs: list[Handoff] = field(default_factory=list)
     deals: dict[str, Deal] = field(default_factory=dict)
     clocks: dict[str, tuple[Running, ClockState]] = field(default_factory=dict)
-    decisions: list[dict[str, Any]] = field(default_factory=list)
-    disagreements: dict[str, dict[str, Any]] = field(default_factory=dict)
+    # Those that were stated of a state at the end have a stage, and a key: nothing changes them.
+    decisions: list[dict[str, Any] | str] = field(default_factory=list)
+    disagreements: dict[str, dict[str, Any] | None] = field(default_factory=dict)
     reached: int = -1
     hot: bool = False
     test: bool = False

@@ -35,8 +35,6 @@ class Known(NamedTuple):
     clocks: dict[str, tuple[Running, ClockState]]
     running: dict[str, Running]
     deals: dict[str, Deal]
-    decisions: int
-    disagreements: frozenset[str]
 
 
 def known(state: State, horizon: int) -> Known | None:
@@ -53,12 +51,10 @@ def known(state: State, horizon: int) -> Known | None:
         dict(journey.clocks),
         {_name(running): copy.copy(running) for running in state.running},
         {name: copy.copy(deal) for name, deal in journey.deals.items()},
-        len(journey.decisions),
-        frozenset(journey.disagreements),
     )
 
 
-_NOTHING = Known(0, 0, (), [], [], {}, {}, {}, 0, frozenset())
+_NOTHING = Known(0, 0, (), [], [], {}, {}, {})
 
 
 def of(lead: str, state: State, definitions: Definitions, before: Known | None = None) -> Folded:
@@ -82,8 +78,8 @@ def of(lead: str, state: State, definitions: Definitions, before: Known | None =
         ]
         facts += _deals(lead, journey, there)
         facts += [
-            name_of(lead, FactKind.DECISION, journey.number, one["stage"], number)
-            if number < there.decisions
+            name_of(lead, FactKind.DECISION, journey.number, one, number)
+            if isinstance(one, str)
             else make(
                 lead,
                 FactKind.DECISION,
@@ -96,9 +92,9 @@ def of(lead: str, state: State, definitions: Definitions, before: Known | None =
             for number, one in enumerate(journey.decisions)
         ]
         facts += [
-            name_of(lead, FactKind.DISAGREEMENT, journey.number, key, 0)
-            if key in there.disagreements
-            else make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one)
+            make(lead, FactKind.DISAGREEMENT, journey.number, one["at"], key, 0, **one)
+            if one
+            else name_of(lead, FactKind.DISAGREEMENT, journey.number, key, 0)
             for key, one in journey.disagreements.items()
         ]
         if journey is state.journeys[-1]:

@@ -62,7 +62,6 @@ class Timing:
                 for kept, _ in journey.clocks.values()
             )
             times = under.clock_times(stage, clock, at, journey.hot)
-            stops, restarts = frozenset(clock.stopped_by), frozenset(clock.restarted_by)
             state.running.append(
                 Running(
                     stage,
@@ -72,8 +71,6 @@ class Timing:
                     at,
                     *times,
                     journey.hot,
-                    stops,
-                    restarts,
                     under,
                     lapses,
                     dimensions(state, under, under.stages[stage].owner),

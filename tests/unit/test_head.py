@@ -2,6 +2,7 @@
 
 import random
 import sys
+from hashlib import blake2b
 
 import orjson
 import pytest
@@ -10,8 +11,10 @@ from schemas.events import RANK, Event, EventType, short
 from schemas.facts import digest
 from schemas.reading import FUNNELS, load
 from streams.domain import end, head, row
-from streams.domain.definition import prepare
+from streams.domain.clocks import ClockState, Running
+from streams.domain.definition import END_VERSION, prepare
 from streams.domain.group import fold_group
+from streams.domain.journey import Before, Deal, Handoff, Journey, Move, Sealed, State
 from streams.domain.members import Edge, Origin
 from tests.support.examples import ADVANCE, FOLDER, example, written
 from tests.support.shelf import Shelf
@@ -171,6 +174,14 @@ def test_the_end_of_a_fold_is_the_same_bytes_however_often_it_is_written():
         rng.shuffle(history)
         folded = fold_group("lead", frozenset(history), frozenset(), DEFINITION, 0, ends=True)
         assert end.dump(end.load(folded.end, DEFINITION), DEFINITION) == folded.end
+
+
+def test_the_form_of_an_end_is_that_of_its_version():
+    """Whoever changes a field raises END_VERSION and writes the digest that this test prints."""
+    kept = (end.End, State, Sealed, Journey, Move, Handoff, Deal, Before, Running, ClockState)
+    fields = [(one.__name__, sorted(one.__annotations__.items())) for one in kept]
+    form = blake2b(repr(fields).encode(), digest_size=8).hexdigest()
+    assert (END_VERSION, form) == (1, "27ab39d97bae3619")
 
 
 def deal(name, at, kind, /, deal_id="d1", **fields):
