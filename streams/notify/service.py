@@ -40,7 +40,7 @@ from . import deciding, ledger, report, timing
 from .deciding import View
 from .files import Files
 from .parking import Parking
-from .sending import REFUSED, TAKEN, Senders
+from .sending import REFUSED, STALE, TAKEN, Senders
 from .shown import Reader
 from .wording import Words
 
@@ -357,9 +357,11 @@ class Notifier:
                     metrics.NOTICES.labels(what).inc(len(message.items))
                     metrics.NOTICES.labels("messages").inc()
             else:
-                refused = outcome.what == REFUSED
-                done = deciding.given_up(message, outcome.channel, stalls, view, refused=refused)
-                if done.stalls:
+                refused, stale = outcome.what == REFUSED, outcome.what == STALE
+                done = deciding.given_up(
+                    message, outcome.channel, stalls, view, refused=refused, stale=stale
+                )
+                if done.stalls and not (stale or message.taken):
                     what = "refused" if refused else "failed"
                     metrics.NOTICES.labels(what).inc(len(message.items))
             await self._ledger.write([done.message])
