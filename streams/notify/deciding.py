@@ -218,11 +218,13 @@ def _covered(
     """Return whether a recipient hears of this level, or of a higher one that stands too.
 
     A retraction that no channel took yet may not be sent after all: its notice covers until then.
+    So does what one channel took back and another is still to: that one hears of this before it
+    hears of the level again.
     """
     return any(
         one.to == to
         and (
-            one.state in ("waiting", "sending", "sent", "refused")
+            one.state in ("waiting", "sending", "sent", "retracting", "refused")
             or (one.state == "recalling" and not one.back)
         )
         and one.level in reached
@@ -448,6 +450,14 @@ def closed(message: Notification) -> bool:
     return not set(message.channels) - {*message.taken, *message.failed}
 
 
+def under_way(messages: Iterable[Notification]) -> list[Notification]:
+    """Return the messages that are not closed, the oldest first: in this order they are sent again.
+
+    What was taken back must not be heard after the notice that followed it.
+    """
+    return sorted((one for one in messages if not closed(one)), key=lambda one: one.at)
+
+
 def kind_of(to: str, channel: str) -> tuple[str, str]:
     """Return what may be counted of a channel without naming anybody: `owner`, `mailto`."""
     return to.partition(":")[0], channel.partition(".")[0]
@@ -516,7 +526,8 @@ def given_up(
 ) -> Settled:
     """Note that a channel does not take a message.
 
-    If none took it, its notices wait for the next digest; what a CRM refused is refused for good. A
+    If none took it, its notices wait for the next digest, but for those that another channel took
+    back before: these are given up. What a CRM refused is refused for good. A
     `stale` one was not tried since it does not stand: it is not for this channel any more, which
     gets another one if it stands again.
     """
@@ -529,9 +540,9 @@ def given_up(
     if not closed(done):
         return Settled(done, changed)
     for stall, notice in _carried(message, stalls):
-        if done.taken:
-            if message.kind == "retraction":
-                _put(changed, stall, _took_back(notice, done))
+        if message.kind == "retraction" and (done.taken or notice.back):
+            _put(changed, stall, _took_back(notice, done))
+        if done.taken or notice.back:
             continue
         if notice.state not in ("sending", "recalling"):
             continue

@@ -209,7 +209,7 @@ class Notifier:
         if self._ends:
             return
         self._caught_up, self._trouble = True, ""
-        left = [one for one in self._ledger.messages.values() if not deciding.closed(one)]
+        left = deciding.under_way(self._ledger.messages.values())
         for one in left:
             self._sender.take(one, again=True)
         log.info("notifying; %d messages are sent again", len(left))
@@ -377,7 +377,7 @@ class Notifier:
             for notice in stall.notices:
                 if notice.state in _OPEN:
                     why[deciding.holds(stall, notice, view) or "due"] += 1
-        left = [one for one in self._ledger.messages.values() if not deciding.closed(one)]
+        left = deciding.under_way(self._ledger.messages.values())
         why["sending"] = sum(len(one.items) for one in left)
         for name in ("due", "digest", "snoozed", "parked", "quiet", "sending", "nobody"):
             metrics.NOTICES_WAITING.labels(name).set(why[name])
