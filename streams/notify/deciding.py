@@ -561,11 +561,13 @@ def stands(message: Notification, stalls: Mapping[str, Stall], generation: int) 
     """Return whether any notice of a message still says what is so.
 
     A retraction that a channel took stands for all the others, whatever is so by then: each is to
-    hear of it before it hears of the level again.
+    hear of it before it hears of the level again. What was taken back is not sent any more, also if
+    its level stands again: that is another notice.
     """
     for stall, notice in _carried(message, stalls):
+        over = bool(notice.back) or notice.state == "retracted"
         reached = notice.level in _reached(believed(stall, generation))
-        if reached if message.kind == "notice" else notice.back or not reached:
+        if (reached and not over) is (message.kind == "notice"):
             return True
     return False
 

@@ -356,6 +356,18 @@ def test_a_retraction_that_one_channel_took_stands_for_the_other_although_the_le
     assert deciding.stands(back, desk.stalls, 1)
 
 
+def test_what_was_taken_back_is_not_sent_by_another_channel_when_its_level_stands_again():
+    desk = heard(of_team("breached", 1))
+    (message,) = desk.compose(MONDAY + HOUR)
+    desk.take(message, "json.0", MONDAY + HOUR)
+    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
+    desk.tick(MONDAY + 2 * HOUR)
+    desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
+    assert not deciding.stands(message, desk.stalls, 1)
+    (again,) = desk.compose(MONDAY + 3 * HOUR)
+    assert (again.kind, again.channels) == ("notice", ("json.0", "mailto.1"))
+
+
 def test_a_level_that_stands_again_before_its_retraction_went_is_not_sent_again():
     desk = heard(of_team("breached", 1))
     desk.tick(MONDAY + HOUR)
