@@ -527,9 +527,9 @@ def given_up(
     """Note that a channel does not take a message.
 
     If none took it, its notices wait for the next digest, but for those that another channel took
-    back before: these are given up. What a CRM refused is refused for good. A
-    `stale` one was not tried since it does not stand: it is not for this channel any more, which
-    gets another one if it stands again.
+    back before: these are given up. What a CRM refused is refused for good. A `stale` message was
+    not tried since it does not stand: it is not for this channel any more, which gets another one
+    if it must hear of this later.
     """
     if stale:
         left = tuple(one for one in message.channels if one != channel)
@@ -540,9 +540,9 @@ def given_up(
     if not closed(done):
         return Settled(done, changed)
     for stall, notice in _carried(message, stalls):
-        if message.kind == "retraction" and (done.taken or notice.back):
-            _put(changed, stall, _took_back(notice, done))
         if done.taken or notice.back:
+            if message.kind == "retraction":
+                _put(changed, stall, _took_back(notice, done))
             continue
         if notice.state not in ("sending", "recalling"):
             continue
@@ -605,8 +605,7 @@ def _recovered(notice: Notice, messages: Sequence[Notification]) -> Notice:
     sent = [one for one in messages if one.kind == "notice"]
     after = _took(notice, [channel for one in sent for channel in one.taken])
     if after.state in ("waiting", "sending"):
-        under_way = any(not closed(one) for one in sent)
-        state = "sent" if after.via else "sending" if under_way else "waiting"
+        state = "sent" if after.via else "sending" if under_way(sent) else "waiting"
         return after.model_copy(update={"state": state})
     if after.state not in ("retracting", "recalling"):
         return after
@@ -614,6 +613,5 @@ def _recovered(notice: Notice, messages: Sequence[Notification]) -> Notice:
     for one in back:
         if one.taken:
             after = _took_back(after, one)
-    under_way = any(not closed(one) for one in back)
-    state = "recalling" if under_way else "retracting" if _left(after) else "retracted"
+    state = "recalling" if under_way(back) else "retracting" if _left(after) else "retracted"
     return after.model_copy(update={"state": state})
