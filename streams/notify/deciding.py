@@ -16,7 +16,9 @@ What holds:
   reached unheard, the highest is sent and stands for the others.
 - A notice leaves `waiting` only with a message that carries it, or because its level does not
   stand; one whose message no channel took waits again, for the next digest.
-- Only what a channel took is taken back, through that channel.
+- Only what a channel took is taken back, through that channel. Once one channel took a retraction
+  the notice is taken back by all the others too, even if its level stands again: that is another
+  notice.
 
 What would break it: two notifiers at once (each keeps its state in memory), or alerts of one clock
 whose revisions run backwards within a generation.
@@ -57,11 +59,6 @@ _INSTEAD = {
     "owner": ("owner", "queue", "team"),
     "queue": ("queue", "team"),
     "manager": ("manager", "team"),
-}
-# What a notice is before a message carries it, while one does, and after a channel took that.
-_STEPS = {
-    "notice": ("waiting", "sending", "sent"),
-    "retraction": ("retracting", "recalling", "retracted"),
 }
 _ASKS = (  # what must be done, by the first signal that would stop the clock
     ("human", "call"),
@@ -200,7 +197,7 @@ def decide(stall: Stall, view: View) -> Stall:
         if one.state == "sent" and not stands:
             update = {"state": "retracting", "since": view.now, "send_at": view.now}
             notices.append(one.model_copy(update={**update, "digest": False}))
-        elif one.state == "retracting" and stands:
+        elif one.state == "retracting" and stands and not one.back:
             notices.append(one.model_copy(update={"state": "sent"}))
         else:
             notices.append(one)
@@ -218,10 +215,18 @@ def decide(stall: Stall, view: View) -> Stall:
 def _covered(
     notices: Sequence[Notice], to: str, level: NoticeLevel, reached: tuple[NoticeLevel, ...]
 ) -> bool:
-    """Return whether a recipient hears of this level, or of a higher one that stands too."""
+    """Return whether a recipient hears of this level, or of a higher one that stands too.
+
+    A retraction that no channel took yet may not be sent after all: its notice covers until then.
+    So does what one channel took back and another is still to: that one hears of this before it
+    hears of the level again.
+    """
     return any(
         one.to == to
-        and one.state in ("waiting", "sending", "sent", "refused")
+        and (
+            one.state in ("waiting", "sending", "sent", "retracting", "refused")
+            or (one.state == "recalling" and not one.back)
+        )
         and one.level in reached
         and LEVELS.index(one.level) >= LEVELS.index(level)
         for one in notices
@@ -305,7 +310,7 @@ def compose(stalls: Iterable[Stall], sent: Sequence[Notification], view: View) -
             kind = "notice" if notice.state == "waiting" else "retraction"
             channels = channels_of(view.book, notice.to)
             if kind == "retraction":
-                channels = tuple(one for one in notice.via if one in channels)
+                channels = tuple(one for one in _left(notice) if one in channels)
             if channels:
                 one = _Ready(stall, notice, alert)
                 ready[notice.to, kind, channels].append(one)
@@ -352,6 +357,11 @@ def channels_of(book: Book, to: str) -> tuple[str, ...]:
 def scheme(url: str) -> str:
     """Return the scheme of an address; that of a plain one is mailto."""
     return url.partition("://")[0].lower() if "://" in url else "mailto"
+
+
+def _left(notice: Notice) -> tuple[str, ...]:
+    """Return the channels that took a notice and are still to take its retraction."""
+    return tuple(one for one in notice.via if one not in notice.back)
 
 
 def _put(stalls: dict[str, Stall], stall: Stall, notice: Notice) -> None:
@@ -440,6 +450,14 @@ def closed(message: Notification) -> bool:
     return not set(message.channels) - {*message.taken, *message.failed}
 
 
+def under_way(messages: Iterable[Notification]) -> list[Notification]:
+    """Return the messages that are not closed, the oldest first: in this order they are sent again.
+
+    What was taken back must not be heard after the notice that followed it.
+    """
+    return sorted((one for one in messages if not closed(one)), key=lambda one: one.at)
+
+
 def kind_of(to: str, channel: str) -> tuple[str, str]:
     """Return what may be counted of a channel without naming anybody: `owner`, `mailto`."""
     return to.partition(":")[0], channel.partition(".")[0]
@@ -459,18 +477,42 @@ def taken(message: Notification, channel: str, stalls: Mapping[str, Stall]) -> S
     """Note that a channel took a message: from the first one on its notices are sent."""
     done = message.model_copy(update={"taken": (*message.taken, channel)})
     changed: dict[str, Stall] = {}
-    after = "sent" if message.kind == "notice" else "retracted"
     for stall, notice in _carried(message, stalls):
-        update: dict[str, object] = {}
-        if notice.state in ("sending", "recalling"):
-            update["state"] = after
-        if message.kind == "notice" and notice.state in ("recalling", "retracted"):
-            # it took it while the others were notified that it is taken back: so must it be
-            update |= {"state": "retracting", "via": (channel,), "send_at": message.at}
-        elif message.kind == "notice":
-            update["via"] = tuple(dict.fromkeys((*notice.via, channel)))
-        _put(changed, stall, notice.model_copy(update=update))
+        if message.kind == "retraction":
+            _put(changed, stall, _took_back(notice, done))
+            continue
+        after = _took(notice, (channel,))
+        if after.state == "sending":
+            after = after.model_copy(update={"state": "sent"})
+        _put(changed, stall, after)
     return Settled(done, changed)
+
+
+def _took(notice: Notice, channels: Iterable[str]) -> Notice:
+    """Return a notice that some channels took.
+
+    One that took it after the others were notified that it is taken back is to be so too.
+    """
+    fresh = tuple(one for one in channels if one not in notice.via)
+    if not fresh:
+        return notice
+    update: dict[str, object] = {"via": (*notice.via, *fresh)}
+    if notice.state == "retracted":
+        update |= {"state": "retracting", "back": notice.via}
+    return notice.model_copy(update=update)
+
+
+def _took_back(notice: Notice, message: Notification) -> Notice:
+    """Return a notice as a retraction has it that a channel took.
+
+    When that is closed, what a channel took and was not asked to take back needs another one.
+    """
+    ended = closed(message)
+    given = (*message.taken, *message.failed) if ended else message.taken
+    after = notice.model_copy(update={"back": tuple(dict.fromkeys((*notice.back, *given)))})
+    if notice.state != "recalling" or not ended:
+        return after
+    return after.model_copy(update={"state": "retracting" if _left(after) else "retracted"})
 
 
 def given_up(
@@ -480,16 +522,28 @@ def given_up(
     view: View,
     *,
     refused: bool = False,
+    stale: bool = False,
 ) -> Settled:
     """Note that a channel does not take a message.
 
-    If none took it, its notices wait for the next digest; what a CRM refused is refused for good.
+    If none took it, its notices wait for the next digest, but for those that another channel took
+    back before: these are given up. What a CRM refused is refused for good. A `stale` message was
+    not tried since it does not stand: it is not for this channel any more, which gets another one
+    if it must hear of this later.
     """
-    done = message.model_copy(update={"failed": (*message.failed, channel)})
+    if stale:
+        left = tuple(one for one in message.channels if one != channel)
+        done = message.model_copy(update={"channels": left})
+    else:
+        done = message.model_copy(update={"failed": (*message.failed, channel)})
     changed: dict[str, Stall] = {}
-    if not closed(done) or done.taken:
+    if not closed(done):
         return Settled(done, changed)
     for stall, notice in _carried(message, stalls):
+        if done.taken or notice.back:
+            if message.kind == "retraction":
+                _put(changed, stall, _took_back(notice, done))
+            continue
         if notice.state not in ("sending", "recalling"):
             continue
         if refused:
@@ -504,10 +558,16 @@ def given_up(
 
 
 def stands(message: Notification, stalls: Mapping[str, Stall], generation: int) -> bool:
-    """Return whether any notice of a message still says what is so."""
+    """Return whether any notice of a message still says what is so.
+
+    A retraction that a channel took stands for all the others, whatever is so by then: each is to
+    hear of it before it hears of the level again. What was taken back is not sent any more, also if
+    its level stands again: that is another notice.
+    """
     for stall, notice in _carried(message, stalls):
-        reached = _reached(believed(stall, generation))
-        if (notice.level in reached) is (message.kind == "notice"):
+        over = bool(notice.back) or notice.state == "retracted"
+        reached = notice.level in _reached(believed(stall, generation))
+        if (reached and not over) is (message.kind == "notice"):
             return True
     return False
 
@@ -523,31 +583,35 @@ def _carried(message: Notification, stalls: Mapping[str, Stall]) -> Iterable[tup
 def recovered(messages: Iterable[Notification], stalls: Mapping[str, Stall]) -> dict[str, Stall]:
     """Return the stalls that a crash left behind their messages, as the messages have them.
 
-    A message is written before the stalls of its notices, so it knows at least as much. Those that
-    no channel took come first: what they carried may be in another one by now.
+    A message is written before the stalls of its notices, so it knows at least as much.
     """
-    changed: dict[str, Stall] = {}
-    for message in sorted(messages, key=lambda one: bool(one.taken) or not closed(one)):
-        failed = closed(message) and not message.taken
-        before, begun, after = _STEPS[message.kind]
+    carrying: dict[str, list[Notification]] = defaultdict(list)
+    concerned: dict[str, Stall] = {}
+    for message in messages:
         for item in message.items:
-            stall = changed.get(item.stall) or stalls.get(item.stall)
-            for notice in stall.notices if stall else ():
-                if stall is None or notice.id != item.notice:
-                    continue
-                update: dict[str, object] = {}
-                if failed and notice.state == begun:
-                    update["state"] = before
-                elif not failed and (notice.state == begun or _begins(message, notice, before)):
-                    update["state"] = after if message.taken else begun
-                    if message.kind == "notice":
-                        update["via"] = tuple(dict.fromkeys((*notice.via, *message.taken)))
-                if update:
-                    _put(changed, stall, notice.model_copy(update=update))
-    return {name: one for name, one in changed.items() if one != stalls.get(name)}
+            carrying[item.notice].append(message)
+            if item.stall in stalls:
+                concerned[item.stall] = stalls[item.stall]
+    changed: dict[str, Stall] = {}
+    for name, stall in concerned.items():
+        notices = tuple(_recovered(one, carrying.get(one.id, ())) for one in stall.notices)
+        if notices != stall.notices:
+            changed[name] = stall.model_copy(update={"notices": notices})
+    return changed
 
 
-def _begins(message: Notification, notice: Notice, before: str) -> bool:
-    """Return whether a message carries a notice that is not marked so yet."""
-    mine = message.kind == "notice" or bool({*notice.via} & {*message.channels})
-    return notice.state == before and mine
+def _recovered(notice: Notice, messages: Sequence[Notification]) -> Notice:
+    """Return a notice as all messages that carry it have it."""
+    sent = [one for one in messages if one.kind == "notice"]
+    after = _took(notice, [channel for one in sent for channel in one.taken])
+    if after.state in ("waiting", "sending"):
+        state = "sent" if after.via else "sending" if under_way(sent) else "waiting"
+        return after.model_copy(update={"state": state})
+    if after.state not in ("retracting", "recalling"):
+        return after
+    back = [one for one in messages if one.kind == "retraction"]
+    for one in back:
+        if one.taken:
+            after = _took_back(after, one)
+    state = "recalling" if under_way(back) else "retracting" if _left(after) else "retracted"
+    return after.model_copy(update={"state": state})

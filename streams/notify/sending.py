@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0
 HANGS_SECONDS = 120.0  # of one try: apprise's own limits are shorter
 THREADS = 32
-TAKEN, FAILED, REFUSED = "taken", "failed", "refused"
+TAKEN, FAILED, REFUSED, STALE = "taken", "failed", "refused", "stale"
 
 log = logging.getLogger("leadstream.notifier")
 
@@ -111,7 +111,10 @@ class Senders:
     async def _patiently(
         self, to: str, channel: str, message: Notification, *, unsure: bool
     ) -> str:
-        """Try until it is taken, refused, or the patience ends; a failing channel is tried once."""
+        """Try until it is taken, refused or stale, or the patience ends.
+
+        A failing channel is tried once.
+        """
         place = (to, channel)
         attempts = 1 if place in self.failing else None
         if not address_of(self._words().book, to, channel):
@@ -126,7 +129,7 @@ class Senders:
                 wait_max=LONGEST_PAUSE,
             ):
                 if not unsure and not self._stands(message):
-                    return FAILED
+                    return STALE
                 with attempt:
                     try:
                         await self._once(to, channel, message)

@@ -40,7 +40,7 @@ from . import deciding, ledger, report, timing
 from .deciding import View
 from .files import Files
 from .parking import Parking
-from .sending import REFUSED, TAKEN, Senders
+from .sending import REFUSED, STALE, TAKEN, Senders
 from .shown import Reader
 from .wording import Words
 
@@ -209,7 +209,7 @@ class Notifier:
         if self._ends:
             return
         self._caught_up, self._trouble = True, ""
-        left = [one for one in self._ledger.messages.values() if not deciding.closed(one)]
+        left = deciding.under_way(self._ledger.messages.values())
         for one in left:
             self._sender.take(one, again=True)
         log.info("notifying; %d messages are sent again", len(left))
@@ -357,9 +357,11 @@ class Notifier:
                     metrics.NOTICES.labels(what).inc(len(message.items))
                     metrics.NOTICES.labels("messages").inc()
             else:
-                refused = outcome.what == REFUSED
-                done = deciding.given_up(message, outcome.channel, stalls, view, refused=refused)
-                if done.stalls:
+                refused, stale = outcome.what == REFUSED, outcome.what == STALE
+                done = deciding.given_up(
+                    message, outcome.channel, stalls, view, refused=refused, stale=stale
+                )
+                if done.stalls and not (stale or message.taken):
                     what = "refused" if refused else "failed"
                     metrics.NOTICES.labels(what).inc(len(message.items))
             await self._ledger.write([done.message])
@@ -375,7 +377,7 @@ class Notifier:
             for notice in stall.notices:
                 if notice.state in _OPEN:
                     why[deciding.holds(stall, notice, view) or "due"] += 1
-        left = [one for one in self._ledger.messages.values() if not deciding.closed(one)]
+        left = deciding.under_way(self._ledger.messages.values())
         why["sending"] = sum(len(one.items) for one in left)
         for name in ("due", "digest", "snoozed", "parked", "quiet", "sending", "nobody"):
             metrics.NOTICES_WAITING.labels(name).set(why[name])

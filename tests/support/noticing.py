@@ -121,10 +121,12 @@ class Desk:
     def take(self, message, channel, now, **more):
         self._settled(deciding.taken(self.messages[message.id], channel, self.stalls), now, more)
 
-    def give_up(self, message, channel, now, *, refused=False, **more):
+    def give_up(self, message, channel, now, *, refused=False, stale=False, **more):
         seen = view(now, **more)
         newest = self.messages[message.id]
-        settled = deciding.given_up(newest, channel, self.stalls, seen, refused=refused)
+        settled = deciding.given_up(
+            newest, channel, self.stalls, seen, refused=refused, stale=stale
+        )
         self._settled(settled, now, more)
 
     def _settled(self, settled, now, more):

@@ -11,7 +11,7 @@ from schemas.notice_book import Book
 from schemas.wire.models.webhook import Webhook
 from streams.embedded.home import free_port
 from streams.notify import channels, sending
-from streams.notify.sending import FAILED, REFUSED, TAKEN, Senders
+from streams.notify.sending import FAILED, REFUSED, STALE, TAKEN, Senders
 from streams.notify.wording import Words
 from tests.support.noticing import BOOK, HOUR, MINUTE, MONDAY, Desk, alert, cold, rules
 from tests.support.receiving import mail_server, web_server
@@ -189,7 +189,7 @@ def test_a_channel_that_failed_is_tried_once_a_message_until_it_is_well(hook, mo
 
 def test_what_does_not_stand_any_more_is_not_tried(hook):
     found, _ = outcomes([of_crm()], words(crm=hook.url), 1, stands=lambda _: False)
-    assert (found[0].what, hook.posts) == (FAILED, [])
+    assert (found[0].what, hook.posts) == (STALE, [])
 
 
 def test_what_was_tried_before_a_restart_is_tried_although_it_does_not_stand(hook):

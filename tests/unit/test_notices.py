@@ -329,6 +329,88 @@ def test_what_stands_again_after_a_retraction_is_sent_again_under_another_id():
     assert second.id != first.id
 
 
+def of_team(status, revision):
+    return cold(status, revision=revision, owner="12")  # whom the team stands in for
+
+
+def taken_back_by_one_channel():
+    """Give a desk where one channel took a retraction, and the other did not try it."""
+    desk = heard(of_team("breached", 1))
+    desk.tick(MONDAY + HOUR)
+    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
+    (back,) = desk.compose(MONDAY + 2 * HOUR)
+    desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
+    desk.give_up(back, "mailto.1", MONDAY + 2 * HOUR, stale=True)
+    desk.hear(of_team("met", 4), now=MONDAY + 2 * HOUR)
+    desk.take(back, "json.0", MONDAY + 2 * HOUR)
+    return desk
+
+
+def test_a_retraction_that_one_channel_took_stands_for_the_other_although_the_level_stands_again():
+    desk = heard(of_team("breached", 1))
+    desk.tick(MONDAY + HOUR)
+    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
+    (back,) = desk.compose(MONDAY + 2 * HOUR)
+    desk.take(back, "json.0", MONDAY + 2 * HOUR)
+    desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
+    assert deciding.stands(back, desk.stalls, 1)
+
+
+def test_what_was_taken_back_is_not_sent_by_another_channel_when_its_level_stands_again():
+    desk = heard(of_team("breached", 1))
+    (message,) = desk.compose(MONDAY + HOUR)
+    desk.take(message, "json.0", MONDAY + HOUR)
+    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
+    desk.tick(MONDAY + 2 * HOUR)
+    desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
+    assert not deciding.stands(message, desk.stalls, 1)
+    (again,) = desk.compose(MONDAY + 3 * HOUR)
+    assert (again.kind, again.channels) == ("notice", ("json.0", "mailto.1"))
+
+
+def test_a_level_that_stands_again_before_its_retraction_went_is_not_sent_again():
+    desk = heard(of_team("breached", 1))
+    desk.tick(MONDAY + HOUR)
+    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
+    (back,) = desk.compose(MONDAY + 2 * HOUR)
+    desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
+    assert desk.compose(MONDAY + 3 * HOUR) == []
+    assert not deciding.stands(back, desk.stalls, 1)
+    for channel in back.channels:
+        desk.give_up(back, channel, MONDAY + 3 * HOUR, stale=True)
+    assert desk.compose(MONDAY + 4 * HOUR) == []
+    assert [one.state for one in desk.stalls[back.items[0].stall].notices] == ["sent"]
+
+
+def test_a_channel_hears_that_a_level_is_taken_back_before_it_hears_of_it_again():
+    desk = taken_back_by_one_channel()
+    desk.hear(of_team("breached", 5), now=MONDAY + 2 * HOUR)
+    assert desk.compose(MONDAY + 2 * HOUR + MINUTE) == []  # the window of the first retraction
+    (back,) = desk.compose(MONDAY + 3 * HOUR)
+    assert (back.kind, back.channels) == ("retraction", ("mailto.1",))
+    desk.take(back, "mailto.1", MONDAY + 3 * HOUR)
+    (again,) = desk.compose(MONDAY + 4 * HOUR)
+    assert (again.kind, again.channels) == ("notice", ("json.0", "mailto.1"))
+
+
+def test_a_channel_that_does_not_take_what_another_took_back_is_given_up():
+    desk = taken_back_by_one_channel()
+    (back,) = desk.compose(MONDAY + 3 * HOUR)
+    desk.give_up(back, "mailto.1", MONDAY + 4 * HOUR)
+    assert desk.compose(MONDAY + DAY) == []
+    assert [one.state for one in desk.stalls[back.items[0].stall].notices] == ["retracted"]
+
+
+def test_after_a_restart_what_is_left_goes_in_the_order_in_which_it_was_made():
+    desk = taken_back_by_one_channel()
+    (first,) = desk.compose(MONDAY + 3 * HOUR)
+    desk.hear(of_team("breached", 5), now=MONDAY + 3 * HOUR)
+    (second,) = desk.compose(MONDAY + 4 * HOUR)
+    assert (first.kind, second.kind) == ("retraction", "notice")
+    known = reversed(desk.messages.values())  # read in the order in which channels answered
+    assert [one.id for one in deciding.under_way(known)] == [first.id, second.id]
+
+
 # --- what no channel takes --------------------------------------------------------------------
 
 

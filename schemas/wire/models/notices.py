@@ -31,6 +31,9 @@ class Notice(Wire):
     send_at: Annotated[Time, Field(description="not before")]
     digest: bool = False
     via: Annotated[tuple[str, ...], Field(description="the channels that took it")] = ()
+    back: Annotated[
+        tuple[str, ...], Field(description="those of via that took its retraction, or gave it up")
+    ] = ()
 
 
 class Stall(Wire):
