@@ -231,7 +231,7 @@ def test_another_order_gives_the_same_figures(home, olist, tmp_path, seed):
     assert orders.imported(tmp_path / "home", folder, funnel="olist") == home[3]
 
 
-@pytest.mark.ci
+@pytest.mark.long
 def test_two_random_parts_with_a_restart_between_give_the_same_figures(home, olist, tmp_path):
     shuffled = in_file_order(olist, tmp_path / "shuffled", shuffled=2)
     parts = orders.split(shuffled, tmp_path / "one", tmp_path / "two")

@@ -222,7 +222,7 @@ def test_a_full_disk_has_its_own_error(tmp_path, monkeypatch):
 
 
 @pytest.mark.ci
-@pytest.mark.parametrize("order", ["file", "lead"])
+@pytest.mark.parametrize("order", ["file", pytest.param("lead", marks=pytest.mark.long)])
 def test_the_memory_of_an_import_does_not_follow_its_files(tmp_path, order):
     peaks = []
     for rows_of_file in (100_000, 200_000):
