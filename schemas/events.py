@@ -193,6 +193,9 @@ class LeadEvent(BaseModel):
 NOT_CONTENT = {"id", "type", "occurred_at", "sequence", "aliases"}
 
 
+Key = tuple[int, int, int, str, str]  # of an event: time, rank, sequence, id, identity
+
+
 class Event(NamedTuple):
     """An event as the fold sees it.
 
@@ -212,7 +215,7 @@ class Event(NamedTuple):
     body: str
 
     @property
-    def key(self) -> tuple[int, int, int, str, str]:
+    def key(self) -> Key:
         """The event's place in time, without its content."""
         return self[:5]
 

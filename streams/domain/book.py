@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 HEAD, PAGE = 200, 1_000  # entries in the row, and in a page on average
 
 
-def _nothing(_name: bytes) -> None:
-    return None
+def no_page(_name: bytes) -> None:
+    """Read a page of a row that has none."""
+    return
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,7 @@ class Book:
     pages: int = 0
     size: int = 0  # entries in pages
     fresh: Mapping[int, Mapping[str, Any]] = field(default_factory=dict)
-    read: Callable[[bytes], bytes | None] = field(default=_nothing, compare=False, repr=False)
+    read: Callable[[bytes], bytes | None] = field(default=no_page, compare=False, repr=False)
 
     def get(self, name: str) -> Any | None:
         """Return an entry; None when there is none."""

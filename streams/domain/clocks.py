@@ -86,6 +86,11 @@ class Running(Struct, array_like=True):
     dimensions: dict[str, str] = field(default_factory=dict)  # as they were known at `start`
 
     @property
+    def key(self) -> str:
+        """What tells it from the lead's other clocks: stage, name, episode and lapse."""
+        return f"{self.stage}.{self.name}#{self.occurrence}.{self.lapses}"
+
+    @property
     def stops(self) -> frozenset[str]:
         """Return the signals that stop it."""
         return self.under.heeded[self.stage, self.name][0]

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Struct, structs
 
-from schemas.events import Event, EventType, parse, short
+from schemas.events import Event, EventType, Key, parse, short
 
 from . import statements
 from .definition import Definition, Definitions
@@ -35,7 +35,6 @@ if TYPE_CHECKING:
     from .packs import Pack
 
 _AGAIN = ENDS | {EventType.VOID, EventType.ERASE, EventType.UNMERGE}
-Key = tuple[int, int, int, str, str]
 
 
 class End(Struct, array_like=True):
@@ -280,8 +279,3 @@ def _codec(
     return msgspec.msgpack.Encoder(enc_hook=plain, order="deterministic"), msgspec.msgpack.Decoder(
         End, dec_hook=made
     )
-
-
-__all__ = [
-    "End", "FoldAgain", "at_end", "dump", "floods", "follow", "goes_on", "load", "with_group",
-]  # fmt: skip

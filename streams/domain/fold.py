@@ -27,33 +27,13 @@ from .quiet import is_quiet
 from .standing import standing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Mapping
 
-    from .definition import Definitions
 
 # A deal's opening amount is the one stated with it, or in an event right after: HubSpot sends each
 # property by itself, and Salesforce's flows fill fields within minutes. A later one is an estimate
 # that sales worked out, no pipeline that marketing brought.
 AMOUNT_WITHIN_MS = 15 * 60_000
-
-
-def fold(
-    lead: str,
-    events: list[Event],
-    definitions: Definitions,
-    now: int,
-    packs: Iterable[Pack] = (),
-    carried: frozenset[Event] = frozenset(),
-    lifts: Callable[[Event, Event], bool] = lambda _consent, _opt_out: True,
-) -> Folded:
-    """Fold canonical events up to `now` (ms). The same set has the same facts, whatever came first.
-
-    `packs` hold old touches; no event lies among a pack's (row.py unpacks those that one does).
-    `carried` are those of `events` that happened to another identity before an unmerge: of them
-    only the opt-out stays. `lifts` says whether a consent lifts an opt-out: one of another
-    identity, given before the merge, does not.
-    """
-    return finished(applied(Fold(lead, definitions, lifts), events, packs, carried), now)
 
 
 def applied(
@@ -62,7 +42,12 @@ def applied(
     packs: Iterable[Pack] = (),
     carried: frozenset[Event] = frozenset(),
 ) -> Fold:
-    """Apply events and packs to a fold that begins."""
+    """Apply canonical events to a fold that begins. The same set comes to the same, in any order.
+
+    `packs` hold old touches; no event lies among a pack's (row.py unpacks those that one does).
+    `carried` are those of `events` that happened to another identity before an unmerge: of them
+    only the opt-out stays.
+    """
     old = sorted(packs, key=key_of, reverse=True)
     run.judged = judged = standing(events, run.definitions, old)
     for event in by_stage(judged.events, run.definitions):

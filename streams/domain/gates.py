@@ -66,7 +66,8 @@ class Score:
     def copy(self) -> Score:
         """Return one that can be added to without changing this one."""
         other = copy.copy(self)
-        other._seen, other._today = {**(self._seen or {})}, {**self._today}  # noqa: SLF001 - it is one of us
+        other._seen = None if self._seen is None else {**self._seen}  # noqa: SLF001 - it is one of us
+        other._today = {**self._today}  # noqa: SLF001
         other._days, other._sums = [*self._days], [*self._sums]  # noqa: SLF001
         return other
 

@@ -23,12 +23,14 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 from msgspec import Struct, structs
 
-from schemas.events import Event, EventType, parse, short
+from schemas.events import Event, EventType, Key, parse, short
 from schemas.facts import FactKind
 
 from . import end as ends
 from . import old_rows
 from . import row as rows
+from .book import no_page
+from .gates import FoldAgain
 from .members import Edge
 from .packs import Pack, key_of, packed
 from .row import Emitted, Forward, Row, Step
@@ -49,10 +51,7 @@ FACTS = 64  # facts in a page: the last one is written again whenever the head i
 _PREFIX = struct.Struct(">Bqqq")  # version, due (ms), watermark (ms), revision
 _NEVER = (1 << 63) - 1
 _COUNT = struct.Struct(">I")
-
-
-def _nothing(_name: bytes) -> None:
-    return None
+NO_END, NO_EDGES = msgspec.msgpack.encode(None), msgspec.msgpack.encode([])
 
 
 class Short(NamedTuple):
@@ -114,15 +113,15 @@ class Body(Struct, array_like=True):
     lead: str
     stated: str = ""
     mark: str = ""  # of the definitions that the end was folded under
-    end: msgspec.Raw = msgspec.Raw(b"\xc0")
+    end: msgspec.Raw = msgspec.Raw(NO_END)
     emitted: dict[str, Emitted] = msgspec.field(default_factory=dict)
     recent: Events = msgspec.field(default_factory=Events)
     pages: int = 0  # of events
-    reach: tuple[int, int, int, str, str] = (-1, 0, 0, "", "")  # the greatest key in pages
+    reach: Key = (-1, 0, 0, "", "")  # the greatest key in pages
     odd: list[str] = msgspec.field(default_factory=list)  # ids that stay out of packs
     settled: dict[str, Emitted] = msgspec.field(default_factory=dict)
     settled_pages: int = 0
-    edges: msgspec.Raw = msgspec.Raw(b"\x90")
+    edges: msgspec.Raw = msgspec.Raw(NO_EDGES)
     erased: list[str] = msgspec.field(default_factory=list)
 
 
@@ -131,7 +130,6 @@ _BODY = msgspec.msgpack.Decoder(Body)
 _EVENTS = msgspec.msgpack.Decoder(Events)
 _FACTS = msgspec.msgpack.Decoder(dict[str, Emitted])
 _EDGES = msgspec.msgpack.Decoder(list[Edge])
-NO_END = b"\xc0"
 
 
 class Head(Struct, frozen=True):
@@ -141,7 +139,7 @@ class Head(Struct, frozen=True):
     watermark: int = 0
     revision: int = 0
     fresh: Mapping[bytes, bytes] = {}
-    read: Pages = _nothing
+    read: Pages = no_page
 
     @property
     def lead(self) -> str:
@@ -160,11 +158,8 @@ class Head(Struct, frozen=True):
         if self.body.recent.holds(name):
             return True
         wanted = _id(name)
-        return any(
-            wanted in memoryview(page)[: _ids_end(page)].tobytes()
-            for number in range(self.body.pages)
-            for page in (self.page(_events_page(number)),)
-        )
+        pages = (self.page(_events_page(number)) for number in range(self.body.pages))
+        return any(page.find(wanted, _COUNT.size, _ids_end(page)) >= 0 for page in pages)
 
 
 def new(lead: str) -> Head:
@@ -179,7 +174,7 @@ def advance(
     head: Head, event: Event, definitions: Definitions, *, copied: bool = False
 ) -> Step[Head]:
     """Take one event into the row: `row.advance`, in one step where the event comes in order."""
-    with suppress(ends.FoldAgain):
+    with suppress(FoldAgain):
         step = _went_on(head, event, definitions, direct=not copied)
         if step:
             return step
@@ -198,7 +193,7 @@ def tick(head: Head, now: int, definitions: Definitions) -> Step[Head]:
     now = max(head.watermark, now)
     end = _end(head, definitions)
     if end:
-        with suppress(ends.FoldAgain):
+        with suppress(FoldAgain):
             folded, _ = ends.follow(head.lead, end, None, definitions, now, head.watermark)
             return _stated(structs.replace(head, watermark=now, fresh={}), folded)
     before = _Whole(head)
@@ -210,7 +205,7 @@ def _went_on(
 ) -> Step[Head] | None:
     """Take an event in order; None where the set must be folded."""
     body = head.body
-    if event.type == EventType.CONSENT and body.edges != b"\x90":
+    if event.type == EventType.CONSENT and body.edges != NO_EDGES:
         return None  # whom a consent speaks for, and binds, is the edges' to say
     end = _end(head, definitions)
     if end is None or not ends.goes_on(end, event) or head.knows(event.id):
@@ -401,7 +396,7 @@ class _Whole:
             reach=self.head.body.reach,
             odd=_odd(row),
             settled_pages=len(self.facts),
-            edges=msgspec.Raw(_ENCODER.encode([edge.plain() for edge in sorted(row.edges)])),
+            edges=_edges(row),
             erased=sorted(row.erased),
         )
         head = Head(body, row.watermark, row.revision, fresh, self.head.read)
@@ -417,7 +412,7 @@ class _Whole:
 
     def _recent(self, row: Row, fresh: dict[bytes, bytes]) -> Events:
         """Return what no page holds; a page of which something changed is written again."""
-        left = {event: (event.id, event.origin) in row.direct for event in row.events}
+        left = _events(row)
         packs = dict.fromkeys(row.packs)
         for number, page in enumerate(self.pages):
             there = page.whole()
@@ -429,6 +424,15 @@ class _Whole:
             if mine != there or len(kept) != len(page.packs):
                 fresh[_events_page(number)] = _written(_together(mine, kept))
         return _together(left, packs)
+
+
+def _events(row: Row) -> dict[Event, bool]:
+    """Return a row's events that are not packed, with whether each lives in it."""
+    return {event: (event.id, event.origin) in row.direct for event in row.events}
+
+
+def _edges(row: Row) -> msgspec.Raw:
+    return msgspec.Raw(_ENCODER.encode([edge.plain() for edge in sorted(row.edges)]))
 
 
 def _together(events: Mapping[Event, bool], packs: Iterable[Pack]) -> Events:
@@ -485,16 +489,15 @@ def due_of(body: bytes) -> int | None:
     return None if due == _NEVER else due
 
 
-def of_row(row: Row, read: Pages = _nothing) -> Head:
+def of_row(row: Row, read: Pages = no_page) -> Head:
     """Return the head of a row that was written whole: its next step parts it."""
-    whole = {event: (event.id, event.origin) in row.direct for event in row.events}
     body = Body(
         row.lead,
         row.stated,
-        recent=_together(whole, row.packs),
+        recent=_together(_events(row), row.packs),
         odd=_odd(row),
         settled=row.emitted,
-        edges=msgspec.Raw(_ENCODER.encode([edge.plain() for edge in sorted(row.edges)])),
+        edges=_edges(row),
         erased=sorted(row.erased),
     )
     return Head(body, row.watermark, row.revision, read=read)

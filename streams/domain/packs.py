@@ -34,7 +34,7 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, NamedTuple
 
-from schemas.events import RANK, Event, EventType, parse, short
+from schemas.events import RANK, Event, EventType, Key, parse, short
 
 from .gates import day_of
 
@@ -74,7 +74,7 @@ class Pack(NamedTuple):
         return [name for _, _, _, name in _ONE.iter_unpack(self.touches)]
 
     @property
-    def last_key(self) -> tuple[int, int, int, str, str]:
+    def last_key(self) -> Key:
         """Return the key of its last touch."""
         _, sequence, _, name = _ONE.unpack_from(self.touches, len(self.touches) - _ONE.size)
         return self.last, RANK[EventType.TOUCH], sequence, name.hex(), self.origin
@@ -108,7 +108,7 @@ class Pack(NamedTuple):
         )
 
 
-def key_of(one: Pack) -> tuple[int, int, int, str, str]:
+def key_of(one: Pack) -> Key:
     """Return the key of its first touch, which is the pack's place among the events.
 
     No other event lies between its touches.
@@ -141,7 +141,7 @@ def eligible(event: Event) -> bool:
 def packed(
     events: Sequence[tuple[Event, bool]],
     last: Pack | None,
-    reach: tuple[int, int, int, str, str],
+    reach: Key,
     odd: frozenset[str],
     zone: str,
 ) -> tuple[list[tuple[Event, bool]], list[Pack]]:

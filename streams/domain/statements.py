@@ -49,7 +49,7 @@ def known(state: State, horizon: int) -> Known | None:
         [copy.copy(move) for move in journey.moves],
         [copy.copy(handoff) for handoff in journey.handoffs],
         dict(journey.clocks),
-        {_name(running): copy.copy(running) for running in state.running},
+        {running.key: copy.copy(running) for running in state.running},
         {name: copy.copy(deal) for name, deal in journey.deals.items()},
     )
 
@@ -64,9 +64,8 @@ def of(lead: str, state: State, definitions: Definitions, before: Known | None =
     """
     facts: list[Fact | str] = list(state.notes)
     for journey in state.journeys:
-        same = before and before.number == journey.number
-        same = same and before.common == _common(state, journey)  # type: ignore[union-attr]
-        there = before if before and same else _NOTHING
+        as_it_is = (journey.number, _common(state, journey))
+        there = before if before and (before.number, before.common) == as_it_is else _NOTHING
         facts += _journey(lead, state, journey, definitions, there)
         facts += _moves(lead, journey, there)
         facts += _handoffs(lead, journey, there)
@@ -132,15 +131,11 @@ def _running(lead: str, state: State, journey: Journey, there: Known) -> Iterato
         if running.restarts and state.horizon <= running.due:
             continue
         now = running.running(state.horizon)
-        was = there.running.get(_name(running))
+        was = there.running.get(running.key)
         if was == running and was.running(there.horizon) == now and not running.restarts:
             yield name_of(lead, FactKind.CLOCK, running.journey, *_clock_id(running))
         else:
             yield _clock(lead, journey, running, now)
-
-
-def _name(running: Running) -> str:
-    return f"{running.stage}.{running.name}#{running.occurrence}.{running.lapses}"
 
 
 def _clock_id(running: Running) -> tuple[str, str]:

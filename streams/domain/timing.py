@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 
 class Timing:
-    """The state of one lead while it is folded, its clocks and the opt-outs that cancel some."""
+    """The state of one lead while it is folded, its clocks and the opt-outs that cancel some.
+
+    `lifts` says whether a consent lifts an opt-out: one of another identity, given before the
+    merge, does not.
+    """
 
     def __init__(
         self,
@@ -109,8 +113,7 @@ class Timing:
 
     def _keep(self, clock: Running, ended: ClockState) -> None:
         journey = self.state.journeys[clock.journey - 1 - self.state.sealed.journeys]
-        name = f"{clock.stage}.{clock.name}#{clock.occurrence}.{clock.lapses}"
-        journey.clocks[name] = (copy.copy(clock), ended)
+        journey.clocks[clock.key] = (copy.copy(clock), ended)
 
     def clocks_without(self, stage: str, occurrence: int) -> dict[Any, Any]:
         """Return the journey's clocks but for those of one episode."""

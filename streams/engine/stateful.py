@@ -372,7 +372,7 @@ def _fits(effects: Effects) -> Effects:
             raise TooLarge(
                 f"it would change {whole} bytes of its row, and Kafka takes {MAX_TOGETHER} at once"
             )
-    if sizes and max(sizes) > MAX_RECORD:
+    if max(sizes) > MAX_RECORD:
         raise TooLarge(
             f"it would make a record of {max(sizes)} bytes, and Kafka takes {MAX_RECORD}"
         )

@@ -8,20 +8,16 @@ slowest partition fell behind, by the cuts that ClickHouse has, and the others' 
 import argparse
 import asyncio
 import sys
-import tempfile
 import threading
 import time
 from datetime import UTC, datetime
-from pathlib import Path
 
 import aiohttp
 
 from streams.connections import clickhouse_client
 from streams.embedded import counters
-from streams.embedded.stack import Stack
 from streams.intake import arrival
-from streams.settings import Settings
-from tests.benchmarks.latency import post_at
+from tests.benchmarks.latency import post_at, warmed
 
 MANY, EACH = 10_000, 200  # touches, and how many one body has
 _BEHIND = (
@@ -82,13 +78,8 @@ def main():
     asked.add_argument("--rate", type=float, default=50)
     asked.add_argument("--seconds", type=float, default=40)
     options = asked.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
-        environment = stack.environment()
-        settings = Settings.of(environment)
-        base = environment["LEADSTREAM_GATEWAY_URL"]
-        secret = environment["LEADSTREAM_SEGMENT_SECRET"]
+    with warmed(options.rate) as (environment, settings, base, secret):
         token = environment["LEADSTREAM_INGEST_TOKEN"]
-        asyncio.run(post_at(options.rate, 5, base, secret))  # warm
         client = clickhouse_client(settings)
         arrival.settled(lambda: client, settings.partitions)
         watch = Watch(settings)

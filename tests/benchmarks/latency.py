@@ -10,6 +10,7 @@ import asyncio
 import sys
 import tempfile
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -58,19 +59,23 @@ async def post_at(rate, seconds, base, secret):
     return int(rate * seconds) / (time.monotonic() - began)
 
 
+@contextmanager
+def warmed(rate):
+    """Yield a stack that has taken events at a rate: environment, settings, address, secret."""
+    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
+        environment = stack.environment()
+        base = environment["LEADSTREAM_GATEWAY_URL"]
+        secret = environment["LEADSTREAM_SEGMENT_SECRET"]
+        asyncio.run(post_at(rate, 5, base, secret))
+        yield environment, Settings.of(environment), base, secret
+
+
 def main():
     asked = argparse.ArgumentParser()
     asked.add_argument("--rate", type=float, default=200)
     asked.add_argument("--seconds", type=float, default=30)
     options = asked.parse_args()
-    with tempfile.TemporaryDirectory() as folder, Stack(Path(folder) / "home") as stack:
-        environment = stack.environment()
-        settings = Settings.of(environment)
-        base, secret = (
-            environment["LEADSTREAM_GATEWAY_URL"],
-            environment["LEADSTREAM_SEGMENT_SECRET"],
-        )
-        asyncio.run(post_at(options.rate, 5, base, secret))  # warm
+    with warmed(options.rate) as (_, settings, base, secret):
         began = int(time.time() * 1000)
         reached = asyncio.run(post_at(options.rate, options.seconds, base, secret))
         client = clickhouse_client(settings)

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from schemas.events import EventType
 from schemas.shape import NOWHERE, Where
 from streams.domain.definition import prepare
-from streams.domain.fold import fold
 from streams.domain.history import canonical
 from tests.property.strategies import T0, event, event_sets, times
+from tests.support.folding import fold
 from tests.support.funnels import funnels, handoffs_of, stages_of
 from tests.support.shuffling import PROPERTY
 from tests.support.stories import facts

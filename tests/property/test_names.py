@@ -5,9 +5,9 @@ from hypothesis import strategies as st
 
 from schemas.shape import NOWHERE
 from streams.domain.definition import prepare
-from streams.domain.fold import fold
 from streams.domain.history import canonical
 from tests.property.strategies import T0, event_sets, times
+from tests.support.folding import fold
 from tests.support.funnels import funnels, handoffs_of, stages_of, words
 from tests.support.naming import back, event_named, facts_of, funnel_named
 from tests.support.shuffling import DEFINITION, PROPERTY

@@ -333,12 +333,18 @@ def of_team(status, revision):
     return cold(status, revision=revision, owner="12")  # whom the team stands in for
 
 
-def taken_back_by_one_channel():
-    """Give a desk where one channel took a retraction, and the other did not try it."""
+def retraction_under_way():
+    """Give a desk whose message was taken, and its retraction, which no channel tried yet."""
     desk = heard(of_team("breached", 1))
     desk.tick(MONDAY + HOUR)
     desk.hear(of_team("met", 2), now=MONDAY + HOUR)
     (back,) = desk.compose(MONDAY + 2 * HOUR)
+    return desk, back
+
+
+def taken_back_by_one_channel():
+    """Give a desk where one channel took a retraction, and the other did not try it."""
+    desk, back = retraction_under_way()
     desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
     desk.give_up(back, "mailto.1", MONDAY + 2 * HOUR, stale=True)
     desk.hear(of_team("met", 4), now=MONDAY + 2 * HOUR)
@@ -347,10 +353,7 @@ def taken_back_by_one_channel():
 
 
 def test_a_retraction_that_one_channel_took_stands_for_the_other_although_the_level_stands_again():
-    desk = heard(of_team("breached", 1))
-    desk.tick(MONDAY + HOUR)
-    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
-    (back,) = desk.compose(MONDAY + 2 * HOUR)
+    desk, back = retraction_under_way()
     desk.take(back, "json.0", MONDAY + 2 * HOUR)
     desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
     assert deciding.stands(back, desk.stalls, 1)
@@ -369,10 +372,7 @@ def test_what_was_taken_back_is_not_sent_by_another_channel_when_its_level_stand
 
 
 def test_a_level_that_stands_again_before_its_retraction_went_is_not_sent_again():
-    desk = heard(of_team("breached", 1))
-    desk.tick(MONDAY + HOUR)
-    desk.hear(of_team("met", 2), now=MONDAY + HOUR)
-    (back,) = desk.compose(MONDAY + 2 * HOUR)
+    desk, back = retraction_under_way()
     desk.hear(of_team("breached", 3), now=MONDAY + 2 * HOUR)
     assert desk.compose(MONDAY + 3 * HOUR) == []
     assert not deciding.stands(back, desk.stalls, 1)
