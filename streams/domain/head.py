@@ -314,8 +314,9 @@ def _sealed(head: Head, definitions: Definitions) -> Head:
     number, there = max(0, body.pages - 1), Events()
     if body.pages:
         there = _read_events(head.page(_events_page(number)))
-    left, reach = sorted(body.recent.whole().items()), body.reach
-    there.packs += body.recent.packs
+    left = sorted(body.recent.whole().items())
+    there.packs += body.recent.packs  # of a row of an earlier release
+    reach = max([body.reach, *(pack.last_key for pack in body.recent.packs)])
     while left or not body.pages:
         room = max(0, PAGE - there.size)
         now, left = left[:room], left[room:]
@@ -326,7 +327,6 @@ def _sealed(head: Head, definitions: Definitions) -> Head:
         there.packs += made
         if now:
             reach = max(reach, now[-1][0].key)
-        reach = max([reach, *(pack.last_key for pack in there.packs)])
         fresh[_events_page(number)] = _written(there)
         body = structs.replace(body, pages=number + 1)
         if left:

@@ -3,6 +3,7 @@
 import random
 import sys
 from hashlib import blake2b
+from itertools import pairwise
 
 import orjson
 import pytest
@@ -16,6 +17,7 @@ from streams.domain.definition import END_VERSION, prepare
 from streams.domain.group import fold_group
 from streams.domain.journey import Before, Deal, Handoff, Journey, Move, Sealed, State
 from streams.domain.members import Edge, Origin
+from streams.domain.packs import key_of, packed
 from tests.support.examples import ADVANCE, FOLDER, example, written
 from tests.support.shelf import Shelf
 from tests.support.variants import variant
@@ -272,3 +274,19 @@ def test_a_flood_in_order_counts_sixty_a_minute():
     assert flooded == 40
     whole = head.whole(shelf.row("lead"))
     assert len(whole.events) + sum(pack.size for pack in whole.packs) == 60
+
+
+def test_no_pack_of_an_old_row_reaches_around_another():
+    """Between its loose touches lay a pack of another identity."""
+    loose = [event(f"v{n}", T0 + n * HOUR, kind="page_view") for n in (0, *range(20, 60))]
+    others = [
+        event(f"o{n}", T0 + n * HOUR, kind="page_view")._replace(origin="other")
+        for n in range(5, 10)
+    ]
+    _, made = packed([(one, True) for one in others], None, (-1, 0, 0, "", ""), frozenset(), "UTC")
+    direct = frozenset((one.id, one.origin) for one in loose)
+    old = row.Row("lead", events=frozenset(loose), direct=direct, packs=tuple(made))
+    parted = head.whole(head.tick(head.of_row(old), T0, DEFINITION).row)
+    assert len(parted.packs) > 1
+    for before, after in pairwise(parted.packs):
+        assert before.last_key < key_of(after)
